@@ -1,0 +1,32 @@
+//! A driver: one link and the port it talks through, as the loop sees it.
+
+use std::time::Instant;
+
+use mio::{Registry, event::Event as IoEvent};
+
+use crate::link::LinkEvent;
+use crate::ups::{Command, Pace};
+
+/// One link with its port. The loop calls it; nothing else does. No call blocks.
+pub trait Driver {
+    /// Opens what can be opened. A missing device is a state, not an error: the driver retries by its own deadline
+    /// and says [`LinkEvent::Lost`].
+    fn start(&mut self, registry: &Registry, now: Instant);
+    /// A descriptor with a token in this driver's range is ready.
+    fn ready(&mut self, registry: &Registry, event: &IoEvent, now: Instant);
+    /// A deadline may have passed; early calls do nothing.
+    fn handle_timeout(&mut self, registry: &Registry, now: Instant);
+    /// The next deadline; `None`: only input wakes it.
+    fn poll_timeout(&self) -> Option<Instant>;
+    /// What the link has to tell; call until `None`.
+    fn poll_event(&mut self) -> Option<LinkEvent>;
+    /// How often to poll from now on.
+    fn set_pace(&mut self, pace: Pace, now: Instant);
+    /// POLLTIME changed (SIGHUP).
+    fn set_poll_time(&mut self, poll_time: std::time::Duration, now: Instant);
+    /// Something to tell the UPS; the answer comes as [`LinkEvent::Command`].
+    fn command(&mut self, command: Command, now: Instant);
+    /// Gives the device back (kernel driver re-attached, locks removed). Bounded: returns within a few milliseconds
+    /// whatever the device does.
+    fn close(&mut self, registry: &Registry);
+}

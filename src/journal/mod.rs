@@ -1,0 +1,1 @@
+//! Syslog, events file, status file, persistent counters.

@@ -1,0 +1,1 @@
+//! The non-blocking ends in the loop: open, reopen, back off. No protocol knowledge.

@@ -1,0 +1,131 @@
+//! What goes into the machine besides readings, and what comes out.
+
+use std::time::{Duration, Instant};
+
+use crate::ups::{Command, Event, Minutes, Pace, Percent, Priority, StatusFlags};
+
+/// Settings of the machine, in their final types. Directive names in brackets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// [ONBATTERYDELAY]
+    pub on_battery_delay: Duration,
+    /// [BATTERYLEVEL] `None`: off.
+    pub battery_level: Option<Percent>,
+    /// [MINUTES] `None`: off.
+    pub minutes: Option<Minutes>,
+    /// [TIMEOUT] `None`: off.
+    pub timeout: Option<Duration>,
+    /// [ANNOY]
+    pub annoy: Duration,
+    /// [ANNOYDELAY]
+    pub annoy_delay: Duration,
+    /// [NOLOGON]
+    pub no_logon: crate::ups::NoLogon,
+    /// [KILLDELAY] `None`: off.
+    pub kill_delay: Option<Duration>,
+    /// `-p`: kill UPS power at `doshutdown`.
+    pub kill_on_powerfail: bool,
+    /// `-t`: exit after `doshutdown` has been started.
+    pub term_on_powerfail: bool,
+    /// [COMMLOSTDELAY] silence before `commfailure` once the UPS had been seen.
+    pub comm_lost_delay: Duration,
+    /// [CONFIRMPOLLS] agreeing readings that make a change of state; at least 1.
+    pub confirm_polls: u32,
+    /// [SHUTDOWNGRACE]
+    pub shutdown_grace: Duration,
+    /// A network slave never sends kill power.
+    pub slave: bool,
+}
+
+/// Why the machine decided to shut the system down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The UPS says that its battery is exhausted.
+    LowBattery,
+    /// TIMEOUT.
+    Timeout,
+    /// BATTERYLEVEL.
+    Charge,
+    /// MINUTES.
+    Runtime,
+    /// Battery failure.
+    Emergency,
+    /// A master or management card ordered it.
+    Remote,
+}
+
+/// What the machine wants done. Orders are carried out in the order they come.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    /// Log the event's text with its priority, then queue its hook.
+    Event(Event),
+    /// Queue the event's hook without a log line (`annoyme` repeats, `endselftest`).
+    Hook(Event),
+    /// A log line that is no event.
+    Log(Priority, String),
+    /// How often to poll the UPS from now on.
+    SetPace(Pace),
+    /// Something to tell the UPS.
+    Command(Command),
+    /// Create the `powerfail` flag.
+    CreatePowerfail,
+    /// Remove a stale `powerfail` flag.
+    RemovePowerfail,
+    /// Create the `nologin` flag.
+    CreateNologin,
+    /// Remove the `nologin` flag if it is ours.
+    RemoveNologin,
+    /// Shut the system down: run the `doshutdown` hook with its fall-backs. `explanation` is the one line that
+    /// says why: cause, values, since when, thresholds; it has been logged by a preceding `Log`.
+    Shutdown {
+        /// Why.
+        cause: Cause,
+        /// For the fall-back's own log lines.
+        explanation: String,
+    },
+    /// Write this to the state file (only sent when it changed).
+    Save(SavedOutage),
+    /// Leave the daemon (`-t`).
+    Exit,
+}
+
+/// What `act/` reports back about the hook or command that an order started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookReport {
+    /// The shutdown was carried out as far as this process can tell: the command exited with success.
+    ShutdownStarted,
+    /// Every way to shut down failed; words for the log were written by `act/`.
+    ShutdownFailed,
+    /// The shutdown hook was run but refused (exit status, time-out), and a fall-back has been started.
+    ShutdownFellBack,
+}
+
+/// What outlives a restart during an outage (power-events §10 item 22). Times are spans before `now`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SavedOutage {
+    /// When the present outage began, on the boot-time clock, in seconds since boot.
+    pub on_battery_since: Option<f64>,
+    /// NUMXFERS.
+    pub transfers: u32,
+    /// Finished part of CUMONBATT, in seconds.
+    pub seconds_on_battery: f64,
+}
+
+/// What the machine shows to the rest: its own status bits and counters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PowerView {
+    /// The status to show: UPS bits as last believed, and the daemon's own.
+    pub flags: StatusFlags,
+    /// NUMXFERS.
+    pub transfers: u32,
+    /// Last transfer to battery, XONBATT.
+    pub on_battery_at: Option<Instant>,
+    /// Last return to mains, XOFFBATT.
+    pub off_battery_at: Option<Instant>,
+    /// The outage that runs now began here: TONBATT counts from it.
+    pub on_battery_since: Option<Instant>,
+    /// Finished part of CUMONBATT.
+    pub on_battery_total: Duration,
+    /// Start of the last self test that ended, LASTSTEST.
+    pub last_self_test_at: Option<Instant>,
+}

@@ -1,0 +1,1 @@
+//! Every line of `unsafe` and every libc and libusb call, behind safe owned types. No policy, no UPS vocabulary.

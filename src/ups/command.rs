@@ -1,0 +1,41 @@
+//! What a UPS can be told.
+
+/// An order to the UPS. The only thing that flows from the power machine or a client to a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Command {
+    /// Read everything now, ahead of the polling schedule.
+    Poll,
+    /// Read the transfer cause now (`LASTXFER`): was the transfer a self test?
+    ReadTransferCause,
+    /// Read the result of the last self test now.
+    ReadSelfTest,
+    /// Switch the load off after the UPS's delay, on again when mains returns (hibernate, kill power).
+    KillPower,
+    /// Switch the load off and leave it off.
+    PowerOff,
+    /// Start the quick self test.
+    SelfTest,
+    /// Start a runtime calibration.
+    Calibrate,
+    /// Stop a running self test or calibration.
+    AbortTest,
+}
+
+/// How a command ended, with words for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandResult {
+    /// The command.
+    pub command: Command,
+    /// What the UPS did, or why it did not; one line without a full stop.
+    pub outcome: Result<String, String>,
+}
+
+/// How often the power machine wants to see the UPS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// POLLTIME, on mains.
+    #[default]
+    Normal,
+    /// Every second: on battery, battery absent, or a change waits for its confirmation.
+    Fast,
+}

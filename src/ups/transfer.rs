@@ -1,0 +1,181 @@
+//! Enumerated answers of a UPS and their status texts (status-fields §5).
+
+/// Why the UPS last transferred to battery: `LASTXFER` (status-fields §5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TransferCause {
+    /// No transfer since the UPS was turned on.
+    None,
+    /// Over-voltage.
+    HighLine,
+    /// Under-voltage or blackout.
+    LowLine,
+    /// Notch or spike.
+    Notch,
+    /// Ripple or rate of change.
+    Ripple,
+    /// Self test or calibration, by command, button or timer.
+    SelfTest,
+    /// Software command.
+    Forced,
+    /// Input frequency out of range.
+    Frequency,
+    /// A code that no document names.
+    Unknown,
+}
+
+impl TransferCause {
+    /// The text of `LASTXFER`.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::None => "No transfers since turnon",
+            Self::HighLine => "High line voltage",
+            Self::LowLine => "Low line voltage",
+            Self::Notch => "Line voltage notch or spike",
+            Self::Ripple => "Unacceptable line voltage changes",
+            Self::SelfTest => "Automatic or explicit self test",
+            Self::Forced => "Forced by software",
+            Self::Frequency => "Input frequency out of range",
+            Self::Unknown => "UNKNOWN EVENT",
+        }
+    }
+}
+
+/// Result of the last self test: `SELFTEST` (status-fields §5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SelfTestResult {
+    /// No result available.
+    NotAvailable,
+    /// Passed.
+    Passed,
+    /// Passed with a warning.
+    Warning,
+    /// Failed without a stated reason.
+    Failed,
+    /// Failed: insufficient battery capacity.
+    FailedCapacity,
+    /// Failed: battery overloaded.
+    FailedOverload,
+    /// A test is running.
+    InProgress,
+    /// A code that no document names.
+    Unknown,
+}
+
+impl SelfTestResult {
+    /// The text of `SELFTEST`.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::NotAvailable => "NO",
+            Self::Passed => "OK",
+            Self::Warning => "WN",
+            Self::Failed | Self::FailedOverload => "NG",
+            Self::FailedCapacity => "BT",
+            Self::InProgress => "IP",
+            Self::Unknown => "??",
+        }
+    }
+
+    /// The words of the log line `UPS Self Test completed: …` (power-events §4).
+    #[must_use]
+    pub const fn log_text(self) -> &'static str {
+        match self {
+            Self::NotAvailable => "No test results available",
+            Self::Passed => "Battery OK",
+            Self::Warning => "Warning",
+            Self::Failed => "Test failed",
+            Self::FailedCapacity => "Test failed -- insufficient battery capacity",
+            Self::FailedOverload => "Test failed -- battery overloaded",
+            Self::InProgress => "In progress",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+/// Sensitivity to line disturbances: `SENSE` (status-fields §5.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Sensitivity {
+    /// Chosen by the UPS.
+    Auto,
+    /// Low.
+    Low,
+    /// Medium.
+    Medium,
+    /// High.
+    High,
+    /// A code that no document names.
+    Unknown,
+}
+
+impl Sensitivity {
+    /// The text of `SENSE`.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Auto => "Auto Adjust",
+            Self::Low => "Low",
+            Self::Medium => "Medium",
+            Self::High => "High",
+            Self::Unknown => "Unknown",
+        }
+    }
+}
+
+/// When the UPS sounds its alarm: `ALARMDEL` (status-fields §5.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AlarmDelay {
+    /// After 5 seconds on battery.
+    FiveSeconds,
+    /// After 30 seconds on battery.
+    ThirtySeconds,
+    /// At low battery.
+    LowBattery,
+    /// Never.
+    Never,
+    /// Always.
+    Always,
+}
+
+impl AlarmDelay {
+    /// The text of `ALARMDEL`.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::FiveSeconds => "5 Seconds",
+            Self::ThirtySeconds => "30 Seconds",
+            Self::LowBattery => "Low Battery",
+            Self::Never => "No alarm",
+            Self::Always => "Always",
+        }
+    }
+}
+
+/// Self-test interval: `STESTI` (status-fields §5.3): a serial UPS's own words, or a USB code's meaning.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SelfTestInterval {
+    /// USB code 0.
+    None,
+    /// USB code 1.
+    PowerOn,
+    /// USB code 2.
+    SevenDays,
+    /// Any other USB code.
+    FourteenDays,
+    /// The raw answer of a serial UPS: `336`, `168`, `ON`, `OFF`.
+    Raw(String),
+}
+
+impl SelfTestInterval {
+    /// The text of `STESTI`.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::None => "None",
+            Self::PowerOn => "Power On",
+            Self::SevenDays => "7 days",
+            Self::FourteenDays => "14 days",
+            Self::Raw(text) => text,
+        }
+    }
+}
