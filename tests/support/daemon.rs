@@ -1,0 +1,330 @@
+//! The real program as a child process, with hooks that only log.
+
+use std::ffi::OsStr;
+use std::fs::OpenOptions;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use super::{Line, Lines, Nis, PATIENCE, Scratch, Status, free_port, poll_until};
+
+/// How to start a daemon.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// UPSTYPE.
+    pub ups_type: String,
+    /// More directives, one a line; they follow the harness's own and so win over them.
+    pub directives: String,
+    /// Shell text that the hook runs after it has logged; `$1` is the event.
+    pub hook: String,
+    /// More arguments.
+    pub args: Vec<String>,
+    /// The program; the one that Cargo built for the tests by default.
+    pub program: PathBuf,
+}
+
+impl Setup {
+    /// A configuration for this UPSTYPE: delays short, network server on a free port of 127.0.0.1.
+    pub fn new(ups_type: &str) -> Self {
+        Self {
+            ups_type: ups_type.to_owned(),
+            directives: String::new(),
+            hook: String::new(),
+            args: Vec::new(),
+            program: option_env!("CARGO_BIN_EXE_mainsd").map(PathBuf::from).unwrap_or_default(),
+        }
+    }
+
+    /// Adds a directive.
+    #[must_use]
+    pub fn with(mut self, keyword: &str, value: &str) -> Self {
+        self.directives.push_str(&format!("{keyword} {value}\n"));
+        self
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.to_owned());
+        self
+    }
+
+    /// What the hook does after it has logged.
+    #[must_use]
+    pub fn hook(mut self, shell: &str) -> Self {
+        shell.clone_into(&mut self.hook);
+        self
+    }
+}
+
+/// A running daemon. Dropped, it is killed.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    scratch: Scratch,
+    port: u16,
+    hooks: Lines,
+    output: Lines,
+}
+
+/// How a daemon ended.
+#[derive(Debug)]
+pub struct End {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// From the signal to its exit.
+    pub took: Duration,
+    /// Everything it wrote to stdout and stderr.
+    pub output: String,
+}
+
+/// What a program that runs once left behind.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its exit status.
+    pub status: ExitStatus,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+}
+
+impl Daemon {
+    /// Writes the configuration and starts the program in the foreground. Does not wait for anything.
+    pub fn start(setup: &Setup) -> Self {
+        Self::start_in(setup, Scratch::new(), free_port())
+    }
+
+    /// Starts it in a folder that exists, on this port.
+    pub fn start_in(setup: &Setup, scratch: Scratch, port: u16) -> Self {
+        let config = write_config(setup, &scratch, port);
+        // Held open for reading and writing, so that it never reports an end between two hooks.
+        let fifo = OpenOptions::new().read(true).write(true).open(scratch.path().join("hooks")).unwrap();
+        let hooks = Lines::collect(fifo);
+        let mut child = Command::new(&setup.program)
+            .args(["-b", "-f"])
+            .arg(&config)
+            .arg("-P")
+            .arg(scratch.path().join("pid"))
+            .args(&setup.args)
+            .env("TZ", "UTC")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", setup.program.display()));
+        let output = Lines::default();
+        relay(child.stdout.take().unwrap(), &output);
+        relay(child.stderr.take().unwrap(), &output);
+        Self { child, scratch, port, hooks, output }
+    }
+
+    /// The folder with everything: `mainsd.conf`, `events`, `pid`, `flags/powerfail`, `flags/nologin`, `state`.
+    pub fn dir(&self) -> &Path {
+        self.scratch.path()
+    }
+
+    /// Its NIS port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has written to stdout and stderr.
+    pub fn output(&self) -> &Lines {
+        &self.output
+    }
+
+    /// What the hooks have logged: `EVENT UPSNAME CONNECTED POWERED`, and `SHUTDOWNCMD` when that ran.
+    pub fn hooks(&self) -> &Lines {
+        &self.hooks
+    }
+
+    /// The events that hooks were run for, in order.
+    pub fn events(&self) -> Vec<String> {
+        let first = |line: &Line| line.text.split(' ').next().unwrap_or_default().to_owned();
+        self.hooks.since(0).iter().map(first).collect()
+    }
+
+    /// Waits for the hook of an event.
+    pub fn wait_for_hook(&self, event: &str, patience: Duration) -> Line {
+        self.wait_for_hook_from(0, event, patience).1
+    }
+
+    /// Waits for the hook of an event from line number `from` on; gives its number too.
+    pub fn wait_for_hook_from(&self, from: usize, event: &str, patience: Duration) -> (usize, Line) {
+        let wanted = |text: &str| text.split(' ').next() == Some(event);
+        self.hooks.wait(from, patience, wanted).unwrap_or_else(|| {
+            panic!("no {event} hook within {patience:?}; {}", self.describe());
+        })
+    }
+
+    /// Waits for a line on stdout or stderr that contains `part`.
+    pub fn wait_for_output(&self, part: &str, patience: Duration) -> Line {
+        let found = self.output.wait(0, patience, |text| text.contains(part));
+        found.unwrap_or_else(|| panic!("no line with {part:?} within {patience:?}; {}", self.describe())).1
+    }
+
+    /// A client on a new connection, as soon as the daemon listens.
+    pub fn nis(&self) -> Nis {
+        poll_until(PATIENCE, || Nis::connect(("127.0.0.1", self.port), PATIENCE).ok())
+            .unwrap_or_else(|| panic!("nobody listens on port {}; {}", self.port, self.describe()))
+    }
+
+    /// One status answer.
+    pub fn status(&self) -> Status {
+        self.nis().status().unwrap_or_else(|error| panic!("no status: {error}; {}", self.describe()))
+    }
+
+    /// Waits for a status that `wanted` accepts.
+    pub fn wait_for_status(&self, mut wanted: impl FnMut(&Status) -> bool, patience: Duration) -> Status {
+        let mut last = Status::default();
+        let found = poll_until(patience, || {
+            last = self.status();
+            wanted(&last).then(|| last.clone())
+        });
+        found.unwrap_or_else(|| {
+            panic!(
+                "the status did not come within {patience:?}; the last was\n{}{}",
+                last.text(),
+                self.describe()
+            )
+        })
+    }
+
+    /// How many threads it has (Linux).
+    pub fn threads(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().count()
+    }
+
+    /// Sends it a signal by name: `HUP`, `TERM` …
+    pub fn signal(&self, name: &str) {
+        let status =
+            Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().unwrap();
+        assert!(status.success(), "kill -{name} {}: {status}", self.pid());
+    }
+
+    /// Ends it with SIGTERM; panics if it is not gone after [`PATIENCE`].
+    pub fn terminate(mut self) -> End {
+        let sent = Instant::now();
+        self.signal("TERM");
+        self.end_after(sent)
+    }
+
+    /// Waits for it to end by itself.
+    pub fn wait_for_exit(mut self) -> End {
+        self.end_after(Instant::now())
+    }
+
+    /// Waits for its end and gives the folder back, so that another daemon can be started in it.
+    pub fn terminate_keeping(mut self) -> (End, Scratch) {
+        let sent = Instant::now();
+        self.signal("TERM");
+        let end = self.end_after(sent);
+        let scratch = std::mem::replace(&mut self.scratch, Scratch::new());
+        (end, scratch)
+    }
+
+    fn end_after(&mut self, sent: Instant) -> End {
+        // Watched by a poll of 1 ms: std has no wait with a deadline.
+        let deadline = sent + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return End { status, took: sent.elapsed(), output: self.output.text() };
+            }
+            assert!(Instant::now() < deadline, "still running after {PATIENCE:?}; {}", self.describe());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Hooks, output and events file so far, for a failure message.
+    pub fn describe(&self) -> String {
+        let events = std::fs::read_to_string(self.dir().join("events")).unwrap_or_default();
+        format!("hooks:\n{}output:\n{}events file:\n{events}", self.hooks.text(), self.output.text())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Runs the tests' program once with these arguments; panics if it takes longer than [`PATIENCE`].
+pub fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Finished {
+    run_program(&Setup::new("").program, args)
+}
+
+/// Runs a program once; panics if it takes longer than [`PATIENCE`].
+pub fn run_program<S: AsRef<OsStr>>(program: &Path, args: impl IntoIterator<Item = S>) -> Finished {
+    let mut child = Command::new(program)
+        .args(args)
+        .env("TZ", "UTC")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()));
+    let read = |mut source: Box<dyn std::io::Read + Send>| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            let _ = source.read_to_end(&mut bytes);
+            String::from_utf8_lossy(&bytes).into_owned()
+        })
+    };
+    let stdout = read(Box::new(child.stdout.take().unwrap()));
+    let stderr = read(Box::new(child.stderr.take().unwrap()));
+    let status = poll_until(PATIENCE, || child.try_wait().unwrap());
+    let Some(status) = status else {
+        let _ = child.kill();
+        panic!("{} still runs after {PATIENCE:?}", program.display());
+    };
+    Finished { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
+}
+
+fn relay(source: impl std::io::Read + Send + 'static, into: &Lines) {
+    use std::io::BufRead;
+    let into = into.clone();
+    std::thread::spawn(move || {
+        for line in std::io::BufReader::new(source).split(b'\n') {
+            let Ok(line) = line else { break };
+            into.push(String::from_utf8_lossy(&line).into_owned());
+        }
+    });
+}
+
+/// Writes `mainsd.conf`, the hook and the fall-back shutdown command; returns the path of the first.
+pub fn write_config(setup: &Setup, scratch: &Scratch, port: u16) -> PathBuf {
+    let dir = scratch.path();
+    let hooks = dir.join("hooks");
+    if !hooks.exists() {
+        let made = Command::new("mkfifo").arg(&hooks).status().expect("mkfifo");
+        assert!(made.success(), "mkfifo {}: {made}", hooks.display());
+        for name in ["scripts", "flags", "lock"] {
+            scratch.dir(name);
+        }
+    }
+    let log = |what: &str| format!("#!/bin/sh\necho \"{what}\" > '{}'\n", hooks.display());
+    scratch.script("scripts/apccontrol", &format!("{}{}\n", log("$*"), setup.hook));
+    let shutdown = scratch.script("shutdown", &log("SHUTDOWNCMD"));
+    let text = format!(
+        "## apcupsd.conf v1.1 ##\n\
+         UPSNAME harness\nUPSCABLE usb\nUPSTYPE {ups_type}\nDEVICE\n\
+         POLLTIME 1\nONBATTERYDELAY 1\nCOMMLOSTDELAY 2\n\
+         LOCKFILE {dir}/lock\nSCRIPTDIR {dir}/scripts\nPWRFAILDIR {dir}/flags\nNOLOGINDIR {dir}/flags\n\
+         EVENTSFILE {dir}/events\nSTATEFILE {dir}/state\nSTATTIME 0\n\
+         NETSERVER on\nNISIP 127.0.0.1\nNISPORT {port}\n\
+         SHUTDOWNCMD {shutdown}\n\
+         {more}",
+        ups_type = setup.ups_type,
+        dir = dir.display(),
+        shutdown = shutdown.display(),
+        more = setup.directives,
+    );
+    scratch.file("mainsd.conf", text)
+}

@@ -1,0 +1,70 @@
+//! What black-box tests of the real program share: scratch folders, a daemon with logging hooks, an awaitable
+//! line log, and a client of port 3551. Simulated devices live in `usbip_ups/`.
+//!
+//! Nothing here can shut a machine down: the hooks and the SHUTDOWNCMD of every configuration that
+//! [`Daemon`] writes only log their arguments.
+//!
+//! ```no_run
+//! mod support;
+//! use support::{Daemon, Setup};
+//!
+//! let daemon = Daemon::start(&Setup::new("test"));
+//! daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), support::PATIENCE);
+//! daemon.wait_for_hook("powerout", support::PATIENCE);
+//! let end = daemon.terminate();
+//! assert!(end.status.success(), "{end:?}");
+//! ```
+#![allow(dead_code, unused_imports, reason = "each test file uses its own part of the harness")]
+#![allow(clippy::disallowed_methods, reason = "tests drive real processes by the real clock")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test helper fails its test by panicking"
+)]
+
+mod daemon;
+mod lines;
+mod nis;
+mod scratch;
+
+pub use daemon::{Daemon, End, Finished, Setup, run, run_program, write_config};
+pub use lines::{Line, Lines};
+pub use nis::{Nis, Status};
+pub use scratch::Scratch;
+
+use std::time::Duration;
+
+/// How long to wait for what normally takes milliseconds: far beyond a loaded machine's worst case, so that only a
+/// defect exceeds it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A TCP port of the loopback interface that nobody listens on.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Waits for `look` to give something; `None` at the deadline. Only for what no event announces.
+pub fn poll_until<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = std::time::Instant::now() + patience;
+    loop {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        if std::time::Instant::now() >= deadline {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// True if this run must exercise what needs root, packages or a virtual machine. Otherwise says what is
+/// skipped, and the test returns early.
+pub fn in_ci(needs: &str) -> bool {
+    let on = std::env::var_os("MAINSD_CI").is_some_and(|value| value == "1");
+    if !on {
+        println!("skipped: needs {needs}; set MAINSD_CI=1 to run it");
+    }
+    on
+}
