@@ -2,12 +2,8 @@
 
 use std::time::Duration;
 
+use super::Stamp;
 use crate::ups::{Identity, StatusFlags, Values};
-
-/// A moment as users read it: local time `2026-11-21 04:09:56 +0100` (nis §5.3), without the two spaces that
-/// follow it in a status record.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stamp(pub String);
 
 /// What does not change while the daemon runs, or only when it re-reads its configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
