@@ -37,8 +37,9 @@ pub struct Snapshot {
     pub facts: Facts,
     /// UPSNAME; `None` until configured or read from the UPS.
     pub ups_name: Option<String>,
-    /// DATE: end of the last poll; frozen while communication is lost.
-    pub polled_at: Stamp,
+    /// DATE: end of the last poll; frozen while communication is lost. `None`: not polled yet; the time of the
+    /// first answer is shown.
+    pub polled_at: Option<Stamp>,
     /// MASTERUPD and MASTER, on a slave.
     pub master: Option<(Stamp, String)>,
     /// Static values of the UPS; kept while communication is lost.

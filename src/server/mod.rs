@@ -1,6 +1,10 @@
 //! Port 3551: listeners, connections with limits and deadlines, access lists. Answers come from a [`StatusSource`], which
 //! never waits for the UPS.
 
+mod cache;
+
+pub use cache::Cache;
+
 /// Where answers come from. The daemon implements it over its snapshot and events file.
 pub trait StatusSource {
     /// The complete framed answer to `status`, ready to send (nis §2, §5).
