@@ -1,0 +1,429 @@
+//! The simulated UPS at work: answers the kernel, misbehaves on request, remembers what it was told.
+
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use super::descriptor::Kind;
+use super::model::Model;
+use super::vhci::{self, Port};
+use super::wire::{self, HEAD, Request, Submit};
+
+const STALL: i32 = -32;
+/// Interrupt reports kept while the host does not ask; a real unit keeps fewer.
+const QUEUE: usize = 64;
+
+/// How the UPS misbehaves.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    /// GET_REPORT and SET_REPORT of these ids stall.
+    pub stall: BTreeSet<u8>,
+    /// GET_REPORT and SET_REPORT of every id stall.
+    pub stall_all: bool,
+    /// SET_REPORT of these ids stalls; reading works.
+    pub stall_writes: BTreeSet<u8>,
+    /// Nothing is answered any more; an unlink is honoured, as the kernel demands.
+    pub hang: bool,
+    /// Answers to GET_REPORT are cut to this many bytes.
+    pub short: Option<usize>,
+    /// Answers to GET_REPORT get this many bytes too many.
+    pub long: usize,
+    /// So many reads of the report descriptor give a damaged one.
+    pub corrupt_descriptors: u32,
+}
+
+/// One request that the UPS got.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// When.
+    pub at: Instant,
+    /// Setup packet.
+    pub setup: [u8; 8],
+    /// Data that came with it.
+    pub data: Vec<u8>,
+}
+
+impl Seen {
+    /// Report id and bytes, if it is a SET_REPORT(Feature).
+    pub fn set_report(&self) -> Option<(u8, &[u8])> {
+        (self.setup[0] == 0x21 && self.setup[1] == 0x09 && self.setup[3] == 3)
+            .then_some((self.setup[2], &*self.data))
+    }
+
+    /// Report id, if it is a GET_REPORT(Feature).
+    pub fn get_report(&self) -> Option<u8> {
+        (self.setup[0] == 0xa1 && self.setup[1] == 0x01 && self.setup[3] == 3).then_some(self.setup[2])
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    model: Model,
+    faults: Faults,
+    seen: Vec<Seen>,
+    /// Interrupt transfers that wait for data.
+    waiting: VecDeque<Submit>,
+    /// Data that waits for an interrupt transfer.
+    queue: VecDeque<Vec<u8>>,
+    /// Transfers that will never be answered.
+    hung: HashSet<u32>,
+    socket: Option<UnixStream>,
+    /// Counts the times it was plugged in, so that a reader left from an earlier time stops.
+    generation: u32,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// A UPS that can be plugged in. Dropped, it is unplugged.
+#[derive(Debug)]
+pub struct Unit {
+    shared: Arc<Shared>,
+    port: Option<Port>,
+}
+
+impl Unit {
+    /// A UPS in its box.
+    pub fn new(model: Model) -> Self {
+        let state = State {
+            model,
+            faults: Faults::default(),
+            seen: Vec::new(),
+            waiting: VecDeque::new(),
+            queue: VecDeque::new(),
+            hung: HashSet::new(),
+            socket: None,
+            generation: 0,
+        };
+        Self { shared: Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() }), port: None }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap()
+    }
+
+    /// Plugs it in; the kernel enumerates it from now on.
+    pub fn plug(&mut self) {
+        self.unplug();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let speed = if self.fast() { 2 } else { 1 };
+        let generation = {
+            let mut state = self.state();
+            state.waiting.clear();
+            state.queue.clear();
+            state.hung.clear();
+            state.socket = Some(ours.try_clone().unwrap());
+            state.generation += 1;
+            state.generation
+        };
+        let shared = Arc::clone(&self.shared);
+        std::thread::spawn(move || serve(&shared, ours, generation));
+        let port = vhci::attach(&theirs, speed).unwrap_or_else(|error| panic!("cannot plug in: {error}"));
+        self.port = Some(port);
+    }
+
+    /// Unplugs it.
+    pub fn unplug(&mut self) {
+        if let Some(port) = self.port.take() {
+            port.detach();
+        }
+        self.state().socket = None;
+    }
+
+    /// Low-speed devices have packets of 8 bytes; longer input reports come from full-speed ones.
+    fn fast(&self) -> bool {
+        let state = self.state();
+        state.model.longest_input() > 8
+    }
+
+    /// Where the kernel sees it: the name in `/sys/bus/usb/devices`. Waits for the enumeration to end.
+    pub fn place(&self) -> String {
+        let port = self.port.as_ref().expect("not plugged in");
+        let found = poll(|| port.interface().filter(|path| path.exists()).and_then(|_| port.place()));
+        found.unwrap_or_else(|| panic!("the kernel did not take the device"))
+    }
+
+    /// Kernel driver that holds its interface now.
+    pub fn kernel_driver(&self) -> Option<String> {
+        let link = self.port.as_ref()?.interface()?.join("driver");
+        let target: PathBuf = std::fs::read_link(link).ok()?;
+        Some(target.file_name()?.to_string_lossy().into_owned())
+    }
+
+    /// Waits until this kernel driver (or none) holds the interface; false if that does not happen.
+    pub fn wait_for_kernel_driver(&self, wanted: Option<&str>) -> bool {
+        poll(|| (self.kernel_driver().as_deref() == wanted).then_some(())).is_some()
+    }
+
+    /// Its serial number.
+    pub fn serial(&self) -> String {
+        self.state().model.serial().to_owned()
+    }
+
+    /// Changes values; an interrupt report goes out for each input report that changed, as a real unit does.
+    pub fn change<R: IntoIterator<Item = u8>>(&self, change: impl FnOnce(&mut Model) -> R) {
+        let mut state = self.state();
+        let changed: BTreeSet<u8> = change(&mut state.model).into_iter().collect();
+        for id in changed {
+            let report = state.model.reports[&(Kind::Input, id)].clone();
+            push(&mut state, report);
+        }
+    }
+
+    /// Changes values and says nothing: only a poll can see it.
+    pub fn change_silently<R>(&self, change: impl FnOnce(&mut Model) -> R) {
+        change(&mut self.state().model);
+    }
+
+    /// Mains fails or returns.
+    pub fn mains(&self, on: bool) {
+        self.change(|model| model.set_mains(on));
+    }
+
+    /// The UPS says that its battery is nearly empty, or that it is well again.
+    pub fn battery_low(&self, low: bool) {
+        self.change(|model| model.set_battery_low(low));
+    }
+
+    /// Sends interrupt data as it is.
+    pub fn send(&self, bytes: &[u8]) {
+        push(&mut self.state(), bytes.to_vec());
+    }
+
+    /// Changes how it misbehaves.
+    pub fn faults(&self, change: impl FnOnce(&mut Faults)) {
+        change(&mut self.state().faults);
+    }
+
+    /// How many requests it has got.
+    pub fn seen_count(&self) -> usize {
+        self.state().seen.len()
+    }
+
+    /// The requests from number `from` on.
+    pub fn seen_since(&self, from: usize) -> Vec<Seen> {
+        self.state().seen.iter().skip(from).cloned().collect()
+    }
+
+    /// What was written to it from request number `from` on: report id and the bytes after it.
+    pub fn written_since(&self, from: usize) -> Vec<(u8, Vec<u8>)> {
+        let payload = |(id, data): (u8, &[u8])| (id, data.get(1..).unwrap_or_default().to_vec());
+        self.seen_since(from).iter().filter_map(|seen| seen.set_report().map(payload)).collect()
+    }
+
+    /// Waits for a request from number `from` on; `None` after `patience`.
+    pub fn wait_for(&self, from: usize, patience: Duration, wanted: impl Fn(&Seen) -> bool) -> Option<Seen> {
+        let deadline = Instant::now() + patience;
+        let mut state = self.state();
+        loop {
+            if let Some(seen) = state.seen.iter().skip(from).find(|seen| wanted(seen)) {
+                return Some(seen.clone());
+            }
+            let left = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+            state = self.shared.changed.wait_timeout(state, left).unwrap().0;
+        }
+    }
+
+    /// Waits until feature reports have been read `count` times from now on; false if the host does not ask.
+    pub fn wait_for_reads(&self, count: usize, patience: Duration) -> bool {
+        let from = self.seen_count();
+        let deadline = Instant::now() + patience;
+        let mut state = self.state();
+        while state.seen.iter().skip(from).filter(|seen| seen.get_report().is_some()).count() < count {
+            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+            else {
+                return false;
+            };
+            state = self.shared.changed.wait_timeout(state, left).unwrap().0;
+        }
+        true
+    }
+}
+
+impl Drop for Unit {
+    fn drop(&mut self) {
+        self.unplug();
+    }
+}
+
+fn poll<T>(look: impl Fn() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(found) = look() {
+            return Some(found);
+        }
+        if Instant::now() > deadline {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Sends interrupt data now, or keeps it until the host asks.
+fn push(state: &mut State, bytes: Vec<u8>) {
+    if !state.faults.hang
+        && let Some(submit) = state.waiting.pop_front()
+    {
+        write(state, &wire::done(&submit, &bytes));
+    } else if state.queue.len() < QUEUE {
+        state.queue.push_back(bytes);
+    }
+}
+
+fn write(state: &mut State, bytes: &[u8]) {
+    if let Some(socket) = state.socket.as_mut() {
+        // An error means that the device has been unplugged: the reader sees that too.
+        let _ = socket.write_all(bytes);
+    }
+}
+
+fn serve(shared: &Shared, mut socket: UnixStream, generation: u32) {
+    let mut head = [0; HEAD];
+    while socket.read_exact(&mut head).is_ok() {
+        let Some(request) = Request::parse(&head) else { break };
+        let mut data = Vec::new();
+        if let Request::Submit(submit) = &request
+            && !submit.inward
+        {
+            data.resize(submit.length, 0);
+            if socket.read_exact(&mut data).is_err() {
+                break;
+            }
+        }
+        let mut state = shared.state.lock().unwrap();
+        if state.generation != generation {
+            break;
+        }
+        match request {
+            Request::Unlink { seq, victim } => {
+                let known = state.waiting.iter().position(|submit| submit.seq == victim);
+                let was_waiting = match known {
+                    Some(at) => state.waiting.remove(at).is_some(),
+                    None => state.hung.remove(&victim),
+                };
+                write(&mut state, &wire::unlinked(seq, was_waiting));
+            }
+            Request::Submit(submit) if submit.endpoint == 0 => control(&mut state, &submit, data),
+            Request::Submit(submit) if state.faults.hang => {
+                state.hung.insert(submit.seq);
+            }
+            Request::Submit(submit) if !submit.inward => write(&mut state, &wire::done(&submit, &[])),
+            Request::Submit(submit) => match state.queue.pop_front() {
+                Some(bytes) => write(&mut state, &wire::done(&submit, &bytes)),
+                None => state.waiting.push_back(submit),
+            },
+        }
+        drop(state);
+        shared.changed.notify_all();
+    }
+}
+
+fn control(state: &mut State, submit: &Submit, data: Vec<u8>) {
+    state.seen.push(Seen { at: Instant::now(), setup: submit.setup, data: data.clone() });
+    if state.faults.hang {
+        state.hung.insert(submit.seq);
+        return;
+    }
+    let answer = match answer(state, submit, &data) {
+        Some(bytes) => wire::done(submit, &bytes),
+        None => wire::failed(submit, STALL),
+    };
+    write(state, &answer);
+}
+
+/// The answer of endpoint 0; `None`: stall.
+fn answer(state: &mut State, submit: &Submit, data: &[u8]) -> Option<Vec<u8>> {
+    let [kind, request, low, high, ..] = submit.setup;
+    match (kind, request) {
+        (0x80, 0x06) => match high {
+            1 => Some(device_descriptor(&state.model)),
+            2 => Some(configuration(&state.model)),
+            3 => string(&state.model, low),
+            _ => None,
+        },
+        (0x81, 0x06) if high == 0x22 => {
+            let mut bytes = state.model.descriptor.clone();
+            if state.faults.corrupt_descriptors > 0 {
+                state.faults.corrupt_descriptors -= 1;
+                // The size item of the first fields becomes a long item that swallows what follows.
+                bytes.truncate(bytes.len() / 2);
+                bytes.iter_mut().skip(12).step_by(7).for_each(|byte| *byte = 0xfe);
+            }
+            Some(bytes)
+        }
+        (0x81, 0x06) if high == 0x21 => configuration(&state.model).get(18..27).map(<[u8]>::to_vec),
+        (0xa1, 0x01) => get_report(state, high, low),
+        (0x21, 0x09) => set_report(state, high, low, data),
+        // GET_STATUS, GET_CONFIGURATION, GET_INTERFACE.
+        (0x80..=0x82, 0x00) => Some(vec![0, 0]),
+        (0x80, 0x08) => Some(vec![1]),
+        (0x81, 0x0a) => Some(vec![0]),
+        // CLEAR_FEATURE, SET_FEATURE, SET_CONFIGURATION, SET_INTERFACE, SET_IDLE, SET_PROTOCOL.
+        (0x00..=0x02, 0x01 | 0x03) | (0x00, 0x09) | (0x01, 0x0b) | (0x21, 0x0a | 0x0b) => Some(Vec::new()),
+        _ => None,
+    }
+}
+
+fn kind_of(number: u8) -> Option<Kind> {
+    [Kind::Input, Kind::Output, Kind::Feature].into_iter().find(|kind| *kind as u8 == number)
+}
+
+fn get_report(state: &State, kind: u8, id: u8) -> Option<Vec<u8>> {
+    let faults = &state.faults;
+    if faults.stall_all || faults.stall.contains(&id) {
+        return None;
+    }
+    let mut bytes = state.model.reports.get(&(kind_of(kind)?, id))?.clone();
+    bytes.truncate(faults.short.unwrap_or(usize::MAX));
+    bytes.resize(bytes.len() + faults.long, 0xa5);
+    Some(bytes)
+}
+
+fn set_report(state: &mut State, kind: u8, id: u8, data: &[u8]) -> Option<Vec<u8>> {
+    let faults = &state.faults;
+    if faults.stall_all || faults.stall.contains(&id) || faults.stall_writes.contains(&id) {
+        return None;
+    }
+    let report = state.model.reports.get_mut(&(kind_of(kind)?, id))?;
+    for (byte, new) in report.iter_mut().zip(data) {
+        *byte = *new;
+    }
+    Some(Vec::new())
+}
+
+fn device_descriptor(model: &Model) -> Vec<u8> {
+    let mut bytes = vec![18, 1, 0x10, 0x01, 0, 0, 0, 8];
+    for number in [model.vendor, model.product, model.release] {
+        bytes.extend_from_slice(&number.to_le_bytes());
+    }
+    bytes.extend_from_slice(&model.string_indexes);
+    bytes.push(1);
+    bytes
+}
+
+fn configuration(model: &Model) -> Vec<u8> {
+    let length = (model.descriptor.len() as u16).to_le_bytes();
+    let packet = if model.longest_input() > 8 { 64 } else { 8 };
+    let mut bytes = vec![9, 2, 34, 0, 1, 1, 0, 0xe0, 1];
+    bytes.extend([9, 4, 0, 0, 1, 3, 0, 0, 0]);
+    bytes.extend([9, 0x21, 0x10, 0x01, 0, 1, 0x22, length[0], length[1]]);
+    bytes.extend([7, 5, 0x81, 3, packet, 0, 10]);
+    bytes
+}
+
+fn string(model: &Model, index: u8) -> Option<Vec<u8>> {
+    let units: Vec<u8> = if index == 0 {
+        0x0409u16.to_le_bytes().to_vec()
+    } else {
+        model.strings.get(&index)?.encode_utf16().flat_map(u16::to_le_bytes).collect()
+    };
+    let mut bytes = vec![u8::try_from(units.len() + 2).ok()?, 3];
+    bytes.extend(units);
+    Some(bytes)
+}
