@@ -1,5 +1,7 @@
 //! Which USB device is the UPS: decided from what the kernel already shows, before anything is sent to it.
 
+use crate::wire::hid::{ReportDescriptor, is_power_device};
+
 /// One HID interface of a USB device, as found without touching it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeviceInfo {
@@ -94,6 +96,18 @@ pub fn matches(info: &DeviceInfo, wanted: &Wanted) -> MatchResult {
     if right { MatchResult::Yes } else { MatchResult::OtherUps }
 }
 
+/// The descriptor decides if it can be seen whole; the ids do if it cannot (nothing was shown, or it is corrupted:
+/// it is read again after opening).
+fn is_ups(info: &DeviceInfo) -> bool {
+    let by_id =
+        IDS.iter().any(|(vendor, products)| *vendor == info.vendor && products.contains(&info.product));
+    match ReportDescriptor::parse(&info.report_descriptor) {
+        Ok(descriptor) if is_power_device(&descriptor) => true,
+        Ok(descriptor) if descriptor.is_complete() => false,
+        _ => by_id,
+    }
+}
+
 /// `<bus>-<port>[.<port>…]`, decimal.
 fn is_port_path(value: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.len() <= 3 && text.bytes().all(|b| b.is_ascii_digit());
@@ -103,6 +117,52 @@ fn is_port_path(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const UPS: [u8; 7] = [0x05, 0x84, 0x09, 0x04, 0xa1, 0x01, 0xc0];
+    const KEYBOARD: [u8; 7] = [0x05, 0x01, 0x09, 0x06, 0xa1, 0x01, 0xc0];
+
+    fn device(vendor: u16, product: u16, descriptor: &[u8]) -> DeviceInfo {
+        DeviceInfo {
+            location: "1-1.2".into(),
+            vendor,
+            product,
+            serial: Some("3B1004X02003  ".into()),
+            report_descriptor: descriptor.to_vec(),
+            ..DeviceInfo::default()
+        }
+    }
+
+    #[test]
+    fn a_ups_is_known_by_its_descriptor_whatever_its_ids() {
+        assert_eq!(matches(&device(0x1234, 0x5678, &UPS), &Wanted::Any), MatchResult::Yes);
+        assert_eq!(matches(&device(0x1234, 0x5678, &KEYBOARD), &Wanted::Any), MatchResult::NotAUps);
+        assert_eq!(matches(&device(0x1234, 0x5678, &[]), &Wanted::Any), MatchResult::NotAUps);
+    }
+
+    #[test]
+    fn the_ids_decide_when_the_descriptor_cannot_be_seen_or_is_corrupted() {
+        assert_eq!(matches(&device(0x051d, 2, &[]), &Wanted::Any), MatchResult::Yes);
+        assert_eq!(matches(&device(0x051d, 2, &[0xff; 9]), &Wanted::Any), MatchResult::Yes);
+        assert_eq!(matches(&device(0x051d, 2, &KEYBOARD), &Wanted::Any), MatchResult::NotAUps);
+        assert_eq!(matches(&device(0x051d, 0, &[]), &Wanted::Any), MatchResult::NotAUps, "a serial bridge");
+    }
+
+    #[test]
+    fn a_serial_number_is_compared_trimmed_and_without_case() {
+        let ups = device(0x051d, 2, &UPS);
+        let wanted = |text: &str| matches(&ups, &Wanted::from_device(text));
+        assert_eq!(wanted(" 3b1004x02003"), MatchResult::Yes);
+        assert_eq!(wanted("3B1004X0200"), MatchResult::OtherUps);
+        let nameless = DeviceInfo { serial: None, ..ups.clone() };
+        assert_eq!(matches(&nameless, &Wanted::from_device("3B1004X02003")), MatchResult::OtherUps);
+    }
+
+    #[test]
+    fn a_port_path_names_whatever_is_plugged_in_there() {
+        let ups = device(0x051d, 2, &UPS);
+        assert_eq!(matches(&ups, &Wanted::from_device("1-1.2")), MatchResult::Yes);
+        assert_eq!(matches(&ups, &Wanted::from_device("1-1")), MatchResult::OtherUps);
+    }
 
     #[test]
     fn device_nodes_brackets_and_blanks_mean_autodetect() {
