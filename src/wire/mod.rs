@@ -1,4 +1,4 @@
 //! Bytes to meaning and back: no state, no I/O, no time. Every parser is total: any bytes give a value or an error.
 
-pub mod nis;
 pub mod hid;
+pub mod nis;

@@ -81,9 +81,7 @@ const IDS: [(u16, std::ops::RangeInclusive<u16>); 5] = [
 /// descriptor, and then by `DEVICE`.
 #[must_use]
 pub fn matches(info: &DeviceInfo, wanted: &Wanted) -> MatchResult {
-    let by_id =
-        IDS.iter().any(|(vendor, products)| *vendor == info.vendor && products.contains(&info.product));
-    if !by_id {
+    if !is_ups(info) {
         return MatchResult::NotAUps;
     }
     let right = match wanted {
