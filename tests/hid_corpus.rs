@@ -2,6 +2,8 @@
 //!
 //! Adding a TOML file there adds its tests.
 
+#![allow(clippy::expect_used, clippy::indexing_slicing)]
+
 mod corpus;
 
 use corpus::device::{Device, devices};

@@ -1,5 +1,5 @@
 //! The device files in `tests/devices`, for the tests that walk them.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod device;
 pub mod names;
