@@ -1,0 +1,322 @@
+//! A simulated UPS: for the demonstration, for tests, and for users who want to try their scripts (`UPSTYPE test`).
+//!
+//! The UPS itself is a [`Model`]; what happens to it is a [`Script`]; [`Simulated`] is the conversation with it, in
+//! the shape of every other link. It has no bytes to exchange, so its only inputs are time and commands.
+
+mod model;
+mod scenario;
+mod script;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+pub use model::Model;
+pub use scenario::Scenario;
+pub use script::{Action, Script, ScriptError, Step};
+
+use super::LinkEvent;
+use crate::ups::{Command, CommandResult, Evidence, Pace, Reading, SelfTestResult, StatusFlags, Values};
+
+/// A self test that a command starts lasts this long.
+const SELF_TEST_SECONDS: f64 = 8.0;
+/// Fast polling, and looking for a UPS that does not answer.
+const FAST: Duration = Duration::from_secs(1);
+/// Polling is never faster than this, whatever POLLTIME and speed say.
+const FASTEST: Duration = Duration::from_millis(10);
+/// Steps carried out in one call; the rest follow in the next, which is due at once.
+const STEPS_A_CALL: usize = 64;
+
+/// The conversation with a simulated UPS.
+#[derive(Debug)]
+pub struct Simulated {
+    model: Model,
+    script: Script,
+    /// Index of the next step of the script.
+    next_step: usize,
+    /// When the script's present round began, in simulated time.
+    round_began: Duration,
+    /// Simulated time that the model has reached.
+    reached: Duration,
+    /// Real moment of simulated time zero.
+    began_at: Instant,
+    /// Simulated seconds in a real one; more than zero.
+    speed: f64,
+    poll_time: Duration,
+    pace: Pace,
+    next_poll_at: Instant,
+    answers: bool,
+    plugged: bool,
+    alerts: bool,
+    refuse: bool,
+    garbage: u32,
+    contact: Contact,
+    reported: Option<StatusFlags>,
+    events: VecDeque<LinkEvent>,
+}
+
+/// What has been told about the UPS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Contact {
+    Untold,
+    Attached,
+    Lost,
+}
+
+impl Simulated {
+    /// A UPS on mains to which `script` happens from `now` on, `speed` times faster than written.
+    ///
+    /// A `speed` that is not a number above 0 counts as 1.
+    #[must_use]
+    pub fn new(script: Script, poll_time: Duration, speed: f64, now: Instant) -> Self {
+        Self {
+            model: Model::default(),
+            script,
+            next_step: 0,
+            round_began: Duration::ZERO,
+            reached: Duration::ZERO,
+            began_at: now,
+            speed: if speed.is_finite() && speed > 0.0 { speed.clamp(0.001, 1000.0) } else { 1.0 },
+            poll_time,
+            pace: Pace::Normal,
+            next_poll_at: now,
+            answers: true,
+            plugged: true,
+            alerts: true,
+            refuse: false,
+            garbage: 0,
+            contact: Contact::Untold,
+            reported: None,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Lets happen what is due, and polls if that is due. Too early or twice: does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let target = now.saturating_duration_since(self.began_at).mul_f64(self.speed);
+        self.catch_up(target);
+        for _ in 0..STEPS_A_CALL {
+            let Some(due) = self.next_due().filter(|due| *due <= target) else {
+                self.advance_to(target);
+                break;
+            };
+            self.advance_to(due);
+            self.step_if_due();
+            self.tell_change(now);
+        }
+        if self.next_poll_at <= now {
+            self.poll(now);
+        }
+    }
+
+    /// The next deadline: something happens, or a poll is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Instant {
+        self.next_due().map_or(self.next_poll_at, |due| self.real(due).min(self.next_poll_at))
+    }
+
+    /// What there is to tell; call until `None`.
+    pub fn poll_event(&mut self) -> Option<LinkEvent> {
+        self.events.pop_front()
+    }
+
+    /// How often to poll from now on.
+    pub fn set_pace(&mut self, pace: Pace, now: Instant) {
+        self.pace = pace;
+        self.hasten(now);
+    }
+
+    /// POLLTIME changed.
+    pub fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {
+        self.poll_time = poll_time;
+        self.hasten(now);
+    }
+
+    /// Carries out a command; the result is told by the next [`Self::poll_event`]s.
+    pub fn command(&mut self, command: Command, now: Instant) {
+        self.handle_timeout(now);
+        let outcome = if !self.reachable() {
+            Err("the simulated UPS does not answer".to_owned())
+        } else if self.refuse && !is_read(command) {
+            Err("the simulated UPS refuses".to_owned())
+        } else {
+            Ok(self.obey(command))
+        };
+        let read = outcome.is_ok() && is_read(command);
+        self.tell_change(now);
+        if read {
+            self.poll(now);
+        }
+        self.events.push_back(LinkEvent::Command(CommandResult { command, outcome }));
+    }
+
+    fn obey(&mut self, command: Command) -> String {
+        match command {
+            Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => "read".to_owned(),
+            Command::KillPower => {
+                let delay = self.model.switch_off(true).as_secs();
+                format!("the load is switched off in {delay} seconds, and on again when mains returns")
+            }
+            Command::PowerOff => {
+                let delay = self.model.switch_off(false).as_secs();
+                format!("the load is switched off in {delay} seconds and stays off")
+            }
+            Command::SelfTest => {
+                self.model.start_self_test(SELF_TEST_SECONDS, SelfTestResult::Passed);
+                "self test started".to_owned()
+            }
+            Command::Calibrate => {
+                self.model.start_calibration();
+                "calibration started".to_owned()
+            }
+            Command::AbortTest if self.model.abort_test() => "test stopped".to_owned(),
+            Command::AbortTest => "no test was running".to_owned(),
+        }
+    }
+
+    fn step_if_due(&mut self) {
+        let round = self.reached.saturating_sub(self.round_began);
+        match self.script.steps.get(self.next_step) {
+            Some(step) if step.at <= round && self.script.period.is_none_or(|period| step.at < period) => {
+                let action = step.action;
+                self.next_step += 1;
+                self.act(action);
+            }
+            _ if self.script.period.is_some_and(|period| period <= round) => {
+                self.round_began = self.reached;
+                self.next_step = 0;
+            }
+            _ => {}
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Answers(answers) => self.answers = answers,
+            Action::Plugged(plugged) => self.plugged = plugged,
+            Action::Garbage(readings) => self.garbage = readings,
+            Action::Alerts(alerts) => self.alerts = alerts,
+            Action::Refuse(refuse) => self.refuse = refuse,
+            other => self.model.apply(other),
+        }
+    }
+
+    /// A system that slept for hours must not carry out every round it missed.
+    fn catch_up(&mut self, target: Duration) {
+        if let Some(period) = self.script.period {
+            let behind = target.saturating_sub(self.round_began);
+            let rounds = (behind.as_secs_f64() / period.as_secs_f64()).floor() as u32;
+            if rounds >= 2 {
+                self.round_began += period * (rounds - 1);
+                self.next_step = 0;
+                self.advance_to(self.round_began);
+            }
+        }
+    }
+
+    fn advance_to(&mut self, moment: Duration) {
+        let span = moment.saturating_sub(self.reached);
+        self.reached = self.reached.max(moment);
+        self.model.advance(span);
+    }
+
+    /// The simulated moment at which something happens next.
+    fn next_due(&self) -> Option<Duration> {
+        let step = match (self.script.steps.get(self.next_step), self.script.period) {
+            (Some(step), Some(period)) => Some(step.at.min(period)),
+            (Some(step), None) => Some(step.at),
+            (None, period) => period,
+        };
+        let step = step.map(|at| self.round_began + at);
+        let change = self.model.next_change().map(|span| self.reached + span);
+        step.into_iter().chain(change).min()
+    }
+
+    fn reachable(&self) -> bool {
+        self.answers && self.plugged
+    }
+
+    /// What the UPS says by itself: that its status changed, or that it was plugged in or out.
+    fn tell_change(&mut self, now: Instant) {
+        let returned = self.contact == Contact::Lost;
+        let changed = self.reported.is_some_and(|reported| reported != self.model.status());
+        if !self.plugged || (self.reachable() && self.alerts && (returned || changed)) {
+            self.poll(now);
+        }
+    }
+
+    fn poll(&mut self, now: Instant) {
+        if self.reachable() {
+            if self.contact != Contact::Attached {
+                self.contact = Contact::Attached;
+                self.reported = None;
+                self.events.push_back(LinkEvent::Attached(Box::new(self.model.identity())));
+            }
+            let reading = self.read(now);
+            self.events.push_back(LinkEvent::Reading(Box::new(reading)));
+        } else if self.contact != Contact::Lost {
+            self.contact = Contact::Lost;
+            let what = if self.plugged { "does not answer" } else { "was unplugged" };
+            self.events.push_back(LinkEvent::Lost { reason: format!("the simulated UPS {what}") });
+        }
+        self.next_poll_at = now + self.interval();
+    }
+
+    fn read(&mut self, now: Instant) -> Reading {
+        if self.garbage > 0 {
+            self.garbage -= 1;
+            return all_zero(now);
+        }
+        let status = self.model.status();
+        let announced = self.alerts && self.reported.is_some_and(|reported| reported != status);
+        self.reported = Some(status);
+        Reading {
+            at: now,
+            status,
+            evidence: if announced { Evidence::AlertAndRead } else { Evidence::Poll },
+            values: self.model.values(),
+        }
+    }
+
+    fn hasten(&mut self, now: Instant) {
+        self.next_poll_at = self.next_poll_at.min(now + self.interval());
+    }
+
+    fn interval(&self) -> Duration {
+        let interval = match (self.contact, self.pace) {
+            (Contact::Attached, Pace::Normal) => self.poll_time,
+            (Contact::Attached, Pace::Fast) | (Contact::Lost | Contact::Untold, _) => {
+                FAST.min(self.poll_time)
+            }
+        };
+        interval.div_f64(self.speed).max(FASTEST)
+    }
+
+    /// The real moment of a simulated one, rounded up: a wake-up never comes too early.
+    fn real(&self, moment: Duration) -> Instant {
+        self.began_at + moment.div_f64(self.speed) + Duration::from_micros(1)
+    }
+}
+
+fn is_read(command: Command) -> bool {
+    matches!(command, Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest)
+}
+
+/// What a confused UPS sends: zeros.
+fn all_zero(now: Instant) -> Reading {
+    use crate::ups::{Minutes, Percent, Volts};
+    Reading {
+        at: now,
+        status: StatusFlags::default(),
+        evidence: Evidence::Poll,
+        values: Values {
+            line_voltage: Some(Volts(0.0)),
+            load: Some(Percent(0.0)),
+            battery_charge: Some(Percent(0.0)),
+            runtime_left: Some(Minutes(0.0)),
+            ..Values::default()
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;
