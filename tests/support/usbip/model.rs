@@ -81,6 +81,8 @@ pub struct Model {
     /// Every report, by kind and id; the id is the first byte.
     pub reports: BTreeMap<(Kind, u8), Vec<u8>>,
     mains_voltage: f64,
+    /// Power of ten by which the descriptor's voltages are wrong.
+    voltage_shift: i32,
 }
 
 impl Model {
@@ -99,7 +101,8 @@ impl Model {
             .map(|bytes| hex(bytes.as_str().unwrap()))
             .map(|bytes| (bytes[0], bytes))
             .collect();
-        let low_line = table["tags"].as_array().unwrap().iter().any(|tag| tag.as_str() == Some("120v"));
+        let tagged =
+            |wanted| table["tags"].as_array().unwrap().iter().any(|tag| tag.as_str() == Some(wanted));
         let mut model = Self {
             name: word("name"),
             vendor: number("vid"),
@@ -110,7 +113,8 @@ impl Model {
             strings: BTreeMap::new(),
             string_indexes: [0; 3],
             reports: BTreeMap::new(),
-            mains_voltage: if low_line { 120.0 } else { 230.0 },
+            mains_voltage: if tagged("120v") { 120.0 } else { 230.0 },
+            voltage_shift: if tagged("wrong-exponent") { 5 } else { 0 },
         };
         model.make_reports(&logged);
         let manufacturer = Some(word("manufacturer")).filter(|name| !name.is_empty());
@@ -184,7 +188,7 @@ impl Model {
             usage::APC_STATUS_FLAG => return 8,
             _ => return 0,
         };
-        field.raw(physical)
+        field.raw(shifted(field, physical, self.voltage_shift))
     }
 
     fn make_strings(
@@ -246,7 +250,8 @@ impl Model {
 
     /// Sets every field with this usage to a physical value (volts, seconds, per cent), each by its own exponent.
     pub fn set_physical(&mut self, usage: u32, value: f64) -> BTreeSet<u8> {
-        self.change(|field| (field.usage == usage).then(|| field.raw(value)))
+        let shift = self.voltage_shift;
+        self.change(|field| (field.usage == usage).then(|| field.raw(shifted(field, value, shift))))
     }
 
     /// Sets the line voltage.
@@ -317,6 +322,11 @@ impl Model {
             .max()
             .unwrap_or(0)
     }
+}
+
+/// The value as a unit with wrong exponents presents it.
+fn shifted(field: &Field, value: f64, shift: i32) -> f64 {
+    if field.unit == 0x00f0_d121 { value / 10f64.powi(shift) } else { value }
 }
 
 /// Bytes from hexadecimal digits, blanks ignored.

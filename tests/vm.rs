@@ -1,0 +1,188 @@
+//! mainsd's release binary against simulated USB UPSes under a real kernel, in a virtual machine.
+//!
+//! The machine boots once for all of these tests; `tests/vm/guest` is what runs in it, and each test here looks at one
+//! scenario's result. Needs root, Debian, and about four minutes: set MAINSD_CI=1. `MAINSD_BIN` names the binary to
+//! test (default: a release build), `VM` the machine's folder, `MAINSD_VM_FILTER` part of a scenario's name.
+#![allow(clippy::disallowed_methods, reason = "tests drive real processes by the real clock")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper fails its test by panicking")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use support::Scratch;
+
+/// Seconds until the machine is stopped by force: emulation on a loaded machine is slow.
+const LIMIT: &str = "600";
+
+#[derive(Debug, Default)]
+struct Boot {
+    /// Scenario to words of its failure; `None`: it went well.
+    results: BTreeMap<String, Option<String>>,
+    console: String,
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn cargo(args: &[&str]) {
+    let status = Command::new(env!("CARGO")).current_dir(root()).arg("build").args(args).status().unwrap();
+    assert!(status.success(), "cargo build {args:?}: {status}");
+}
+
+/// The folder that Cargo builds into, from the place of this test.
+fn target() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.ancestors().nth(3).unwrap().to_owned()
+}
+
+fn boot() -> &'static Boot {
+    static BOOT: OnceLock<Boot> = OnceLock::new();
+    BOOT.get_or_init(|| {
+        let setup = Command::new(root().join("tests/vm/setup")).output().unwrap();
+        assert!(
+            setup.status.success(),
+            "tests/vm/setup needs root, Debian's apt and the network, once: {}",
+            String::from_utf8_lossy(&setup.stderr)
+        );
+        let target = target();
+        let program = std::env::var_os("MAINSD_BIN").map(PathBuf::from).unwrap_or_else(|| {
+            cargo(&["--release", "--bin", "mainsd"]);
+            target.join("release/mainsd")
+        });
+        assert!(program.is_file(), "MAINSD_BIN: no {}", program.display());
+        cargo(&["--example", "vm-guest"]);
+        run(&target.join("debug/examples/vm-guest"), &program)
+    })
+}
+
+fn run(guest: &Path, program: &Path) -> Boot {
+    let vm = std::env::var_os("VM").map_or_else(|| std::env::temp_dir().join("mainsd-vm"), PathBuf::from);
+    let scratch = Scratch::new();
+    let script = scratch.file(
+        "init",
+        format!(
+            "export PATH=/usr/sbin:/usr/bin:/sbin:/bin TZ=UTC TMPDIR=/run/t\n\
+             mkdir /run/t\n\
+             busybox ip link set lo up\n\
+             modprobe -d {vm}/kroot -a usbip-core vhci-hcd usbhid hid-generic\n\
+             {guest} {program} {devices} {filter}\n\
+             echo o > /proc/sysrq-trigger\n\
+             sleep 60\n",
+            vm = vm.display(),
+            guest = guest.display(),
+            program = program.display(),
+            devices = root().join("tests/devices").display(),
+            filter = std::env::var("MAINSD_VM_FILTER").unwrap_or_default(),
+        ),
+    );
+    let mut machine = Command::new(root().join("tests/vm/run"))
+        .arg(&script)
+        .arg(LIMIT)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut boot = Boot::default();
+    let mut words = BTreeMap::<String, String>::new();
+    let echo = std::env::var_os("MAINSD_VM_CONSOLE").is_some();
+    for line in std::io::BufReader::new(machine.stdout.take().unwrap()).split(b'\n') {
+        let line = String::from_utf8_lossy(&line.unwrap()).trim_end().to_owned();
+        if echo {
+            eprintln!("{line}");
+        }
+        boot.console.push_str(&line);
+        boot.console.push('\n');
+        match line.split_once(' ') {
+            Some(("@|", rest)) => {
+                let (name, text) = rest.split_once(' ').unwrap_or((rest, ""));
+                words.entry(name.to_owned()).or_default().push_str(&format!("{text}\n"));
+            }
+            Some(("@@", rest)) => {
+                let (name, result) = rest.split_once(' ').unwrap_or((rest, ""));
+                let failure = (result != "ok").then(|| words.remove(name).unwrap_or_default());
+                boot.results.insert(name.to_owned(), failure);
+            }
+            _ => {}
+        }
+    }
+    let _ = machine.wait();
+    boot
+}
+
+fn check(name: &str) {
+    if !support::in_ci("a virtual machine: root, Debian's qemu-system-x86 and kernel") {
+        return;
+    }
+    if std::env::var("MAINSD_VM_FILTER").is_ok_and(|part| !name.contains(&part)) {
+        println!("skipped: MAINSD_VM_FILTER does not name it");
+        return;
+    }
+    let boot = boot();
+    match boot.results.get(name) {
+        Some(None) => {}
+        Some(Some(words)) => panic!("{words}"),
+        None => panic!("no result; the console said\n{}", boot.console),
+    }
+}
+
+macro_rules! scenarios {
+    ($($name:ident)*) => {
+        $(
+            #[test]
+            fn $name() {
+                check(stringify!($name));
+            }
+        )*
+
+        #[test]
+        fn every_result_of_the_guest_is_looked_at() {
+            if !support::in_ci("a virtual machine") {
+                return;
+            }
+            let known = [$(stringify!($name),)* "end"];
+            let boot = boot();
+            let strangers: Vec<_> = boot.results.keys().filter(|name| !known.contains(&name.as_str())).collect();
+            assert!(strangers.is_empty(), "no test looks at {strangers:?}");
+            assert!(boot.results.contains_key("end"), "the guest did not come to its end:\n{}", boot.console);
+        }
+    };
+}
+
+scenarios! {
+    ups_plugged_in_after_start_is_found
+    damaged_report_descriptor_is_read_again
+    two_daemons_never_open_the_same_unit
+    kernel_driver_comes_back_after_exit
+    back_ups_es_850g2_lives_its_life
+    back_ups_bx1600mi_lives_its_life
+    back_ups_xs_1500m_lives_its_life
+    back_ups_rs_1000g_lives_its_life
+    smart_ups_1000_lives_its_life
+    smart_ups_3000_lives_its_life
+    cyberpower_cp900_lives_its_life
+    eaton_3s_lives_its_life
+    tripp_lite_3016_lives_its_life
+    stalls_are_a_loss_that_ends
+    one_stalled_report_costs_only_its_fields
+    silent_device_blocks_nobody
+    silent_device_on_battery_does_not_stop_the_shutdown
+    garbage_interrupt_reports_on_mains_make_no_event
+    discharging_together_with_mains_is_no_outage
+    garbage_on_battery_does_not_shut_down
+    over_long_answers_are_read_right
+    short_answers_make_no_event
+    short_drop_of_the_cable_makes_no_event
+    bus_port_path_chooses_between_equal_units
+    outage_that_only_a_poll_can_see_is_seen
+    unplugged_on_battery_still_shuts_down
+    kill_power_without_the_powerfail_flag_is_refused
+    refused_kill_power_falls_through_to_the_next_way
+    kill_power_that_every_way_refuses_is_a_failure
+    kill_power_without_a_ups_ends_with_an_error
+}

@@ -1,0 +1,66 @@
+//! `--killpower` when something is in the way. What it writes to each device is part of the devices' stories.
+
+use std::path::Path;
+
+use super::support::{self, Finished, Scratch, run_program};
+use super::{Lab, Scenario};
+
+/// All of them.
+pub const ALL: &[Scenario] = &[
+    ("kill_power_without_the_powerfail_flag_is_refused", without_flag),
+    ("refused_kill_power_falls_through_to_the_next_way", refused),
+    ("kill_power_that_every_way_refuses_is_a_failure", refused_everywhere),
+    ("kill_power_without_a_ups_ends_with_an_error", without_ups),
+];
+
+const ES: &str = "apc-back-ups-es-850g2";
+
+fn prepared(lab: &Lab, powerfail: bool) -> Scratch {
+    let scratch = Scratch::new();
+    support::write_config(&lab.setup(), &scratch, support::free_port());
+    if powerfail {
+        scratch.file("flags/powerfail", "");
+    }
+    scratch
+}
+
+fn kill(program: &Path, scratch: &Scratch) -> Finished {
+    let config = scratch.path().join("mainsd.conf");
+    run_program(program, ["-f".as_ref(), config.as_os_str(), "--killpower".as_ref()])
+}
+
+fn without_flag(lab: &Lab) {
+    let unit = lab.plug(ES);
+    let done = kill(&lab.program, &prepared(lab, false));
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    assert!(done.stderr.contains("powerfail"), "{done:?}");
+    assert_eq!(unit.written_since(0), [], "written all the same");
+}
+
+fn refused(lab: &Lab) {
+    let unit = lab.plug(ES);
+    unit.change_silently(|model| model.set_mains(false));
+    unit.faults(|faults| {
+        faults.stall_writes.insert(0x41);
+    });
+    let done = kill(&lab.program, &prepared(lab, true));
+    let written = unit.written_since(0);
+    assert!(done.status.success(), "{done:?}; {written:02x?}");
+    // The write of 41 is seen by the device before it stalls; 40 is the next way of this descriptor.
+    assert_eq!(written.last(), Some(&(0x40, vec![1])), "{written:02x?}; {done:?}");
+}
+
+fn refused_everywhere(lab: &Lab) {
+    let unit = lab.plug(ES);
+    unit.change_silently(|model| model.set_mains(false));
+    unit.faults(|faults| faults.stall_writes.extend(0..=0xff));
+    let done = kill(&lab.program, &prepared(lab, true));
+    assert!(!done.status.success(), "{done:?}");
+    assert!(!done.stderr.is_empty(), "no words about the failure");
+}
+
+fn without_ups(lab: &Lab) {
+    let done = kill(&lab.program, &prepared(lab, true));
+    assert!(!done.status.success(), "{done:?}");
+    assert!(!done.stderr.is_empty(), "no words about the failure");
+}
