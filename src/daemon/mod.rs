@@ -1,8 +1,10 @@
 //! The loop and the pump.
 
+mod clock;
 mod driver;
 mod simulated;
 pub mod token;
 
+pub use clock::Clock;
 pub use driver::Driver;
 pub use simulated::SimulatedDriver;
