@@ -1,1 +1,3 @@
 //! Every line of `unsafe` and every libc and libusb call, behind safe owned types. No policy, no UPS vocabulary.
+
+pub mod usb;

@@ -1,0 +1,447 @@
+//! The calls that may wait for a device, each made in a short-lived process of its own.
+//!
+//! While the kernel probes or resets a device it holds the device's lock, for seconds when the device does not answer,
+//! and meanwhile an `open` of its node, or a look at its strings in sysfs, waits with no way out. The kernel's own
+//! probe (attaching its driver) and a reset are calls that last as long. So a detached child makes them and reports
+//! over a socket; if nobody listens any more, it just ends.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::mem;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::ptr;
+
+/// What a helper looks at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Paths {
+    /// Files to read; each may wait for the device.
+    pub files: Vec<PathBuf>,
+    /// The usbfs node.
+    pub node: PathBuf,
+}
+
+/// What a helper reports.
+#[derive(Debug)]
+pub enum Message {
+    /// The contents of the files, in order; `None`: not readable. It waits for [`Helper::open`] or
+    /// [`Helper::attach`] now.
+    Files(Vec<Option<Vec<u8>>>),
+    /// The node is open and the device answers.
+    Opened(OwnedFd),
+    /// The node cannot be opened.
+    Failed(io::Error),
+    /// The node is open, but the device does not answer.
+    Silent,
+    /// The kernel has been asked to attach its driver, or to reset the device.
+    Done,
+    /// The helper is gone.
+    Gone,
+}
+
+/// Most that is read of one file.
+const FILE_MAX: usize = 1024;
+/// Most files of one helper.
+const FILES_MAX: usize = 4;
+/// Room for all files with two bytes of length each.
+const PACKET: usize = FILES_MAX * (FILE_MAX + 2);
+/// Length that stands for "not readable".
+const ABSENT: u16 = u16::MAX;
+
+const TAG_FILES: u8 = b's';
+const TAG_OPENED: u8 = b'o';
+const TAG_FAILED: u8 = b'e';
+const TAG_SILENT: u8 = b't';
+const TAG_DONE: u8 = b'd';
+const GO_OPEN: u8 = b'o';
+const GO_ATTACH: u8 = b'a';
+
+/// A child that waits in our place. Dropped, it is left alone and ends when its call returns.
+#[derive(Debug)]
+pub struct Helper {
+    socket: OwnedFd,
+}
+
+impl Helper {
+    /// Starts a child that reads the files and then waits to be told what to do with the node.
+    ///
+    /// # Errors
+    /// No process or descriptor left; `InvalidInput` for a path with a zero byte.
+    pub fn start(paths: &Paths) -> io::Result<Self> {
+        let files: Vec<CString> = paths.files.iter().take(FILES_MAX).map(c_path).collect::<Result<_, _>>()?;
+        let node = c_path(&paths.node)?;
+        let (ours, theirs) = socket_pair()?;
+        detach(theirs.as_raw_fd(), -1, |socket, _| child_look(socket, &files, &node))?;
+        Ok(Self { socket: ours })
+    }
+
+    /// Tells the child to open the node and see whether the device answers.
+    ///
+    /// # Errors
+    /// The child is gone.
+    pub fn open(&self) -> io::Result<()> {
+        self.say([GO_OPEN, 0])
+    }
+
+    /// Tells the child to have the kernel attach its driver to an interface that has none.
+    ///
+    /// # Errors
+    /// The child is gone.
+    pub fn attach(&self, interface: u8) -> io::Result<()> {
+        self.say([GO_ATTACH, interface])
+    }
+
+    fn say(&self, words: [u8; 2]) -> io::Result<()> {
+        if send(self.socket.as_raw_fd(), &words, -1) { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// The next report; `None`: not yet.
+    ///
+    /// # Errors
+    /// What the system says; the helper is useless then.
+    pub fn receive(&self) -> io::Result<Option<Message>> {
+        let mut packet = [0; PACKET + 1];
+        let (got, passed) = match receive(self.socket.as_raw_fd(), &mut packet) {
+            Ok(got) => got,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            Err(e) => return Err(e),
+        };
+        let message = match (packet.get(..got).and_then(<[u8]>::split_first), passed) {
+            (Some((&TAG_FILES, rest)), _) => Message::Files(split_files(rest)),
+            (Some((&TAG_OPENED, _)), Some(fd)) => Message::Opened(fd),
+            (Some((&TAG_FAILED, rest)), _) => {
+                let code = rest.first_chunk().map_or(libc::EIO, |b| i32::from_le_bytes(*b));
+                Message::Failed(io::Error::from_raw_os_error(code))
+            }
+            (Some((&TAG_SILENT, _)), _) => Message::Silent,
+            (Some((&TAG_DONE, _)), _) => Message::Done,
+            _ => Message::Gone,
+        };
+        Ok(Some(message))
+    }
+}
+
+impl AsRawFd for Helper {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+/// Has the kernel attach its driver to an interface again, without waiting for it. The descriptor is closed here and
+/// stays open in the child until that is done.
+///
+/// # Errors
+/// No process left.
+pub fn reattach(fd: OwnedFd, interface: u8) -> io::Result<()> {
+    detach(-1, fd.as_raw_fd(), |_, device| {
+        attach_driver(device, interface);
+    })
+}
+
+/// Resets the device; [`Message::Done`] comes when that is over, whatever came of it.
+///
+/// # Errors
+/// No process or descriptor left.
+pub fn reset(fd: OwnedFd) -> io::Result<Helper> {
+    let (ours, theirs) = socket_pair()?;
+    detach(theirs.as_raw_fd(), fd.as_raw_fd(), |socket, device| {
+        // SAFETY: USBDEVFS_RESET takes no argument.
+        unsafe { libc::ioctl(device, USBDEVFS_RESET) };
+        send(socket, &[TAG_DONE], -1);
+    })?;
+    Ok(Helper { socket: ours })
+}
+
+/// Resets the host's toggle and halt state of an endpoint. Sends nothing and does not wait.
+pub(super) fn reset_endpoint(fd: &OwnedFd, endpoint: u8) {
+    let mut number = libc::c_uint::from(endpoint);
+    // SAFETY: USBDEVFS_RESETEP reads one unsigned int.
+    unsafe { libc::ioctl(fd.as_raw_fd(), USBDEVFS_RESETEP, &raw mut number) };
+}
+
+// Requests and structures of the kernel's include/uapi/linux/usbdevice_fs.h.
+#[repr(C)]
+struct ControlTransfer {
+    request_type: u8,
+    request: u8,
+    value: u16,
+    index: u16,
+    length: u16,
+    timeout: u32,
+    data: *mut libc::c_void,
+}
+
+#[repr(C)]
+struct InterfaceIoctl {
+    interface: libc::c_int,
+    code: libc::c_int,
+    data: *mut libc::c_void,
+}
+
+const USBDEVFS: u32 = b'U' as u32;
+const USBDEVFS_CONTROL: libc::Ioctl = libc::_IOWR::<ControlTransfer>(USBDEVFS, 0);
+const USBDEVFS_RESETEP: libc::Ioctl = libc::_IOR::<libc::c_uint>(USBDEVFS, 3);
+const USBDEVFS_IOCTL: libc::Ioctl = libc::_IOWR::<InterfaceIoctl>(USBDEVFS, 18);
+const USBDEVFS_RESET: libc::Ioctl = libc::_IO(USBDEVFS, 20);
+const USBDEVFS_CONNECT: libc::Ioctl = libc::_IO(USBDEVFS, 23);
+
+/// How long a device may take to tell its configuration, milliseconds.
+const ANSWER_MS: u32 = 1000;
+
+fn c_path(path: impl AsRef<Path>) -> io::Result<CString> {
+    CString::new(path.as_ref().as_os_str().as_bytes())
+        .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
+}
+
+/// Our non-blocking end and the child's blocking one.
+fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [-1; 2];
+    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
+    // SAFETY: the array has room for two descriptors.
+    if unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let [ours, theirs] = ends;
+    // SAFETY: both are fresh and owned by nobody else; F_SETFL takes an int.
+    unsafe {
+        let pair = (OwnedFd::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs));
+        if libc::fcntl(ours, libc::F_SETFL, libc::O_NONBLOCK) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(pair)
+    }
+}
+
+/// Runs `job` in a grandchild, which belongs to init and needs no reaping here. It has only the two descriptors, as
+/// 0 and 1 (-1: none), and default signals. `job` must only make system calls.
+fn detach(first: RawFd, second: RawFd, job: impl FnOnce(RawFd, RawFd)) -> io::Result<()> {
+    // SAFETY: the child makes only async-signal-safe calls until it ends by _exit.
+    let child = unsafe { libc::fork() };
+    if child < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if child == 0 {
+        // SAFETY: plain system calls; neither process returns from here.
+        unsafe {
+            match libc::fork() {
+                0 => {
+                    strip(first, second);
+                    job(if first < 0 { -1 } else { 0 }, if second < 0 { -1 } else { 1 });
+                    libc::_exit(0)
+                }
+                -1 => libc::_exit(1),
+                _ => libc::_exit(0),
+            }
+        }
+    }
+    let mut status = 0;
+    // SAFETY: our own child, which ends at once.
+    while unsafe { libc::waitpid(child, &raw mut status, 0) } < 0 {
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Ok(()); // somebody else has reaped it
+        }
+    }
+    if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(libc::EAGAIN))
+    }
+}
+
+/// Leaves only the two descriptors, so that no port, lock or device stays held by a child that waits; and makes
+/// signals deadly again.
+fn strip(first: RawFd, second: RawFd) {
+    // SAFETY: async-signal-safe system calls on plain numbers, in a process with one thread that ends by _exit. The
+    // descriptors are first moved out of the way of 0 and 1.
+    unsafe {
+        libc::setsid();
+        for signal in 1..32 {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut none: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+        let moved = [first, second].map(|fd| if fd < 0 { -1 } else { libc::fcntl(fd, libc::F_DUPFD, 8) });
+        for (fd, to) in moved.into_iter().zip(0..) {
+            if fd < 0 {
+                libc::close(to);
+            } else {
+                libc::dup2(fd, to);
+            }
+        }
+        if libc::syscall(libc::SYS_close_range, 2, u32::MAX, 0) < 0 {
+            // Before Linux 5.9. Descriptors are given out from below, and the daemon keeps few.
+            for fd in 2..4096 {
+                libc::close(fd);
+            }
+        }
+    }
+}
+
+/// The child of [`Helper::start`].
+fn child_look(socket: RawFd, files: &[CString], node: &CStr) {
+    let mut packet = [0; PACKET + 1];
+    let length = read_files(files, &mut packet);
+    if !send(socket, packet.get(..length).unwrap_or(&[]), -1) {
+        return;
+    }
+    let mut order = [0; 2];
+    // SAFETY: the buffer is valid for its length.
+    let got = unsafe { libc::recv(socket, order.as_mut_ptr().cast(), order.len(), 0) };
+    let [go, interface] = order;
+    if got != 2 {
+        return;
+    }
+    // SAFETY: a valid path; the flags need no mode.
+    let device = unsafe { libc::open(node.as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) };
+    if device < 0 {
+        let [a, b, c, d] = errno().to_le_bytes();
+        send(socket, &[TAG_FAILED, a, b, c, d], -1);
+    } else if go == GO_ATTACH {
+        attach_driver(device, interface);
+        send(socket, &[TAG_DONE], -1);
+    } else if answers(device) {
+        send(socket, &[TAG_OPENED], device);
+    } else {
+        send(socket, &[TAG_SILENT], -1);
+    }
+}
+
+fn errno() -> i32 {
+    io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
+}
+
+/// Whether the device answers GET_CONFIGURATION; a refusal is an answer.
+fn answers(device: RawFd) -> bool {
+    let mut answer = 0u8;
+    let mut transfer = ControlTransfer {
+        request_type: 0x80,
+        request: 0x08,
+        value: 0,
+        index: 0,
+        length: 1,
+        timeout: ANSWER_MS,
+        data: (&raw mut answer).cast(),
+    };
+    // SAFETY: the structure is the kernel's, and its data pointer has room for the one byte asked for.
+    let result = unsafe { libc::ioctl(device, USBDEVFS_CONTROL, &raw mut transfer) };
+    result >= 0 || errno() != libc::ETIMEDOUT
+}
+
+fn attach_driver(device: RawFd, interface: u8) {
+    let code = libc::c_int::try_from(USBDEVFS_CONNECT).unwrap_or_default();
+    let mut request = InterfaceIoctl { interface: interface.into(), code, data: ptr::null_mut() };
+    // SAFETY: the structure is the kernel's; CONNECT takes no data.
+    unsafe { libc::ioctl(device, USBDEVFS_IOCTL, &raw mut request) };
+}
+
+/// Puts the files into a packet: the tag, then each as its length (two bytes, little endian) and bytes.
+fn read_files(files: &[CString], packet: &mut [u8; PACKET + 1]) -> usize {
+    let mut file = [0; FILE_MAX];
+    let mut out = packet.iter_mut();
+    let mut length = 0;
+    let mut put = |byte: u8| {
+        if let Some(slot) = out.next() {
+            *slot = byte;
+            length += 1;
+        }
+    };
+    put(TAG_FILES);
+    for path in files {
+        let got = read_file(path, &mut file);
+        let announced = got.and_then(|n| u16::try_from(n).ok()).unwrap_or(ABSENT);
+        announced.to_le_bytes().into_iter().for_each(&mut put);
+        file.iter().take(got.unwrap_or(0)).copied().for_each(&mut put);
+    }
+    length
+}
+
+fn read_file(path: &CStr, buffer: &mut [u8]) -> Option<usize> {
+    // SAFETY: a valid path, and a buffer valid for its length; the descriptor is closed again.
+    unsafe {
+        let fd = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+        if fd < 0 {
+            return None;
+        }
+        let got = libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len());
+        libc::close(fd);
+        usize::try_from(got).ok()
+    }
+}
+
+fn split_files(mut rest: &[u8]) -> Vec<Option<Vec<u8>>> {
+    let mut files = Vec::new();
+    while let Some((length, after)) = rest.split_first_chunk() {
+        rest = after;
+        match u16::from_le_bytes(*length) {
+            ABSENT => files.push(None),
+            length => {
+                let (file, after) = rest.split_at_checked(usize::from(length)).unwrap_or((rest, &[]));
+                files.push(Some(file.to_vec()));
+                rest = after;
+            }
+        }
+    }
+    files
+}
+
+/// Room for one control message with one descriptor, aligned as the kernel wants it.
+#[repr(C, align(8))]
+struct ControlBuffer([u8; 64]);
+
+fn message_header(part: &mut libc::iovec) -> libc::msghdr {
+    // SAFETY: all zero is a valid header without address and control data.
+    let mut header: libc::msghdr = unsafe { mem::zeroed() };
+    header.msg_iov = part;
+    header.msg_iovlen = 1;
+    header
+}
+
+/// Sends one packet, with a descriptor unless that is negative. Whether it went out.
+fn send(socket: RawFd, bytes: &[u8], pass: RawFd) -> bool {
+    let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+    let mut header = message_header(&mut part);
+    let mut control = ControlBuffer([0; 64]);
+    // SAFETY: header, part and control buffer are valid for the call; the control message of one descriptor fits in
+    // 64 bytes.
+    unsafe {
+        if pass >= 0 {
+            header.msg_control = control.0.as_mut_ptr().cast();
+            header.msg_controllen = libc::CMSG_SPACE(4) as _;
+            let message = libc::CMSG_FIRSTHDR(&raw const header);
+            (*message).cmsg_level = libc::SOL_SOCKET;
+            (*message).cmsg_type = libc::SCM_RIGHTS;
+            (*message).cmsg_len = libc::CMSG_LEN(4) as _;
+            libc::CMSG_DATA(message).cast::<RawFd>().write_unaligned(pass);
+        }
+        libc::sendmsg(socket, &raw const header, libc::MSG_NOSIGNAL) >= 0
+    }
+}
+
+/// One packet, and the descriptor that came with it.
+fn receive(socket: RawFd, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let mut header = message_header(&mut part);
+    let mut control = ControlBuffer([0; 64]);
+    header.msg_control = control.0.as_mut_ptr().cast();
+    header.msg_controllen = control.0.len() as _;
+    // SAFETY: header, part and control buffer are valid for the call. The kernel has put a fresh descriptor into each
+    // SCM_RIGHTS message, and one is sent at most.
+    unsafe {
+        let got = libc::recvmsg(socket, &raw mut header, libc::MSG_CMSG_CLOEXEC);
+        let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
+        let message = libc::CMSG_FIRSTHDR(&raw const header);
+        let passed = !message.is_null()
+            && (*message).cmsg_level == libc::SOL_SOCKET
+            && (*message).cmsg_type == libc::SCM_RIGHTS;
+        let fd =
+            passed.then(|| OwnedFd::from_raw_fd(libc::CMSG_DATA(message).cast::<RawFd>().read_unaligned()));
+        Ok((got, fd))
+    }
+}
+
+#[cfg(test)]
+mod tests;

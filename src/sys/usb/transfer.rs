@@ -1,0 +1,199 @@
+//! One reusable libusb transfer that owns its buffer.
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use libusb1_sys::{self as ffi, constants as c};
+
+use super::{TransferError, UsbError};
+
+const SETUP: usize = c::LIBUSB_CONTROL_SETUP_SIZE;
+
+/// Where a transfer stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Idle,
+    InFlight,
+    Ended,
+}
+
+/// A transfer and its buffer, used again and again.
+///
+/// While it is in flight the buffer belongs to libusb and the kernel and is neither read, moved nor freed. Dropped in
+/// flight, everything is leaked: a few hundred bytes are better than a wait or a write to freed memory.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    raw: *mut ffi::libusb_transfer,
+    /// On the heap because libusb keeps its address; a raw pointer because it must survive a leaking drop.
+    stage: *mut Cell<Stage>,
+    buffer: *mut u8,
+    capacity: usize,
+}
+
+extern "system" fn ended(transfer: *mut ffi::libusb_transfer) {
+    // SAFETY: libusb passes the transfer it was given; its user data is our cell, which is not freed in flight.
+    unsafe { (*(*transfer).user_data.cast::<Cell<Stage>>()).set(Stage::Ended) };
+}
+
+impl Transfer {
+    /// An idle transfer; `None` without memory.
+    pub(super) fn new() -> Option<Self> {
+        // SAFETY: no isochronous packets; null means no memory.
+        let raw = unsafe { ffi::libusb_alloc_transfer(0) };
+        if raw.is_null() {
+            return None;
+        }
+        let stage = Box::into_raw(Box::new(Cell::new(Stage::Idle)));
+        Some(Self { raw, stage, buffer: std::ptr::null_mut(), capacity: 0 })
+    }
+
+    fn stage(&self) -> Stage {
+        // SAFETY: the cell lives as long as `self`.
+        unsafe { (*self.stage).get() }
+    }
+
+    /// Whether libusb has it.
+    pub(super) fn in_flight(&self) -> bool {
+        self.stage() == Stage::InFlight
+    }
+
+    /// Makes the idle buffer at least `wanted` bytes long.
+    fn reserve(&mut self, wanted: usize) {
+        if self.capacity >= wanted {
+            return;
+        }
+        self.free_buffer();
+        let fresh: Box<[u8]> = vec![0; wanted].into_boxed_slice();
+        self.capacity = fresh.len();
+        self.buffer = Box::into_raw(fresh).cast();
+    }
+
+    fn free_buffer(&mut self) {
+        if !self.buffer.is_null() {
+            let slice = std::ptr::slice_from_raw_parts_mut(self.buffer, self.capacity);
+            // SAFETY: pointer and length are those of the box in `reserve`; the transfer is not in flight.
+            drop(unsafe { Box::from_raw(slice) });
+        }
+        self.buffer = std::ptr::null_mut();
+        self.capacity = 0;
+    }
+
+    /// The idle buffer.
+    fn buffer_mut(&mut self) -> &mut [u8] {
+        if self.buffer.is_null() {
+            return &mut [];
+        }
+        // SAFETY: the buffer has `capacity` initialised bytes, and nobody else has it: callers are not in flight.
+        unsafe { std::slice::from_raw_parts_mut(self.buffer, self.capacity) }
+    }
+
+    /// Starts a control transfer. For one from the device, `data` is empty and the setup packet says how much may
+    /// come; otherwise `data` is the data stage.
+    pub(super) fn submit_control(
+        &mut self,
+        handle: *mut ffi::libusb_device_handle,
+        setup: [u8; 8],
+        data: &[u8],
+        timeout: Duration,
+    ) -> Result<(), UsbError> {
+        if self.in_flight() {
+            return Err(UsbError::BUSY);
+        }
+        let [.., low, high] = setup;
+        let length = usize::from(u16::from_le_bytes([low, high]));
+        self.reserve(SETUP + length);
+        let buffer = self.buffer_mut();
+        buffer.fill(0);
+        for (to, from) in buffer.iter_mut().zip(setup.iter().chain(data.iter().take(length))) {
+            *to = *from;
+        }
+        let millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX).max(1);
+        // SAFETY: the buffer holds a whole setup packet and as many bytes as it announces; handle and transfer are
+        // valid and the transfer is not in flight.
+        unsafe {
+            ffi::libusb_fill_control_transfer(
+                self.raw,
+                handle,
+                self.buffer,
+                ended,
+                self.stage.cast(),
+                millis,
+            );
+        }
+        self.submit()
+    }
+
+    /// Starts an interrupt transfer from the device, of at most `length` bytes, without a time limit.
+    pub(super) fn submit_interrupt(
+        &mut self,
+        handle: *mut ffi::libusb_device_handle,
+        endpoint: u8,
+        length: u16,
+    ) -> Result<(), UsbError> {
+        if self.in_flight() {
+            return Err(UsbError::BUSY);
+        }
+        self.reserve(usize::from(length));
+        let data = self.stage.cast();
+        // SAFETY: the buffer is at least `length` long; handle and transfer are valid and not in flight.
+        unsafe {
+            let (raw, buffer) = (self.raw, self.buffer);
+            ffi::libusb_fill_interrupt_transfer(raw, handle, endpoint, buffer, length.into(), ended, data, 0);
+        }
+        self.submit()
+    }
+
+    fn submit(&mut self) -> Result<(), UsbError> {
+        // SAFETY: the transfer was filled by the caller and owns its buffer.
+        let result = UsbError::check(unsafe { ffi::libusb_submit_transfer(self.raw) });
+        let stage = if result.is_ok() { Stage::InFlight } else { Stage::Idle };
+        // SAFETY: the cell lives as long as `self`.
+        unsafe { (*self.stage).set(stage) };
+        result
+    }
+
+    /// Asks for an early end. The end itself comes with the next events.
+    pub(super) fn cancel(&mut self) {
+        if self.in_flight() {
+            // SAFETY: the transfer is in flight. A failure means that it is about to end anyway.
+            unsafe { ffi::libusb_cancel_transfer(self.raw) };
+        }
+    }
+
+    /// The end of the transfer, once: the bytes that came (control: without the setup packet), or why none.
+    pub(super) fn take_ended(&mut self) -> Option<Result<&[u8], TransferError>> {
+        if self.stage() != Stage::Ended {
+            return None;
+        }
+        // SAFETY: not in flight any more, so libusb writes neither to the cell nor to the transfer.
+        let (status, actual, kind) = unsafe {
+            (*self.stage).set(Stage::Idle);
+            ((*self.raw).status, (*self.raw).actual_length, (*self.raw).transfer_type)
+        };
+        let skip = if kind == c::LIBUSB_TRANSFER_TYPE_CONTROL { SETUP } else { 0 };
+        let actual = usize::try_from(actual).unwrap_or(0);
+        Some(match status {
+            c::LIBUSB_TRANSFER_COMPLETED => Ok(self.buffer_mut().get(skip..skip + actual).unwrap_or(&[])),
+            c::LIBUSB_TRANSFER_STALL => Err(TransferError::Stall),
+            c::LIBUSB_TRANSFER_TIMED_OUT => Err(TransferError::Timeout),
+            c::LIBUSB_TRANSFER_NO_DEVICE => Err(TransferError::NoDevice),
+            c::LIBUSB_TRANSFER_OVERFLOW => Err(TransferError::Overflow),
+            _ => Err(TransferError::Other),
+        })
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        if self.in_flight() {
+            return;
+        }
+        self.free_buffer();
+        // SAFETY: not in flight, so nobody else has the transfer or the cell; both were made in `new`.
+        unsafe {
+            ffi::libusb_free_transfer(self.raw);
+            drop(Box::from_raw(self.stage));
+        }
+    }
+}
