@@ -165,16 +165,32 @@ impl Field {
         }
     }
 
-    /// The raw number for a physical value, by unit, exponent and physical range (usb-hid §5).
+    /// Power of ten between the raw number and volts, watts, seconds …: the exponent without the unit's own
+    /// (usb-hid §5).
+    fn exponent(&self) -> i32 {
+        let bias = if matches!(self.unit, 0x00f0_d121 | 0x0000_d121) { 7 } else { 0 };
+        self.exponent - bias
+    }
+
+    /// The physical value of a raw number, by unit, exponent and physical range (usb-hid §5).
+    pub fn physical(&self, raw: i64) -> f64 {
+        let [lmin, lmax, pmin, pmax] = self.range.map(|bound| bound as f64);
+        if pmax > pmin && lmax > lmin {
+            return (raw as f64 - lmin) * (pmax - pmin) / (lmax - lmin) + pmin;
+        }
+        raw as f64 * 10f64.powi(self.exponent())
+    }
+
+    /// The raw number for a physical value. A capacity in ampere-seconds is a percentage all the same
+    /// (usb-hid §8).
     pub fn raw(&self, physical: f64) -> i64 {
         let [lmin, lmax, pmin, pmax] = self.range.map(|bound| bound as f64);
         if pmax > pmin && lmax > lmin {
             return ((physical - pmin) * (lmax - lmin) / (pmax - pmin) + lmin).round() as i64;
         }
-        let bias = if matches!(self.unit, 0x00f0_d121 | 0x0000_d121) { 7 } else { 0 };
         if self.unit == 0x0010_1001 {
             return physical.round() as i64;
         }
-        (physical * 10f64.powi(bias - self.exponent)).round() as i64
+        (physical * 10f64.powi(-self.exponent())).round() as i64
     }
 }

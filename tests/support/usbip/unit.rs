@@ -111,8 +111,15 @@ impl Unit {
     /// Plugs it in; the kernel enumerates it from now on.
     pub fn plug(&mut self) {
         self.unplug();
-        let (ours, theirs) = UnixStream::pair().unwrap();
+        let host = self.connect();
         let speed = if self.fast() { 2 } else { 1 };
+        let port = vhci::attach(&host, speed).unwrap_or_else(|error| panic!("cannot plug in: {error}"));
+        self.port = Some(port);
+    }
+
+    /// Makes the cable and returns the host's end of it.
+    pub fn connect(&self) -> UnixStream {
+        let (ours, theirs) = UnixStream::pair().unwrap();
         let generation = {
             let mut state = self.state();
             state.waiting.clear();
@@ -124,8 +131,7 @@ impl Unit {
         };
         let shared = Arc::clone(&self.shared);
         std::thread::spawn(move || serve(&shared, ours, generation));
-        let port = vhci::attach(&theirs, speed).unwrap_or_else(|error| panic!("cannot plug in: {error}"));
-        self.port = Some(port);
+        theirs
     }
 
     /// Unplugs it.
