@@ -75,8 +75,9 @@ pub enum Order {
     CreateNologin,
     /// Remove the `nologin` flag if it is ours.
     RemoveNologin,
-    /// Shut the system down: run the `doshutdown` hook with its fall-backs. `explanation` is the one line that
-    /// says why: cause, values, since when, thresholds; it has been logged by a preceding `Log`.
+    /// Shut the system down: run the `doshutdown` hook with its fall-backs. The line `Initiating system shutdown!` and
+    /// the `explanation` (cause, values, since when, thresholds; one line) have been logged by preceding `Log` orders;
+    /// there is no `Event(DoShutdown)`. May come again for the same outage if the system still runs.
     Shutdown {
         /// Why.
         cause: Cause,
@@ -100,15 +101,33 @@ pub enum HookReport {
     ShutdownFellBack,
 }
 
-/// What outlives a restart during an outage (power-events §10 item 22). Times are spans before `now`.
+/// What outlives a restart during an outage (power-events §10 item 22). All moments are on the machine's clock: the
+/// daemon turns them into seconds since boot when it writes the state file, and back when it reads it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SavedOutage {
-    /// When the present outage began, on the boot-time clock, in seconds since boot.
-    pub on_battery_since: Option<f64>,
+    /// When the outage that runs now began; `None`: on mains.
+    pub on_battery_since: Option<Instant>,
+    /// `onbattery` has been announced for it.
+    pub announced: bool,
     /// NUMXFERS.
     pub transfers: u32,
-    /// Finished part of CUMONBATT, in seconds.
-    pub seconds_on_battery: f64,
+    /// Finished part of CUMONBATT.
+    pub on_battery_total: Duration,
+    /// XONBATT.
+    pub on_battery_at: Option<Instant>,
+    /// XOFFBATT.
+    pub off_battery_at: Option<Instant>,
+    /// LASTSTEST.
+    pub last_self_test_at: Option<Instant>,
+}
+
+/// What is true when the daemon starts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AtStart {
+    /// The state file of an earlier run since the machine was booted.
+    pub saved: Option<SavedOutage>,
+    /// A `powerfail` flag was found: left by an earlier outage.
+    pub powerfail: bool,
 }
 
 /// What the machine shows to the rest: its own status bits and counters.

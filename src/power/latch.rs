@@ -1,0 +1,72 @@
+//! The shutdown latch: one decision, carried out until it is, and armed again when mains is back for good.
+
+use std::time::{Duration, Instant};
+
+use super::Cause;
+
+/// Every way to shut down failed: all of them are tried again after this.
+pub(super) const TRY_AGAIN: Duration = Duration::from_secs(30);
+/// Mains must be back this long before the latch is armed again.
+pub(super) const FOR_GOOD: Duration = Duration::from_secs(60);
+/// A kill-power command that failed is sent again after this.
+pub(super) const KILL_AGAIN: Duration = Duration::from_secs(10);
+
+/// Whether a shutdown has been decided.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Latch {
+    /// No.
+    Armed,
+    /// Yes.
+    Closed(Closed),
+}
+
+/// A decided shutdown.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Closed {
+    pub(super) cause: Cause,
+    /// When it was decided first.
+    pub(super) decided: Instant,
+    /// When it was ordered last.
+    pub(super) ordered: Instant,
+    pub(super) progress: Progress,
+    /// When the UPS is to be told to switch off.
+    pub(super) kill_at: Option<Instant>,
+    pub(super) explanation: String,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Ordered; no report yet.
+    Ordered,
+    /// The shutdown command exited with success.
+    UnderWay,
+    /// Every way failed, at this moment.
+    Failed(Instant),
+}
+
+impl Latch {
+    pub(super) const fn closed(&self) -> Option<&Closed> {
+        match self {
+            Self::Armed => None,
+            Self::Closed(closed) => Some(closed),
+        }
+    }
+
+    pub(super) const fn closed_mut(&mut self) -> Option<&mut Closed> {
+        match self {
+            Self::Armed => None,
+            Self::Closed(closed) => Some(closed),
+        }
+    }
+}
+
+impl Closed {
+    /// When it is ordered again if it is still wanted then.
+    pub(super) fn again_at(&self, grace: Duration) -> Option<Instant> {
+        match self.progress {
+            Progress::Ordered | Progress::UnderWay => self.ordered.checked_add(grace),
+            Progress::Failed(at) => at.checked_add(TRY_AGAIN.min(grace.max(Duration::from_secs(1)))),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The limits of an outage: when each is due, and which comes first.
+//!
+//! Every limit is a moment. The machine sleeps until the earliest and takes the first of the table that is due, so the
+//! order of the reference (power-events §3) and the deadlines come from one place.
+
+use std::time::{Duration, Instant};
+
+use super::known::Known;
+use super::outage::Outage;
+use super::streak::Streak;
+use super::{Cause, Settings};
+
+/// How long low battery, charge and runtime must hold (power-events §3).
+pub(super) const DEBOUNCE: Duration = Duration::from_secs(5);
+/// From this age on a value is projected by our clock.
+pub(super) const STALE: Duration = Duration::from_secs(10);
+/// With MINUTES off and the UPS silent, this much projected runtime is the end. Minutes.
+const RESERVE_MINUTES: f64 = 1.0;
+/// With nothing to project from and the UPS silent, this long on battery is the end.
+pub(super) const BLIND: Duration = Duration::from_secs(600);
+
+/// What the limits are judged by.
+pub(super) struct View<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) outage: &'a Outage,
+    pub(super) known: &'a Known,
+    /// LOWBATT.
+    pub(super) low: Streak,
+    /// LOWBATT with ONLINE and ONBATT together.
+    pub(super) emergency: Streak,
+    /// The UPS has not answered since.
+    pub(super) silent_since: Option<Instant>,
+    /// `commfailure` has been issued.
+    pub(super) lost: bool,
+}
+
+/// On what a decision rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Grounds {
+    /// What the UPS says, or TIMEOUT by our clock.
+    Said,
+    /// The last values minus the time since.
+    Projected,
+    /// The UPS is silent and never said anything to project from.
+    Blind,
+}
+
+/// One limit: when it is due, what it is, on what it rests.
+pub(super) type Due = (Instant, Cause, Grounds);
+
+/// All limits in the order in which they are reported when several are due.
+pub(super) fn all(view: &View) -> [Option<Due>; 9] {
+    let View { settings, outage, known, .. } = view;
+    let n = settings.confirm_polls;
+    let held = |streak: Streak, cause| Some((streak.since(n)?.checked_add(DEBOUNCE)?, cause, Grounds::Said));
+    let timeout = settings.timeout.and_then(|t| outage.counted_from.checked_add(t));
+    let said = [
+        timeout.map(|at| (at, Cause::Timeout, Grounds::Said)),
+        held(view.low, Cause::LowBattery),
+        held(outage.charge_low, Cause::Charge),
+        held(outage.runtime_low, Cause::Runtime),
+        view.emergency.since(n).map(|at| (at, Cause::Emergency, Grounds::Said)),
+    ];
+    let latched = (view.lost && view.low.first().is_some()).then_some(known.read_at).flatten();
+    let charge = projected_charge(view);
+    let runtime = projected_runtime(view);
+    let hopeless = timeout.is_none() && charge.is_none() && runtime.is_none();
+    let blind = view.silent_since.filter(|_| hopeless).and_then(|silent| {
+        known.read_at.unwrap_or(silent).max(outage.since).checked_add(BLIND).map(|at| at.max(silent))
+    });
+    let [a, b, c, d, e] = said;
+    let table = [
+        a,
+        b,
+        c,
+        d,
+        e,
+        latched.and_then(|at| at.checked_add(STALE)).map(|at| (at, Cause::LowBattery, Grounds::Projected)),
+        charge.map(|at| (at, Cause::Charge, Grounds::Projected)),
+        runtime,
+        blind.map(|at| (at, Cause::LowBattery, Grounds::Blind)),
+    ];
+    table.map(|due| {
+        due.map(|(at, cause, grounds)| (outage.not_before.map_or(at, |b| at.max(b)), cause, grounds))
+    })
+}
+
+/// When the charge will have fallen to BATTERYLEVEL, if it falls as the runtime says or, without one, as it has fallen
+/// since this outage began.
+fn projected_charge(view: &View) -> Option<Instant> {
+    let limit = view.settings.battery_level?.0;
+    let last = view.known.charge?;
+    let from = last.at.max(view.outage.since);
+    let seconds = if last.value <= limit {
+        0.0
+    } else {
+        let rate = match view.known.runtime {
+            Some(runtime) if runtime.value > 0.0 => last.value / (runtime.value * 60.0),
+            _ => {
+                let (first, at) = view.outage.first_charge?;
+                let fallen = first - last.value;
+                let over = last.at.saturating_duration_since(at).as_secs_f64();
+                if fallen <= 0.0 || over <= 0.0 {
+                    return None;
+                }
+                fallen / over
+            }
+        };
+        (last.value - limit) / rate
+    };
+    due_after(last.at, from, seconds)
+}
+
+/// When the runtime will have fallen to MINUTES, or to the reserve if MINUTES is off.
+fn projected_runtime(view: &View) -> Option<Due> {
+    let (limit, cause) = match view.settings.minutes {
+        Some(minutes) => (minutes.0, Cause::Runtime),
+        // Without MINUTES the UPS itself would have said LOWBATT; while it answers it still can.
+        None if view.silent_since.is_some() => (RESERVE_MINUTES, Cause::LowBattery),
+        None => return None,
+    };
+    let last = view.known.runtime?;
+    let from = last.at.max(view.outage.since);
+    let at = due_after(last.at, from, (last.value - limit) * 60.0)?;
+    Some((at, cause, Grounds::Projected))
+}
+
+/// `seconds` after `from`, but not while the value read at `read` is fresh: then the next reading decides.
+fn due_after(read: Instant, from: Instant, seconds: f64) -> Option<Instant> {
+    let span = Duration::try_from_secs_f64(seconds.max(0.0)).ok()?;
+    Some(from.checked_add(span)?.max(read.checked_add(STALE)?))
+}
+
+/// The first limit of the table that is due.
+pub(super) fn first_due(view: &View, now: Instant) -> Option<(Cause, Grounds)> {
+    all(view).into_iter().flatten().find(|(at, ..)| *at <= now).map(|(_, cause, grounds)| (cause, grounds))
+}
+
+/// When the next limit is due.
+pub(super) fn earliest(view: &View) -> Option<Instant> {
+    all(view).into_iter().flatten().map(|(at, ..)| at).min()
+}

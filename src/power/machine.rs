@@ -1,0 +1,333 @@
+//! The machine: what comes in, and what it keeps.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::comm::Comm;
+use super::known::Known;
+use super::latch::Latch;
+use super::outage::{Line, Outage};
+use super::streak::{Fact, Streak};
+use super::{AtStart, Order, PowerView, SavedOutage, Settings};
+use crate::ups::{Command, CommandResult, Event, Evidence, Pace, Priority, Reading, StatusFlags};
+
+/// The power machine. Everything that happens is handed in with `now`; what is to be done comes out of
+/// [`Machine::poll_order`], in order, and [`Machine::poll_timeout`] says when to call [`Machine::handle_timeout`] next.
+/// Calls in excess do nothing. `now` never goes back; a `now` from the past counts as the latest seen.
+#[derive(Debug)]
+pub struct Machine {
+    pub(super) settings: Settings,
+    pub(super) comm: Comm,
+    pub(super) line: Line,
+    /// A change of the line that waits for agreement.
+    pub(super) candidate: Option<Candidate>,
+    pub(super) known: Known,
+    pub(super) low: Streak,
+    pub(super) emergency: Streak,
+    pub(super) battery_present: Fact,
+    pub(super) replace: Fact,
+    /// Last `changeme` and how many since the flag appeared.
+    pub(super) change_me: Option<(Instant, u32)>,
+    /// The last reading's bits.
+    pub(super) said: StatusFlags,
+    pub(super) cause: CauseQuery,
+    pub(super) latch: Latch,
+    pub(super) remote: bool,
+    /// `nologin` is in force, by us.
+    pub(super) no_login: bool,
+    /// Since when a `powerfail` flag may lie around.
+    pub(super) powerfail: Option<Flag>,
+    pub(super) counters: Counters,
+    pub(super) now: Instant,
+    pace: Pace,
+    saved: SavedOutage,
+    out: VecDeque<Order>,
+}
+
+/// A change of the line that has been read but not often enough.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Candidate {
+    pub(super) on_battery: bool,
+    pub(super) streak: Streak,
+}
+
+/// Whether the UPS has been asked for the transfer cause of the change at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CauseQuery {
+    /// No.
+    Idle,
+    /// Asked; `read`: a reading has come since.
+    Asked { read: bool },
+    /// The answer came before a reading that carries it.
+    Answered,
+    /// Answered, and a reading has come since it was asked.
+    Fresh,
+}
+
+/// A `powerfail` flag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flag {
+    /// Found at start.
+    Stale,
+    /// Created for a shutdown ordered then.
+    Created(Instant),
+}
+
+/// The counters of the status report (power-events §6).
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Counters {
+    pub(super) transfers: u32,
+    pub(super) total: Duration,
+    pub(super) on_battery_at: Option<Instant>,
+    pub(super) off_battery_at: Option<Instant>,
+    pub(super) last_self_test_at: Option<Instant>,
+}
+
+impl Machine {
+    /// A machine that knows nothing of the UPS yet, started at `now`.
+    #[must_use]
+    pub fn new(settings: Settings, now: Instant, at_start: AtStart) -> Self {
+        let saved = at_start.saved.unwrap_or_default();
+        let mut machine = Self {
+            comm: Comm::Starting { since: now, reason: String::new() },
+            line: Line::Unknown,
+            candidate: None,
+            known: Known::default(),
+            low: Streak::NONE,
+            emergency: Streak::NONE,
+            battery_present: Fact::new(true),
+            replace: Fact::new(false),
+            change_me: None,
+            said: StatusFlags::BATTPRESENT,
+            cause: CauseQuery::Idle,
+            latch: Latch::Armed,
+            remote: false,
+            no_login: false,
+            powerfail: at_start.powerfail.then_some(Flag::Stale),
+            counters: Counters {
+                transfers: saved.transfers,
+                total: saved.on_battery_total,
+                on_battery_at: saved.on_battery_at,
+                off_battery_at: saved.off_battery_at,
+                last_self_test_at: saved.last_self_test_at,
+            },
+            now,
+            pace: Pace::Normal,
+            saved: saved.clone(),
+            out: VecDeque::new(),
+            settings,
+        };
+        if let Some(since) = saved.on_battery_since.map(|since| since.min(now)) {
+            machine.take_over(since, saved.announced);
+        }
+        machine.settle();
+        machine
+    }
+
+    /// The UPS answers: first contact, or after a loss.
+    pub fn handle_attached(&mut self, now: Instant) {
+        self.begin(now);
+        self.contact();
+        self.settle();
+    }
+
+    /// A reading.
+    pub fn handle_reading(&mut self, now: Instant, reading: &Reading) {
+        self.begin(now);
+        self.contact();
+        self.read(reading);
+        self.settle();
+    }
+
+    /// The UPS does not answer. `reason` is for the log. Repeats do nothing.
+    pub fn handle_lost(&mut self, now: Instant, reason: &str) {
+        self.begin(now);
+        self.lose(reason);
+        self.settle();
+    }
+
+    /// What became of a shutdown order.
+    pub fn handle_report(&mut self, now: Instant, report: super::HookReport) {
+        self.begin(now);
+        self.report(report);
+        self.settle();
+    }
+
+    /// How a command to the UPS ended. A link that is told to read the transfer cause or the self test result hands in
+    /// a reading with the value, before or after the command's result.
+    pub fn handle_command_result(&mut self, now: Instant, result: &CommandResult) {
+        self.begin(now);
+        self.command_result(result);
+        self.settle();
+    }
+
+    /// A master or management card orders the shutdown, or takes the order back.
+    pub fn handle_remote(&mut self, now: Instant, ordered: bool) {
+        self.begin(now);
+        self.remote_order(ordered);
+        self.settle();
+    }
+
+    /// The machine was suspended and runs again: what the UPS says now counts, and no reading from before.
+    pub fn handle_resume(&mut self, now: Instant) {
+        self.begin(now);
+        self.candidate = None;
+        self.order(Order::Command(Command::Poll));
+        self.settle();
+    }
+
+    /// The daemon is told to stop (SIGTERM). Removes what is ours and says what that means; no order after it counts.
+    pub fn handle_stop(&mut self, now: Instant) {
+        self.begin(now);
+        self.stop();
+        self.save();
+    }
+
+    /// A deadline may have passed; early calls do nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.begin(now);
+        self.settle();
+    }
+
+    /// New settings (SIGHUP). Running states and their timers go on under them.
+    pub fn reconfigure(&mut self, settings: Settings, now: Instant) {
+        self.begin(now);
+        self.settings = settings;
+        self.settle();
+    }
+
+    /// When to call [`Machine::handle_timeout`]; `None`: only input wakes it.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.next_timer().map(|(at, _)| at)
+    }
+
+    /// The next order; call until `None`.
+    pub fn poll_order(&mut self) -> Option<Order> {
+        self.out.pop_front()
+    }
+
+    /// What to show.
+    #[must_use]
+    pub fn view(&self) -> PowerView {
+        PowerView {
+            flags: self.flags(),
+            transfers: self.counters.transfers,
+            on_battery_at: self.counters.on_battery_at,
+            off_battery_at: self.counters.off_battery_at,
+            on_battery_since: self.on_battery_since(),
+            on_battery_total: self.counters.total,
+            last_self_test_at: self.counters.last_self_test_at,
+        }
+    }
+
+    fn begin(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+
+    /// Lets all timers fire that are due, then says what has changed.
+    fn settle(&mut self) {
+        self.run_timers();
+        self.update_pace();
+        self.save();
+    }
+
+    pub(super) fn order(&mut self, order: Order) {
+        self.out.push_back(order);
+    }
+
+    pub(super) fn event(&mut self, event: Event) {
+        self.order(Order::Event(event));
+    }
+
+    pub(super) fn log(&mut self, priority: Priority, text: impl Into<String>) {
+        self.order(Order::Log(priority, text.into()));
+    }
+
+    /// Since when the load runs from battery, test or not.
+    pub(super) fn on_battery_since(&self) -> Option<Instant> {
+        match &self.line {
+            Line::Unknown | Line::Mains(_) => None,
+            Line::Transferred { since, .. } => Some(*since),
+            Line::Test(test) => Some(test.since),
+            Line::Battery(outage) => Some(outage.since),
+        }
+    }
+
+    pub(super) fn outage(&self) -> Option<&Outage> {
+        match &self.line {
+            Line::Battery(outage) => Some(outage),
+            _ => None,
+        }
+    }
+
+    fn update_pace(&mut self) {
+        let fast = self.on_battery_since().is_some()
+            || self.candidate.is_some()
+            || !self.battery_present.believed()
+            || self.battery_present.in_doubt();
+        let pace = if fast { Pace::Fast } else { Pace::Normal };
+        if pace != self.pace {
+            self.pace = pace;
+            self.order(Order::SetPace(pace));
+        }
+    }
+
+    pub(super) fn save(&mut self) {
+        let outage = self.outage();
+        let state = SavedOutage {
+            on_battery_since: outage.map(|outage| outage.since),
+            announced: outage.is_some_and(|outage| outage.announced),
+            transfers: self.counters.transfers,
+            on_battery_total: self.counters.total,
+            on_battery_at: self.counters.on_battery_at,
+            off_battery_at: self.counters.off_battery_at,
+            last_self_test_at: self.counters.last_self_test_at,
+        };
+        if state != self.saved {
+            self.saved = state.clone();
+            self.order(Order::Save(state));
+        }
+    }
+
+    fn flags(&self) -> StatusFlags {
+        let n = self.settings.confirm_polls;
+        let on_battery = self.on_battery_since().is_some();
+        let mut flags = StatusFlags::PLUGGED | self.said;
+        // The line as believed; ONLINE beside ONBATT only if the UPS says both.
+        let both = self.said.contains(StatusFlags::ONLINE) && self.said.contains(StatusFlags::ONBATT);
+        flags.set(StatusFlags::ONBATT, on_battery);
+        flags.set(StatusFlags::ONLINE, matches!(self.line, Line::Mains(_)) || (on_battery && both));
+        flags.set(StatusFlags::BATTLOW, self.low.since(n).is_some());
+        flags.set(StatusFlags::BATTPRESENT, self.battery_present.believed());
+        flags.set(StatusFlags::REPLACEBATT, self.replace.believed());
+        let silent = self.comm.silent_since().is_some() || self.line == Line::Unknown;
+        flags.set(StatusFlags::COMMLOST, silent);
+        flags.set(StatusFlags::FASTPOLL, on_battery);
+        flags.set(StatusFlags::SLAVE, self.settings.slave && self.known.read_at.is_some());
+        if let Some(outage) = self.outage() {
+            flags.set(StatusFlags::ONBATT_MSG, outage.announced);
+            flags.set(StatusFlags::SHUT_LOAD, outage.charge_low.since(n).is_some());
+            flags.set(StatusFlags::SHUT_LTIME, outage.runtime_low.since(n).is_some());
+        }
+        flags.set(StatusFlags::SHUT_REMOTE, self.remote);
+        if let Some(closed) = self.latch.closed() {
+            use super::Cause;
+            flags.set(StatusFlags::SHUTDOWN, true);
+            match closed.cause {
+                Cause::LowBattery => {}
+                Cause::Timeout => flags.set(StatusFlags::SHUT_BTIME, true),
+                Cause::Charge => flags.set(StatusFlags::SHUT_LOAD, true),
+                Cause::Runtime => flags.set(StatusFlags::SHUT_LTIME, true),
+                Cause::Emergency => flags.set(StatusFlags::SHUT_EMERG, true),
+                Cause::Remote => flags.set(StatusFlags::SHUT_REMOTE, true),
+            }
+        }
+        flags
+    }
+
+    /// A reading may be believed at once.
+    pub(super) fn believed_at_once(reading: &Reading) -> bool {
+        reading.evidence == Evidence::AlertAndRead
+    }
+}

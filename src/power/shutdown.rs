@@ -1,0 +1,186 @@
+//! The decision to shut down, and what follows from it.
+
+use std::time::Instant;
+
+use super::latch::{Closed, FOR_GOOD, KILL_AGAIN, Latch, Progress};
+use super::limits::{self, Grounds};
+use super::machine::{Flag, Machine};
+use super::outage::Line;
+use super::{Cause, HookReport, Order, text};
+use crate::ups::{Command, Event, NoLogon, Priority};
+
+impl Machine {
+    pub(super) fn remote_order(&mut self, ordered: bool) {
+        if ordered == self.remote {
+            return;
+        }
+        self.remote = ordered;
+        if ordered && self.latch == Latch::Armed {
+            self.decide(Cause::Remote, Grounds::Said);
+        }
+    }
+
+    /// The one place where a shutdown is decided.
+    pub(super) fn decide(&mut self, cause: Cause, grounds: Grounds) {
+        let explanation = text::explanation(self, cause, grounds);
+        self.event(match cause {
+            Cause::LowBattery => Event::Failing,
+            Cause::Timeout => Event::Timeout,
+            Cause::Charge => Event::LoadLimit,
+            Cause::Runtime => Event::RunLimit,
+            Cause::Emergency => Event::Emergency,
+            Cause::Remote => Event::RemoteDown,
+        });
+        self.latch = Latch::Closed(Closed {
+            cause,
+            decided: self.now,
+            ordered: self.now,
+            progress: Progress::Ordered,
+            kill_at: None,
+            explanation,
+        });
+        self.order_shutdown();
+    }
+
+    fn order_shutdown(&mut self) {
+        let now = self.now;
+        let Some(closed) = self.latch.closed_mut() else { return };
+        closed.ordered = now;
+        closed.progress = Progress::Ordered;
+        let (cause, explanation) = (closed.cause, closed.explanation.clone());
+        self.log(Priority::Alert, Event::DoShutdown.text());
+        self.log(Priority::Alert, explanation.clone());
+        self.powerfail = Some(Flag::Created(now));
+        self.order(Order::CreatePowerfail);
+        if self.settings.no_logon != NoLogon::Disable {
+            self.prohibit_logins();
+        }
+        self.order(Order::Shutdown { cause, explanation });
+    }
+
+    pub(super) fn prohibit_logins(&mut self) {
+        if !std::mem::replace(&mut self.no_login, true) {
+            self.order(Order::CreateNologin);
+            self.log(Priority::Alert, "User logins prohibited");
+        }
+    }
+
+    /// The shutdown that was ordered has not happened.
+    pub(super) fn order_again(&mut self) {
+        let since =
+            self.latch.closed().map_or(0, |c| self.now.saturating_duration_since(c.decided).as_secs());
+        self.log(
+            Priority::Alert,
+            format!("The system still runs {since} s after its shutdown was decided: trying again."),
+        );
+        self.order_shutdown();
+    }
+
+    /// Whether the decided shutdown is still called for.
+    pub(super) fn still_wanted(&self) -> bool {
+        self.remote || matches!(self.line, Line::Battery(_))
+    }
+
+    pub(super) fn report(&mut self, report: HookReport) {
+        let (now, settings) = (self.now, &self.settings);
+        let kill = !settings.slave;
+        let (at_once, delay, leave) =
+            (settings.kill_on_powerfail, settings.kill_delay, settings.term_on_powerfail);
+        let Some(closed) = self.latch.closed_mut() else { return };
+        if report == HookReport::ShutdownFailed {
+            closed.progress = Progress::Failed(now);
+            closed.kill_at = None;
+            return;
+        }
+        closed.progress = Progress::UnderWay;
+        if kill {
+            let delayed = delay.and_then(|delay| closed.ordered.checked_add(delay)).map(|at| at.max(now));
+            closed.kill_at = if at_once { Some(now) } else { closed.kill_at.or(delayed) };
+        }
+        if leave {
+            self.run_timers();
+            self.order(Order::Exit);
+        }
+    }
+
+    /// When the UPS is told to switch off: only while the shutdown is under way and mains is out.
+    pub(super) fn kill_due(&self) -> Option<Instant> {
+        let closed = self.latch.closed()?;
+        let ready = closed.progress == Progress::UnderWay
+            && matches!(self.line, Line::Battery(_))
+            && self.candidate.is_none()
+            && self.comm.silent_since().is_none();
+        closed.kill_at.filter(|_| ready)
+    }
+
+    pub(super) fn kill_power(&mut self) {
+        let next = self
+            .settings
+            .kill_delay
+            .and_then(|delay| self.now.checked_add(delay.max(std::time::Duration::from_secs(1))));
+        if let Some(closed) = self.latch.closed_mut() {
+            closed.kill_at = next;
+        }
+        self.log(Priority::Warning, "Attempting to kill the UPS power!");
+        self.order(Order::Command(Command::KillPower));
+    }
+
+    pub(super) fn kill_result(&mut self, outcome: &Result<String, String>) {
+        match outcome {
+            Ok(words) => self.log(Priority::Warning, words.clone()),
+            Err(words) => {
+                self.log(Priority::Warning, format!("Failed to issue shutdown command! {words}"));
+                let again = self.now.checked_add(KILL_AGAIN);
+                if let Some(closed) = self.latch.closed_mut() {
+                    closed.kill_at = closed.kill_at.or(again);
+                }
+            }
+        }
+    }
+
+    /// When mains will have been back for good after a shutdown that did not happen.
+    pub(super) fn rearm_at(&self) -> Option<Instant> {
+        self.latch.closed()?;
+        self.mains_for_good_at()
+    }
+
+    fn mains_for_good_at(&self) -> Option<Instant> {
+        match &self.line {
+            Line::Mains(mains) if !self.remote => mains.since.checked_add(FOR_GOOD),
+            _ => None,
+        }
+    }
+
+    /// When a `powerfail` flag that this run created is stale: mains is back and the shutdown had its time.
+    pub(super) fn flag_stale_at(&self) -> Option<Instant> {
+        let Some(Flag::Created(at)) = self.powerfail else { return None };
+        Some(self.mains_for_good_at()?.max(at.checked_add(self.settings.shutdown_grace)?))
+    }
+
+    pub(super) fn limits_view(&self) -> Option<limits::View<'_>> {
+        Some(limits::View {
+            settings: &self.settings,
+            outage: self.outage()?,
+            known: &self.known,
+            low: self.low,
+            emergency: self.emergency,
+            silent_since: self.comm.silent_since(),
+            lost: self.comm.is_lost(),
+        })
+    }
+
+    pub(super) fn stop(&mut self) {
+        if std::mem::take(&mut self.no_login) {
+            self.order(Order::RemoveNologin);
+            self.log(Priority::Alert, "Allowing logins");
+        }
+        let under_way = self.latch.closed().is_some_and(|closed| closed.progress == Progress::UnderWay);
+        if self.on_battery_since().is_some() && !under_way {
+            self.log(
+                Priority::Alert,
+                "Stopped while on battery: this machine is now unguarded and will not be shut down when the battery \
+                 runs out.",
+            );
+        }
+    }
+}

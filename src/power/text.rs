@@ -1,0 +1,62 @@
+//! The line that explains a shutdown.
+
+use std::fmt::Write as _;
+
+use super::Cause;
+use super::limits::Grounds;
+use super::machine::Machine;
+use crate::ups::StatusFlags;
+
+/// One line: cause, values, since when, thresholds.
+pub(super) fn explanation(machine: &Machine, cause: Cause, grounds: Grounds) -> String {
+    let settings = &machine.settings;
+    let now = machine.now;
+    let mut line = String::from("Shutdown because ");
+    line.push_str(match (cause, grounds) {
+        (Cause::LowBattery, Grounds::Said) => "the UPS says that its battery is low",
+        (Cause::LowBattery, Grounds::Projected) => "the battery must be nearly empty by now",
+        (Cause::LowBattery, Grounds::Blind) => {
+            "the UPS is silent and nothing says how long its battery lasts"
+        }
+        (Cause::Timeout, _) => "TIMEOUT is over",
+        (Cause::Charge, Grounds::Said) => "the charge is at or below BATTERYLEVEL",
+        (Cause::Charge, _) => "the charge must be at or below BATTERYLEVEL by now",
+        (Cause::Runtime, Grounds::Said) => "the runtime is at or below MINUTES",
+        (Cause::Runtime, _) => "the runtime must be at or below MINUTES by now",
+        (Cause::Emergency, _) => "the battery fails: low battery while on line and on battery at once",
+        (Cause::Remote, _) => "a master or management card orders it",
+    });
+    // Writing to a String cannot fail.
+    let _ = match machine.on_battery_since() {
+        Some(since) => write!(line, "; on battery for {} s", now.saturating_duration_since(since).as_secs()),
+        None => write!(line, "; not on battery"),
+    };
+    let age = |at| now.saturating_duration_since(at).as_secs();
+    let _ = match machine.known.charge {
+        Some(charge) => write!(line, "; charge {:.1} % {} s ago", charge.value, age(charge.at)),
+        None => write!(line, "; charge unknown"),
+    };
+    let _ = match settings.battery_level {
+        Some(limit) => write!(line, " (BATTERYLEVEL {} %)", limit.0),
+        None => write!(line, " (BATTERYLEVEL off)"),
+    };
+    let _ = match machine.known.runtime {
+        Some(runtime) => write!(line, "; runtime {:.1} min {} s ago", runtime.value, age(runtime.at)),
+        None => write!(line, "; runtime unknown"),
+    };
+    let _ = match settings.minutes {
+        Some(limit) => write!(line, " (MINUTES {})", limit.0),
+        None => write!(line, " (MINUTES off)"),
+    };
+    let _ = match settings.timeout {
+        Some(limit) => write!(line, "; TIMEOUT {} s", limit.as_secs()),
+        None => write!(line, "; TIMEOUT off"),
+    };
+    let low = machine.said.contains(StatusFlags::BATTLOW);
+    let _ = write!(line, "; low battery {}", if low { "yes" } else { "no" });
+    if let Some(since) = machine.comm.silent_since() {
+        let _ = write!(line, "; the UPS has not answered for {} s", age(since));
+    }
+    line.push('.');
+    line
+}
