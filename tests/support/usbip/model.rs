@@ -81,8 +81,8 @@ pub struct Model {
     /// Every report, by kind and id; the id is the first byte.
     pub reports: BTreeMap<(Kind, u8), Vec<u8>>,
     mains_voltage: f64,
-    /// Power of ten by which the descriptor's voltages are wrong.
-    voltage_shift: i32,
+    /// The descriptor's exponents are wrong (Tripp Lite 3016: voltages by 10^5, frequencies by 10^-2).
+    wrong_exponents: bool,
 }
 
 impl Model {
@@ -114,11 +114,14 @@ impl Model {
             string_indexes: [0; 3],
             reports: BTreeMap::new(),
             mains_voltage: if tagged("120v") { 120.0 } else { 230.0 },
-            voltage_shift: if tagged("wrong-exponent") { 5 } else { 0 },
+            wrong_exponents: tagged("wrong-exponent"),
         };
         model.make_reports(&logged);
         let manufacturer = Some(word("manufacturer")).filter(|name| !name.is_empty());
-        let manufacturer = manufacturer.unwrap_or_else(|| "American Power Conversion".to_owned());
+        let manufacturer = manufacturer.unwrap_or_else(|| match model.name.split(' ').next() {
+            Some("APC") | None => "American Power Conversion".to_owned(),
+            Some(maker) => maker.to_owned(),
+        });
         let product = Some(word("product")).filter(|name| !name.is_empty()).unwrap_or_else(|| word("name"));
         model.make_strings(&manufacturer, &product, serial, &logged);
         model
@@ -188,7 +191,7 @@ impl Model {
             usage::APC_STATUS_FLAG => return 8,
             _ => return 0,
         };
-        field.raw(shifted(field, physical, self.voltage_shift))
+        field.raw(shifted(field, physical, self.wrong_exponents))
     }
 
     fn make_strings(
@@ -250,8 +253,8 @@ impl Model {
 
     /// Sets every field with this usage to a physical value (volts, seconds, per cent), each by its own exponent.
     pub fn set_physical(&mut self, usage: u32, value: f64) -> BTreeSet<u8> {
-        let shift = self.voltage_shift;
-        self.change(|field| (field.usage == usage).then(|| field.raw(shifted(field, value, shift))))
+        let wrong = self.wrong_exponents;
+        self.change(|field| (field.usage == usage).then(|| field.raw(shifted(field, value, wrong))))
     }
 
     /// Sets the line voltage.
@@ -324,9 +327,13 @@ impl Model {
     }
 }
 
-/// The value as a unit with wrong exponents presents it.
-fn shifted(field: &Field, value: f64, shift: i32) -> f64 {
-    if field.unit == 0x00f0_d121 { value / 10f64.powi(shift) } else { value }
+/// The value as a unit with wrong exponents presents it; where an exponent is plausible, it is right.
+fn shifted(field: &Field, value: f64, wrong: bool) -> f64 {
+    match field.unit {
+        0x00f0_d121 if wrong && field.exponent < 4 => value / 1e5,
+        0x0000_f001 if wrong && field.exponent > 0 => value * 1e2,
+        _ => value,
+    }
 }
 
 /// Bytes from hexadecimal digits, blanks ignored.
