@@ -28,6 +28,7 @@ mod daemon;
 mod lines;
 mod nis;
 mod scratch;
+pub mod served;
 
 pub use daemon::{Daemon, End, Finished, Setup, run, run_program, write_config};
 pub use lines::{Line, Lines};

@@ -1,0 +1,179 @@
+//! One client: requests in, answers out, never waiting.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+
+use super::StatusSource;
+use super::queue::State;
+use crate::sys::socket;
+use crate::wire::nis::{INVALID_COMMAND, Request, RequestReader};
+
+/// Answers a connection gets before others have their turn.
+const ANSWERS_A_TURN: u32 = 4;
+/// Reads from a connection before others have their turn.
+const READS_A_TURN: u32 = 4;
+/// Most bytes taken with one read, and so the longest backlog of requests that we keep; the rest waits in the kernel.
+const CHUNK: usize = 512;
+/// A single request may take this long, however busily its bytes drip in.
+const REQUEST_LIMIT: Duration = Duration::from_secs(60);
+
+/// What is to become of a connection after its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It waits for the client.
+    Wait,
+    /// It has more to do that no event will announce.
+    Again,
+    /// It is over.
+    Close,
+}
+
+/// One client.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub stream: TcpStream,
+    pub peer: IpAddr,
+    /// When it entered its state, or last sent something in it.
+    pub since: Instant,
+    pub state: State,
+    /// Set while it stands in the list of those with more to do.
+    pub again: bool,
+    /// When the incomplete request began.
+    begun: Option<Instant>,
+    reader: RequestReader,
+    /// Received but not yet looked at; empty unless the client sends faster than it reads.
+    backlog: Box<[u8]>,
+    /// The answer on its way, shared with everyone else who got it, and how much of it has been sent.
+    answer: Option<Rc<[u8]>>,
+    sent: u32,
+}
+
+impl Connection {
+    pub fn new(stream: TcpStream, peer: IpAddr, now: Instant) -> Self {
+        Self {
+            stream,
+            peer,
+            since: now,
+            state: State::Waiting,
+            again: false,
+            begun: None,
+            reader: RequestReader::default(),
+            backlog: Box::default(),
+            answer: None,
+            sent: 0,
+        }
+    }
+
+    /// Whether the client has taken more than `limit` over one request.
+    pub fn dawdles(&self, now: Instant, limit: Duration) -> bool {
+        self.begun.is_some_and(|begun| now.saturating_duration_since(begun) > limit)
+    }
+
+    /// Does what can be done without waiting. The second value says whether the client did something that starts its
+    /// time limit anew.
+    pub fn advance(&mut self, now: Instant, source: &mut dyn StatusSource) -> (Outcome, bool) {
+        let mut touched = false;
+        let mut answers = 0;
+        let mut reads = 0;
+        loop {
+            match self.flush() {
+                Flush::Done => {}
+                Flush::Blocked => return (Outcome::Wait, touched),
+                Flush::Broken => return (Outcome::Close, touched),
+            }
+            let mut chunk = [0; CHUNK];
+            let mut taken = std::mem::take(&mut self.backlog);
+            let bytes: &[u8] = if taken.is_empty() {
+                if reads == READS_A_TURN {
+                    return (Outcome::Again, touched);
+                }
+                reads += 1;
+                match self.stream.read(&mut chunk) {
+                    Ok(0) => return (Outcome::Close, touched),
+                    Ok(n) => chunk.get(..n).unwrap_or(&[]),
+                    Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                    Err(e) if e.kind() == ErrorKind::Interrupted => continue,
+                    Err(_) => return (Outcome::Close, touched),
+                }
+            } else {
+                &mut taken
+            };
+            touched = true;
+            let mut rest = bytes;
+            while !rest.is_empty() {
+                if answers == ANSWERS_A_TURN {
+                    self.backlog = rest.into();
+                    return (Outcome::Again, touched);
+                }
+                let Ok((used, request)) = self.reader.read(rest) else { return (Outcome::Close, touched) };
+                rest = rest.get(used..).unwrap_or(&[]);
+                let Some(request) = request else { continue };
+                answers += 1;
+                self.begun = None;
+                self.answer = Some(match request {
+                    Request::Status => source.status(),
+                    Request::Events => source.events(),
+                    Request::Unknown => Rc::from(INVALID_COMMAND),
+                });
+                self.sent = 0;
+                match self.flush() {
+                    Flush::Done => {}
+                    Flush::Blocked => {
+                        self.backlog = rest.into();
+                        return (Outcome::Wait, touched);
+                    }
+                    Flush::Broken => return (Outcome::Close, touched),
+                }
+            }
+            if self.reader.is_inside() {
+                let begun = *self.begun.get_or_insert(now);
+                if now.saturating_duration_since(begun) > REQUEST_LIMIT {
+                    return (Outcome::Close, touched);
+                }
+            }
+        }
+        if touched && self.reader.is_inside() {
+            socket::acknowledge_now(&self.stream);
+        }
+        (Outcome::Wait, touched)
+    }
+
+    /// What it is doing now.
+    pub fn doing(&self) -> State {
+        if self.answer.is_some() {
+            State::Writing
+        } else if self.reader.is_inside() {
+            State::Partial
+        } else {
+            State::Waiting
+        }
+    }
+
+    fn flush(&mut self) -> Flush {
+        while let Some(answer) = &self.answer {
+            let rest = answer.get(self.sent as usize..).unwrap_or(&[]);
+            if rest.is_empty() {
+                self.answer = None;
+                break;
+            }
+            match self.stream.write(rest) {
+                Ok(0) => return Flush::Broken,
+                Ok(n) => self.sent = self.sent.saturating_add(u32::try_from(n).unwrap_or(u32::MAX)),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Flush::Blocked,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Flush::Broken,
+            }
+        }
+        Flush::Done
+    }
+}
+
+enum Flush {
+    Done,
+    Blocked,
+    Broken,
+}

@@ -1,0 +1,159 @@
+//! A listening socket that comes back by itself: what cannot be bound now is tried again.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpListener, TcpStream, UdpSocket};
+use mio::{Interest, Registry, Token};
+
+use super::log::Log;
+use crate::sys::socket;
+use crate::ups::Priority;
+
+/// First and longest pause between two attempts to bind.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_LONGEST: Duration = Duration::from_secs(60);
+/// A failure that lasts is logged again after this time (nis §1).
+const LOG_AGAIN: Duration = Duration::from_secs(3600);
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    Tcp,
+    Udp,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Closed,
+    Tcp(TcpListener),
+    Udp(UdpSocket),
+}
+
+/// One address and transport.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub address: IpAddr,
+    pub port: u16,
+    pub transport: Transport,
+    socket: Socket,
+    token: Token,
+    /// More may wait than the last turn took.
+    pub again: bool,
+    /// When to bind again, or to accept again after a pause.
+    pub retry_at: Option<Instant>,
+    pause: Duration,
+    failed_at: Option<Instant>,
+}
+
+impl Listener {
+    pub fn new(address: IpAddr, port: u16, transport: Transport, token: Token) -> Self {
+        Self {
+            address,
+            port,
+            transport,
+            socket: Socket::Closed,
+            token,
+            again: false,
+            retry_at: None,
+            pause: RETRY_FIRST,
+            failed_at: None,
+        }
+    }
+
+    pub fn is_open(&self) -> bool {
+        !matches!(self.socket, Socket::Closed)
+    }
+
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        match &self.socket {
+            Socket::Closed => None,
+            Socket::Tcp(listener) => listener.local_addr().ok(),
+            Socket::Udp(socket) => socket.local_addr().ok(),
+        }
+    }
+
+    pub fn udp(&self) -> Option<&UdpSocket> {
+        if let Socket::Udp(socket) = &self.socket { Some(socket) } else { None }
+    }
+
+    /// The next client; `WouldBlock` if there is none.
+    pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        match &self.socket {
+            Socket::Tcp(listener) => listener.accept(),
+            Socket::Closed | Socket::Udp(_) => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    /// Binds to `port` (that of the listener, unless a free one was asked for); a failure is logged and tried again
+    /// later. True: it is open now.
+    pub fn open(&mut self, port: u16, registry: &Registry, now: Instant, log: &mut Log) -> bool {
+        match self.bind(SocketAddr::new(self.address, port), registry) {
+            Ok(socket) => {
+                self.socket = socket;
+                self.again = true;
+                self.retry_at = None;
+                self.pause = RETRY_FIRST;
+                if self.failed_at.take().is_some() {
+                    log.say(Priority::Notice, format!("NIS server: now listening on {}", self.named(port)));
+                }
+                true
+            }
+            Err(error) => {
+                self.retry_at = Some(now + self.pause);
+                self.pause = (self.pause * 2).min(RETRY_LONGEST);
+                if self.failed_at.is_none_or(|at| now.saturating_duration_since(at) >= LOG_AGAIN) {
+                    self.failed_at = Some(now);
+                    let line = format!(
+                        "apcserver: cannot bind port {port}. ERR={} ({}; trying again)",
+                        reason(&error),
+                        self.named(port)
+                    );
+                    log.say(if self.is_excusable(&error) { Priority::Info } else { Priority::Error }, line);
+                }
+                false
+            }
+        }
+    }
+
+    /// Stops for a while, the socket kept.
+    pub fn rest(&mut self, now: Instant) {
+        self.again = false;
+        self.retry_at = Some(now + RETRY_FIRST);
+    }
+
+    fn bind(&self, address: SocketAddr, registry: &Registry) -> io::Result<Socket> {
+        match self.transport {
+            Transport::Tcp => {
+                let mut listener = TcpListener::from_std(socket::tcp_listen(address)?);
+                registry.register(&mut listener, self.token, Interest::READABLE)?;
+                Ok(Socket::Tcp(listener))
+            }
+            Transport::Udp => {
+                let mut socket = UdpSocket::from_std(socket::udp_bind(address)?);
+                registry.register(&mut socket, self.token, Interest::READABLE)?;
+                Ok(Socket::Udp(socket))
+            }
+        }
+    }
+
+    /// A machine without IPv6 cannot listen on `::1`, and nobody misses it there.
+    fn is_excusable(&self, error: &io::Error) -> bool {
+        self.address.is_ipv6() && self.address.is_loopback() && socket::is_without_address(error)
+    }
+
+    fn named(&self, port: u16) -> String {
+        let transport = match self.transport {
+            Transport::Tcp => "tcp",
+            Transport::Udp => "udp",
+        };
+        format!("{transport} {}", SocketAddr::new(self.address, port))
+    }
+}
+
+/// The system's words without the number that Rust appends.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
+}
