@@ -1,5 +1,26 @@
 //! `apcupsd.conf`: grammar, the directive table, [`Config`], diagnostics with file and line.
+//!
+//! [`load`] reads a file, [`parse()`] bytes; both find everything that is wrong in one run. The table of
+//! [`directives`] drives them, and the texts made from it: the list in the man page, the example configuration.
 
+mod diagnostic;
+pub mod directives;
+mod load;
+mod nearest;
+mod nis_allow;
+mod parse;
+mod rules;
 mod settings;
+mod words;
 
-pub use settings::{Cable, Config, DriverKind, Eeprom, Facility, NisAllow, NoLogon, UpsClass, UpsMode};
+pub use diagnostic::{Diagnostic, Severity};
+pub use load::{LoadError, load};
+pub use nis_allow::{NisAllow, NotANetwork};
+pub use parse::{Origin, Parsed, parse};
+pub use settings::{Config, Eeprom};
+pub use words::{Cable, CableClass, DriverKind, Facility, UpsClass, UpsMode};
+
+pub use crate::ups::NoLogon;
+
+/// The file that is read when none is named: the one that a machine with apcupsd has.
+pub const DEFAULT_PATH: &str = "/etc/apcupsd/apcupsd.conf";

@@ -4,78 +4,10 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use crate::ups::NoLogon;
-
-/// `UPSTYPE` (config §2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DriverKind {
-    /// Simple signalling.
-    Dumb,
-    /// APC's serial protocol, UPS-Link.
-    ApcSmart,
-    /// USB HID power device.
-    Usb,
-    /// SNMP card.
-    Snmp,
-    /// Network slave of another apcupsd or mainsd.
-    Net,
-    /// Test driver.
-    Test,
-    /// PowerChute Network Shutdown card.
-    Pcnet,
-    /// Modbus.
-    Modbus,
-}
-
-/// `UPSCABLE`: the directive's value; long texts in status-fields §5.4.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Cable {
-    /// `simple`.
-    Simple,
-    /// `smart`.
-    Smart,
-    /// `ether`.
-    Ether,
-    /// `usb`.
-    Usb,
-    /// `MAM-04-02-2000`.
-    Mam,
-    /// A part number, `940-0119A` and so on, in its canonical spelling.
-    Apc(&'static str),
-}
-
-/// `UPSCLASS`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum UpsClass {
-    /// Stand Alone.
-    Standalone,
-    /// ShareUPS Slave.
-    ShareSlave,
-    /// ShareUPS Master.
-    ShareMaster,
-}
-
-/// `UPSMODE`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum UpsMode {
-    /// Network and ShareUPS disabled.
-    Disable,
-    /// ShareUPS.
-    Share,
-}
-
-/// `FACILITY`: syslog facility by its number (RFC 5424 table 1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Facility(pub u8);
-
-/// One source in `NISALLOW`: an address with a prefix length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct NisAllow {
-    /// Network address.
-    pub address: IpAddr,
-    /// Leading bits that must match, 0 to 32 or 128.
-    pub prefix: u8,
-}
+use super::directives;
+use super::nis_allow::NisAllow;
+use super::words::{Cable, DriverKind, Facility, UpsClass, UpsMode};
+use crate::ups::NoLogon;
 
 /// Every setting, in its final type. Fields are named after their directives (config §3).
 #[derive(Clone, Debug, PartialEq)]
@@ -160,7 +92,7 @@ pub struct Config {
     pub state_file: Option<PathBuf>,
 }
 
-/// Directives that only the test program writes to the UPS (config §3, EEPROM-only).
+/// Directives that only the test program writes to the UPS (config §3, EEPROM-only). An empty text: not configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Eeprom {
     /// SELFTEST.
@@ -185,4 +117,100 @@ pub struct Eeprom {
     pub sensitivity: String,
     /// BATTDATE.
     pub battery_date: String,
+}
+
+impl Config {
+    /// What an empty file means: every directive at its default, and no UPSTYPE.
+    pub fn new() -> Self {
+        let mut config = Self::of_table();
+        config.settle_annoy();
+        config
+    }
+
+    /// The defaults as the table has them, before one directive is held against another.
+    pub(super) fn of_table() -> Self {
+        let mut config = Self::blank();
+        for directive in directives::all() {
+            directive.set_default(&mut config);
+        }
+        config
+    }
+
+    /// ANNOYDELAY counts only if ANNOY is smaller (config §4 item 1); whether that changed it.
+    pub(super) fn settle_annoy(&mut self) -> bool {
+        let overridden = self.annoy >= self.annoy_delay && self.annoy_delay > Duration::ZERO;
+        if overridden {
+            self.annoy_delay = Duration::ZERO;
+        }
+        overridden
+    }
+
+    /// The UPS itself tells low battery in every case; beyond that, whether BATTERYLEVEL, MINUTES or TIMEOUT is on.
+    pub fn has_a_limit(&self) -> bool {
+        self.battery_level >= 0 || self.minutes >= 0 || self.timeout > 0
+    }
+
+    /// What the table of directives writes its defaults over: nothing of it is left in [`Config::new`] except that what
+    /// has no default stays absent.
+    fn blank() -> Self {
+        Self {
+            ups_name: String::new(),
+            ups_cable: None,
+            ups_type: None,
+            device: String::new(),
+            poll_time: Duration::ZERO,
+            lock_dir: PathBuf::new(),
+            script_dir: PathBuf::new(),
+            powerfail_dir: PathBuf::new(),
+            nologin_dir: PathBuf::new(),
+            on_battery_delay: Duration::ZERO,
+            battery_level: -1,
+            minutes: -1,
+            timeout: 0,
+            annoy: Duration::ZERO,
+            annoy_delay: Duration::ZERO,
+            no_logon: NoLogon::Disable,
+            kill_delay: 0,
+            net_server: false,
+            nis_ip: Vec::new(),
+            nis_port: 0,
+            nis_udp: false,
+            nis_allow: Vec::new(),
+            nis_max_clients: 0,
+            events_file: None,
+            events_file_max: 0,
+            facility: Facility::DAEMON,
+            stat_time: Duration::ZERO,
+            stat_file: None,
+            log_stats: false,
+            data_time: Duration::ZERO,
+            ups_class: None,
+            ups_mode: None,
+            eeprom: Eeprom {
+                self_test: String::new(),
+                high_transfer: -1,
+                low_transfer: -1,
+                low_battery: -1,
+                wakeup: -1,
+                sleep: -1,
+                return_charge: -1,
+                output_volts: -1,
+                beep_state: String::new(),
+                sensitivity: String::new(),
+                battery_date: String::new(),
+            },
+            hook_timeout: Duration::ZERO,
+            comm_lost_delay: Duration::ZERO,
+            confirm_polls: 1,
+            shutdown_cmd: None,
+            shutdown_grace: Duration::ZERO,
+            state_file: None,
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
 }

@@ -1,0 +1,174 @@
+//! The UPS and how it is reached, folders, ShareUPS. Source: config §3 "General", "Paths", "ShareUPS".
+
+use super::{BASE, Below, DAY, Directive, Kind, Reload, duration, seconds, whole_seconds, word};
+use crate::config::words::{Cable, DriverKind, UpsClass, UpsMode};
+
+pub(super) const UPS: &[Directive] = &[
+    Directive {
+        name: "UPSTYPE",
+        kind: word!(DriverKind, ups_type, optional, old_type),
+        shipped: Some("usb"),
+        reload: Reload::Restart,
+        doc: "How the UPS is reached. The one directive that must be there.\n\n\
+              `usb`: any UPS on USB that presents itself as a HID power device, of APC or another maker. \
+              `apcsmart`: an APC Smart-UPS on a serial port. `dumb`: a UPS that only switches modem lines. \
+              `net`: another machine that runs mainsd or apcupsd and serves port 3551. \
+              `snmp`: a management card. `pcnet`: a management card with PowerChute Network Shutdown. \
+              `modbus`: a newer APC Smart-UPS, serial or USB. `test`: no UPS at all, for trials.",
+        why: "There is no default: guessing would watch the wrong thing.",
+        compat: "Names of releases before 3.14 (`smartups`, `backups`, `linux-usb`, `netsnmp`, ...) are errors, as they \
+                 are in apcupsd; the message says which name took their place.",
+        example: "usb",
+        ..BASE
+    },
+    Directive {
+        name: "UPSCABLE",
+        kind: word!(Cable, ups_cable, optional, old_cable),
+        shipped: Some("usb"),
+        reload: Reload::Restart,
+        doc: "The cable between UPS and machine. Only `dumb` and `modbus` look at it: every other UPSTYPE implies its \
+              cable, whatever is said here, and status shows the implied one.\n\n\
+              For `dumb` it must be a cable of modem lines (or absent), for `modbus` one that is not.",
+        why: "Not set: most types imply it.",
+        compat: "",
+        example: "usb",
+        ..BASE
+    },
+    Directive {
+        name: "DEVICE",
+        kind: Kind::Text { what: "device", max: 4096, get: |c| &c.device, put: |c, v| c.device = v },
+        shipped: Some(""),
+        reload: Reload::Restart,
+        doc: "Where the UPS is; the form depends on UPSTYPE.\n\n\
+              `usb`: blank for the first UPS found, or its serial number, or its bus port path (`1-1.4`) where two are \
+              attached. `apcsmart`, `dumb`: the serial port, `/dev/ttyS0`. `net`: `host` or `host:port`, the port being \
+              NISPORT if not said. `snmp`: `host:port:vendor:community`, all but the host optional; vendor is `APC`, `RFC` \
+              or `MGE`, with `_NOTRAP` added if no traps are wanted. `pcnet`: blank, or `ip:user:passphrase:port`, the \
+              port optional. `modbus`: the serial port, or with a USB cable blank or a serial number. `test`: ignored.",
+        why: "Blank finds a USB UPS by itself, also after it has come back under another number.",
+        compat: "With UPSTYPE `usb` a path, such as the `/dev/ttyS0` of the file that Debian ships, means automatic \
+                 detection and costs a warning; apcupsd would open it and fail. Not cut at 255 bytes.",
+        example: "4B1234P56789",
+        ..BASE
+    },
+    Directive {
+        name: "UPSNAME",
+        kind: Kind::Text { what: "name", max: 99, get: |c| &c.ups_name, put: |c, v| c.ups_name = v },
+        doc: "A name for the UPS in status, in messages and as second argument of the hooks. Blanks are fine. Blank: the \
+              name that is stored in the UPS, else the name of this machine.",
+        why: "Not set: the UPS or the machine has a name already.",
+        compat: "Any length up to 99 bytes is shown; only the name stored in a UPS is limited to 8.",
+        example: "Rack 3 left",
+        ..BASE
+    },
+    Directive {
+        name: "POLLTIME",
+        aliases: &["NETTIME"],
+        kind: seconds(
+            1,
+            DAY,
+            Below::Smallest,
+            |c| whole_seconds(c.poll_time),
+            |c, n| c.poll_time = duration(n),
+        ),
+        default: "60",
+        doc: "How often the UPS is asked while all is well. A UPS that reports by itself (USB, serial smart) is heard at \
+              once whatever this says; one that does not (`net`, and USB models without interrupt reports) is seen to fail \
+              up to this many seconds late. During an outage it is asked every second.",
+        why: "60 costs nothing; take less for UPSes that only answer when asked.",
+        compat: "NETTIME is another name for it, as in apcupsd. 0 and negative numbers are taken as 1.",
+        example: "10",
+        ..BASE
+    },
+];
+
+pub(super) const FOLDERS: &[Directive] = &[
+    Directive {
+        name: "SCRIPTDIR",
+        kind: Kind::Folder { get: |c| &c.script_dir, put: |c, v| c.script_dir = v },
+        default: "/etc/apcupsd",
+        doc: "The folder of `apccontrol`, which is run at each event. If it is missing or cannot be run, events are still \
+              logged and the shutdown is still carried out, by SHUTDOWNCMD or its default.",
+        why: "Where apcupsd has it, so that existing hooks go on working.",
+        example: "/etc/mainsd",
+        ..BASE
+    },
+    Directive {
+        name: "PWRFAILDIR",
+        kind: Kind::Folder { get: |c| &c.powerfail_dir, put: |c, v| c.powerfail_dir = v },
+        default: "/etc/apcupsd",
+        doc: "The folder of the flag file `powerfail`, which tells the last step of a system shutdown that the UPS is to cut \
+              its power. It must be on a file system that is still mounted then, so `/run` will do and `/home` will not.",
+        why: "Where the shutdown scripts of apcupsd look for it.",
+        compat: "apcupsd leaves a stale flag for ever, so that a later ordinary reboot cuts the power; mainsd removes it \
+                 when it starts on mains.",
+        example: "/run",
+        ..BASE
+    },
+    Directive {
+        name: "NOLOGINDIR",
+        kind: Kind::Folder { get: |c| &c.nologin_dir, put: |c, v| c.nologin_dir = v },
+        default: "/etc",
+        doc: "The folder of the file `nologin`, which keeps users from logging in while NOLOGON says so.",
+        why: "Where login and PAM look for it.",
+        compat: "Only a file that mainsd has written itself is removed again.",
+        example: "/run",
+        ..BASE
+    },
+    Directive {
+        name: "LOCKFILE",
+        kind: Kind::Folder { get: |c| &c.lock_dir, put: |c, v| c.lock_dir = v },
+        default: "/var/lock",
+        reload: Reload::Restart,
+        doc: "The folder (not file, despite its name) of the lock on the serial port. Not used by `net`, `snmp` and `pcnet`.",
+        why: "Where other programs that use serial ports look for it.",
+        example: "/run/lock",
+        ..BASE
+    },
+];
+
+pub(super) const SHARE: &[Directive] = &[
+    Directive {
+        name: "UPSCLASS",
+        kind: word!(UpsClass, ups_class, optional),
+        doc: "The part this machine plays on a UPS that several machines share through a ShareUPS card: `sharemaster` waits \
+              30 seconds before it tells the UPS to cut the power, `shareslave` never tells it. `standalone` otherwise.",
+        why: "Not set: the line UPSMODE of status stays empty, as apcupsd has it.",
+        compat: "",
+        example: "standalone",
+        ..BASE
+    },
+    Directive {
+        name: "UPSMODE",
+        kind: word!(UpsMode, ups_mode, optional),
+        doc: "`share` for a UPS with a ShareUPS card, `disable` otherwise. It only decides whether status has the line SHARE.",
+        why: "Not set: status has an empty line SHARE, as apcupsd has it; `disable` removes it.",
+        compat: "",
+        example: "disable",
+        ..BASE
+    },
+];
+
+fn old_type(word: &str) -> Option<&'static str> {
+    match word {
+        "linux-usb" | "bsd-usb" | "generic-usb" => Some("this is 'usb' now"),
+        "netsnmp" | "snmplite" | "net-snmp" => Some("this is 'snmp' now"),
+        "smartups" | "smartvsups" | "newbackupspro" | "backupspropnp" | "matrixups" | "sharesmart" => {
+            Some("this is 'apcsmart' now")
+        }
+        "backups" | "sharebasic" | "netups" | "backupspro" | "smartvsups-dumb" => {
+            Some("a name of apcupsd before 3.14; with a cable of modem lines it is 'dumb' now")
+        }
+        "nut" | "usbhid-ups" | "auto" => Some("for a UPS on USB say 'usb'"),
+        _ => None,
+    }
+}
+
+fn old_cable(word: &str) -> Option<&'static str> {
+    match word {
+        "m-04-02-2000" => Some("this cable is spelt 'MAM-04-02-2000'"),
+        "custom" => Some("a word of Unraid; say here what CUSTOMUPSCABLE says"),
+        "network" | "net" | "ethernet" => Some("this is 'ether'"),
+        _ => None,
+    }
+}

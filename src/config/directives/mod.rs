@@ -1,0 +1,266 @@
+//! The one table of directives. It drives parsing, `mainsd check`, the list in `mainsd.conf(5)` and the example
+//! configuration; a default value stands nowhere else.
+
+mod general;
+mod network;
+mod power;
+mod records;
+mod retired;
+mod test_program;
+mod value;
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use retired::{RETIRED, Retired};
+pub(super) use value::{is_blank, printable, trimmed};
+
+use super::nis_allow::NisAllow;
+use super::settings::Config;
+
+/// What a directive of a file can be, with the way into [`Config`].
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// A whole number.
+    Number {
+        /// What one of it is.
+        unit: Unit,
+        /// Smallest.
+        min: i64,
+        /// Largest.
+        max: i64,
+        /// What a number below `min` means.
+        below: Below,
+        /// Reads it.
+        get: fn(&Config) -> i64,
+        /// Writes it; the value is in range, or negative where `below` says that this means off.
+        put: fn(&mut Config, i64),
+    },
+    /// `on` or `off`.
+    Switch {
+        /// Reads it.
+        get: fn(&Config) -> bool,
+        /// Writes it.
+        put: fn(&mut Config, bool),
+    },
+    /// One word out of a list.
+    Word {
+        /// The list.
+        words: fn() -> Vec<&'static str>,
+        /// Reads it.
+        get: fn(&Config) -> &'static str,
+        /// Writes it, when the list has the word.
+        put: fn(&mut Config, &str) -> bool,
+        /// What to say to those who wrote a value of another time or program.
+        hint: fn(&str) -> Option<&'static str>,
+    },
+    /// The rest of the line.
+    Text {
+        /// What it is, for messages.
+        what: &'static str,
+        /// Longest, in bytes; longer is cut with a warning.
+        max: usize,
+        /// Reads it.
+        get: fn(&Config) -> &str,
+        /// Writes it.
+        put: fn(&mut Config, String),
+    },
+    /// A command line, given to the shell as it is; blank: the built-in choice.
+    Command {
+        /// Reads it.
+        get: fn(&Config) -> &Option<String>,
+        /// Writes it.
+        put: fn(&mut Config, Option<String>),
+    },
+    /// A folder, not blank.
+    Folder {
+        /// Reads it.
+        get: fn(&Config) -> &Path,
+        /// Writes it.
+        put: fn(&mut Config, PathBuf),
+    },
+    /// A file; blank: none.
+    File {
+        /// Reads it.
+        get: fn(&Config) -> &Option<PathBuf>,
+        /// Writes it.
+        put: fn(&mut Config, Option<PathBuf>),
+    },
+    /// One or more addresses.
+    Addresses {
+        /// Reads them.
+        get: fn(&Config) -> &Vec<IpAddr>,
+        /// Writes them.
+        put: fn(&mut Config, Vec<IpAddr>),
+    },
+    /// One or more addresses or networks.
+    Networks {
+        /// Reads them.
+        get: fn(&Config) -> &Vec<NisAllow>,
+        /// Writes them.
+        put: fn(&mut Config, Vec<NisAllow>),
+    },
+}
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Seconds.
+    Seconds,
+    /// Minutes.
+    Minutes,
+    /// Per cent of a full battery.
+    Percent,
+    /// Volts.
+    Volts,
+    /// 1024 bytes.
+    Kibibytes,
+    /// Readings of the UPS.
+    Readings,
+    /// Connections.
+    Clients,
+    /// A TCP and UDP port number.
+    Port,
+}
+
+/// What a number below the range means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Below {
+    /// An error.
+    Refused,
+    /// Switched off; the number is kept, because status shows it (apcupsd: `-1`).
+    Off,
+    /// The smallest of the range, with a warning: 3.14.14 accepts it, and a file that works must go on working.
+    Smallest,
+}
+
+/// Whether a running daemon can take a new value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// On SIGHUP, without dropping clients or the UPS.
+    InPlace,
+    /// Only at the next start.
+    Restart,
+    /// The daemon does not use it.
+    Unused,
+}
+
+/// One directive. The texts are plain prose; a word in `backticks` is literal, an empty line ends a paragraph.
+#[derive(Clone, Copy)]
+pub struct Directive {
+    /// Upper case.
+    pub name: &'static str,
+    /// Other names of the same setting.
+    pub aliases: &'static [&'static str],
+    /// Type and range.
+    pub kind: Kind,
+    /// As a file would say it; empty: not set.
+    pub default: &'static str,
+    /// The value that the example configuration sets, where it is not the default.
+    pub shipped: Option<&'static str>,
+    /// Whether a running daemon can take a new value.
+    pub reload: Reload,
+    /// What it does, for a person at three in the morning.
+    pub doc: &'static str,
+    /// Why the default, or the shipped value, is what it is.
+    pub why: &'static str,
+    /// What differs from apcupsd 3.14.14; empty: nothing.
+    pub compat: &'static str,
+    /// A value somebody would really write.
+    pub example: &'static str,
+}
+
+/// A heading over directives.
+pub struct Section {
+    /// For people.
+    pub title: &'static str,
+    /// In the order of the man page.
+    pub directives: &'static [Directive],
+}
+
+/// All sections, in the order of the man page.
+pub const SECTIONS: &[Section] = &[
+    Section { title: "The UPS", directives: general::UPS },
+    Section { title: "Folders", directives: general::FOLDERS },
+    Section { title: "Power failure", directives: power::POWER },
+    Section { title: "Hooks and shutdown", directives: power::SHUTDOWN },
+    Section { title: "Network information server", directives: network::NETWORK },
+    Section { title: "Records", directives: records::RECORDS },
+    Section { title: "ShareUPS", directives: general::SHARE },
+    Section { title: "Settings kept in the UPS", directives: test_program::EEPROM },
+];
+
+/// Every directive that has an effect, in the order of the man page.
+pub fn all() -> impl Iterator<Item = &'static Directive> {
+    SECTIONS.iter().flat_map(|section| section.directives)
+}
+
+/// The directive of that name or alias; the name in upper case.
+pub fn find(name: &str) -> Option<&'static Directive> {
+    all().find(|d| d.name == name || d.aliases.contains(&name))
+}
+
+/// A word list and the ways of a `Word` kind for an enumeration that has `from_word`, `word` and `words`.
+macro_rules! word {
+    ($type:ty, $field:ident, optional) => {
+        word!($type, $field, optional, |_| None)
+    };
+    ($type:ty, $field:ident, optional, $hint:expr) => {
+        $crate::config::directives::Kind::Word {
+            words: <$type>::words,
+            get: |c| c.$field.as_ref().map_or("", |v| v.word()),
+            put: |c, w| match <$type>::from_word(w) {
+                Some(value) => {
+                    c.$field = Some(value);
+                    true
+                }
+                None => false,
+            },
+            hint: $hint,
+        }
+    };
+}
+use word;
+
+const fn seconds(
+    min: i64,
+    max: i64,
+    below: Below,
+    get: fn(&Config) -> i64,
+    put: fn(&mut Config, i64),
+) -> Kind {
+    Kind::Number { unit: Unit::Seconds, min, max, below, get, put }
+}
+
+/// Longest span that a directive takes: a year.
+const YEAR: i64 = 365 * 24 * 3600;
+/// A day.
+const DAY: i64 = 24 * 3600;
+
+fn duration(seconds: i64) -> Duration {
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}
+
+fn whole_seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Ranges keep every number far inside an `i32`; negative ones are checked by the reader.
+fn narrow(number: i64) -> i32 {
+    i32::try_from(number).unwrap_or(if number < 0 { i32::MIN } else { i32::MAX })
+}
+
+/// What the entries of the table do not say.
+const BASE: Directive = Directive {
+    name: "",
+    aliases: &[],
+    kind: Kind::Switch { get: |_| false, put: |_, _| {} },
+    default: "",
+    shipped: None,
+    reload: Reload::InPlace,
+    doc: "",
+    why: "",
+    compat: "",
+    example: "",
+};

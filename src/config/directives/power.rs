@@ -1,0 +1,240 @@
+//! When the machine is shut down, and how. Source: config §3 "Power failure" and power-events §3, §10; from HOOKTIMEOUT on
+//! they are directives of mainsd alone.
+
+use super::{BASE, Below, DAY, Directive, Kind, Unit, YEAR, duration, narrow, seconds, whole_seconds};
+use crate::config::words::{no_logon, no_logon_word, no_logon_words};
+
+pub(super) const POWER: &[Directive] = &[
+    Directive {
+        name: "ONBATTERYDELAY",
+        kind: seconds(
+            0,
+            YEAR,
+            Below::Smallest,
+            |c| whole_seconds(c.on_battery_delay),
+            |c, n| c.on_battery_delay = duration(n),
+        ),
+        default: "6",
+        doc: "How long the mains must be away before users are told (event `onbattery`). It delays no shutdown limit except \
+              that TIMEOUT counts from here. The event `powerout` comes at once.",
+        why: "Most failures are over within 6 seconds and are nobody's business.",
+        compat: "Negative numbers are taken as 0.",
+        example: "10",
+        ..BASE
+    },
+    Directive {
+        name: "BATTERYLEVEL",
+        kind: Kind::Number {
+            unit: Unit::Percent,
+            min: 0,
+            max: 100,
+            below: Below::Off,
+            get: |c| c.battery_level.into(),
+            put: |c, n| c.battery_level = narrow(n),
+        },
+        default: "10",
+        doc: "On battery, the machine is shut down once the charge has been this low, or lower, for 5 seconds. BATTERYLEVEL, \
+              MINUTES and TIMEOUT stand side by side: the first that is reached shuts down. Independent of them, the \
+              machine is always shut down when the UPS itself says that its battery is exhausted.",
+        why: "10 leaves a tired battery something in reserve.",
+        compat: "The file that apcupsd ships sets 5, its manual page calls 5 the default; a file without the line gets 10 \
+                 from both programs. Above 100, which would shut down at every outage, is an error.",
+        example: "20",
+        ..BASE
+    },
+    Directive {
+        name: "MINUTES",
+        kind: Kind::Number {
+            unit: Unit::Minutes,
+            min: 0,
+            max: 1_000_000,
+            below: Below::Off,
+            get: |c| c.minutes.into(),
+            put: |c, n| c.minutes = narrow(n),
+        },
+        default: "5",
+        doc: "On battery, the machine is shut down once the runtime that the UPS expects has been this short, or shorter, for \
+              5 seconds. Choose more than your machine takes to shut down.",
+        why: "A machine with databases or virtual machines wants minutes to stop.",
+        compat: "The file that apcupsd ships sets 3, its manual page calls 3 the default; a file without the line gets 5 \
+                 from both programs.",
+        example: "8",
+        ..BASE
+    },
+    Directive {
+        name: "TIMEOUT",
+        kind: Kind::Number {
+            unit: Unit::Seconds,
+            min: 0,
+            max: YEAR,
+            below: Below::Off,
+            get: |c| c.timeout.into(),
+            put: |c, n| c.timeout = narrow(n),
+        },
+        default: "0",
+        doc: "On battery, the machine is shut down this many seconds after the event `onbattery`, so ONBATTERYDELAY comes on \
+              top. 0: no limit in time. The only limit that works with a UPS that knows neither charge nor runtime.",
+        why: "0: a UPS that knows its battery should be asked, not timed.",
+        compat: "Timed with a clock that no change of the date can move.",
+        example: "600",
+        ..BASE
+    },
+    Directive {
+        name: "KILLDELAY",
+        kind: seconds(0, YEAR, Below::Smallest, |c| c.kill_delay.into(), |c, n| c.kill_delay = narrow(n)),
+        default: "0",
+        doc: "How long after the start of the shutdown the running daemon tells the UPS to cut its power, if the mains are \
+              still away. 0: not at all, the last step of the system shutdown does it (see `mainsd --killpower`). For systems \
+              whose shutdown cannot run a command at its end. Choose far more than a shutdown takes.",
+        why: "0: cutting the power of a machine that is still writing is the worst of all ends.",
+        compat: "A negative number is taken as 0; apcupsd would cut the power at once.",
+        example: "300",
+        ..BASE
+    },
+    Directive {
+        name: "NOLOGON",
+        kind: Kind::Word {
+            words: no_logon_words,
+            get: |c| no_logon_word(c.no_logon),
+            put: |c, w| match no_logon(w) {
+                Some(value) => {
+                    c.no_logon = value;
+                    true
+                }
+                None => false,
+            },
+            hint: |_| None,
+        },
+        default: "always",
+        shipped: Some("disable"),
+        doc: "When users are kept from logging in during an outage: `disable` never; `timeout` after nine tenths of TIMEOUT; \
+              `percent` and `minutes` one tenth before BATTERYLEVEL and MINUTES are reached; `always` as soon as the outage \
+              begins. Administrators can still log in as root, where the system allows it.",
+        why: "`disable`, because the person who comes to help must get in. Without the line it is `always`, as in apcupsd.",
+        compat: "",
+        example: "disable",
+        ..BASE
+    },
+    Directive {
+        name: "ANNOY",
+        kind: seconds(0, YEAR, Below::Smallest, |c| whole_seconds(c.annoy), |c, n| c.annoy = duration(n)),
+        default: "300",
+        doc: "How often users are asked to log off (event `annoyme`) while logins are prohibited by NOLOGON.",
+        why: "Often enough to be heard, rare enough to be borne.",
+        compat: "0 means at every reading of the UPS, not never: to have no such messages, set NOLOGON to `disable`. \
+                 Negative numbers are taken as 0.",
+        example: "120",
+        ..BASE
+    },
+    Directive {
+        name: "ANNOYDELAY",
+        kind: seconds(
+            0,
+            YEAR,
+            Below::Smallest,
+            |c| whole_seconds(c.annoy_delay),
+            |c, n| c.annoy_delay = duration(n),
+        ),
+        default: "60",
+        doc: "How long after the event `onbattery` users are first asked to log off. If ANNOY is not smaller, this is taken \
+              as 0 and ANNOY alone counts; with both at their default that is so.",
+        why: "As apcupsd has it.",
+        compat: "",
+        example: "60",
+        ..BASE
+    },
+    Directive {
+        name: "CONFIRMPOLLS",
+        kind: Kind::Number {
+            unit: Unit::Readings,
+            min: 1,
+            max: 10,
+            below: Below::Refused,
+            get: |c| c.confirm_polls.into(),
+            put: |c, n| c.confirm_polls = u32::try_from(n).unwrap_or(1),
+        },
+        default: "2",
+        doc: "How many readings in a row must agree before mainsd believes that the mains have failed or come back, that the \
+              battery is low, or that a limit is reached. They are taken a second apart or faster.",
+        why: "2: one wrong sample never shuts a machine down, and a real outage is still announced within 3 seconds.",
+        compat: "New. apcupsd believes each single reading.",
+        example: "3",
+        ..BASE
+    },
+    Directive {
+        name: "COMMLOSTDELAY",
+        kind: seconds(
+            1,
+            DAY,
+            Below::Refused,
+            |c| whole_seconds(c.comm_lost_delay),
+            |c, n| c.comm_lost_delay = duration(n),
+        ),
+        default: "10",
+        doc: "How long the UPS may be silent before the event `commfailure`. On battery, the limits go on counting while it is \
+              silent, and shut the machine down.",
+        why: "10 rides out a re-plugged cable or a device that resets its USB port.",
+        compat: "New. In apcupsd each driver has a time of its own, from none to 55 seconds, and no limit counts meanwhile.",
+        example: "30",
+        ..BASE
+    },
+];
+
+pub(super) const SHUTDOWN: &[Directive] = &[
+    Directive {
+        name: "SHUTDOWNCMD",
+        kind: Kind::Command { get: |c| &c.shutdown_cmd, put: |c, v| c.shutdown_cmd = v },
+        doc: "What shuts the machine down if `apccontrol` cannot: because it is missing, cannot be run, fails or takes too \
+              long. Blank: the first that exists of `systemctl poweroff`, `shutdown -h now`, `poweroff` and `halt`.",
+        why: "Not set: every system has one of these.",
+        compat: "New. apcupsd only logs that `apccontrol` could not be run, and the machine stays up until its power goes.",
+        example: "/sbin/shutdown -h +0",
+        ..BASE
+    },
+    Directive {
+        name: "SHUTDOWNGRACE",
+        kind: seconds(
+            1,
+            DAY,
+            Below::Refused,
+            |c| whole_seconds(c.shutdown_grace),
+            |c, n| c.shutdown_grace = duration(n),
+        ),
+        default: "300",
+        doc: "If the machine is still up and on battery this long after a shutdown that seemed to succeed, it is shut down \
+              again. Choose more than your machine takes to shut down.",
+        why: "300 is longer than most shutdowns, shorter than most batteries last at their limit.",
+        compat: "New. apcupsd tries once.",
+        example: "600",
+        ..BASE
+    },
+    Directive {
+        name: "HOOKTIMEOUT",
+        kind: seconds(
+            1,
+            DAY,
+            Below::Refused,
+            |c| whole_seconds(c.hook_timeout),
+            |c, n| c.hook_timeout = duration(n),
+        ),
+        default: "60",
+        doc: "How long a hook may run. Then it and all it has started are ended, and the log says so. Hooks run one after \
+              the other; none of them delays a shutdown by more than 10 seconds.",
+        why: "60 is enough for a mail over a slow line.",
+        compat: "New. apcupsd lets hooks run for ever, and several at once.",
+        example: "120",
+        ..BASE
+    },
+    Directive {
+        name: "STATEFILE",
+        kind: Kind::File { get: |c| &c.state_file, put: |c, v| c.state_file = v },
+        default: "/run/mainsd.state",
+        doc: "Where the running outage and the counters are kept, so that TIMEOUT goes on counting when the daemon is \
+              restarted. Written only when something changes, ignored after a reboot. Blank: not kept. Two daemons on one \
+              machine need two files.",
+        why: "/run is empty after a boot, which is just right.",
+        compat: "New. apcupsd begins to count anew.",
+        example: "/run/mainsd-rack3.state",
+        ..BASE
+    },
+];

@@ -1,0 +1,111 @@
+//! Events file, status file, syslog. Source: config §3 "NIS, events, logging", §8.
+
+use super::{BASE, Below, DAY, Directive, Kind, Unit, YEAR, duration, seconds, whole_seconds};
+use crate::config::words::Facility;
+
+pub(super) const RECORDS: &[Directive] = &[
+    Directive {
+        name: "EVENTSFILE",
+        kind: Kind::File { get: |c| &c.events_file, put: |c, v| c.events_file = v },
+        shipped: Some("/var/log/apcupsd.events"),
+        doc: "The file that each event is added to, one a line with its time. Clients that ask for events get its last lines. \
+              Blank: none.",
+        why: "The first thing to read after an outage, and what `mainsd events` shows. Without the line there is none, as in \
+              apcupsd.",
+        compat: "",
+        example: "/var/log/apcupsd.events",
+        ..BASE
+    },
+    Directive {
+        name: "EVENTSFILEMAX",
+        kind: Kind::Number {
+            unit: Unit::Kibibytes,
+            min: 0,
+            max: 1_048_576,
+            below: Below::Smallest,
+            get: |c| i64::try_from(c.events_file_max).unwrap_or(i64::MAX),
+            put: |c, n| c.events_file_max = u64::try_from(n).unwrap_or(0),
+        },
+        default: "10",
+        doc: "When the events file has grown beyond this, its oldest lines are removed until four fifths of it are left. 0: it \
+              grows for ever.",
+        why: "10 KiB hold some 150 events: years, in most places.",
+        compat: "Negative numbers are taken as 0.",
+        example: "100",
+        ..BASE
+    },
+    Directive {
+        name: "FACILITY",
+        kind: Kind::Word {
+            words: Facility::words,
+            get: |c| c.facility.word(),
+            put: |c, w| match Facility::from_word(w) {
+                Some(value) => {
+                    c.facility = value;
+                    true
+                }
+                None => false,
+            },
+            hint: |_| None,
+        },
+        default: "daemon",
+        doc: "The syslog facility of all that mainsd logs.",
+        why: "It is a daemon.",
+        compat: "",
+        example: "local0",
+        ..BASE
+    },
+    Directive {
+        name: "STATTIME",
+        kind: seconds(
+            0,
+            DAY,
+            Below::Smallest,
+            |c| whole_seconds(c.stat_time),
+            |c, n| c.stat_time = duration(n),
+        ),
+        default: "0",
+        doc: "How often STATFILE is written. 0: never; a file left from earlier is then removed at the start. While it is not \
+              0, the UPS is asked at least this often.",
+        why: "0: asking port 3551 is fresher and costs no disk.",
+        compat: "Negative numbers are taken as 0.",
+        example: "60",
+        ..BASE
+    },
+    Directive {
+        name: "STATFILE",
+        kind: Kind::File { get: |c| &c.stat_file, put: |c, v| c.stat_file = v },
+        doc: "The file that the status is written to every STATTIME seconds, in the words of `mainsd status`. Blank: none.",
+        why: "Not set: needs STATTIME to be of use.",
+        compat: "Replaced as a whole, so that a reader never sees half of it; apcupsd leaves the end of a longer one behind.",
+        example: "/var/log/apcupsd.status",
+        ..BASE
+    },
+    Directive {
+        name: "LOGSTATS",
+        kind: Kind::Switch { get: |c| c.log_stats, put: |c, v| c.log_stats = v },
+        default: "off",
+        doc: "Whether each line of the status is also logged, every STATTIME seconds.",
+        why: "Off: it fills the log, and the events file with it.",
+        compat: "",
+        example: "off",
+        ..BASE
+    },
+    Directive {
+        name: "DATATIME",
+        kind: seconds(
+            0,
+            YEAR,
+            Below::Smallest,
+            |c| whole_seconds(c.data_time),
+            |c, n| c.data_time = duration(n),
+        ),
+        default: "0",
+        doc: "How often one line of comma-separated measured values is logged, at priority info. 0: never. While it is not 0, \
+              the UPS is asked at least this often.",
+        why: "0: graphs are better drawn by a client of port 3551.",
+        compat: "Negative numbers are taken as 0.",
+        example: "300",
+        ..BASE
+    },
+];

@@ -1,0 +1,178 @@
+//! What directives mean together: the rewrites and checks of config §4, in its order, and the forms of DEVICE.
+
+use super::diagnostic::Severity::{Error, Warning};
+use super::directives::printable;
+use super::parse::{Origin, Reader};
+use super::words::{CableClass, DriverKind};
+use std::time::Duration;
+
+/// Applies them to what was read.
+pub(super) fn apply(reader: &mut Reader) {
+    annoy(reader);
+    let driver = reader.out.config.ups_type;
+    match driver {
+        None => no_type(reader),
+        Some(driver) => {
+            cable(reader, driver);
+            device(reader, driver);
+        }
+    }
+    limits(reader);
+    records(reader);
+}
+
+/// Item 1. Both default, so it is in force unless ANNOY is set below ANNOYDELAY.
+fn annoy(reader: &mut Reader) {
+    if reader.out.config.settle_annoy() {
+        reader.set_origin("ANNOYDELAY", Origin::Because("ANNOY"));
+    }
+}
+
+fn no_type(reader: &mut Reader) {
+    // A value that was read and refused has been reported already.
+    if !reader.out.diagnostics.iter().any(|d| d.keyword == "UPSTYPE" && d.severity == Error) {
+        let text =
+            "missing, so there is no UPS to watch; for a UPS on USB add the line 'UPSTYPE usb'".to_owned();
+        reader.say(Error, None, "UPSTYPE", text);
+    }
+}
+
+/// Items 2 and 3.
+fn cable(reader: &mut Reader, driver: DriverKind) {
+    if let Some(implied) = driver.implied_cable() {
+        if reader.out.config.ups_cable != Some(implied) {
+            reader.set_origin("UPSCABLE", Origin::Because("UPSTYPE"));
+        }
+        reader.out.config.ups_cable = Some(implied);
+        return;
+    }
+    let class = reader.out.config.ups_cable.map(|cable| cable.class());
+    match (driver, class) {
+        (DriverKind::Dumb, Some(CableClass::Smart | CableClass::Ether | CableClass::Usb)) => {
+            let text = "UPSTYPE dumb cannot use this cable; accepted: simple, MAM-04-02-2000 or the number of a simple cable";
+            reader.say_about(Error, "UPSCABLE", text.to_owned());
+        }
+        (DriverKind::Modbus, None | Some(CableClass::Simple)) => {
+            let text = "UPSTYPE modbus cannot use this cable; accepted: usb, smart, ether or the number of a smart cable";
+            reader.say_about(Error, "UPSCABLE", text.to_owned());
+        }
+        _ => {}
+    }
+}
+
+/// The forms of config §3 "DEVICE forms". What apcupsd accepts and cannot work is an error here, before an outage shows it.
+fn device(reader: &mut Reader, driver: DriverKind) {
+    let device = reader.out.config.device.clone();
+    let shown = printable(device.as_bytes());
+    match driver {
+        DriverKind::Usb if device.starts_with('/') || (device.contains('[') && device.contains(']')) => {
+            reader.out.config.device.clear();
+            let text = format!(
+                "'{shown}' is a path, which UPSTYPE usb does not need: the UPS is found by itself; accepted: blank, a serial \
+                 number, or a bus port path such as 1-1.4"
+            );
+            reader.say_about(Warning, "DEVICE", text);
+            reader.set_origin("DEVICE", Origin::Because("UPSTYPE"));
+        }
+        DriverKind::ApcSmart | DriverKind::Dumb if device.is_empty() => {
+            let text = format!(
+                "blank, but UPSTYPE {} needs a serial port; accepted: such as /dev/ttyS0",
+                driver.word()
+            );
+            reader.say_about(Error, "DEVICE", text);
+        }
+        DriverKind::Net => {
+            if let Err(what) = host_and_port(&device) {
+                reader.say_about(
+                    Error,
+                    "DEVICE",
+                    format!("{what}; accepted: host or host:port of the master"),
+                );
+            }
+        }
+        DriverKind::Snmp => {
+            if let Err(what) = snmp(&device) {
+                let text = format!("{what}; accepted: host:port:vendor:community, all but the host optional");
+                reader.say_about(Error, "DEVICE", text);
+            }
+        }
+        DriverKind::Pcnet if !device.is_empty() => {
+            let parts: Vec<&str> = device.splitn(4, ':').collect();
+            let complete = parts.len() >= 3 && parts.iter().take(3).all(|part| !part.is_empty());
+            if !complete || parts.get(3).is_some_and(|port| !is_port(port)) {
+                let text = "the value is not complete; accepted: blank, or ip:user:passphrase:port, the port optional";
+                reader.say_about(Error, "DEVICE", text.to_owned());
+            }
+        }
+        _ => {}
+    }
+}
+
+fn is_port(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+/// `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 address.
+fn host_and_port(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Err("blank, but UPSTYPE net needs the name of its master".to_owned());
+    }
+    if text.parse::<std::net::Ipv6Addr>().is_ok() {
+        return Ok(());
+    }
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host, port.strip_prefix(':').or_else(|| port.is_empty().then_some("3551"))),
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, Some("3551")),
+        },
+    };
+    if host.is_empty() {
+        return Err("there is no host before the port".to_owned());
+    }
+    match port {
+        Some(port) if is_port(port) => Ok(()),
+        Some(port) => Err(format!("'{}' is no port from 1 to 65535", printable(port.as_bytes()))),
+        None => Err("after ']' comes nothing or a port".to_owned()),
+    }
+}
+
+fn snmp(text: &str) -> Result<(), String> {
+    let mut parts = text.splitn(4, ':');
+    if parts.next().is_none_or(str::is_empty) {
+        return Err("no host, but UPSTYPE snmp needs that of the management card".to_owned());
+    }
+    if let Some(port) = parts.next().filter(|port| !port.is_empty() && !is_port(port)) {
+        return Err(format!("'{}' is no port from 1 to 65535", printable(port.as_bytes())));
+    }
+    let vendor = parts.next().unwrap_or("").to_ascii_uppercase();
+    let bare = vendor.strip_suffix("NOTRAP").unwrap_or(&vendor);
+    match bare.strip_suffix('_').unwrap_or(bare) {
+        "" | "APC" | "RFC" | "MGE" => Ok(()),
+        _ => Err(format!("'{}' is no vendor (APC, RFC, MGE)", printable(vendor.as_bytes()))),
+    }
+}
+
+fn limits(reader: &mut Reader) {
+    if !reader.out.config.has_a_limit() {
+        let text = "BATTERYLEVEL, MINUTES and TIMEOUT are all off: only the low-battery signal of the UPS shuts this machine \
+                    down, seconds or minutes before its power goes; give at least one of them a value"
+            .to_owned();
+        reader.say_about(Warning, "BATTERYLEVEL", text);
+    }
+}
+
+fn records(reader: &mut Reader) {
+    let config = &reader.out.config;
+    let written = config.stat_time > Duration::ZERO;
+    let (log_stats, no_file) = (config.log_stats, config.stat_file.is_none());
+    if log_stats && !written {
+        let text =
+            "nothing is logged while STATTIME is 0; give STATTIME the seconds between two records".to_owned();
+        reader.say_about(Warning, "LOGSTATS", text);
+    }
+    if written && no_file && !log_stats {
+        let text = "nothing is written while there is no STATFILE; set STATFILE, or STATTIME to 0".to_owned();
+        reader.say_about(Warning, "STATTIME", text);
+    }
+}
