@@ -17,7 +17,8 @@ const IMPORTS: [(&str, &[&str]); 12] = [
     ("act", &["sys"]),
     ("report", &["wire"]),
     ("server", &["wire", "report", "sys"]),
-    ("journal", &["sys"]),
+    // The state file holds what the machine wants kept: `power::SavedOutage`.
+    ("journal", &["power", "sys"]),
     ("sys", &[]),
 ];
 

@@ -1,3 +1,308 @@
 //! Carries orders out: hooks, flags, the system shutdown and its fall-backs.
 //!
-//! Spoken to by messages: plain values in, plain values out, never a reference to daemon state.
+//! Spoken to by messages: plain values in ([`Request`]), plain values out ([`Outcome`]), never a reference to daemon
+//! state. The loop calls [`Act::handle`] for each order, [`Act::handle_child_signal`] after SIGCHLD,
+//! [`Act::handle_timeout`] at [`Act::poll_timeout`], and [`Act::poll_outcome`] until `None` after each of these. Nothing waits.
+//!
+//! # The shutdown
+//!
+//! | step | begins when | ends well | else |
+//! | --- | --- | --- | --- |
+//! | what was queued before | at once | all ended | left running after 10 s, the rest is run later |
+//! | hook `doshutdown` | then | exit status 0 | missing, not executable, no fork, other status, HOOKTIMEOUT: next step |
+//! | SHUTDOWNCMD | then | exit status 0 | next step |
+//! | `systemctl poweroff`, `shutdown -h now`, `poweroff`, `halt`: those that exist | then, one by one | exit status 0 | next step |
+//! | `sync`, 10 s at most, then `reboot(2)` | then | the machine is off | reported |
+//!
+//! No step waits for the end of one that timed out. Were it only for `fork` that steps failed, they are gone through again for
+//! ten seconds before the last one.
+
+mod commands;
+mod flags;
+mod hooks;
+mod shutdown;
+mod task;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crate::sys::spawn::{self, Child, Spec};
+use crate::ups::{Event, Priority};
+
+pub use crate::sys::spawn::Output;
+pub use commands::{Fallback, LastResort};
+pub use flags::NOLOGIN_TEXT;
+pub use task::HookEnd;
+
+use flags::Flags;
+use hooks::Lane;
+use shutdown::Shutdown;
+use task::{Step, Task};
+
+/// How long the hooks that were queued before a shutdown may hold it up, all of them together (issue 3, "Never
+/// unprotected").
+pub const SHUTDOWN_HOLD_UP: Duration = Duration::from_secs(10);
+
+/// Most children that were left behind, hung beyond the reach of SIGKILL, before further hooks (not the shutdown) are
+/// no longer started.
+const MAX_LEFT_BEHIND: usize = 16;
+
+/// Settings, in their final types. Directive names in brackets.
+#[derive(Clone, Debug)]
+pub struct ActSettings {
+    /// [SCRIPTDIR] where `apccontrol` is.
+    pub script_dir: PathBuf,
+    /// [PWRFAILDIR] where `powerfail` is put.
+    pub powerfail_dir: PathBuf,
+    /// [NOLOGINDIR] where `nologin` is put.
+    pub nologin_dir: PathBuf,
+    /// [HOOKTIMEOUT] how long a hook may run.
+    pub hook_timeout: Duration,
+    /// What is done when the `doshutdown` hook fails.
+    pub fallback: Fallback,
+    /// Where hooks write to.
+    pub output: Output,
+}
+
+impl Default for ActSettings {
+    /// The defaults of the directives, and a fall-back that can do nothing: see [`Fallback::default`].
+    fn default() -> Self {
+        Self {
+            script_dir: PathBuf::from("/etc/apcupsd"),
+            powerfail_dir: PathBuf::from("/etc/apcupsd"),
+            nologin_dir: PathBuf::from("/etc"),
+            hook_timeout: Duration::from_secs(60),
+            fallback: Fallback::default(),
+            output: Output::Inherit,
+        }
+    }
+}
+
+/// What the hooks are told besides the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookArgs {
+    /// UPSNAME. May come from a device or a master: control characters are left out of the argument.
+    pub ups_name: String,
+    /// 0 on a network slave (power-events §7).
+    pub connected: bool,
+    /// 1 except with the test driver (power-events §7).
+    pub powered: bool,
+}
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Run `apccontrol EVENT UPSNAME CONNECTED POWERED` when those queued before have ended.
+    Hook(Event, HookArgs),
+    /// Shut the system down. The text says why, for the log lines of the fall-backs.
+    Shutdown(HookArgs, String),
+    /// Create the `powerfail` flag.
+    CreatePowerfail,
+    /// Remove the `powerfail` flag.
+    RemovePowerfail,
+    /// Create the `nologin` flag. One that is there already is left alone.
+    CreateNologin,
+    /// Remove the `nologin` flag if it is ours, also if made by an instance before us; an administrator's own stays.
+    RemoveNologin,
+}
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A line for the log.
+    Log(Priority, String),
+    /// A hook has ended, or was given up. What there was to say about it has been logged.
+    HookFinished {
+        /// Its event.
+        event: Event,
+        /// How it ended.
+        how: HookEnd,
+        /// From its start.
+        took: Duration,
+    },
+    /// The shutdown was carried out as far as this process can tell: this command, or `doshutdown`, ended with success.
+    ShutdownStarted(String),
+    /// The `doshutdown` hook failed; this command has been started instead.
+    ShutdownFellBack(String),
+    /// Every way to shut down failed.
+    ShutdownFailed,
+}
+
+/// Starts children; another one in tests, so that `fork` can be made to fail.
+type Spawn = fn(&Spec) -> std::io::Result<Child>;
+
+/// Carries orders out.
+#[derive(Debug)]
+pub struct Act {
+    settings: ActSettings,
+    flags: Flags,
+    lane: Lane,
+    shutdown: Shutdown,
+    left_behind: Vec<Task>,
+    outcomes: VecDeque<Outcome>,
+    spawn: Spawn,
+}
+
+impl Act {
+    /// Does nothing until asked to.
+    #[must_use]
+    pub fn new(settings: ActSettings) -> Self {
+        Self {
+            flags: Flags::new(&settings.powerfail_dir, &settings.nologin_dir),
+            settings,
+            lane: Lane::default(),
+            shutdown: Shutdown::default(),
+            left_behind: Vec::new(),
+            outcomes: VecDeque::new(),
+            spawn: spawn::spawn,
+        }
+    }
+
+    /// Takes new settings for whatever starts from now on. Running hooks keep their time limit; flags made under the
+    /// old settings stay where they are.
+    pub fn reconfigure(&mut self, settings: ActSettings) {
+        self.flags = Flags::new(&settings.powerfail_dir, &settings.nologin_dir);
+        self.settings = settings;
+    }
+
+    /// Carries one request out, or queues it.
+    pub fn handle(&mut self, request: Request, now: Instant) {
+        match request {
+            Request::Hook(event, args) => {
+                if let Some(dropped) = self.lane.queue(event, args) {
+                    self.log(
+                        Priority::Warning,
+                        format!("Too many hooks are waiting: {} is not run", dropped.arg()),
+                    );
+                }
+            }
+            Request::Shutdown(args, reason) => {
+                self.shutdown.request(args, reason, self.lane.last_queued(), now);
+            }
+            Request::CreatePowerfail => self.flag(Flags::create_powerfail),
+            Request::RemovePowerfail => self.flag(Flags::remove_powerfail),
+            Request::CreateNologin => self.flag(Flags::create_nologin),
+            Request::RemoveNologin => self.flag(Flags::remove_nologin),
+        }
+        self.advance(now);
+    }
+
+    /// SIGCHLD came: looks after the children that were started here, and no others.
+    pub fn handle_child_signal(&mut self, now: Instant) {
+        self.advance(now);
+    }
+
+    /// A deadline may have passed; early calls do nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.advance(now);
+    }
+
+    /// The daemon is about to end: a shutdown that still waits for hooks before it is started now.
+    pub fn hasten(&mut self, now: Instant) {
+        self.shutdown.hasten(now);
+        self.advance(now);
+    }
+
+    /// When [`Act::handle_timeout`] is to be called; `None`: only a request or SIGCHLD wakes it.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let behind = self.left_behind.iter().filter_map(Task::deadline).min();
+        [self.lane.deadline(), self.shutdown.deadline(), behind].into_iter().flatten().min()
+    }
+
+    /// What there is to tell; call until `None`.
+    pub fn poll_outcome(&mut self) -> Option<Outcome> {
+        self.outcomes.pop_front()
+    }
+
+    /// Whether a shutdown is under way whose end is not yet known. While it is, the daemon must not leave by itself: the
+    /// fall-backs need it.
+    #[must_use]
+    pub fn is_shutting_down(&self) -> bool {
+        self.shutdown.is_under_way()
+    }
+
+    /// Moves everything as far as it goes by now.
+    fn advance(&mut self, now: Instant) {
+        self.look_after_left_behind(now);
+        loop {
+            let moved = self.advance_lane(now) | self.advance_shutdown(now);
+            if !moved {
+                return;
+            }
+        }
+    }
+
+    fn look_after_left_behind(&mut self, now: Instant) {
+        let mut tasks = std::mem::take(&mut self.left_behind);
+        tasks.retain_mut(|task| match task.advance(now) {
+            Step::Ended(how) => {
+                self.log_end(task, &how);
+                self.outcomes.push_back(task.finished(how, now));
+                false
+            }
+            step => {
+                self.tell(task, step);
+                true
+            }
+        });
+        self.left_behind = tasks;
+    }
+
+    /// Logs a step of a task that goes on.
+    fn tell(&mut self, task: &Task, step: Step) {
+        let words = match step {
+            Step::Terminated => "took too long: terminated",
+            Step::Killed => "did not heed the signal: killed",
+            Step::GivenUp => "cannot be killed: left behind",
+            Step::Running | Step::Ended(_) => return,
+        };
+        self.log(Priority::Warning, format!("{task} {words}"));
+    }
+
+    /// Starts a program; if that fails, says so in the words that users search for.
+    fn start(&mut self, spec: &Spec) -> Result<Child, HookEnd> {
+        let started = self.start_quietly(spec);
+        if let Err(HookEnd::NotForked(reason)) = &started {
+            self.log(Priority::Warning, format!("execute: cannot fork(). ERR={reason}"));
+        }
+        started
+    }
+
+    fn start_quietly(&self, spec: &Spec) -> Result<Child, HookEnd> {
+        (self.spawn)(spec).map_err(|error| HookEnd::NotForked(crate::sys::reason(&error)))
+    }
+
+    fn hook_spec(&self, event: Event, args: &HookArgs) -> (Spec, String) {
+        let path = self.settings.script_dir.join("apccontrol");
+        let name: String = args.ups_name.chars().filter(|c| !c.is_control()).collect();
+        let flag = |set: bool| if set { "1" } else { "0" };
+        let argv = [event.arg(), &name, flag(args.connected), flag(args.powered)];
+        (Spec::new(&path, argv, self.settings.output), format!("{} {}", path.display(), event.arg()))
+    }
+
+    /// Logs how a hook ended, where there is something to say.
+    fn log_end(&mut self, task: &Task, how: &HookEnd) {
+        match how {
+            HookEnd::NotExecuted(reason) => {
+                self.log(Priority::Warning, format!("Cannot exec {task}: {reason}"));
+            }
+            HookEnd::Exited(0) | HookEnd::TimedOut | HookEnd::NotForked(_) => {}
+            other => self.log(Priority::Info, format!("{task} {other}")),
+        }
+    }
+
+    fn flag(&mut self, change: fn(&mut Flags) -> Result<(), String>) {
+        if let Err(line) = change(&mut self.flags) {
+            self.log(Priority::Error, line);
+        }
+    }
+
+    fn log(&mut self, priority: Priority, text: String) {
+        self.outcomes.push_back(Outcome::Log(priority, text));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,37 @@
 //! Every line of `unsafe` and every libc and libusb call, behind safe owned types. No policy, no UPS vocabulary.
 
+pub mod clock;
+pub mod daemonize;
+pub mod fs;
+pub mod notify;
+pub mod process;
+pub mod reboot;
+pub mod signals;
 pub mod socket;
+pub mod spawn;
+pub mod syslog;
 pub mod usb;
+
+/// What went wrong in the words of `strerror`, without the number that [`std::io::Error`] adds: log lines that
+/// users search for end in it (power-events §5).
+#[must_use]
+pub fn reason(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error ") {
+        Some(at) if error.raw_os_error().is_some() => text.get(..at).unwrap_or(&text).to_owned(),
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_reads_as_strerror_prints_it() {
+        let text = |code| reason(&std::io::Error::from_raw_os_error(code));
+        assert_eq!(text(libc::ENOENT), "No such file or directory");
+        assert_eq!(text(libc::EACCES), "Permission denied");
+        assert_eq!(reason(&std::io::Error::other("odd (os error 5)")), "odd (os error 5)");
+    }
+}

@@ -1,0 +1,201 @@
+//! Clocks: local time for display, and the boot-time clock, which goes on while the machine sleeps.
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A moment in local time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Local {
+    /// Year of the Gregorian calendar.
+    pub year: i64,
+    /// Month, 1 to 12.
+    pub month: i32,
+    /// Day of the month, 1 to 31.
+    pub day: i32,
+    /// Hour, 0 to 23.
+    pub hour: i32,
+    /// Minute, 0 to 59.
+    pub minute: i32,
+    /// Second, 0 to 60.
+    pub second: i32,
+    /// Seconds that local time is ahead of UTC.
+    pub utc_offset: i32,
+}
+
+impl fmt::Display for Local {
+    /// `2026-11-21 04:09:56 +0100`, the form of the events file (config §8).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { year, month, day, hour, minute, second, utc_offset } = self;
+        let sign = if *utc_offset < 0 { '-' } else { '+' };
+        let minutes = utc_offset.unsigned_abs() / 60;
+        write!(f, "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} ")?;
+        write!(f, "{sign}{:02}{:02}", minutes / 60, minutes % 60)
+    }
+}
+
+/// Seconds since 1970-01-01 00:00 UTC, negative before.
+#[must_use]
+pub fn unix_seconds(wall: SystemTime) -> i64 {
+    match wall.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => {
+            let before = before.duration();
+            let whole = i64::try_from(before.as_secs()).unwrap_or(i64::MAX);
+            -whole - i64::from(before.subsec_nanos() > 0)
+        }
+    }
+}
+
+/// The moment in local time. A change of the time zone while the daemon runs is honoured.
+#[must_use]
+pub fn local(wall: SystemTime) -> Local {
+    unsafe extern "C" {
+        fn tzset();
+    }
+    let seconds = libc::time_t::try_from(unix_seconds(wall)).unwrap_or(libc::time_t::MAX);
+    // SAFETY: zero bits are a valid `tm`.
+    let mut tm: libc::tm = unsafe { std::mem::zeroed() };
+    // SAFETY: nothing in this program changes the environment after its start; `seconds` and `tm` outlive the call.
+    // `localtime_r` alone need not look at the time zone file again.
+    let known = unsafe {
+        tzset();
+        !libc::localtime_r(&raw const seconds, &raw mut tm).is_null()
+    };
+    if !known {
+        // Only for years beyond 32 bits: the clock is broken, and a stamp that shows it is enough.
+        return Local { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0, utc_offset: 0 };
+    }
+    Local {
+        year: i64::from(tm.tm_year) + 1900,
+        month: tm.tm_mon + 1,
+        day: tm.tm_mday,
+        hour: tm.tm_hour,
+        minute: tm.tm_min,
+        second: tm.tm_sec,
+        utc_offset: i32::try_from(tm.tm_gmtoff).unwrap_or(0),
+    }
+}
+
+/// The moment in local time as the events file shows it: `2026-11-21 04:09:56 +0100` (config §8).
+#[must_use]
+pub fn local_stamp(wall: SystemTime) -> String {
+    local(wall).to_string()
+}
+
+/// Time since the machine booted, sleep included.
+#[must_use]
+pub fn since_boot() -> Duration {
+    read(libc::CLOCK_BOOTTIME)
+}
+
+/// The clock behind [`std::time::Instant`], from its own beginning.
+#[must_use]
+pub fn monotonic() -> Duration {
+    read(libc::CLOCK_MONOTONIC)
+}
+
+fn read(clock: libc::clockid_t) -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` outlives the call. The clocks used here exist on every kernel since 2.6.39.
+    unsafe { libc::clock_gettime(clock, &raw mut time) };
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// Notices that the machine has slept: [`std::time::Instant`] stands still meanwhile, the boot-time clock does not.
+#[derive(Clone, Copy, Debug)]
+pub struct SuspendWatch {
+    asleep: Duration,
+}
+
+impl SuspendWatch {
+    /// Begins now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { asleep: time_asleep() }
+    }
+
+    /// How long the machine has slept since the last call; `None` if it has not (shorter than a second counts as not).
+    pub fn slept(&mut self) -> Option<Duration> {
+        self.compare(time_asleep())
+    }
+
+    fn compare(&mut self, asleep: Duration) -> Option<Duration> {
+        let slept = asleep.saturating_sub(self.asleep);
+        if slept < Duration::from_secs(1) {
+            return None;
+        }
+        self.asleep = asleep;
+        Some(slept)
+    }
+}
+
+impl Default for SuspendWatch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn time_asleep() -> Duration {
+    // Read in this order, so that a pause between the two calls never looks like sleep.
+    let boot = read(libc::CLOCK_BOOTTIME);
+    boot.saturating_sub(read(libc::CLOCK_MONOTONIC))
+}
+
+/// This boot's identity, `None` where the kernel has none. State that is kept over a restart of the daemon is void
+/// after a restart of the machine.
+#[must_use]
+pub fn boot_id() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let id = text.trim();
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn local_time_reads_as_the_events_file_wants_it() {
+        let local =
+            Local { year: 2026, month: 11, day: 21, hour: 4, minute: 9, second: 56, utc_offset: 3600 };
+        assert_eq!(local.to_string(), "2026-11-21 04:09:56 +0100");
+        assert_eq!(Local { utc_offset: -12_600, ..local }.to_string(), "2026-11-21 04:09:56 -0330");
+        assert_eq!(Local { utc_offset: -1800, ..local }.to_string(), "2026-11-21 04:09:56 -0030");
+    }
+
+    #[test]
+    fn local_time_and_its_offset_give_the_moment_back() {
+        let wall = UNIX_EPOCH + Duration::from_secs(1_795_230_596);
+        let local = local(wall);
+        let seconds = i64::from(local.hour * 3600 + local.minute * 60 + local.second - local.utc_offset);
+        assert_eq!(seconds.rem_euclid(86_400), 1_795_230_596 % 86_400);
+        assert_eq!(local.year, 2026);
+    }
+
+    #[test]
+    fn clocks_outside_any_calendar_still_give_a_stamp() {
+        for wall in
+            [UNIX_EPOCH, UNIX_EPOCH - Duration::from_millis(1), UNIX_EPOCH + Duration::from_secs(1 << 62)]
+        {
+            assert!(local_stamp(wall).len() >= 25);
+        }
+        assert_eq!(unix_seconds(UNIX_EPOCH - Duration::from_millis(1)), -1);
+    }
+
+    #[test]
+    fn the_boot_clock_is_never_behind_the_monotonic_clock() {
+        let monotonic = read(libc::CLOCK_MONOTONIC);
+        assert!(since_boot() >= monotonic);
+    }
+
+    #[test]
+    fn sleep_is_told_once_and_a_fraction_of_a_second_is_not_sleep() {
+        let secs = Duration::from_secs_f64;
+        let mut watch = SuspendWatch { asleep: secs(10.0) };
+        assert_eq!(watch.compare(secs(10.4)), None);
+        assert_eq!(watch.compare(secs(70.0)), Some(secs(60.0)));
+        assert_eq!(watch.compare(secs(70.0)), None);
+        assert_eq!(watch.compare(secs(69.9)), None);
+    }
+}

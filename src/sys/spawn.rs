@@ -1,0 +1,251 @@
+//! Starts child processes and learns of their end, without ever waiting.
+//!
+//! `std::process::Command` waits until the child has reached `exec`; with hooks on a disk that no longer
+//! answers that is forever, and the loop must go on. Here `spawn` returns after `fork`; that `exec` failed, and why,
+//! is read from a pipe once the child has ended.
+#![allow(unsafe_code)]
+
+use std::ffi::{CString, OsStr};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
+
+/// Where a child's stdout and stderr go. Its stdin is always `/dev/null`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Output {
+    /// The same as this process's.
+    #[default]
+    Inherit,
+    /// `/dev/null`, opened for reading and writing.
+    Null,
+}
+
+/// A program and its arguments, ready for `exec`: nothing is allocated after `fork`.
+#[derive(Debug)]
+pub struct Spec {
+    argv: Vec<CString>,
+    output: Output,
+}
+
+impl Spec {
+    /// `program` is a path and is not looked up in `PATH`; it becomes the first of `argv`. NUL bytes, which no argument
+    /// can hold, are left out.
+    #[must_use]
+    pub fn new<S: AsRef<OsStr>>(program: &Path, args: impl IntoIterator<Item = S>, output: Output) -> Self {
+        let mut argv = vec![without_nul(program.as_os_str())];
+        argv.extend(args.into_iter().map(|arg| without_nul(arg.as_ref())));
+        Self { argv, output }
+    }
+}
+
+fn without_nul(text: &OsStr) -> CString {
+    let bytes: Vec<u8> = text.as_bytes().iter().copied().filter(|byte| *byte != 0).collect();
+    CString::new(bytes).unwrap_or_default()
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It exited with this status.
+    Exited(i32),
+    /// This signal ended it.
+    Signaled(i32),
+    /// The program could not be executed; the `errno`.
+    NotExecuted(i32),
+    /// Somebody else took its status (SIGCHLD ignored by a parent that does not care): nothing is known.
+    Unknown,
+}
+
+/// A child of this process, the leader of its own process group. Dropping it neither kills nor reaps it.
+#[derive(Debug)]
+pub struct Child {
+    pid: libc::pid_t,
+    failure: Option<File>,
+    end: Option<End>,
+}
+
+impl Child {
+    /// Its process id, which is also the id of its process group.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// How it ended; `None` while it runs. Takes the status of this child only, never of others.
+    pub fn try_wait(&mut self) -> Option<End> {
+        if self.end.is_some() {
+            return self.end;
+        }
+        let mut status = 0;
+        // SAFETY: `pid` is our child and has not been reaped (`end` is empty); `status` outlives the call.
+        let got = unsafe { libc::waitpid(self.pid, &raw mut status, libc::WNOHANG) };
+        self.end = match got {
+            0 => None,
+            pid if pid == self.pid && libc::WIFSIGNALED(status) => {
+                Some(End::Signaled(libc::WTERMSIG(status)))
+            }
+            pid if pid == self.pid => Some(match self.exec_failure() {
+                Some(errno) => End::NotExecuted(errno),
+                None => End::Exited(libc::WEXITSTATUS(status)),
+            }),
+            _ if io::Error::last_os_error().raw_os_error() == Some(libc::EINTR) => None,
+            _ => Some(End::Unknown),
+        };
+        if self.end.is_some() {
+            self.failure = None;
+        }
+        self.end
+    }
+
+    /// Whether it has ended, without taking its status: until that is taken, its group's id is not used again.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        if self.end.is_some() {
+            return true;
+        }
+        // SAFETY: all zero bits are a valid `siginfo_t`.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        // SAFETY: `info` outlives the call, which waits for nothing and changes nothing.
+        let got = unsafe { libc::waitid(libc::P_PID, self.pid.unsigned_abs(), &raw mut info, options) };
+        // SAFETY: `waitid` filled `info`, or it is zero, for which `si_pid` is zero as well.
+        got != 0 || unsafe { info.si_pid() } == self.pid
+    }
+
+    /// SIGTERM to its whole group. Nothing happens once its status has been taken, for its id may be another's then.
+    pub fn terminate_group(&self) {
+        self.signal_group(libc::SIGTERM);
+    }
+
+    /// SIGKILL to its whole group; see [`Child::terminate_group`].
+    pub fn kill_group(&self) {
+        self.signal_group(libc::SIGKILL);
+    }
+
+    fn signal_group(&self, signal: libc::c_int) {
+        if self.end.is_none() {
+            // SAFETY: plain system call. The group is ours: its leader is our child and not reaped.
+            unsafe { libc::kill(-self.pid, signal) };
+        }
+    }
+
+    fn exec_failure(&mut self) -> Option<i32> {
+        let mut errno = [0; 4];
+        let got = self.failure.as_mut()?.read(&mut errno).ok()?;
+        (got == errno.len()).then(|| i32::from_ne_bytes(errno))
+    }
+}
+
+/// What no value has: the code before it ended in `exec` or `_exit`.
+enum Never {}
+
+/// Starts a program in a process group of its own: default signals and none blocked, umask 022, working directory
+/// `/`, stdin `/dev/null`, no other descriptors than 0 to 2 (power-events §10 item 10).
+///
+/// # Errors
+///
+/// What `fork` says; that the program cannot be executed is told by [`End::NotExecuted`].
+pub fn spawn(spec: &Spec) -> io::Result<Child> {
+    let mut argv: Vec<*const libc::c_char> = spec.argv.iter().map(|arg| arg.as_ptr()).collect();
+    argv.push(ptr::null());
+    // Without descriptors for the pipe the child is started all the same: 127 says nearly as much.
+    let pipe = failure_pipe().ok();
+    let tell = pipe.as_ref().map_or(-1, |(_, write)| write.as_raw_fd());
+    let pid = fork_with_signals_blocked(|| {
+        // SAFETY: we are the child of a `fork`; `argv` ends with a null pointer and its strings are alive.
+        unsafe { become_program(&argv, spec.output, tell) }
+    })?;
+    // SAFETY: plain system call. Both sides do it, so that the group exists whoever runs first.
+    unsafe { libc::setpgid(pid, pid) };
+    Ok(Child { pid, failure: pipe.map(|(read, _)| File::from(read)), end: None })
+}
+
+/// Starts a child that writes all dirty data to the disks and exits with 0. A disk that no longer answers holds the child,
+/// not us.
+///
+/// # Errors
+///
+/// What `fork` says.
+pub fn spawn_sync() -> io::Result<Child> {
+    let pid = fork_with_signals_blocked(|| {
+        // SAFETY: async-signal-safe system calls only.
+        unsafe {
+            libc::sync();
+            libc::_exit(0)
+        }
+    })?;
+    // SAFETY: plain system call.
+    unsafe { libc::setpgid(pid, pid) };
+    Ok(Child { pid, failure: None, end: None })
+}
+
+fn failure_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [-1; 2];
+    // SAFETY: `ends` has room for the two descriptors.
+    if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `pipe2` succeeded: both are open and nobody else owns them.
+    Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
+}
+
+/// Forks; the child runs `child` with all signals still blocked, so that no handler of ours runs in it.
+fn fork_with_signals_blocked(child: impl FnOnce() -> Never) -> io::Result<libc::pid_t> {
+    // SAFETY: zero bits are a valid `sigset_t`, which the calls then fill; both sets outlive the calls.
+    let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = unsafe { std::mem::zeroed() };
+    // SAFETY: as above.
+    unsafe {
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
+    }
+    // SAFETY: the child calls nothing but async-signal-safe functions and allocates nothing until it ends or executes
+    // a program, so threads of the parent (there are some in tests) do not matter.
+    let pid = unsafe { libc::fork() };
+    if pid == 0 {
+        child();
+    }
+    let error = io::Error::last_os_error();
+    // SAFETY: `before` was filled by the call above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut()) };
+    if pid < 0 { Err(error) } else { Ok(pid) }
+}
+
+/// # Safety
+///
+/// Only in the child of a `fork`. `argv` ends with a null pointer, and its strings are alive.
+unsafe fn become_program(argv: &[*const libc::c_char], output: Output, tell: libc::c_int) -> Never {
+    // SAFETY: async-signal-safe system calls with constants, and pointers that the caller vouches for.
+    unsafe {
+        libc::setpgid(0, 0);
+        for signal in 1..=libc::SIGRTMAX() {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        libc::umask(0o022);
+        libc::chdir(c"/".as_ptr());
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        if null >= 0 {
+            libc::dup2(null, 0);
+            if output == Output::Null {
+                libc::dup2(null, 1);
+                libc::dup2(null, 2);
+            }
+        }
+        // Every descriptor of ours closes itself; this is for those that we inherited. Kernels before 5.9 lack it.
+        libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+        if let Some(program) = argv.first() {
+            libc::execv(*program, argv.as_ptr());
+        }
+        let errno = *libc::__errno_location();
+        libc::write(tell, (&raw const errno).cast(), size_of_val(&errno));
+        libc::_exit(127)
+    }
+}
+
+#[cfg(test)]
+mod tests;
