@@ -46,8 +46,8 @@ impl fmt::Display for LockError {
 
 /// A lock that we hold. [`LockFile::release`] gives it back.
 ///
-/// The pid in the file is for others. Between instances of this program the file's advisory lock counts, which the
-/// kernel takes back however the holder ends.
+/// The pid in the file is for others. Between instances of this program the file's record lock counts, which the kernel
+/// takes back however the holder ends.
 #[derive(Debug)]
 pub struct LockFile {
     path: PathBuf,
@@ -150,6 +150,8 @@ fn write_pid(file: &mut File) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::journal::tests::Folder;
+    use std::io::BufRead;
+    use std::os::unix::fs::FileExt;
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command, Stdio};
 
@@ -181,7 +183,9 @@ mod tests {
     /// A copy of `sleep` under another name.
     fn named(folder: &Folder, name: &str) -> PathBuf {
         let path = folder.join(name);
-        fs::copy(sleep_program(), &path).unwrap();
+        // By another process: a descriptor of ours, open for writing, would be in the children of tests that run beside this
+        // one, and the copy could not be executed ("text file busy").
+        assert!(Command::new("cp").arg(sleep_program()).arg(&path).status().unwrap().success());
         path
     }
 
@@ -251,13 +255,32 @@ mod tests {
         LockFile::acquire(&path, "/nonexistent").unwrap().release();
     }
 
+    /// The first instance is this test again, in a process of its own, told by an environment variable what to hold.
     #[test]
     fn two_instances_never_both_hold_it() {
+        const PATH: &str = "MAINSD_TEST_HOLDS_LOCK";
+        if let Some(path) = std::env::var_os(PATH) {
+            let lock = LockFile::acquire(Path::new(&path), "").unwrap();
+            // Without a pid that names a UPS program, only the lock of the file can keep others out.
+            lock.file.write_all_at(b"garbage", 0).unwrap();
+            println!("held");
+            io::stdin().read_to_end(&mut Vec::new()).unwrap();
+            return;
+        }
         let folder = Folder::new("lock-twice");
         let path = folder.join("LCK..");
-        let first = LockFile::acquire(&path, "").unwrap();
-        assert!(matches!(LockFile::acquire(&path, ""), Err(LockError::Held(_))));
-        first.release();
+        let mut first = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "journal::lock::tests::two_instances_never_both_hold_it", "--nocapture"])
+            .env(PATH, &path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = io::BufReader::new(first.stdout.take().unwrap()).lines();
+        assert!(said.any(|line| line.unwrap().contains("held")));
+        assert!(matches!(LockFile::acquire(&path, ""), Err(LockError::Held(0))));
+        drop(first.stdin.take());
+        assert!(first.wait().unwrap().success());
         LockFile::acquire(&path, "").unwrap().release();
     }
 

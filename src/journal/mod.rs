@@ -23,7 +23,7 @@ pub use data::{data_record, dumb_data_record};
 pub use events::{EventsFile, tail};
 pub use lock::{LOCK_FATAL, LockError, LockFile, lock_path};
 pub use pid::PidFile;
-pub use state::{StateFile, emit_state, parse_state};
+pub use state::{BootClock, StateFile, emit_state, parse_state};
 pub use status::StatusFile;
 
 /// Longest line to stderr: up to this length (`PIPE_BUF`), a pipe that is ready takes all of it at once.

@@ -5,17 +5,30 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// Takes the advisory lock (`flock`) of an open file, without waiting. It is released when the file is closed.
+/// Takes the record lock (`fcntl`) of a whole file, open for writing, without waiting. It belongs to this process: a child
+/// does not inherit it (as it would a `flock`, and one that hangs before `exec` would keep it), and it is released when the
+/// process ends or closes any descriptor of the file.
 ///
 /// # Errors
 ///
 /// [`io::ErrorKind::WouldBlock`] if another process holds it; whatever else the system says.
 pub fn try_lock(file: &File) -> io::Result<()> {
-    // SAFETY: plain system call on a descriptor that `file` keeps open.
-    match unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
+    // SAFETY: zero bits are a valid `flock`: the whole file, from its beginning.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    // The constants' type differs between libraries.
+    #[allow(clippy::cast_possible_truncation)]
+    {
+        lock.l_type = libc::F_WRLCK as libc::c_short;
+        lock.l_whence = libc::SEEK_SET as libc::c_short;
     }
+    // SAFETY: `lock` outlives the call; `file` keeps the descriptor open.
+    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const lock) } == 0 {
+        return Ok(());
+    }
+    let error = io::Error::last_os_error();
+    // POSIX allows both for a lock that is held.
+    let held = error.raw_os_error() == Some(libc::EACCES);
+    Err(if held { io::ErrorKind::WouldBlock.into() } else { error })
 }
 
 /// Whether a write of up to `PIPE_BUF` (4096) bytes would be taken at once: a terminal stopped with Ctrl-S or a pipe that
@@ -44,17 +57,5 @@ mod tests {
         let mut buffer = vec![0; written];
         io::Read::read_exact(&mut reader, &mut buffer).unwrap();
         assert!(writable_now(&writer));
-    }
-
-    #[test]
-    fn a_lock_keeps_others_out_until_its_file_is_closed() {
-        let path = std::env::temp_dir().join(format!("mainsd-flock-{}", std::process::id()));
-        let first = File::create(&path).unwrap();
-        let second = File::open(&path).unwrap();
-        try_lock(&first).unwrap();
-        assert_eq!(try_lock(&second).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        drop(first);
-        try_lock(&second).unwrap();
-        std::fs::remove_file(&path).unwrap();
     }
 }

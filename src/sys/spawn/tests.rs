@@ -1,5 +1,6 @@
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -16,8 +17,7 @@ impl Folder {
 
     fn script(&self, text: &str, mode: u32) -> PathBuf {
         let path = self.0.join("script");
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        write_script(&path, text, mode);
         path
     }
 }
@@ -26,6 +26,20 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// Writes a file in another process: a descriptor of ours, open for writing, would be in the children of tests that run
+/// beside this one, and the file could not be executed ("text file busy").
+fn write_script(path: &Path, text: &str, mode: u32) {
+    let mut writer = Command::new("/bin/sh")
+        .args(["-c", "cat > \"$1\" && chmod \"$2\" \"$1\"", "sh"])
+        .arg(path)
+        .arg(format!("{mode:o}"))
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writer.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    assert!(writer.wait().unwrap().success());
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test waits for a real process")]
