@@ -1,1 +1,3 @@
 //! The non-blocking ends in the loop: open, reopen, back off. No protocol knowledge.
+
+pub mod usb;

@@ -68,10 +68,10 @@ impl Device {
         self.control.take_ended()
     }
 
-    /// Whether a control transfer is under way.
+    /// Whether the control transfer has ended and its end was not taken yet.
     #[must_use]
-    pub fn control_in_flight(&self) -> bool {
-        self.control.in_flight()
+    pub fn control_has_ended(&self) -> bool {
+        self.control.has_ended()
     }
 
     /// Asks for at most `length` bytes from an interrupt endpoint, without a time limit.
@@ -85,6 +85,25 @@ impl Device {
     /// The end of the interrupt transfer, once.
     pub fn interrupt_ended(&mut self) -> Option<Result<&[u8], TransferError>> {
         self.interrupt.take_ended()
+    }
+
+    /// Whether the interrupt transfer has ended and its end was not taken yet.
+    #[must_use]
+    pub fn interrupt_has_ended(&self) -> bool {
+        self.interrupt.has_ended()
+    }
+
+    /// Why the ended interrupt transfer failed, if it did.
+    #[must_use]
+    pub fn interrupt_failure(&self) -> Option<TransferError> {
+        self.interrupt.failure()
+    }
+
+    /// Whether a transfer has ended because the device is gone.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        let gone = Some(TransferError::NoDevice);
+        self.control.failure() == gone || self.interrupt.failure() == gone
     }
 
     /// Whether an interrupt transfer is under way.

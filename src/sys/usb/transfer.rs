@@ -161,26 +161,45 @@ impl Transfer {
         }
     }
 
-    /// The end of the transfer, once: the bytes that came (control: without the setup packet), or why none.
-    pub(super) fn take_ended(&mut self) -> Option<Result<&[u8], TransferError>> {
-        if self.stage() != Stage::Ended {
+    /// Whether it has ended and the end was not taken yet.
+    pub(super) fn has_ended(&self) -> bool {
+        self.stage() == Stage::Ended
+    }
+
+    /// Why the ended transfer failed; `None`: it did not, or it has not ended.
+    pub(super) fn failure(&self) -> Option<TransferError> {
+        if !self.has_ended() {
             return None;
         }
+        // SAFETY: not in flight any more, so libusb does not write to the transfer.
+        let status = unsafe { (*self.raw).status };
+        match status {
+            c::LIBUSB_TRANSFER_COMPLETED => None,
+            c::LIBUSB_TRANSFER_STALL => Some(TransferError::Stall),
+            c::LIBUSB_TRANSFER_TIMED_OUT => Some(TransferError::Timeout),
+            c::LIBUSB_TRANSFER_NO_DEVICE => Some(TransferError::NoDevice),
+            c::LIBUSB_TRANSFER_OVERFLOW => Some(TransferError::Overflow),
+            _ => Some(TransferError::Other),
+        }
+    }
+
+    /// The end of the transfer, once: the bytes that came (control: without the setup packet), or why none.
+    pub(super) fn take_ended(&mut self) -> Option<Result<&[u8], TransferError>> {
+        if !self.has_ended() {
+            return None;
+        }
+        let failure = self.failure();
         // SAFETY: not in flight any more, so libusb writes neither to the cell nor to the transfer.
-        let (status, actual, kind) = unsafe {
+        let (actual, kind) = unsafe {
             (*self.stage).set(Stage::Idle);
-            ((*self.raw).status, (*self.raw).actual_length, (*self.raw).transfer_type)
+            ((*self.raw).actual_length, (*self.raw).transfer_type)
         };
+        if let Some(error) = failure {
+            return Some(Err(error));
+        }
         let skip = if kind == c::LIBUSB_TRANSFER_TYPE_CONTROL { SETUP } else { 0 };
         let actual = usize::try_from(actual).unwrap_or(0);
-        Some(match status {
-            c::LIBUSB_TRANSFER_COMPLETED => Ok(self.buffer_mut().get(skip..skip + actual).unwrap_or(&[])),
-            c::LIBUSB_TRANSFER_STALL => Err(TransferError::Stall),
-            c::LIBUSB_TRANSFER_TIMED_OUT => Err(TransferError::Timeout),
-            c::LIBUSB_TRANSFER_NO_DEVICE => Err(TransferError::NoDevice),
-            c::LIBUSB_TRANSFER_OVERFLOW => Err(TransferError::Overflow),
-            _ => Err(TransferError::Other),
-        })
+        Some(Ok(self.buffer_mut().get(skip..skip + actual).unwrap_or(&[])))
     }
 }
 

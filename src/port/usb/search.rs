@@ -1,0 +1,269 @@
+//! The search for the device that is wanted: one candidate after the other, each with a helper.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use mio::Registry;
+
+use super::open::OpenDevice;
+use super::sources::Sources;
+use super::{Candidate, Event, RETRY_FIRST, RETRY_MAX, State, UsbPort, Verdict, interface_facts};
+use crate::sys::usb::{Device, Helper, Message, Paths, UsbError};
+
+/// A helper that takes longer waits on its own, and the search goes on.
+const PROBE_WAIT: Duration = Duration::from_secs(3);
+
+/// Files of a device that may wait for it, in the order in which the helper reads them.
+const FILES: [&str; 4] = ["manufacturer", "product", "serial", "descriptors"];
+
+/// The candidates that are left, and the one that is being tried.
+#[derive(Debug)]
+pub(super) struct Search {
+    queue: VecDeque<Candidate>,
+    probe: Option<Probe>,
+    /// Why the last candidate that would do was passed over.
+    reason: Option<String>,
+    /// The device whose driver was attached in this search: not twice.
+    attached: Option<String>,
+}
+
+#[derive(Debug)]
+struct Probe {
+    helper: Helper,
+    candidate: Candidate,
+    until: Instant,
+    descriptors: Vec<u8>,
+}
+
+impl Search {
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.probe.as_ref().map(|probe| probe.until)
+    }
+
+    pub(super) fn drop_probe(&mut self, registry: &Registry, sources: &mut Sources) {
+        if let Some(probe) = self.probe.take() {
+            sources.drop_helper(registry, &probe.helper);
+        }
+    }
+}
+
+fn held(candidate: &Candidate) -> String {
+    format!("UPS {} is held by another program: left alone", candidate.words())
+}
+
+/// What to do about a node that cannot be opened.
+fn cannot_open(candidate: &Candidate, error: &io::Error) -> String {
+    let (words, node) = (candidate.words(), candidate.node.display());
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => format!(
+            "UPS {words}: no permission to open {node}: install the udev rule 60-mainsd.rules and plug the UPS in \
+             again, or run as root"
+        ),
+        io::ErrorKind::NotFound => {
+            format!("UPS {words}: {node} does not exist: is /dev/bus/usb passed into this container?")
+        }
+        _ => format!("UPS {words}: cannot open {node}: {error}"),
+    }
+}
+
+fn string(bytes: Option<&Vec<u8>>) -> Option<String> {
+    let text = String::from_utf8_lossy(bytes?);
+    Some(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+}
+
+impl UsbPort {
+    /// Looks at what there is and tries the first candidate.
+    pub(super) fn look(&mut self, registry: &Registry) {
+        self.looked_at = Some(self.now);
+        self.sources.free_stuck(registry);
+        let mut queue: VecDeque<Candidate> = self.roots.scan().into();
+        queue.retain(|c| {
+            (self.matcher)(&c.info) != Verdict::Foreign && !self.sources.is_stuck(&c.info.location)
+        });
+        let search = Search { queue, probe: None, reason: None, attached: None };
+        self.state = State::Looking(Box::new(search));
+        self.next_candidate(registry);
+    }
+
+    /// Tries the next candidate, or ends the search.
+    fn next_candidate(&mut self, registry: &Registry) {
+        loop {
+            let State::Looking(search) = &mut self.state else { return };
+            search.drop_probe(registry, &mut self.sources);
+            let Some(candidate) = search.queue.pop_front() else { break };
+            let files = FILES.map(|name| candidate.folder.join(name)).to_vec();
+            let helper = Helper::start(&Paths { files, node: candidate.node.clone() });
+            match helper.and_then(|helper| self.sources.add_helper(registry, &helper).map(|()| helper)) {
+                Ok(helper) => {
+                    let until = self.now + PROBE_WAIT;
+                    search.probe = Some(Probe { helper, candidate, until, descriptors: Vec::new() });
+                    return;
+                }
+                Err(error) => self.pass_over(format!("UPS {}: no helper: {error}", candidate.words())),
+            }
+        }
+        let State::Looking(search) = &mut self.state else { return };
+        let reason = search.reason.take().unwrap_or_else(|| "no USB UPS found".to_owned());
+        self.tell_closed(reason);
+        self.state = State::Idle(self.now + self.pause);
+        self.pause = (self.pause * 2).min(RETRY_MAX);
+        if std::mem::take(&mut self.news) {
+            self.look_soon();
+        }
+    }
+
+    fn pass_over(&mut self, reason: String) {
+        if let State::Looking(search) = &mut self.state {
+            search.reason = Some(reason.clone());
+        }
+        self.reject(reason);
+    }
+
+    /// The helper takes too long: it may wait on, the search goes on without its device.
+    pub(super) fn leave_stuck(&mut self, registry: &Registry) {
+        let State::Looking(search) = &mut self.state else { return };
+        if let Some(Probe { helper, candidate, .. }) = search.probe.take() {
+            let words = candidate.words();
+            self.sources.add_stuck(registry, helper, candidate.info.location);
+            self.pass_over(format!("UPS {words} keeps the kernel waiting: it does not answer"));
+        }
+        self.next_candidate(registry);
+    }
+
+    /// A helper may have reported.
+    pub(super) fn advance_search(&mut self, registry: &Registry) {
+        if self.sources.free_stuck(registry) && matches!(self.state, State::Resetting(_) | State::Idle(_)) {
+            // What it waited for is over.
+            self.state = State::Idle(self.now);
+        }
+        loop {
+            let State::Looking(search) = &mut self.state else { return };
+            let Some(probe) = &search.probe else { return };
+            match probe.helper.receive() {
+                Ok(None) => return,
+                Ok(Some(message)) => self.handle_report(registry, message),
+                Err(_) => self.next_candidate(registry),
+            }
+        }
+    }
+
+    fn handle_report(&mut self, registry: &Registry, message: Message) {
+        let State::Looking(search) = &mut self.state else { return };
+        let Some(probe) = &mut search.probe else { return };
+        match message {
+            Message::Files(files) => self.handle_files(registry, &files),
+            Message::Opened(fd) => self.handle_node(registry, fd),
+            Message::Failed(error) => {
+                // A device that has just gone is no news.
+                if self.roots.look(&probe.candidate.name).is_some_and(|now| now.node == probe.candidate.node)
+                {
+                    let reason = cannot_open(&probe.candidate, &error);
+                    self.pass_over(reason);
+                }
+                self.next_candidate(registry);
+            }
+            Message::Silent => {
+                let reason = format!("UPS {} does not answer", probe.candidate.words());
+                self.pass_over(reason);
+                self.next_candidate(registry);
+            }
+            Message::Done => {
+                search.attached = Some(probe.candidate.name.clone());
+                if let Some(again) = self.roots.look(&probe.candidate.name) {
+                    search.queue.push_front(again);
+                }
+                self.next_candidate(registry);
+            }
+            Message::Gone => self.next_candidate(registry),
+        }
+    }
+
+    /// The strings are known, so the kernel has finished with the device: the decision.
+    fn handle_files(&mut self, registry: &Registry, files: &[Option<Vec<u8>>]) {
+        let State::Looking(search) = &mut self.state else { return };
+        let Some(probe) = &mut search.probe else { return };
+        let Some(mut candidate) = self.roots.look(&probe.candidate.name) else {
+            return self.next_candidate(registry);
+        };
+        let mut files = files.iter().map(Option::as_ref);
+        let mut next = || files.next().flatten();
+        candidate.info.manufacturer = string(next());
+        candidate.info.product_name = string(next());
+        candidate.info.serial = string(next());
+        probe.descriptors = next().cloned().unwrap_or_default();
+        let info = &mut candidate.info;
+        let facts = interface_facts(&probe.descriptors, candidate.configuration, info.interface);
+        info.announced_descriptor_len = facts.report_descriptor_len;
+        let claimed = candidate.is_claimed();
+        probe.candidate = candidate;
+        probe.until = self.now + PROBE_WAIT;
+        let info = &probe.candidate.info;
+        let going = match (self.matcher)(info) {
+            Verdict::Wanted if !claimed => probe.helper.open(),
+            Verdict::NeedsDescriptor
+                if !claimed
+                    && probe.candidate.driver.is_none()
+                    && search.attached.as_ref() != Some(&probe.candidate.name) =>
+            {
+                probe.helper.attach(info.interface)
+            }
+            Verdict::Wanted | Verdict::NeedsDescriptor => {
+                let reason = if claimed {
+                    held(&probe.candidate)
+                } else {
+                    format!("USB device {} does not show its report descriptor", probe.candidate.words())
+                };
+                self.pass_over(reason);
+                return self.next_candidate(registry);
+            }
+            Verdict::Other => {
+                search.reason =
+                    Some(format!("UPS {} is not the one that DEVICE names", probe.candidate.words()));
+                return self.next_candidate(registry);
+            }
+            Verdict::Foreign => return self.next_candidate(registry),
+        };
+        if going.is_err() {
+            self.next_candidate(registry);
+        }
+    }
+
+    /// The node is open: claim the interface.
+    fn handle_node(&mut self, registry: &Registry, fd: OwnedFd) {
+        let context = self.sources.context(registry);
+        let State::Looking(search) = &mut self.state else { return };
+        let Some(probe) = &mut search.probe else { return };
+        let interface = probe.candidate.info.interface;
+        let number = fd.as_raw_fd();
+        let opened = context.and_then(|context| Device::open(&context, fd, interface));
+        let device = match opened {
+            Ok(device) => device,
+            Err(error) => {
+                let words = probe.candidate.words();
+                match error {
+                    UsbError::BUSY => {
+                        let reason = held(&probe.candidate);
+                        self.pass_over(reason);
+                    }
+                    UsbError::NO_DEVICE => {}
+                    error => self.pass_over(format!("UPS {words}: cannot use it: {error}")),
+                }
+                self.sources.sync(registry);
+                return self.next_candidate(registry);
+            }
+        };
+        let Some(Probe { helper, candidate, descriptors, .. }) = search.probe.take() else { return };
+        self.sources.drop_helper(registry, &helper);
+        self.sources.sync(registry);
+        let facts = interface_facts(&descriptors, candidate.configuration, interface);
+        let words = format!("UPS {}", candidate.words());
+        let open = OpenDevice::new(device, number, words, interface, facts.interrupt_in, self.now);
+        self.state = State::Open(Box::new(open));
+        self.pause = RETRY_FIRST;
+        self.told_closed = false;
+        self.told.clear();
+        self.queue.push_back(Event::Opened(candidate.info));
+    }
+}

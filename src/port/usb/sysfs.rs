@@ -1,0 +1,136 @@
+//! Which HID interfaces the kernel shows in sysfs, found without touching or waiting for a device.
+//!
+//! Only files are read here that the kernel answers without the device's lock: a device that the kernel is still
+//! probing holds that lock for seconds. Strings and raw descriptors are for [`Helper`](crate::sys::usb::Helper).
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::DeviceInfo;
+
+/// Where the kernel shows its devices; other folders in tests.
+#[derive(Clone, Debug)]
+pub struct Roots {
+    /// sysfs, `/sys`.
+    pub sys: PathBuf,
+    /// Device nodes, `/dev`.
+    pub dev: PathBuf,
+}
+
+impl Default for Roots {
+    fn default() -> Self {
+        Self { sys: "/sys".into(), dev: "/dev".into() }
+    }
+}
+
+/// A HID interface that might be a UPS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Name of the interface in sysfs, `1-1.2:1.0`.
+    pub name: String,
+    /// What is known so far; the strings and the announced length are not.
+    pub info: DeviceInfo,
+    /// `bConfigurationValue` of the active configuration.
+    pub configuration: u8,
+    /// The usbfs node, `/dev/bus/usb/001/004`.
+    pub node: PathBuf,
+    /// The device's folder in sysfs.
+    pub folder: PathBuf,
+    /// The driver bound to the interface: `usbhid`, `usbfs` (a program has claimed it), or none.
+    pub driver: Option<String>,
+}
+
+impl Candidate {
+    /// Whether a program, this one or another, has claimed the interface.
+    #[must_use]
+    pub fn is_claimed(&self) -> bool {
+        self.driver.as_deref() == Some("usbfs")
+    }
+
+    /// The device in words: `1-1.2 (051d:0002)`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let info = &self.info;
+        format!("{} ({:04x}:{:04x})", info.location, info.vendor, info.product)
+    }
+}
+
+/// Longest report descriptor taken; the longest seen has 2149 bytes (usb-hid §4), the kernel's limit is 4096.
+const DESCRIPTOR_MAX: u64 = 4096;
+/// USB class of human interface devices.
+const CLASS_HID: u8 = 3;
+
+impl Roots {
+    fn devices(&self) -> PathBuf {
+        self.sys.join("bus/usb/devices")
+    }
+
+    /// All HID interfaces, in order of bus, ports and interface number.
+    #[must_use]
+    pub fn scan(&self) -> Vec<Candidate> {
+        let names = fs::read_dir(self.devices()).into_iter().flatten().flatten();
+        let mut found: Vec<Candidate> =
+            names.filter_map(|entry| self.look(entry.file_name().to_str()?)).collect();
+        found.sort_by_cached_key(|c| numbers(&c.name));
+        found
+    }
+
+    /// The HID interface of this name, if it is one and still there.
+    #[must_use]
+    pub fn look(&self, name: &str) -> Option<Candidate> {
+        let (device, position) = name.split_once(':')?;
+        let configuration = position.split_once('.')?.0.parse().ok()?;
+        let at = self.devices().join(name);
+        if hex(&at.join("bInterfaceClass"))? != u16::from(CLASS_HID) {
+            return None;
+        }
+        let folder = self.devices().join(device);
+        let (bus, address) = (decimal(&folder.join("busnum"))?, decimal(&folder.join("devnum"))?);
+        let info = DeviceInfo {
+            location: device.to_owned(),
+            vendor: hex(&folder.join("idVendor"))?,
+            product: hex(&folder.join("idProduct"))?,
+            bcd_device: hex(&folder.join("bcdDevice")).unwrap_or(0),
+            interface: u8::try_from(hex(&at.join("bInterfaceNumber"))?).ok()?,
+            report_descriptor: report_descriptor(&at).unwrap_or_default(),
+            ..DeviceInfo::default()
+        };
+        let driver = fs::read_link(at.join("driver")).ok();
+        let driver = driver.and_then(|link| Some(link.file_name()?.to_str()?.to_owned()));
+        let node = self.dev.join(format!("bus/usb/{bus:03}/{address:03}"));
+        Some(Candidate { name: name.to_owned(), info, configuration, node, folder, driver })
+    }
+}
+
+/// The numbers in a name, for sorting: `1-1.10` comes after `1-1.9`.
+fn numbers(name: &str) -> Vec<u32> {
+    name.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect()
+}
+
+fn text(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    fs::File::open(path).ok()?.take(256).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+fn hex(path: &Path) -> Option<u16> {
+    u16::from_str_radix(text(path)?.trim(), 16).ok()
+}
+
+fn decimal(path: &Path) -> Option<u16> {
+    text(path)?.trim().parse().ok()
+}
+
+/// The report descriptor of the HID device below an interface, `0003:051D:0002.0001/report_descriptor`.
+fn report_descriptor(interface: &Path) -> Option<Vec<u8>> {
+    let below = fs::read_dir(interface).ok()?.flatten();
+    let hid = below.map(|e| e.path()).find(|path| {
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("");
+        name.len() >= 15 && name.get(4..5) == Some(":") && name.get(9..10) == Some(":")
+    })?;
+    let mut bytes = Vec::new();
+    let file = fs::File::open(hid.join("report_descriptor")).ok()?;
+    file.take(DESCRIPTOR_MAX).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
