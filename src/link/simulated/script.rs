@@ -168,11 +168,16 @@ impl Script {
         self.period.or_else(|| self.steps.last().map(|step| step.at)).unwrap_or_default()
     }
 
-    /// The same script, run once.
+    /// Its steps, in order of time.
     #[must_use]
-    pub fn once(mut self) -> Self {
-        self.period = None;
-        self
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// After how long it begins again; `None`: never.
+    #[must_use]
+    pub fn period(&self) -> Option<Duration> {
+        self.period
     }
 }
 
@@ -317,7 +322,18 @@ mod tests {
         for (text, action) in table {
             let script = Script::parse(&format!("1 {text}")).map(|script| script.steps);
             assert_eq!(script, Ok(vec![at(1.0, action)]), "{text}");
+            let name = text.split(' ').next().unwrap();
+            assert!(MAN_PAGE.lines().any(|line| line.starts_with(".It") && line.contains(name)), "{name}");
         }
+    }
+
+    const MAN_PAGE: &str = include_str!("../../../man/mainsd-simulated.7");
+
+    #[test]
+    fn the_example_of_the_man_page_is_a_script() {
+        let example =
+            MAN_PAGE.split(".Bd -literal -offset indent\n").nth(1).and_then(|rest| rest.split(".Ed").next());
+        assert_eq!(Script::parse(example.unwrap()).map(|script| script.steps.len()), Ok(4));
     }
 
     #[test]
