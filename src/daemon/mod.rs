@@ -6,5 +6,5 @@ mod simulated;
 pub mod token;
 
 pub use clock::Clock;
-pub use driver::Driver;
+pub use driver::{Driver, UsbDriver};
 pub use simulated::SimulatedDriver;
