@@ -73,7 +73,7 @@ impl Act {
             match task.advance(now) {
                 Step::Ended(how) => {
                     self.log_end(&task, &how);
-                    self.outcomes.push_back(task.finished(how, now));
+                    self.outcomes.extend(task.finished(how, now));
                     return true;
                 }
                 Step::GivenUp => {
@@ -100,7 +100,7 @@ impl Act {
         }
         match self.start(&spec) {
             Ok(child) => {
-                let task = Task::new(child, hook.event, what, self.settings.hook_timeout, now);
+                let task = Task::new(child, Some(hook.event), what, self.settings.hook_timeout, now);
                 self.lane.running = Some((hook.number, task));
             }
             Err(how) => {

@@ -239,7 +239,7 @@ impl Act {
         tasks.retain_mut(|task| match task.advance(now) {
             Step::Ended(how) => {
                 self.log_end(task, &how);
-                self.outcomes.push_back(task.finished(how, now));
+                self.outcomes.extend(task.finished(how, now));
                 false
             }
             step => {

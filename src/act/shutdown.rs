@@ -145,7 +145,7 @@ impl Act {
         let started = if again { self.start_quietly(&spec) } else { self.start(&spec) };
         match started {
             Ok(child) => {
-                let task = Task::new(child, Event::DoShutdown, what, self.settings.hook_timeout, now);
+                let task = Task::new(child, Some(Event::DoShutdown), what, self.settings.hook_timeout, now);
                 Phase::Hook { pending, task }
             }
             Err(how) => self.fall_back(pending, &what, &how, now),
@@ -189,7 +189,7 @@ impl Act {
             let limit = if is_users { self.settings.hook_timeout } else { COMMAND_LIMIT };
             match self.start_quietly(&spec) {
                 Ok(child) => {
-                    let task = Task::new(child, Event::DoShutdown, what, limit, now);
+                    let task = Task::new(child, None, what, limit, now);
                     return Phase::Command { pending, task, rest };
                 }
                 Err(how) if pending.fork_until.is_none() => {
@@ -226,8 +226,10 @@ impl Act {
     fn ended_or_left_behind(&mut self, task: Task, step: Step, now: Instant) -> (String, HookEnd) {
         let what = task.to_string();
         if let Step::Ended(how) = step {
-            self.log_end(&task, &how);
-            self.outcomes.push_back(task.finished(how.clone(), now));
+            if matches!(how, HookEnd::NotExecuted(_)) {
+                self.log_end(&task, &how);
+            }
+            self.outcomes.extend(task.finished(how.clone(), now));
             return (what, how);
         }
         self.tell(&task, step);

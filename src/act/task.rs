@@ -78,8 +78,8 @@ enum Stage {
 #[derive(Debug)]
 pub(super) struct Task {
     child: Child,
-    /// The hook's event; a shutdown command counts as `doshutdown`.
-    pub event: Event,
+    /// The hook's event; `None`: a shutdown command.
+    event: Option<Event>,
     /// What was run, for log lines.
     what: String,
     started: Instant,
@@ -87,7 +87,7 @@ pub(super) struct Task {
 }
 
 impl Task {
-    pub fn new(child: Child, event: Event, what: String, limit: Duration, now: Instant) -> Self {
+    pub fn new(child: Child, event: Option<Event>, what: String, limit: Duration, now: Instant) -> Self {
         Self { child, event, what, started: now, stage: Stage::Running { limit: now + limit } }
     }
 
@@ -130,8 +130,10 @@ impl Task {
         }
     }
 
-    pub fn finished(&self, how: HookEnd, now: Instant) -> Outcome {
-        Outcome::HookFinished { event: self.event, how, took: now.saturating_duration_since(self.started) }
+    /// What is told of a hook that ended.
+    pub fn finished(&self, how: HookEnd, now: Instant) -> Option<Outcome> {
+        let took = now.saturating_duration_since(self.started);
+        self.event.map(|event| Outcome::HookFinished { event, how, took })
     }
 }
 

@@ -248,4 +248,4 @@ unsafe fn become_program(argv: &[*const libc::c_char], output: Output, tell: lib
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -30,7 +30,7 @@ impl Drop for Folder {
 
 /// Writes a file in another process: a descriptor of ours, open for writing, would be in the children of tests that run
 /// beside this one, and the file could not be executed ("text file busy").
-fn write_script(path: &Path, text: &str, mode: u32) {
+pub(crate) fn write_script(path: &Path, text: &str, mode: u32) {
     let mut writer = Command::new("/bin/sh")
         .args(["-c", "cat > \"$1\" && chmod \"$2\" \"$1\"", "sh"])
         .arg(path)
