@@ -2,9 +2,18 @@
 
 mod clock;
 mod driver;
+pub mod drivers;
+mod event_loop;
+mod house;
+mod journalist;
+pub mod settings;
 mod simulated;
+mod status;
 pub mod token;
 
 pub use clock::Clock;
-pub use driver::{Driver, UsbDriver};
+pub use driver::Driver;
+pub use event_loop::{EventLoop, Exit, Observer, Unobserved};
+pub use house::{House, Parts};
+pub use settings::Invocation;
 pub use simulated::SimulatedDriver;

@@ -5,6 +5,16 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+/// The host's name as the kernel has it; empty if it is none or no text.
+#[must_use]
+pub fn hostname() -> String {
+    let mut buffer = [0_u8; 256];
+    // SAFETY: the kernel writes at most the length given into a buffer that outlives the call.
+    let failed = unsafe { libc::gethostname(buffer.as_mut_ptr().cast(), buffer.len()) } != 0;
+    let name = buffer.split(|byte| *byte == 0).next().unwrap_or_default();
+    if failed { String::new() } else { String::from_utf8_lossy(name).into_owned() }
+}
+
 /// Whether a process with this id runs; one that has ended and waits for its parent does not.
 #[must_use]
 pub fn runs(pid: i32) -> bool {

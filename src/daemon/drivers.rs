@@ -1,0 +1,49 @@
+//! Which driver UPSTYPE names.
+
+use std::time::Instant;
+
+use super::driver::Driver;
+use super::{SimulatedDriver, settings};
+use crate::config::{Config, DriverKind};
+use crate::link::simulated::Script;
+
+/// Whether this build has the driver, and its settings make sense; to be asked before going to the background.
+///
+/// # Errors
+/// One line for a person.
+pub fn check(config: &Config) -> Result<(), String> {
+    match config.ups_type {
+        Some(DriverKind::Usb) => Ok(()),
+        Some(DriverKind::Test) => script(config).map(drop),
+        Some(kind) => Err(format!(
+            "UPSTYPE {}: this version of mainsd has no such driver yet; it has usb and test",
+            kind.word()
+        )),
+        None => Err("Apcupsd cannot continue without a valid driver.\n\
+                     The configuration has no UPSTYPE; for a UPS on a USB port write: UPSTYPE usb"
+            .to_owned()),
+    }
+}
+
+/// The driver that UPSTYPE names.
+///
+/// # Errors
+/// As [`check`], or if the USB library cannot be started.
+pub fn open(config: &Config, now: Instant) -> Result<Box<dyn Driver>, String> {
+    check(config)?;
+    let poll_time = settings::poll_time(config);
+    match config.ups_type {
+        Some(DriverKind::Test) => Ok(Box::new(SimulatedDriver::new(script(config)?, poll_time, 1.0, now))),
+        _ => Err("USB: not yet".to_owned()),
+    }
+}
+
+/// The script that DEVICE names; without one, mains stays.
+fn script(config: &Config) -> Result<Script, String> {
+    if config.device.is_empty() {
+        return Ok(Script::default());
+    }
+    let text = std::fs::read_to_string(&config.device)
+        .map_err(|error| format!("DEVICE {}: {error}; a script as in mainsd-simulated(7)", config.device))?;
+    Script::parse(&text).map_err(|error| format!("DEVICE {}: {error}", config.device))
+}

@@ -1,0 +1,375 @@
+//! The pump: moves readings, orders, commands and lines between the rooms, each an owner of its own.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use mio::{Registry, event::Event as IoEvent};
+
+use super::driver::Driver;
+use super::event_loop::Exit;
+use super::journalist::Journalist;
+use super::settings::{self, Invocation};
+use super::status::Status;
+use super::token;
+use crate::act::{Act, HookArgs, Outcome, Request};
+use crate::config::{self, Config, DriverKind};
+use crate::link::LinkEvent;
+use crate::power::{AtStart, HookReport, Machine, Order};
+use crate::report::{Snapshot, Stamp};
+use crate::server::Server;
+use crate::ups::{Event, Priority, StatusFlags};
+
+/// What a house is built from.
+pub struct Parts {
+    /// The configuration.
+    pub config: Config,
+    /// How the daemon was called.
+    pub how: Invocation,
+    /// The driver that UPSTYPE names.
+    pub driver: Box<dyn Driver>,
+    /// What is true when the daemon starts.
+    pub at_start: AtStart,
+    /// HOSTNAME.
+    pub hostname: String,
+    /// STARTTIME.
+    pub start_time: Stamp,
+}
+
+/// Everything that the loop drives.
+pub struct House {
+    how: Invocation,
+    config: Config,
+    hostname: String,
+    driver: Box<dyn Driver>,
+    machine: Machine,
+    act: Act,
+    server: Server,
+    status: Status,
+    journalist: Journalist,
+    exit: Option<Exit>,
+    /// What the observer has not yet seen; filled only if somebody observes.
+    tap: Option<VecDeque<(Priority, String)>>,
+}
+
+impl std::fmt::Debug for House {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("House").field("machine", &self.machine).finish_non_exhaustive()
+    }
+}
+
+impl House {
+    /// Puts the parts together; touches nothing yet.
+    #[must_use]
+    pub fn new(parts: Parts, now: Instant) -> Self {
+        let Parts { config, how, driver, at_start, hostname, start_time } = parts;
+        let snapshot = Snapshot {
+            facts: settings::facts(&config, &how, &hostname, start_time),
+            ups_name: Some(config.ups_name.clone()).filter(|name| !name.is_empty()),
+            ..Snapshot::default()
+        };
+        Self {
+            machine: Machine::new(settings::power(&config, &how), now, at_start),
+            act: Act::new(settings::act(&config, &how)),
+            server: Server::new(settings::server(&config), token::SERVER),
+            status: Status::new(snapshot, config.events_file.clone(), now),
+            journalist: Journalist::new(&config, &how, now),
+            how,
+            config,
+            hostname,
+            driver,
+            exit: None,
+            tap: None,
+        }
+    }
+
+    /// Opens the port, then the device.
+    pub fn start(&mut self, registry: &Registry, now: Instant) {
+        self.log(Priority::Notice, &format!("{} {} startup succeeded", self.how.name, self.how.version));
+        if self.how.dry_run {
+            self.log(
+                Priority::Warning,
+                "Dry run: only hooks and SHUTDOWNCMD are run; this machine is NOT shut down by anything built in",
+            );
+        }
+        self.server.open(registry, now);
+        self.driver.start(registry, now);
+    }
+
+    /// A descriptor is ready.
+    pub fn ready(&mut self, registry: &Registry, event: &IoEvent, now: Instant) {
+        self.status.set_now(now);
+        if self.server.owns(event.token()) {
+            self.server.ready(registry, event, now, &mut self.status);
+        } else {
+            self.driver.ready(registry, event, now);
+        }
+    }
+
+    /// Deadlines may have passed.
+    pub fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
+        self.status.set_now(now);
+        self.driver.handle_timeout(registry, now);
+        self.machine.handle_timeout(now);
+        self.act.handle_timeout(now);
+        self.server.handle_timeout(registry, now, &mut self.status);
+        self.journalist.handle_timeout(&mut self.status, now);
+    }
+
+    /// The next deadline of anybody.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [
+            self.driver.poll_timeout(),
+            self.machine.poll_timeout(),
+            self.act.poll_timeout(),
+            self.server.poll_timeout(),
+            self.journalist.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// A child of ours may have ended.
+    pub fn handle_child_signal(&mut self, now: Instant) {
+        self.act.handle_child_signal(now);
+    }
+
+    /// The machine slept: whatever was believed about the UPS is old.
+    pub fn handle_resume(&mut self, slept: Duration, now: Instant) {
+        self.log(
+            Priority::Notice,
+            &format!("The machine slept for {} s; looking at the UPS", slept.as_secs()),
+        );
+        self.machine.handle_resume(now);
+    }
+
+    /// Moves everything until nothing is left to move.
+    pub fn pump(&mut self, now: Instant) {
+        loop {
+            let mut moved = false;
+            while let Some(event) = self.driver.poll_event() {
+                self.take_link_event(event, now);
+                moved = true;
+            }
+            while let Some(order) = self.machine.poll_order() {
+                self.carry_out(order, now);
+                moved = true;
+            }
+            while let Some(outcome) = self.act.poll_outcome() {
+                self.take_outcome(outcome, now);
+                moved = true;
+            }
+            while let Some((priority, text)) = self.server.poll_log() {
+                self.log(priority, &text);
+            }
+            if !moved {
+                break;
+            }
+        }
+        self.status.show_power(&self.machine.view(), now);
+    }
+
+    fn take_link_event(&mut self, event: LinkEvent, now: Instant) {
+        match event {
+            LinkEvent::Attached(identity) => {
+                if self.config.ups_name.is_empty() {
+                    let name = identity.name.clone().filter(|name| !name.trim().is_empty());
+                    let name = name.unwrap_or_else(|| match self.hostname.as_str() {
+                        "" => "default".to_owned(),
+                        hostname => hostname.to_owned(),
+                    });
+                    self.status.update().ups_name = Some(name);
+                }
+                self.status.show_identity(*identity);
+                self.machine.handle_attached(now);
+            }
+            LinkEvent::Reading(reading) => {
+                self.machine.handle_reading(now, &reading);
+                self.status.show_reading(*reading);
+            }
+            LinkEvent::Lost { reason } => self.machine.handle_lost(now, &reason),
+            LinkEvent::Command(result) => self.machine.handle_command_result(now, &result),
+            LinkEvent::Log(priority, text) => self.log(priority, &text),
+        }
+    }
+
+    fn carry_out(&mut self, order: Order, now: Instant) {
+        match order {
+            Order::Event(event) => {
+                self.log(event.priority(), event.text());
+                self.run_hook(event, now);
+            }
+            Order::Hook(event) => self.run_hook(event, now),
+            Order::Log(priority, text) => self.log(priority, &text),
+            Order::SetPace(pace) => self.driver.set_pace(pace, now),
+            Order::Command(command) => self.driver.command(command, now),
+            Order::CreatePowerfail => self.act.handle(Request::CreatePowerfail, now),
+            Order::RemovePowerfail => self.act.handle(Request::RemovePowerfail, now),
+            Order::CreateNologin => self.act.handle(Request::CreateNologin, now),
+            Order::RemoveNologin => self.act.handle(Request::RemoveNologin, now),
+            Order::Shutdown { explanation, .. } => {
+                let args = self.hook_args();
+                self.act.handle(Request::Shutdown(args, explanation), now);
+            }
+            Order::Save(saved) => {
+                if let Some(trouble) = self.journalist.save(&saved, now) {
+                    self.log(Priority::Warning, &trouble);
+                }
+            }
+            Order::Exit => self.request_exit(Exit::ShutdownUnderWay),
+        }
+    }
+
+    fn run_hook(&mut self, event: Event, now: Instant) {
+        let args = self.hook_args();
+        self.act.handle(Request::Hook(event, args), now);
+    }
+
+    fn hook_args(&self) -> HookArgs {
+        HookArgs {
+            ups_name: self.status.snapshot().ups_name.clone().unwrap_or_else(|| "default".to_owned()),
+            connected: !self.machine.view().flags.contains(StatusFlags::SLAVE),
+            powered: self.config.ups_type != Some(DriverKind::Test),
+        }
+    }
+
+    fn take_outcome(&mut self, outcome: Outcome, now: Instant) {
+        match outcome {
+            Outcome::Log(priority, text) => self.log(priority, &text),
+            Outcome::HookFinished { .. } => {}
+            // What was started, and what had failed before, `act/` has logged.
+            Outcome::ShutdownStarted(_) => {
+                self.machine.handle_report(now, HookReport::ShutdownStarted);
+            }
+            Outcome::ShutdownFellBack(command) => {
+                self.log(Priority::Alert, &format!("doshutdown failed; running instead: {command}"));
+                self.machine.handle_report(now, HookReport::ShutdownFellBack);
+            }
+            Outcome::ShutdownFailed => {
+                self.log(Priority::Alert, "Every way to shut this machine down has failed");
+                self.machine.handle_report(now, HookReport::ShutdownFailed);
+            }
+        }
+    }
+
+    /// Reads the configuration again (SIGHUP). A good one is applied in place; a bad one changes nothing.
+    pub fn reload(&mut self, registry: &Registry, now: Instant) {
+        let file = self.how.config_file.clone();
+        self.journalist.reloading();
+        let parsed = match config::load(&file) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                self.log(Priority::Error, &format!("{error}; the old configuration stays"));
+                return self.journalist.ready();
+            }
+        };
+        for diagnostic in &parsed.diagnostics {
+            let priority = match diagnostic.severity {
+                config::Severity::Error => Priority::Error,
+                config::Severity::Warning => Priority::Warning,
+                config::Severity::Debug => continue,
+            };
+            self.log(priority, &diagnostic.to_string());
+        }
+        if parsed.has_errors() {
+            self.log(
+                Priority::Error,
+                &format!("{}: not applied; the old configuration stays", file.display()),
+            );
+        } else {
+            self.apply(parsed.config, registry, now);
+        }
+        self.journalist.ready();
+    }
+
+    fn apply(&mut self, new: Config, registry: &Registry, now: Instant) {
+        for warning in (self.how.surroundings)(&new) {
+            self.log(Priority::Warning, &warning);
+        }
+        // What cannot change in place stays as it is until a restart; the lines above have named it.
+        let new = Config {
+            ups_type: self.config.ups_type,
+            ups_cable: self.config.ups_cable,
+            device: self.config.device.clone(),
+            lock_dir: self.config.lock_dir.clone(),
+            state_file: self.config.state_file.clone(),
+            ..new
+        };
+        self.machine.reconfigure(settings::power(&new, &self.how), now);
+        self.act.reconfigure(settings::act(&new, &self.how));
+        self.server.reconfigure(settings::server(&new), registry, now);
+        self.driver.set_poll_time(settings::poll_time(&new), now);
+        self.journalist.reconfigure(&new, &self.how, now);
+        self.status.set_events_file(new.events_file.clone());
+        let start_time = self.status.snapshot().facts.start_time;
+        let facts = settings::facts(&new, &self.how, &self.hostname, start_time);
+        let snapshot = self.status.update();
+        snapshot.facts = facts;
+        if !new.ups_name.is_empty() {
+            snapshot.ups_name = Some(new.ups_name.clone());
+        }
+        self.config = new;
+        self.log(Priority::Notice, &format!("{}: applied", self.how.config_file.display()));
+    }
+
+    /// Ends the loop at the end of this turn; the first reason counts.
+    pub fn request_exit(&mut self, exit: Exit) {
+        if self.exit.is_none() || matches!(exit, Exit::Signal(_)) {
+            self.exit = Some(exit);
+        }
+    }
+
+    /// Whether, and why, the loop is to end now. By itself the daemon does not leave while the shutdown may still need a
+    /// fall-back.
+    #[must_use]
+    pub fn exit(&self) -> Option<Exit> {
+        match self.exit {
+            Some(Exit::ShutdownUnderWay) if self.act.is_shutting_down() => None,
+            exit => exit,
+        }
+    }
+
+    /// Gives everything back. Bounded: whatever the device, the clients and the hooks do.
+    pub fn close(&mut self, registry: &Registry, exit: Exit, now: Instant) {
+        self.journalist.stopping();
+        if let Exit::Signal(number) = exit {
+            self.log(Priority::Warning, &format!("{} exiting, signal {number}", self.how.name));
+        }
+        self.machine.handle_stop(now);
+        self.pump(now);
+        self.act.hasten(now);
+        self.pump(now);
+        self.server.close();
+        self.driver.close(registry);
+        self.log(Priority::Notice, &format!("{} shutdown succeeded", self.how.name));
+    }
+
+    /// Keeps what is logged from now on for [`House::take_lines`].
+    pub fn keep_lines(&mut self) {
+        self.tap.get_or_insert_with(VecDeque::new);
+    }
+
+    /// The next line that was logged since the last call.
+    pub fn take_line(&mut self) -> Option<(Priority, String)> {
+        self.tap.as_mut()?.pop_front()
+    }
+
+    /// The present snapshot, with what follows the clock set to `now`.
+    pub fn snapshot(&mut self, now: Instant) -> &Snapshot {
+        self.status.refreshed(now)
+    }
+
+    /// The addresses that clients are answered on.
+    pub fn addresses(&self) -> impl Iterator<Item = std::net::SocketAddr> {
+        self.server.local_addresses()
+    }
+
+    /// Logs one line.
+    pub fn log(&mut self, priority: Priority, text: &str) {
+        self.journalist.log(priority, text);
+        if let Some(tap) = &mut self.tap {
+            tap.push_back((priority, text.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! From one [`Config`] to the settings of each room. A default value stands in the directive table only.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::act::{ActSettings, Fallback, Output};
+use crate::config::{Config, DriverKind, UpsMode};
+use crate::journal::{JournalSettings, stderr_wanted};
+use crate::report::{Facts, Stamp};
+use crate::ups::{Minutes, Percent};
+use crate::{power, server};
+
+/// How the daemon was called: what a configuration cannot change.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// `mainsd` or `apcupsd`: the name in the system log, in messages and in the pid file's default.
+    pub name: &'static str,
+    /// VERSION's value.
+    pub version: &'static str,
+    /// The configuration file, read again at SIGHUP.
+    pub config_file: PathBuf,
+    /// The pid file.
+    pub pid_file: Option<PathBuf>,
+    /// Not in the background: hooks inherit standard output.
+    pub foreground: bool,
+    /// `-p`.
+    pub kill_on_powerfail: bool,
+    /// `-t`.
+    pub term_on_powerfail: bool,
+    /// Nothing built in ever shuts the machine down: hooks and SHUTDOWNCMD only. For tests and the demonstration.
+    pub dry_run: bool,
+    /// Where the system log is; `None`: nowhere (demonstration).
+    pub syslog: bool,
+    /// Looks at the world that a configuration names, and warns of what is missing there.
+    pub surroundings: fn(&Config) -> Vec<String>,
+    /// Log lines go to standard error too where that makes sense.
+    pub stderr: bool,
+}
+
+/// Settings of the power machine.
+#[must_use]
+pub fn power(config: &Config, how: &Invocation) -> power::Settings {
+    power::Settings {
+        on_battery_delay: config.on_battery_delay,
+        battery_level: (config.battery_level >= 0).then(|| Percent(f64::from(config.battery_level))),
+        minutes: (config.minutes >= 0).then(|| Minutes(f64::from(config.minutes))),
+        timeout: seconds(config.timeout),
+        annoy: config.annoy,
+        annoy_delay: config.annoy_delay,
+        no_logon: config.no_logon,
+        kill_delay: seconds(config.kill_delay),
+        // A simple cable would cut the power at once, without the delay that a shutdown needs (config §4 item 6).
+        kill_on_powerfail: how.kill_on_powerfail && config.ups_type != Some(DriverKind::Dumb),
+        term_on_powerfail: how.term_on_powerfail,
+        comm_lost_delay: config.comm_lost_delay,
+        confirm_polls: config.confirm_polls.max(1),
+        shutdown_grace: config.shutdown_grace,
+        slave: config.ups_type == Some(DriverKind::Net),
+    }
+}
+
+fn seconds(value: i32) -> Option<Duration> {
+    u64::try_from(value).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs)
+}
+
+/// Settings of hooks, flags and the shutdown.
+#[must_use]
+pub fn act(config: &Config, how: &Invocation) -> ActSettings {
+    let fallback = if how.dry_run {
+        Fallback { shutdown_cmd: config.shutdown_cmd.clone(), ..Fallback::default() }
+    } else {
+        Fallback::armed(config.shutdown_cmd.clone())
+    };
+    ActSettings {
+        script_dir: config.script_dir.clone(),
+        powerfail_dir: config.powerfail_dir.clone(),
+        nologin_dir: config.nologin_dir.clone(),
+        hook_timeout: config.hook_timeout,
+        fallback,
+        output: if how.foreground { Output::Inherit } else { Output::Null },
+    }
+}
+
+/// Settings of the log.
+#[must_use]
+pub fn journal(config: &Config, how: &Invocation) -> JournalSettings {
+    let default = JournalSettings::default();
+    JournalSettings {
+        ident: how.name.to_owned(),
+        facility: config.facility.0,
+        syslog: default.syslog.filter(|_| how.syslog),
+        stderr: how.stderr && stderr_wanted(how.foreground),
+        events_file: config.events_file.clone(),
+        events_file_max: config.events_file_max,
+    }
+}
+
+/// Settings of port 3551; no address with NETSERVER off.
+#[must_use]
+pub fn server(config: &Config) -> server::Settings {
+    let allow = config.nis_allow.clone();
+    server::Settings {
+        addresses: if config.net_server { config.nis_ip.clone() } else { Vec::new() },
+        port: config.nis_port,
+        udp: config.nis_udp,
+        allow: Box::new(move |ip| allow.iter().any(|source| source.contains(ip))),
+        max_clients: config.nis_max_clients,
+    }
+}
+
+/// The constant part of the status.
+#[must_use]
+pub fn facts(config: &Config, how: &Invocation, hostname: &str, start_time: Stamp) -> Facts {
+    let cable = config.ups_type.and_then(DriverKind::implied_cable).or(config.ups_cable);
+    Facts {
+        hostname: hostname.to_owned(),
+        version: how.version.to_owned(),
+        cable: cable.map_or("", |cable| cable.text()).to_owned(),
+        driver: config.ups_type.map_or("", |kind| kind.text()).to_owned(),
+        class: config.ups_class.map_or("", |class| class.text()).to_owned(),
+        share: match config.ups_mode {
+            Some(UpsMode::Disable) => None,
+            Some(UpsMode::Share) => Some("ShareUPS".to_owned()),
+            None => Some(String::new()),
+        },
+        start_time,
+        battery_level: config.battery_level,
+        minutes: config.minutes,
+        timeout: config.timeout,
+    }
+}
+
+/// How often the UPS is polled on mains: POLLTIME, more often if a report wants it (config §3 POLLTIME).
+#[must_use]
+pub fn poll_time(config: &Config) -> Duration {
+    [config.data_time, config.stat_time]
+        .into_iter()
+        .filter(|period| !period.is_zero())
+        .fold(config.poll_time, Duration::min)
+        .max(Duration::from_secs(1))
+}
