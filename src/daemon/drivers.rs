@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::driver::Driver;
-use super::{SimulatedDriver, settings};
+use super::{SimulatedDriver, UsbDriver, settings};
 use crate::config::{Config, DriverKind};
 use crate::link::simulated::Script;
 
@@ -28,13 +28,13 @@ pub fn check(config: &Config) -> Result<(), String> {
 /// The driver that UPSTYPE names.
 ///
 /// # Errors
-/// As [`check`], or if the USB library cannot be started.
+/// As [`check`].
 pub fn open(config: &Config, now: Instant) -> Result<Box<dyn Driver>, String> {
     check(config)?;
     let poll_time = settings::poll_time(config);
     match config.ups_type {
         Some(DriverKind::Test) => Ok(Box::new(SimulatedDriver::new(script(config)?, poll_time, 1.0, now))),
-        _ => Err("USB: not yet".to_owned()),
+        _ => Ok(Box::new(UsbDriver::new(&config.device, poll_time, now))),
     }
 }
 

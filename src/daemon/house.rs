@@ -239,17 +239,9 @@ impl House {
             Outcome::Log(priority, text) => self.log(priority, &text),
             Outcome::HookFinished { .. } => {}
             // What was started, and what had failed before, `act/` has logged.
-            Outcome::ShutdownStarted(_) => {
-                self.machine.handle_report(now, HookReport::ShutdownStarted);
-            }
-            Outcome::ShutdownFellBack(command) => {
-                self.log(Priority::Alert, &format!("doshutdown failed; running instead: {command}"));
-                self.machine.handle_report(now, HookReport::ShutdownFellBack);
-            }
-            Outcome::ShutdownFailed => {
-                self.log(Priority::Alert, "Every way to shut this machine down has failed");
-                self.machine.handle_report(now, HookReport::ShutdownFailed);
-            }
+            Outcome::ShutdownStarted(_) => self.machine.handle_report(now, HookReport::ShutdownStarted),
+            Outcome::ShutdownFellBack(_) => self.machine.handle_report(now, HookReport::ShutdownFellBack),
+            Outcome::ShutdownFailed => self.machine.handle_report(now, HookReport::ShutdownFailed),
         }
     }
 

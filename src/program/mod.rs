@@ -13,6 +13,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
+pub mod access;
 pub mod daemon;
 
 /// `<version> (<date>)`: the first two words of `VERSION` (status-fields §1 row 3).
@@ -27,7 +28,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let called_as = args.next().unwrap_or_else(|| "mainsd".into());
     let name = Path::new(&called_as).file_name().and_then(|n| n.to_str()).unwrap_or("mainsd").to_owned();
     match name.as_str() {
-        "apcaccess" => access(args.collect()),
+        "apcaccess" => access::main(args.collect()),
         "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, args.collect()),
         _ => by_first_argument(args.collect()),
     }
@@ -36,8 +37,8 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 fn by_first_argument(mut args: Vec<OsString>) -> ExitCode {
     let first = args.first().and_then(|a| a.to_str()).unwrap_or("").to_owned();
     match first.as_str() {
-        "status" | "events" => access(args),
-        "apcaccess" => access(args.split_off(1)),
+        "status" | "events" => access::main(args),
+        "apcaccess" => access::main(args.split_off(1)),
         "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, args.split_off(1)),
         "" => daemon::main(daemon::CalledAs::Mainsd, args),
         option if option.starts_with('-') => daemon::main(daemon::CalledAs::Mainsd, args),
@@ -49,9 +50,4 @@ fn by_first_argument(mut args: Vec<OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-fn access(args: Vec<OsString>) -> ExitCode {
-    drop(args);
-    ExitCode::FAILURE
 }

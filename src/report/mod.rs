@@ -1,11 +1,13 @@
 //! A [`Snapshot`] as NIS text or JSON. Pure.
 
 mod field;
+mod json;
 mod snapshot;
 mod stamp;
 mod text;
 
 pub use field::status_words;
+pub use json::{json, json_events, json_value};
 pub use snapshot::{Facts, Snapshot};
 pub use stamp::Stamp;
 pub use text::{MAX_RECORD, Renderer, text};

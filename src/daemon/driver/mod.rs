@@ -1,5 +1,9 @@
 //! A driver: one link and the port it talks through, as the loop sees it.
 
+mod usb;
+
+pub use usb::UsbDriver;
+
 use std::time::Instant;
 
 use mio::{Registry, event::Event as IoEvent};

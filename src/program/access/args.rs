@@ -1,0 +1,183 @@
+//! The command line of `apcaccess` (status-fields §7).
+
+use std::ffi::OsString;
+use std::net::Ipv6Addr;
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+
+/// What to ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Command {
+    /// `status`.
+    #[default]
+    Status,
+    /// `events`.
+    Events,
+}
+
+/// A command line, understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Args {
+    /// What to ask for.
+    pub command: Command,
+    /// `-f`.
+    pub config: Option<PathBuf>,
+    /// `-h` or, before it, the second operand: host and perhaps port.
+    pub host: Option<String>,
+    /// `-p`.
+    pub key: Option<String>,
+    /// `-u`.
+    pub strip_units: bool,
+    /// `--json`.
+    pub json: bool,
+}
+
+/// What the command line asks for, other than the normal work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Other {
+    /// `--help`.
+    Help,
+    /// `--version`.
+    Version,
+    /// It is wrong; one line that says how.
+    Wrong(String),
+}
+
+/// Reads the command line, the program's name left out.
+///
+/// # Errors
+///
+/// [`Other`]: there is nothing to ask a server.
+pub fn parse(args: Vec<OsString>) -> Result<Args, Other> {
+    let mut found = Args::default();
+    let mut operands = Vec::new();
+    let mut parser = lexopt::Parser::from_args(args);
+    while let Some(arg) = parser.next().map_err(wrong)? {
+        match arg {
+            Short('f') => found.config = Some(parser.value().map_err(wrong)?.into()),
+            Short('h') => found.host = Some(text(parser.value().map_err(wrong)?)),
+            Short('p') => found.key = Some(text(parser.value().map_err(wrong)?)),
+            Short('u') => found.strip_units = true,
+            Long("json") => found.json = true,
+            Long("help") => return Err(Other::Help),
+            Long("version") => return Err(Other::Version),
+            Short(c) => return Err(Other::Wrong(format!("apcaccess: invalid option -- '{c}'"))),
+            Long(name) => return Err(Other::Wrong(format!("apcaccess: unrecognized option '--{name}'"))),
+            Value(operand) => operands.push(text(operand)),
+        }
+    }
+    let mut operands = operands.into_iter();
+    if let Some(command) = operands.next() {
+        found.command = match command.as_str() {
+            "status" => Command::Status,
+            "events" => Command::Events,
+            _ => return Err(Other::Wrong(format!("Unknown command {command}"))),
+        };
+    }
+    if let Some(host) = operands.next() {
+        found.host = Some(host);
+    }
+    Ok(found)
+}
+
+fn text(arg: OsString) -> String {
+    arg.to_string_lossy().into_owned()
+}
+
+fn wrong(error: lexopt::Error) -> Other {
+    Other::Wrong(match error {
+        lexopt::Error::MissingValue { option: Some(option) } => {
+            format!("apcaccess: option requires an argument -- '{}'", option.trim_start_matches('-'))
+        }
+        other => format!("apcaccess: {other}"),
+    })
+}
+
+/// Host and port in `host`, `host:port`, `[v6]:port`, `[v6]` or a bare IPv6 address. The port is read as the C function
+/// `atoi` does, as 3.14.14 has it: what is no number is 0.
+#[must_use]
+pub fn split_host(text: &str) -> (&str, Option<u32>) {
+    if let Some((host, rest)) = text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return (host, rest.strip_prefix(':').map(leading_number));
+    }
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return (text, None);
+    }
+    match text.split_once(':') {
+        Some((host, port)) => (host, Some(leading_number(port))),
+        None => (text, None),
+    }
+}
+
+fn leading_number(text: &str) -> u32 {
+    let digits = text.trim_start();
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits.get(..end).and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str) -> Result<Args, Other> {
+        parse(line.split(' ').filter(|s| !s.is_empty()).map(OsString::from).collect())
+    }
+
+    #[test]
+    fn options_may_follow_operands_and_share_a_dash() {
+        let all = Args {
+            command: Command::Events,
+            config: Some("file".into()),
+            host: Some("b:2".into()),
+            key: Some("STATUS".into()),
+            strip_units: true,
+            json: true,
+        };
+        for line in [
+            "-f file -h a:1 -up STATUS --json events b:2",
+            "events b:2 more -uf file -pSTATUS --json -h a:1",
+            "-uffile --json -h a:1 -p STATUS -- events b:2",
+        ] {
+            assert_eq!(of(line), Ok(all.clone()), "{line}");
+        }
+        assert_eq!(of(""), Ok(Args::default()));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let table = [
+            ("-x", "apcaccess: invalid option -- 'x'"),
+            ("-V", "apcaccess: invalid option -- 'V'"),
+            ("-p", "apcaccess: option requires an argument -- 'p'"),
+            ("status -h", "apcaccess: option requires an argument -- 'h'"),
+            ("--bogus", "apcaccess: unrecognized option '--bogus'"),
+            ("STATUS", "Unknown command STATUS"),
+        ];
+        for (line, words) in table {
+            assert_eq!(of(line), Err(Other::Wrong(words.into())), "{line}");
+        }
+        assert_eq!(of("foo --help"), Err(Other::Help));
+    }
+
+    #[test]
+    fn a_host_may_have_a_port_and_an_ipv6_address_brackets() {
+        let table = [
+            ("ups", ("ups", None)),
+            ("ups:1234", ("ups", Some(1234))),
+            ("ups:", ("ups", Some(0))),
+            ("ups:abc", ("ups", Some(0))),
+            ("ups:12x", ("ups", Some(12))),
+            (":7", ("", Some(7))),
+            ("::1", ("::1", None)),
+            ("fe80::1:2", ("fe80::1:2", None)),
+            ("[::1]", ("::1", None)),
+            ("[::1]:3551", ("::1", Some(3551))),
+            ("[::1]:", ("::1", Some(0))),
+            ("ups:99999999999", ("ups", Some(0))),
+        ];
+        for (text, expected) in table {
+            assert_eq!(split_host(text), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! A status text as JSON, for `apcaccess --json`. Made from the text, so that it works with every server of the
+//! protocol.
+
+use super::field::{FIELDS, Form};
+
+/// The status as a JSON object: one member a record, in its order, the key as it is.
+///
+/// A value that is a number with a unit becomes the number; the unit belongs to the key and never changes
+/// (status-fields §1). `N/A` becomes `null`. All else, and each key we do not know, is a string without the blanks at
+/// its end. Of a repeated key the first counts.
+#[must_use]
+pub fn json(text: &str) -> String {
+    let mut out = String::from("{");
+    let mut seen: Vec<&str> = Vec::new();
+    for (key, value) in text.lines().filter_map(|line| line.split_once(':')) {
+        let key = key.trim();
+        if seen.contains(&key) {
+            continue;
+        }
+        out.push_str(if seen.is_empty() { "\n  " } else { ",\n  " });
+        seen.push(key);
+        out.push_str(&quoted(key));
+        out.push_str(": ");
+        out.push_str(&json_value(key, value));
+    }
+    out.push_str(if seen.is_empty() { "}" } else { "\n}" });
+    out
+}
+
+/// One value as JSON, by the rules of [`json`].
+#[must_use]
+pub fn json_value(key: &str, value: &str) -> String {
+    let value = value.trim();
+    if value == "N/A" {
+        return "null".into();
+    }
+    if is_number(key) {
+        let number = value.split(' ').next().unwrap_or_default();
+        if serde_json::from_str::<serde_json::Number>(number).is_ok() {
+            return number.into();
+        }
+    }
+    quoted(value)
+}
+
+/// The lines of an answer to `events` as a JSON array of objects with `time` and `message`.
+#[must_use]
+pub fn json_events(text: &str) -> String {
+    let mut out = String::from("[");
+    for (i, line) in text.lines().enumerate() {
+        out.push_str(if i == 0 { "\n  " } else { ",\n  " });
+        // The two spaces behind the date separate it from the message (nis §6).
+        let (time, message) = line.split_once("  ").unwrap_or(("", line));
+        out.push_str(&format!("{{\"time\": {}, \"message\": {}}}", quoted(time), quoted(message.trim_end())));
+    }
+    out.push_str(if text.is_empty() { "]" } else { "\n]" });
+    out
+}
+
+/// Whether the key's values are numbers, by the table of fields.
+fn is_number(key: &str) -> bool {
+    FIELDS.iter().any(|field| {
+        field.key == key
+            && matches!(
+                field.form,
+                Form::Tenths(..) | Form::Hundredths(..) | Form::Whole(..) | Form::WholePoint0(..)
+            )
+    })
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_have_the_type_of_their_key() {
+        let table = [
+            ("LINEV", " 229.7 Volts", "229.7"),
+            ("BCHARGE", " 100.0 Percent", "100.0"),
+            ("NUMXFERS", " 0", "0"),
+            ("MBATTCHG", " -1 Percent", "-1"),
+            ("LOTRANS", " 208.0 Volts", "208.0"),
+            ("ITEMP", " N/A", "null"),
+            ("XOFFBATT", " N/A", "null"),
+            ("XOFFBATT", " 2026-11-21 04:10:42 +0100  ", "\"2026-11-21 04:10:42 +0100\""),
+            ("STATUS", " ONLINE ", "\"ONLINE\""),
+            ("STATFLAG", " 0x05000008", "\"0x05000008\""),
+            ("ALARMDEL", " 5 Seconds", "\"5 Seconds\""),
+            ("SERIALNO", " 123456", "\"123456\""),
+            ("STESTI", " 336", "\"336\""),
+            ("FUTURE", " 12 Volts", "\"12 Volts\""),
+            ("LINEV", " off", "\"off\""),
+            ("LINEV", "", "\"\""),
+            ("UPSNAME", " a\"b\\c", "\"a\\\"b\\\\c\""),
+        ];
+        for (key, value, expected) in table {
+            assert_eq!(json_value(key, value), expected, "{key}:{value}");
+        }
+    }
+
+    #[test]
+    fn a_status_is_one_object_in_the_order_of_its_records() {
+        let text = "APC      : 001,002,0000\nLINEV    : 230.0 Volts\nEND APC  : 2026  \nLINEV    : 1.0 Volts\nnoise\n";
+        let expected = "{\n  \"APC\": \"001,002,0000\",\n  \"LINEV\": 230.0,\n  \"END APC\": \"2026\"\n}";
+        assert_eq!(json(text), expected);
+        assert_eq!(json(""), "{}");
+    }
+
+    #[test]
+    fn any_text_becomes_json_that_parses() {
+        let mut config = proptest::test_runner::Config::with_cases(300);
+        config.failure_persistence = None;
+        proptest::proptest!(config, |(text in "(([A-Z ]{1,9}|LINEV    |NUMXFERS ): ?.{0,20}\n?){0,6}")| {
+            let value: serde_json::Value = serde_json::from_str(&json(&text)).unwrap();
+            proptest::prop_assert!(value.is_object());
+            let value: serde_json::Value = serde_json::from_str(&json_events(&text)).unwrap();
+            proptest::prop_assert!(value.is_array());
+        });
+    }
+}
