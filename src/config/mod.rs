@@ -3,9 +3,12 @@
 //! [`load`] reads a file, [`parse()`] bytes; both find everything that is wrong in one run. The table of
 //! [`directives`] drives them, and the texts made from it: the list in the man page, the example configuration.
 
+mod changed;
 mod diagnostic;
 pub mod directives;
 mod load;
+#[cfg(test)]
+mod manual;
 mod nearest;
 mod nis_allow;
 mod parse;
@@ -13,6 +16,7 @@ mod rules;
 mod settings;
 mod words;
 
+pub use changed::{Change, changed};
 pub use diagnostic::{Diagnostic, Severity};
 pub use load::{LoadError, load};
 pub use nis_allow::{NisAllow, NotANetwork};

@@ -14,7 +14,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub mod access;
+pub mod check;
 pub mod daemon;
+pub mod surroundings;
 
 /// `<version> (<date>)`: the first two words of `VERSION` (status-fields §1 row 3).
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (21 November 2026) mainsd");
@@ -40,6 +42,7 @@ fn by_first_argument(mut args: Vec<OsString>) -> ExitCode {
         "status" | "events" => access::main(args),
         "apcaccess" => access::main(args.split_off(1)),
         "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, args.split_off(1)),
+        "check" => check::main(args.split_off(1)),
         "" => daemon::main(daemon::CalledAs::Mainsd, args),
         option if option.starts_with('-') => daemon::main(daemon::CalledAs::Mainsd, args),
         other => {

@@ -1,5 +1,6 @@
 //! Every line of `unsafe` and every libc and libusb call, behind safe owned types. No policy, no UPS vocabulary.
 
+pub mod access;
 pub mod clock;
 pub mod daemonize;
 pub mod fs;

@@ -39,6 +39,7 @@ pub(super) const UPS: &[Directive] = &[
         kind: Kind::Text { what: "device", max: 4096, get: |c| &c.device, put: |c, v| c.device = v },
         shipped: Some(""),
         reload: Reload::Restart,
+        blank: "(automatic)",
         doc: "Where the UPS is; the form depends on UPSTYPE.\n\n\
               `usb`: blank for the first UPS found, or its serial number, or its bus port path (`1-1.4`) where two are \
               attached. `apcsmart`, `dumb`: the serial port, `/dev/ttyS0`. `net`: `host` or `host:port`, the port being \
@@ -54,6 +55,7 @@ pub(super) const UPS: &[Directive] = &[
     Directive {
         name: "UPSNAME",
         kind: Kind::Text { what: "name", max: 99, get: |c| &c.ups_name, put: |c, v| c.ups_name = v },
+        blank: "(the name stored in the UPS, else that of this machine)",
         doc: "A name for the UPS in status, in messages and as second argument of the hooks. Blanks are fine. Blank: the \
               name that is stored in the UPS, else the name of this machine.",
         why: "Not set: the UPS or the machine has a name already.",

@@ -131,6 +131,8 @@ pub enum Below {
     Refused,
     /// Switched off; the number is kept, because status shows it (apcupsd: `-1`).
     Off,
+    /// Not configured; the number is kept. For settings that the UPS keeps itself.
+    Unset,
     /// The smallest of the range, with a warning: 3.14.14 accepts it, and a file that works must go on working.
     Smallest,
 }
@@ -157,6 +159,10 @@ pub struct Directive {
     pub kind: Kind,
     /// As a file would say it; empty: not set.
     pub default: &'static str,
+    /// What 0 means, where it is not a number like others; for people.
+    pub zero: &'static str,
+    /// What an absent or blank value means; for people.
+    pub blank: &'static str,
     /// The value that the example configuration sets, where it is not the default.
     pub shipped: Option<&'static str>,
     /// Whether a running daemon can take a new value.
@@ -257,6 +263,8 @@ const BASE: Directive = Directive {
     aliases: &[],
     kind: Kind::Switch { get: |_| false, put: |_, _| {} },
     default: "",
+    zero: "",
+    blank: "(not set)",
     shipped: None,
     reload: Reload::InPlace,
     doc: "",

@@ -72,6 +72,7 @@ pub(super) const POWER: &[Directive] = &[
             put: |c, n| c.timeout = narrow(n),
         },
         default: "0",
+        zero: "off",
         doc: "On battery, the machine is shut down this many seconds after the event `onbattery`, so ONBATTERYDELAY comes on \
               top. 0: no limit in time. The only limit that works with a UPS that knows neither charge nor runtime.",
         why: "0: a UPS that knows its battery should be asked, not timed.",
@@ -83,6 +84,7 @@ pub(super) const POWER: &[Directive] = &[
         name: "KILLDELAY",
         kind: seconds(0, YEAR, Below::Smallest, |c| c.kill_delay.into(), |c, n| c.kill_delay = narrow(n)),
         default: "0",
+        zero: "off",
         doc: "How long after the start of the shutdown the running daemon tells the UPS to cut its power, if the mains are \
               still away. 0: not at all, the last step of the system shutdown does it (see `mainsd --killpower`). For systems \
               whose shutdown cannot run a command at its end. Choose far more than a shutdown takes.",
@@ -110,7 +112,7 @@ pub(super) const POWER: &[Directive] = &[
         doc: "When users are kept from logging in during an outage: `disable` never; `timeout` after nine tenths of TIMEOUT; \
               `percent` and `minutes` one tenth before BATTERYLEVEL and MINUTES are reached; `always` as soon as the outage \
               begins. Administrators can still log in as root, where the system allows it.",
-        why: "`disable`, because the person who comes to help must get in. Without the line it is `always`, as in apcupsd.",
+        why: "As in apcupsd; but `disable` is better, because the person who comes to help must get in.",
         compat: "",
         example: "disable",
         ..BASE
@@ -184,6 +186,7 @@ pub(super) const SHUTDOWN: &[Directive] = &[
     Directive {
         name: "SHUTDOWNCMD",
         kind: Kind::Command { get: |c| &c.shutdown_cmd, put: |c, v| c.shutdown_cmd = v },
+        blank: "(the first that exists of systemctl, shutdown, poweroff, halt)",
         doc: "What shuts the machine down if `apccontrol` cannot: because it is missing, cannot be run, fails or takes too \
               long. Blank: the first that exists of `systemctl poweroff`, `shutdown -h now`, `poweroff` and `halt`.",
         why: "Not set: every system has one of these.",
@@ -229,6 +232,7 @@ pub(super) const SHUTDOWN: &[Directive] = &[
         name: "STATEFILE",
         kind: Kind::File { get: |c| &c.state_file, put: |c, v| c.state_file = v },
         default: "/run/mainsd.state",
+        blank: "(none)",
         doc: "Where the running outage and the counters are kept, so that TIMEOUT goes on counting when the daemon is \
               restarted. Written only when something changes, ignored after a reboot. Blank: not kept. Two daemons on one \
               machine need two files.",

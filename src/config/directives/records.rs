@@ -8,10 +8,10 @@ pub(super) const RECORDS: &[Directive] = &[
         name: "EVENTSFILE",
         kind: Kind::File { get: |c| &c.events_file, put: |c, v| c.events_file = v },
         shipped: Some("/var/log/apcupsd.events"),
+        blank: "(none)",
         doc: "The file that each event is added to, one a line with its time. Clients that ask for events get its last lines. \
               Blank: none.",
-        why: "The first thing to read after an outage, and what `mainsd events` shows. Without the line there is none, as in \
-              apcupsd.",
+        why: "As in apcupsd; but it is the first thing to read after an outage, and what `mainsd events` shows.",
         compat: "",
         example: "/var/log/apcupsd.events",
         ..BASE
@@ -27,6 +27,7 @@ pub(super) const RECORDS: &[Directive] = &[
             put: |c, n| c.events_file_max = u64::try_from(n).unwrap_or(0),
         },
         default: "10",
+        zero: "unlimited",
         doc: "When the events file has grown beyond this, its oldest lines are removed until four fifths of it are left. 0: it \
               grows for ever.",
         why: "10 KiB hold some 150 events: years, in most places.",
@@ -65,6 +66,7 @@ pub(super) const RECORDS: &[Directive] = &[
             |c, n| c.stat_time = duration(n),
         ),
         default: "0",
+        zero: "off",
         doc: "How often STATFILE is written. 0: never; a file left from earlier is then removed at the start. While it is not \
               0, the UPS is asked at least this often.",
         why: "0: asking port 3551 is fresher and costs no disk.",
@@ -75,6 +77,7 @@ pub(super) const RECORDS: &[Directive] = &[
     Directive {
         name: "STATFILE",
         kind: Kind::File { get: |c| &c.stat_file, put: |c, v| c.stat_file = v },
+        blank: "(none)",
         doc: "The file that the status is written to every STATTIME seconds, in the words of `mainsd status`. Blank: none.",
         why: "Not set: needs STATTIME to be of use.",
         compat: "Replaced as a whole, so that a reader never sees half of it; apcupsd leaves the end of a longer one behind.",
@@ -101,6 +104,7 @@ pub(super) const RECORDS: &[Directive] = &[
             |c, n| c.data_time = duration(n),
         ),
         default: "0",
+        zero: "off",
         doc: "How often one line of comma-separated measured values is logged, at priority info. 0: never. While it is not 0, \
               the UPS is asked at least this often.",
         why: "0: graphs are better drawn by a client of port 3551.",

@@ -11,7 +11,7 @@ macro_rules! stored {
                 unit: Unit::$unit,
                 min: 0,
                 max: $max,
-                below: Below::Off,
+                below: Below::Unset,
                 get: |c| c.eeprom.$field.into(),
                 put: |c, n| c.eeprom.$field = narrow(n),
             },

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{Below, Directive, Kind, Unit};
 use crate::config::nis_allow::NisAllow;
 use crate::config::settings::Config;
+use crate::config::words::DriverKind;
 
 /// Longest piece of a foreign text that a message repeats, in characters.
 const QUOTED: usize = 60;
@@ -64,7 +65,7 @@ impl Directive {
                     n if n >= min => put(config, n),
                     n => match below {
                         Below::Refused => return wrong(&format!("{n} is out of range")),
-                        Below::Off => put(config, n),
+                        Below::Off | Below::Unset => put(config, n),
                         Below::Smallest => {
                             let unit = self.unit_text();
                             warnings
@@ -152,6 +153,23 @@ impl Directive {
         }
     }
 
+    /// The value for people: with its unit, words for what is off or absent, and without passphrases.
+    pub fn present(&self, config: &Config) -> String {
+        let shown = self.show(config);
+        match self.kind {
+            Kind::Number { below: Below::Off, get, .. } if get(config) < 0 => "off".to_owned(),
+            Kind::Number { below: Below::Unset, get, .. } if get(config) < 0 => self.blank.to_owned(),
+            Kind::Number { .. } if shown == "0" => match self.zero {
+                "" => format!("0{}", self.unit_text()),
+                meaning => meaning.to_owned(),
+            },
+            Kind::Number { .. } => format!("{shown}{}", self.unit_text()),
+            _ if shown.is_empty() => self.blank.to_owned(),
+            Kind::Text { .. } if self.name == "DEVICE" => without_secret(config, shown),
+            _ => printable_line(&shown),
+        }
+    }
+
     /// Writes the default of the table into `config`. An empty default leaves it as it is: not set.
     pub fn set_default(&self, config: &mut Config) {
         if !self.default.is_empty() {
@@ -174,7 +192,11 @@ impl Directive {
                     Unit::Readings => "a whole number of readings",
                     Unit::Clients => "a whole number of connections",
                 };
-                let off = if below == Below::Off { ", or -1 for off" } else { "" };
+                let off = match below {
+                    Below::Off => ", or -1 for off",
+                    Below::Unset => ", or -1 to leave it as it is",
+                    Below::Refused | Below::Smallest => "",
+                };
                 format!("{of} from {min} to {max}{off}")
             }
             Kind::Switch { .. } => "on, off".to_owned(),
@@ -260,6 +282,26 @@ fn without_nul(value: &[u8]) -> Result<&[u8], ()> {
 
 fn joined<T: ToString>(items: &[T]) -> String {
     items.iter().map(T::to_string).collect::<Vec<_>>().join(" ")
+}
+
+/// As [`printable`], but whole: a value of the file's owner, not of a foreigner.
+fn printable_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A DEVICE without the passphrase or community in it (config §3, DEVICE forms).
+fn without_secret(config: &Config, device: String) -> String {
+    let before = match config.ups_type {
+        Some(DriverKind::Pcnet) => 2,
+        Some(DriverKind::Snmp) => 3,
+        _ => return printable_line(&device),
+    };
+    match device.match_indices(':').nth(before - 1) {
+        Some((at, _)) if at + 1 < device.len() => {
+            printable_line(&format!("{}:***", device.get(..at).unwrap_or_default()))
+        }
+        _ => printable_line(&device),
+    }
 }
 
 /// Digits with an optional sign and nothing else. A number too long for 64 bits is as good as the longest: the range

@@ -1,0 +1,246 @@
+//! Is the machine as the configuration needs it? Looked at while somebody is still at the terminal: at each start and in
+//! `mainsd check`. Everything found is a warning: guarding goes on in every case.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::net::UdpSocket;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::config::{Diagnostic, DriverKind, NoLogon, Origin, Parsed, Severity};
+use crate::sys::access;
+
+/// What is missing or not permitted, as warnings that name the line of the directive. Reads the file system and changes
+/// nothing on it.
+pub fn examine(parsed: &Parsed) -> Vec<Diagnostic> {
+    let mut found = Found { parsed, warnings: Vec::new() };
+    found.hooks();
+    found.shutdown_command();
+    found.folders();
+    found.records();
+    found.device();
+    found.addresses();
+    found.file_itself();
+    found.warnings
+}
+
+struct Found<'a> {
+    parsed: &'a Parsed,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Found<'_> {
+    fn warn(&mut self, keyword: &str, text: String) {
+        let line = match self.parsed.origin(keyword) {
+            Origin::Line(line) => Some(line),
+            Origin::Default | Origin::Because(_) => None,
+        };
+        let file = self.parsed.name.clone();
+        self.warnings.push(Diagnostic {
+            severity: Severity::Warning,
+            file,
+            line,
+            keyword: keyword.to_owned(),
+            text,
+        });
+    }
+
+    fn hooks(&mut self) {
+        let path = self.parsed.config.script_dir.join("apccontrol");
+        let shown = path.display();
+        let effect = "no hook runs, and a shutdown goes straight to SHUTDOWNCMD";
+        match runs(&path) {
+            Err(Fault::Missing) => {
+                self.warn(
+                    "SCRIPTDIR",
+                    format!("{shown} does not exist: {effect}; install the hooks or set SCRIPTDIR"),
+                );
+            }
+            Err(Fault::NotExecutable) => {
+                self.warn("SCRIPTDIR", format!("{shown} cannot be run: {effect}; chmod 755 {shown}"));
+            }
+            Err(Fault::NoInterpreter(program)) => {
+                let text = format!(
+                    "{shown} wants the interpreter {program}, which does not exist: {effect}; install it"
+                );
+                self.warn("SCRIPTDIR", text);
+            }
+            Ok(()) if for_anyone(&path) => {
+                let text = format!("any user can write to {shown}, which is run as root; chmod o-w {shown}");
+                self.warn("SCRIPTDIR", text);
+            }
+            Ok(()) => {}
+        }
+    }
+
+    fn shutdown_command(&mut self) {
+        let Some(command) = self.parsed.config.shutdown_cmd.clone() else { return };
+        // What is not a plain path is left to the shell to find.
+        let program = PathBuf::from(command.split_whitespace().next().unwrap_or(""));
+        if program.is_absolute() && runs(&program).is_err() {
+            let text =
+                format!("{} cannot be run; give the path of a program that shuts down", program.display());
+            self.warn("SHUTDOWNCMD", text);
+        }
+    }
+
+    fn folders(&mut self) {
+        let config = &self.parsed.config;
+        let powerfail = config.powerfail_dir.clone();
+        let nologin = (config.no_logon != NoLogon::Disable).then(|| config.nologin_dir.clone());
+        let serial = matches!(config.ups_type, Some(DriverKind::ApcSmart | DriverKind::Dumb));
+        let lock = serial.then(|| config.lock_dir.clone());
+        let effect = "the flag 'powerfail' cannot be written, so the UPS is not told to cut its power after a shutdown";
+        self.folder("PWRFAILDIR", &powerfail, effect);
+        if let Some(dir) = nologin {
+            self.folder("NOLOGINDIR", &dir, "users can log in during an outage");
+        }
+        if let Some(dir) = lock {
+            self.folder("LOCKFILE", &dir, "two programs could use the serial port at once");
+        }
+    }
+
+    fn folder(&mut self, keyword: &str, dir: &Path, effect: &str) {
+        if !dir.is_dir() {
+            let text =
+                format!("the folder {} does not exist: {effect}; create it or set {keyword}", dir.display());
+            self.warn(keyword, text);
+        } else if let Err(error) = access::writable(dir) {
+            self.warn(
+                keyword,
+                format!("cannot write in {}: {}: {effect}{}", dir.display(), words(&error), as_whom()),
+            );
+        }
+    }
+
+    fn records(&mut self) {
+        let config = &self.parsed.config;
+        let status = config.stat_file.clone().filter(|_| config.stat_time > Duration::ZERO);
+        let files = [
+            ("EVENTSFILE", config.events_file.clone(), "events are only logged to syslog"),
+            ("STATFILE", status, "no status file is written"),
+            ("STATEFILE", config.state_file.clone(), "a restart during an outage begins to count anew"),
+        ];
+        for (keyword, path, effect) in files {
+            if let Some(path) = path {
+                self.file(keyword, &path, effect);
+            }
+        }
+    }
+
+    fn file(&mut self, keyword: &str, path: &Path, effect: &str) {
+        let dir = match path.parent() {
+            Some(dir) if !dir.as_os_str().is_empty() => dir,
+            _ => Path::new("."),
+        };
+        if path.is_dir() {
+            self.warn(keyword, format!("{} is a folder: {effect}; give the name of a file", path.display()));
+        } else if path.exists() {
+            if let Err(error) = access::writable(path) {
+                let text =
+                    format!("cannot write to {}: {}: {effect}{}", path.display(), words(&error), as_whom());
+                self.warn(keyword, text);
+            }
+        } else {
+            self.folder(keyword, dir, effect);
+        }
+    }
+
+    fn device(&mut self) {
+        let config = &self.parsed.config;
+        let serial = matches!(config.ups_type, Some(DriverKind::ApcSmart | DriverKind::Dumb));
+        let path = PathBuf::from(&config.device);
+        if serial && path.is_absolute() && !path.exists() {
+            let text =
+                format!("{} does not exist now; mainsd waits for it, unguarded meanwhile", path.display());
+            self.warn("DEVICE", text);
+        }
+    }
+
+    /// A socket that is bound and closed again shows whether an address is this machine's. Only of addresses from the
+    /// file: a machine without IPv6 need not hear that it has no `::1`.
+    fn addresses(&mut self) {
+        let config = &self.parsed.config;
+        if !config.net_server || self.parsed.origin("NISIP") == Origin::Default {
+            return;
+        }
+        for ip in config.nis_ip.clone() {
+            if UdpSocket::bind((ip, 0)).is_err_and(|e| e.kind() == io::ErrorKind::AddrNotAvailable) {
+                let text =
+                    format!("{ip} is no address of this machine now: nobody can ask there; see 'ip address'");
+                self.warn("NISIP", text);
+            }
+        }
+    }
+
+    fn file_itself(&mut self) {
+        let path = PathBuf::from(&*self.parsed.name);
+        if path.is_file() && for_anyone(&path) {
+            let shown = path.display();
+            self.warn(
+                "",
+                format!(
+                    "any user can write to this file, which names commands run as root; chmod o-w {shown}"
+                ),
+            );
+        }
+    }
+}
+
+/// Why a program does not run.
+enum Fault {
+    Missing,
+    NotExecutable,
+    NoInterpreter(String),
+}
+
+fn runs(path: &Path) -> Result<(), Fault> {
+    let data = fs::metadata(path).map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => Fault::NotExecutable,
+        _ => Fault::Missing,
+    })?;
+    if !data.is_file() || data.permissions().mode() & 0o111 == 0 {
+        return Err(Fault::NotExecutable);
+    }
+    match interpreter(path) {
+        Some(program) if program.is_absolute() && !program.exists() => {
+            Err(Fault::NoInterpreter(program.display().to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The program of a script's first line; 256 bytes of it are what the kernel reads (`execve(2)`).
+fn interpreter(path: &Path) -> Option<PathBuf> {
+    let mut start = Vec::new();
+    File::open(path).ok()?.take(256).read_to_end(&mut start).ok()?;
+    let line = start.strip_prefix(b"#!")?.split(|b| *b == b'\n').next()?;
+    let program = line.split(|b| matches!(b, b' ' | b'\t' | b'\r')).find(|word| !word.is_empty())?;
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(program)))
+}
+
+fn for_anyone(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|data| data.mode() & 0o002 != 0)
+}
+
+/// The answer depends on who asks.
+fn as_whom() -> &'static str {
+    if access::is_root() {
+        ""
+    } else {
+        " (asked as an ordinary user; ask again as the user that mainsd runs as)"
+    }
+}
+
+fn words(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "permission denied",
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
+        _ => "it does not exist or cannot be reached",
+    }
+}
+
+#[cfg(test)]
+mod tests;

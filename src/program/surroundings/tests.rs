@@ -1,0 +1,155 @@
+//! Each fault alone, in a folder of its own.
+
+use super::*;
+use crate::config::parse;
+
+/// A folder in which everything is as it should be, removed at the end.
+struct Home(PathBuf);
+
+impl Home {
+    fn new(name: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!("mainsd-surroundings-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&dir);
+        for folder in ["scripts", "flags"] {
+            fs::create_dir_all(dir.join(folder)).unwrap();
+        }
+        let home = Self(dir);
+        home.hook("#!/bin/sh\n", 0o755);
+        home
+    }
+
+    fn hook(&self, text: &str, mode: u32) {
+        let path = self.0.join("scripts/apccontrol");
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// The warnings with `more` lines in the file, the folder's name left out.
+    fn warnings(&self, more: &str) -> Vec<String> {
+        let dir = self.0.display();
+        let text = format!(
+            "UPSTYPE usb\nSCRIPTDIR {dir}/scripts\nPWRFAILDIR {dir}/flags\nNOLOGINDIR {dir}/flags\n\
+             STATEFILE {dir}/state\nEVENTSFILE {dir}/events\n{}\n",
+            more.replace("DIR/", &format!("{dir}/"))
+        );
+        let parsed = parse(text.as_bytes(), "t.conf");
+        assert!(!parsed.has_errors(), "{:?}", parsed.diagnostics);
+        examine(&parsed).iter().map(|d| d.to_string().replace(&dir.to_string(), "DIR")).collect()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn one(warnings: Vec<String>, start: &str) {
+    assert!(warnings.len() == 1 && warnings[0].starts_with(start), "{warnings:#?}");
+}
+
+#[test]
+fn a_machine_that_is_ready_gives_no_warning() {
+    let home = Home::new("ready");
+    assert_eq!(home.warnings("SHUTDOWNCMD /bin/sh -c true\nNISIP 127.0.0.1 0.0.0.0"), [""; 0]);
+}
+
+#[test]
+fn a_missing_hook_is_told_with_its_effect() {
+    let home = Home::new("missing");
+    fs::remove_file(home.0.join("scripts/apccontrol")).unwrap();
+    one(
+        home.warnings(""),
+        "t.conf:2: SCRIPTDIR: DIR/scripts/apccontrol does not exist: no hook runs, and a shutdown",
+    );
+}
+
+#[test]
+fn a_hook_that_cannot_be_run_is_told_with_the_command_that_mends_it() {
+    let home = Home::new("mode");
+    home.hook("#!/bin/sh\n", 0o644);
+    let warnings = home.warnings("");
+    assert!(warnings[0].ends_with("; chmod 755 DIR/scripts/apccontrol"), "{warnings:?}");
+    one(warnings, "t.conf:2: SCRIPTDIR: DIR/scripts/apccontrol cannot be run");
+}
+
+#[test]
+fn a_hook_without_its_interpreter_is_told() {
+    let home = Home::new("interpreter");
+    home.hook("#! /nonexistent/perl -w\n", 0o755);
+    one(
+        home.warnings(""),
+        "t.conf:2: SCRIPTDIR: DIR/scripts/apccontrol wants the interpreter /nonexistent/perl",
+    );
+}
+
+#[test]
+fn a_hook_that_anybody_can_change_is_told() {
+    let home = Home::new("anybody");
+    home.hook("#!/bin/sh\n", 0o777);
+    one(home.warnings(""), "t.conf:2: SCRIPTDIR: any user can write to");
+}
+
+#[test]
+fn missing_folders_are_told() {
+    let home = Home::new("folders");
+    one(
+        home.warnings("PWRFAILDIR DIR/none"),
+        "t.conf:7: PWRFAILDIR: the folder DIR/none does not exist: the flag",
+    );
+    one(
+        home.warnings("EVENTSFILE DIR/none/events"),
+        "t.conf:7: EVENTSFILE: the folder DIR/none does not exist: events",
+    );
+    one(
+        home.warnings("STATTIME 9\nSTATFILE DIR/none/s"),
+        "t.conf:8: STATFILE: the folder DIR/none does not exist",
+    );
+    assert_eq!(home.warnings("STATFILE DIR/none/s"), [""; 0], "not written, so not needed");
+    one(home.warnings("NOLOGINDIR DIR/none"), "t.conf:7: NOLOGINDIR: ");
+    assert_eq!(home.warnings("NOLOGINDIR DIR/none\nNOLOGON disable"), [""; 0], "not written, so not needed");
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_file_is_told() {
+    let home = Home::new("file");
+    one(home.warnings("EVENTSFILE DIR/flags"), "t.conf:7: EVENTSFILE: DIR/flags is a folder");
+}
+
+#[test]
+fn a_folder_that_may_not_be_written_is_told_to_those_who_may_not() {
+    let home = Home::new("unwritable");
+    let flags = home.0.join("flags");
+    fs::set_permissions(&flags, fs::Permissions::from_mode(0o555)).unwrap();
+    let warnings = home.warnings("NOLOGON disable");
+    fs::set_permissions(&flags, fs::Permissions::from_mode(0o755)).unwrap();
+    if access::is_root() {
+        assert_eq!(warnings, [""; 0], "root may write everywhere");
+    } else {
+        one(warnings, "t.conf:3: PWRFAILDIR: cannot write in DIR/flags: permission denied: the flag");
+    }
+}
+
+#[test]
+fn a_shutdown_command_that_does_not_exist_is_told() {
+    let home = Home::new("command");
+    one(
+        home.warnings("SHUTDOWNCMD /nonexistent/off now"),
+        "t.conf:7: SHUTDOWNCMD: /nonexistent/off cannot be run",
+    );
+    assert_eq!(home.warnings("SHUTDOWNCMD sync; poweroff"), [""; 0], "for the shell to find");
+}
+
+#[test]
+fn an_address_of_another_machine_is_told() {
+    let home = Home::new("address");
+    one(home.warnings("NISIP 192.0.2.1"), "t.conf:7: NISIP: 192.0.2.1 is no address of this machine now");
+    assert_eq!(home.warnings("NISIP 192.0.2.1\nNETSERVER off"), [""; 0]);
+}
+
+#[test]
+fn a_serial_port_that_is_not_there_is_told() {
+    let home = Home::new("serial");
+    let warnings = home.warnings("UPSTYPE apcsmart\nDEVICE /dev/nonexistent0\nLOCKFILE DIR/flags");
+    one(warnings, "t.conf:8: DEVICE: /dev/nonexistent0 does not exist now");
+}

@@ -1,0 +1,45 @@
+//! Whether this process may write somewhere, asked without writing.
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Whether the effective user may write to a file, or create and remove files in a folder: `faccessat(2)`, which also knows
+/// of read-only file systems.
+///
+/// # Errors
+/// What a write would fail with: no such file, permission denied, read-only file system.
+pub fn writable(path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: the path is a C string that lives over the call, which keeps no pointer to it.
+    match unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::W_OK, libc::AT_EACCESS) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Whether the effective user is root, as the daemon is in most places.
+pub fn is_root() -> bool {
+    // SAFETY: takes nothing, changes nothing, cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_of_ours_is_writable_and_a_missing_one_is_not() {
+        assert!(writable(&std::env::temp_dir()).is_ok());
+        let missing = writable(Path::new("/nonexistent/folder")).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+        assert_eq!(writable(Path::new("/tmp\0")).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn what_only_root_may_write_is_not_writable_for_others() {
+        assert_eq!(writable(Path::new("/etc/passwd")).is_ok(), is_root());
+    }
+}
