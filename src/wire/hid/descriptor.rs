@@ -112,6 +112,11 @@ impl ReportDescriptor {
         &self.fields
     }
 
+    /// The fields, to mend what a known device gets wrong.
+    pub(crate) fn fields_mut(&mut self) -> &mut [Field] {
+        &mut self.fields
+    }
+
     /// Whether the last item was whole, and there is a collection and each was closed: `false` means cut short or corrupted.
     #[must_use]
     pub const fn is_complete(&self) -> bool {

@@ -1,0 +1,349 @@
+//! Writing to the UPS: self test, and switching it off (usb-hid §3, §11, §12, §14).
+
+use std::collections::VecDeque;
+
+use super::decode::View;
+use super::quirks::Quirk;
+use super::table::Key;
+use super::transfer::TransferError;
+use crate::ups::Command;
+use crate::wire::hid::Field;
+
+/// One value to write: read the report, change the value in it, write it, read it back.
+#[derive(Clone, Debug)]
+struct Set {
+    field: Field,
+    /// Declared length of the report.
+    len: u16,
+    raw: i64,
+    /// Write until this is read back (old Back-UPS Pro settings step through their list), a few times at most.
+    until: Option<i64>,
+    what: &'static str,
+}
+
+/// One way to the goal: all of its writes must succeed.
+#[derive(Clone, Debug, Default)]
+struct Way {
+    sets: Vec<Set>,
+    /// Written when a later write of this way failed.
+    undo: Option<Set>,
+    /// Its failure or success changes nothing: the next way is tried in any case.
+    preparation: bool,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Read,
+    Write,
+    ReadBack,
+}
+
+/// What must be transferred next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// Read feature report `id`.
+    Read { id: u8, len: u16 },
+    /// Write feature report `id`.
+    Write { id: u8, data: Vec<u8> },
+}
+
+/// An order on its way to the UPS.
+#[derive(Clone, Debug)]
+pub(super) struct Order {
+    pub command: Command,
+    ways: VecDeque<Way>,
+    set: usize,
+    stage: Stage,
+    tries: u8,
+    undoing: bool,
+    report: Vec<u8>,
+    done: Vec<String>,
+    failed: Vec<String>,
+}
+
+/// Writes of one stepping setting before it is left as it is.
+const MOST_STEPS: u8 = 5;
+
+impl Order {
+    /// What `command` means for this UPS; `Err` says why it cannot be done.
+    pub(super) fn new(command: Command, view: View<'_>, len: impl Fn(&Field) -> u16) -> Result<Self, String> {
+        let plan = Plan { view, len: &len };
+        let ways = match command {
+            Command::KillPower => plan.kill_power(),
+            Command::PowerOff => plan.power_off(),
+            Command::SelfTest => {
+                let value = if view.quirks.has(Quirk::QuickTestIsTwo) { 2 } else { 1 };
+                plan.test(value, "self test started")
+            }
+            Command::Calibrate => {
+                plan.may_calibrate()?;
+                plan.test(2, "calibration started")
+            }
+            Command::AbortTest => plan.test(3, "test stopped"),
+            Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => VecDeque::new(),
+        };
+        if ways.iter().all(|way| way.preparation) {
+            return Err("the UPS has no report for this".into());
+        }
+        Ok(Self {
+            command,
+            ways,
+            set: 0,
+            stage: Stage::Read,
+            tries: 0,
+            undoing: false,
+            report: Vec::new(),
+            done: Vec::new(),
+            failed: Vec::new(),
+        })
+    }
+
+    /// What must be transferred next.
+    pub(super) fn ask(&self) -> Option<Ask> {
+        let set = self.current()?;
+        let id = set.field.report_id;
+        Some(match self.stage {
+            Stage::Read | Stage::ReadBack => Ask::Read { id, len: set.len },
+            Stage::Write => Ask::Write { id, data: self.report.clone() },
+        })
+    }
+
+    /// The transfer ended. `Some` when the order has.
+    pub(super) fn ended(&mut self, result: Result<&[u8], TransferError>) -> Option<Result<String, String>> {
+        let set = self.current()?.clone();
+        let id = set.field.report_id;
+        match (self.stage, result) {
+            (Stage::Read, Ok(answer)) if is_report(id, answer) => {
+                // A short answer is filled up with zeros (usb-hid §3).
+                self.report = answer.to_vec();
+                self.report.resize(usize::from(set.len).max(answer.len()), 0);
+                match set.field.put(&mut self.report, set.raw) {
+                    Ok(()) => self.stage = Stage::Write,
+                    Err(error) => return self.step_failed(&set, &error.to_string()),
+                }
+                None
+            }
+            (Stage::Write, Ok(_)) => {
+                self.stage = Stage::ReadBack;
+                None
+            }
+            (Stage::ReadBack, Ok(answer)) if is_report(id, answer) => {
+                let read = set.field.raw(answer);
+                self.tries += 1;
+                if set.until.is_some_and(|until| read != Some(until)) && self.tries < MOST_STEPS {
+                    self.stage = Stage::Read;
+                    return None;
+                }
+                let read = read.map_or_else(|| "nothing".into(), |raw| format!("{}", set.field.scale(raw)));
+                self.step_done(&set, &read)
+            }
+            (Stage::Read, result) => {
+                self.step_failed(&set, &format!("cannot be read: {}", words(result.err())))
+            }
+            (Stage::Write, result) => {
+                self.step_failed(&set, &format!("refused the write: {}", words(result.err())))
+            }
+            (Stage::ReadBack, result) => self
+                .step_failed(&set, &format!("was written but cannot be read back: {}", words(result.err()))),
+        }
+    }
+
+    /// What was done and what was not, when the order cannot go on.
+    pub(super) fn interrupted(&self, reason: &str) -> String {
+        let mut parts = vec![format!("interrupted: {reason}")];
+        parts.extend(self.done.iter().cloned());
+        parts.extend(self.failed.iter().cloned());
+        parts.join("; ")
+    }
+
+    fn current(&self) -> Option<&Set> {
+        let way = self.ways.front()?;
+        if self.undoing { way.undo.as_ref() } else { way.sets.get(self.set) }
+    }
+
+    fn step_done(&mut self, set: &Set, read: &str) -> Option<Result<String, String>> {
+        let id = set.field.report_id;
+        self.done.push(format!(
+            "{} := {} in report 0x{id:02x}, reads back {read}",
+            set.what,
+            set.field.scale(set.raw)
+        ));
+        self.restart();
+        if self.undoing {
+            return self.next_way();
+        }
+        self.set += 1;
+        let way = self.ways.front()?;
+        if self.set < way.sets.len() {
+            return None;
+        }
+        if way.preparation {
+            return self.next_way();
+        }
+        Some(Ok(format!("{} ({})", way.outcome, self.done.join("; "))))
+    }
+
+    fn step_failed(&mut self, set: &Set, why: &str) -> Option<Result<String, String>> {
+        self.failed.push(format!("{}: report 0x{:02x} {why}", set.what, set.field.report_id));
+        self.restart();
+        let undo = self.ways.front().is_some_and(|way| way.undo.is_some());
+        if undo && self.set > 0 && !self.undoing {
+            self.undoing = true;
+            return None;
+        }
+        self.next_way()
+    }
+
+    fn restart(&mut self) {
+        self.stage = Stage::Read;
+        self.tries = 0;
+    }
+
+    fn next_way(&mut self) -> Option<Result<String, String>> {
+        self.ways.pop_front();
+        self.set = 0;
+        self.undoing = false;
+        if self.ways.is_empty() {
+            return Some(Err(format!("the UPS did not take the order: {}", self.failed.join("; "))));
+        }
+        None
+    }
+}
+
+fn is_report(id: u8, answer: &[u8]) -> bool {
+    !answer.is_empty() && (id == 0 || answer.first() == Some(&id))
+}
+
+fn words(error: Option<TransferError>) -> &'static str {
+    match error {
+        Some(TransferError::Stall) => "stalled",
+        Some(TransferError::Timeout) => "no answer in time",
+        Some(TransferError::NoDevice) => "device gone",
+        Some(TransferError::Overflow) => "answer too long",
+        Some(TransferError::Other) => "transfer error",
+        None => "another report came",
+    }
+}
+
+/// Finds the ways.
+struct Plan<'a> {
+    view: View<'a>,
+    len: &'a dyn Fn(&Field) -> u16,
+}
+
+/// Seconds until the UPS switches off.
+const OFF_DELAY: f64 = 60.0;
+
+impl Plan<'_> {
+    /// In the order of usb-hid §12.
+    fn kill_power(&self) -> VecDeque<Way> {
+        let mut ways = VecDeque::new();
+        let mut prepare = |set: Option<Set>| {
+            ways.extend(set.map(|set| Way { sets: vec![set], preparation: true, ..Way::default() }));
+        };
+        prepare(self.set(Key::ReturnCharge, 0.0, "charge before restart"));
+        prepare(self.steps(Key::ProReturnCharge, 0x3030, "charge before restart"));
+        prepare(self.set(Key::ApcDelayBeforeStartup, 10.0, "delay before startup"));
+        prepare(self.steps(Key::ProStartupDelay, 0x3630, "delay before startup"));
+        if self.view.quirks.has(Quirk::DelayInBytes) {
+            // Minutes in the low byte, seconds in the high byte; 0x4000: on again when mains returns.
+            ways.extend(self.single(
+                self.raw(Key::DelayBeforeShutdown, 0x4001, "delay before shutdown"),
+                "the UPS switches off in 60 seconds and on again when mains returns",
+            ));
+            return ways;
+        }
+        let comes_back = "the UPS switches off in about 60 seconds and on again when mains returns";
+        ways.extend(self.single(
+            self.set(Key::ApcDelayBeforeShutdown, OFF_DELAY, "APC delay before shutdown"),
+            comes_back,
+        ));
+        // Where delays are whole minutes, 64 would round to the same minute as the shutdown's.
+        let wake = if self.view.quirks.has(Quirk::DelaysInMinutes) { 120.0 } else { 64.0 };
+        ways.extend(self.pair(
+            self.set(Key::WakeDelay, wake, "delay before startup"),
+            self.set(Key::DelayBeforeShutdown, OFF_DELAY, "delay before shutdown"),
+            self.raw(Key::WakeDelay, -1, "delay before startup"),
+            comes_back,
+        ));
+        ways.extend(self.pair(
+            self.raw(Key::ProHibernate, 1, "hibernate"),
+            self.raw(Key::ProSelfTest, 1, "self test"),
+            self.raw(Key::ProHibernate, 0, "hibernate"),
+            "the UPS hibernates and switches on again when mains returns",
+        ));
+        ways.extend(self.single(
+            self.set(Key::DelayBeforeReboot, OFF_DELAY, "delay before reboot"),
+            "the UPS switches off in 60 to 90 seconds and on again when mains returns",
+        ));
+        ways.extend(self.single(
+            self.raw(Key::ForceShutdown, 1, "APC force shutdown"),
+            "the UPS switches off in about 60 seconds",
+        ));
+        ways.extend(self.power_off());
+        ways
+    }
+
+    fn power_off(&self) -> VecDeque<Way> {
+        let stays_off = "the UPS switches off in about 60 seconds and stays off until its button is pressed";
+        let set = if self.view.quirks.has(Quirk::DelayInBytes) {
+            // 0x8000: stay off.
+            self.raw(Key::DelayBeforeShutdown, 0x8001, "delay before shutdown")
+        } else {
+            self.set(Key::DelayBeforeShutdown, OFF_DELAY, "delay before shutdown")
+        };
+        self.single(set, stays_off).into_iter().collect()
+    }
+
+    fn test(&self, value: i64, outcome: &'static str) -> VecDeque<Way> {
+        self.single(self.raw(Key::Test, value, "test"), outcome).into_iter().collect()
+    }
+
+    /// A calibration needs a full battery and a load worth measuring (usb-hid §11).
+    fn may_calibrate(&self) -> Result<(), String> {
+        if self.view.quirks.has(Quirk::QuickTestIsTwo) {
+            return Err("this UPS has no calibration: it runs the quick test instead".into());
+        }
+        let values = self.view.values();
+        if let Some(charge) = values.battery_charge.filter(|charge| charge.0 < 100.0) {
+            return Err(format!("the battery is charged to {:.0} %; a calibration needs 100 %", charge.0));
+        }
+        if let Some(load) = values.load.filter(|load| load.0 < 10.0) {
+            return Err(format!("the load is {:.0} %; a calibration needs at least 10 %", load.0));
+        }
+        Ok(())
+    }
+
+    fn raw(&self, key: Key, raw: i64, what: &'static str) -> Option<Set> {
+        let field = self.view.layout.slot(key).feature?;
+        // A bit pattern beyond a signed field's range is its negative counterpart.
+        let limit = 1_i64 << (field.bit_size.clamp(1, 62) - 1);
+        let raw = if field.logical_min < 0 && raw >= limit { raw - 2 * limit } else { raw };
+        Some(Set { field, len: (self.len)(&field), raw, until: None, what })
+    }
+
+    fn set(&self, key: Key, value: f64, what: &'static str) -> Option<Set> {
+        let field = self.view.layout.slot(key).feature?;
+        Some(Set { field, len: (self.len)(&field), raw: field.unscale(value), until: None, what })
+    }
+
+    /// Old Back-UPS Pro: writing 2 steps the setting down; it reads as ASCII digits (usb-hid §12).
+    fn steps(&self, key: Key, until: i64, what: &'static str) -> Option<Set> {
+        self.raw(key, 2, what).map(|set| Set { until: Some(until), ..set })
+    }
+
+    fn single(&self, set: Option<Set>, outcome: &'static str) -> Option<Way> {
+        set.map(|set| Way { sets: vec![set], outcome, ..Way::default() })
+    }
+
+    fn pair(
+        &self,
+        first: Option<Set>,
+        second: Option<Set>,
+        undo: Option<Set>,
+        outcome: &'static str,
+    ) -> Option<Way> {
+        Some(Way { sets: vec![first?, second?], undo, outcome, ..Way::default() })
+    }
+}
