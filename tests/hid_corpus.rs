@@ -12,6 +12,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use mainsd::link::usb::{DeviceInfo, describe};
 use mainsd::wire::hid::{Field, ReportDescriptor, ReportKind, is_power_device};
 
 /// The field a line of the log is about, and the bytes it was read from.
@@ -142,6 +143,38 @@ fn a_descriptor_cut_short_is_noticed() {
         for length in 1..device.descriptor.len() {
             let descriptor = ReportDescriptor::parse(&device.descriptor[..length]).expect("a prefix parses");
             assert!(!descriptor.is_complete(), "{} cut to {length} bytes", device.file);
+        }
+    }
+}
+
+#[test]
+fn what_the_log_got_wrong_is_mended_for_the_model() {
+    for device in devices() {
+        let info = DeviceInfo {
+            vendor: device.vendor,
+            product: device.product,
+            product_name: device.product_name.clone(),
+            report_descriptor: device.descriptor.clone(),
+            ..DeviceInfo::default()
+        };
+        let descriptor = describe(&info).expect(&device.file);
+        for corrected in &device.corrected {
+            let values: Vec<_> = descriptor
+                .fields()
+                .iter()
+                .filter(|field| {
+                    field.kind == ReportKind::Feature && is_path(&descriptor, field, &corrected.path)
+                })
+                .filter_map(|field| field.physical(device.feature_reports.get(&field.report_id)?))
+                .collect();
+            let right = |value: &f64| (value - corrected.value).abs() <= corrected.value.abs() * 1e-5;
+            assert!(
+                !values.is_empty() && values.iter().all(right),
+                "{}: {} reads {values:?}, right is {}",
+                device.file,
+                corrected.path,
+                corrected.value
+            );
         }
     }
 }

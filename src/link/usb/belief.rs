@@ -216,6 +216,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::disallowed_methods)]
     fn ignored_data_is_logged_once_a_minute_with_its_count() {
         let mut belief = Belief::default();
         let start = Instant::now();

@@ -169,8 +169,8 @@ impl View<'_> {
                 2 => Sensitivity::High,
                 _ => Sensitivity::Unknown,
             }),
-            wake_delay: whole(Key::WakeDelay),
-            shutdown_delay: whole(Key::ShutdownDelay),
+            wake_delay: self.delay(Key::WakeDelay),
+            shutdown_delay: self.delay(Key::ShutdownDelay),
             low_transfer,
             high_transfer,
             return_charge: whole(Key::ReturnCharge),
@@ -263,6 +263,11 @@ impl View<'_> {
             && nominal > 0.0
             && volts.is_some_and(|volts| (1.7..2.6).contains(&(volts / nominal)));
         Some(if halved { nominal * 2.0 } else { nominal })
+    }
+
+    /// Seconds; -1 when no countdown runs, also where the physical range makes that another number.
+    fn delay(&self, key: Key) -> Option<i32> {
+        if self.raw(key)? == -1 { Some(-1) } else { self.number(key).map(|value| value.trunc() as i32) }
     }
 
     fn nominal_voltage(&self, key: Key) -> Option<i32> {

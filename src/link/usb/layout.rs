@@ -83,7 +83,7 @@ impl Layout {
                 fields
                     .find(|field| {
                         (field.kind, field.report_id) == (kind, line.report_id)
-                            && row.candidates.iter().any(|candidate| candidate.usage == field.usage)
+                            && row.candidates.iter().any(|candidate| is(descriptor, field, candidate))
                     })
                     .copied()
             };
@@ -125,7 +125,7 @@ impl Layout {
             }
             let carries = |field: &&Field| {
                 field.kind == ReportKind::Input
-                    && row.candidates.iter().any(|candidate| candidate.usage == field.usage)
+                    && row.candidates.iter().any(|candidate| is(descriptor, field, candidate))
             };
             self.inputs.extend(descriptor.fields().iter().filter(carries).map(|field| (row.key, *field)));
         }
@@ -168,13 +168,7 @@ fn find(descriptor: &ReportDescriptor, candidates: &[Candidate]) -> Slot {
     for candidate in candidates {
         let pick = |kind| {
             let mut fields = descriptor.fields().iter();
-            fields
-                .find(|field| {
-                    field.kind == kind
-                        && field.usage == candidate.usage
-                        && lies(descriptor, field, candidate.within)
-                })
-                .copied()
+            fields.find(|field| field.kind == kind && is(descriptor, field, candidate)).copied()
         };
         let slot = Slot { feature: pick(ReportKind::Feature), input: pick(ReportKind::Input) };
         if slot.feature.is_some() || slot.input.is_some() {
@@ -182,6 +176,10 @@ fn find(descriptor: &ReportDescriptor, candidates: &[Candidate]) -> Slot {
         }
     }
     Slot::default()
+}
+
+fn is(descriptor: &ReportDescriptor, field: &Field, candidate: &Candidate) -> bool {
+    field.usage == candidate.usage && lies(descriptor, field, candidate.within)
 }
 
 fn lies(descriptor: &ReportDescriptor, field: &Field, within: Within) -> bool {
@@ -194,6 +192,7 @@ fn lies(descriptor: &ReportDescriptor, field: &Field, within: Within) -> bool {
     let not_status: fn(&Collection) -> bool = |collection| collection.usage != Some(PRESENT_STATUS);
     match within {
         Within::Any => true,
+        Within::Status => is(innermost(|_| true), PRESENT_STATUS),
         Within::Physical(usage) => {
             is(innermost(|collection| collection.kind == CollectionKind::Physical), usage)
         }

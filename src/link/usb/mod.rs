@@ -155,10 +155,13 @@ impl UsbLink {
             }
             Phase::Open { .. } if now < self.next_start => None,
             Phase::Open { session, .. } => {
-                let transmit = session.poll_transmit(now)?;
-                self.next_start = now + request::SPACING;
-                self.outstanding = Some(now + request::TIMEOUT + PORT_GRACE);
-                Some(transmit)
+                let transmit = session.poll_transmit(now);
+                if transmit.is_some() {
+                    self.next_start = now + request::SPACING;
+                    self.outstanding = Some(now + request::TIMEOUT + PORT_GRACE);
+                }
+                self.after(now);
+                transmit
             }
         }
     }

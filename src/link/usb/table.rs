@@ -89,6 +89,8 @@ pub(super) enum Within {
     Physical(Usage),
     /// The innermost logical collection has this usage.
     Logical(Usage),
+    /// The innermost collection is a PresentStatus.
+    Status,
     /// The innermost collection that is no PresentStatus has this usage, of whatever type.
     Inside(Usage),
     /// The same, with this instance number (Eaton).
@@ -111,6 +113,10 @@ pub(super) struct Row {
 
 const fn any(usage: u32) -> Candidate {
     Candidate { usage: Usage(usage), within: Within::Any }
+}
+/// A status bit on the wrong page: only among status bits, where the page's own usage of that number cannot stand.
+const fn status(usage: u32) -> Candidate {
+    Candidate { usage: Usage(usage), within: Within::Status }
 }
 const fn physical(collection: Usage, usage: u32) -> Candidate {
     Candidate { usage: Usage(usage), within: Within::Physical(collection) }
@@ -143,13 +149,13 @@ const fn row(key: Key, when: When, candidates: &'static [Candidate]) -> Row {
 pub(super) const TABLE: &[Row] = &[
     row(Key::StatusFlag, When::Line, &[any(0xff86_0060)]),
     // Some Tripp Lite units put status bits on page 84 instead of 85 (usb-hid §14).
-    row(Key::AcPresent, When::Line, &[any(0x0085_00d0), any(0x0084_00d0)]),
-    row(Key::Discharging, When::Line, &[any(0x0085_0045), any(0x0084_0045)]),
-    row(Key::BatteryPresent, When::Status, &[any(0x0085_00d1), any(0x0084_00d1)]),
-    row(Key::NeedReplacement, When::Status, &[any(0x0085_004b), any(0x0084_004b)]),
-    row(Key::BelowCapacityLimit, When::Status, &[any(0x0085_0042), any(0x0084_0042)]),
-    row(Key::TimeLimitExpired, When::Status, &[any(0x0085_0043), any(0x0084_0043)]),
-    row(Key::ShutdownImminent, When::Status, &[any(0x0084_0069), any(0x0085_0069)]),
+    row(Key::AcPresent, When::Line, &[any(0x0085_00d0), status(0x0084_00d0)]),
+    row(Key::Discharging, When::Line, &[any(0x0085_0045), status(0x0084_0045)]),
+    row(Key::BatteryPresent, When::Status, &[any(0x0085_00d1), status(0x0084_00d1)]),
+    row(Key::NeedReplacement, When::Status, &[any(0x0085_004b), status(0x0084_004b)]),
+    row(Key::BelowCapacityLimit, When::Status, &[any(0x0085_0042), status(0x0084_0042)]),
+    row(Key::TimeLimitExpired, When::Status, &[any(0x0085_0043), status(0x0084_0043)]),
+    row(Key::ShutdownImminent, When::Status, &[any(0x0084_0069), status(0x0085_0069)]),
     row(Key::Overload, When::Status, &[any(0x0084_0065)]),
     row(Key::Boost, When::Status, &[any(0x0084_006e)]),
     row(Key::Trim, When::Status, &[any(0x0084_006f)]),
@@ -196,7 +202,7 @@ pub(super) const TABLE: &[Row] = &[
         inside(OUTPUT, 0x0084_0044), inside(CONVERTER, 0x0084_0044), instance(FLOW, 4, 0x0084_0044), any(0x0084_0044),
     ]),
     row(Key::NominalApparentPower, When::Once, &[
-        inside(OUTPUT, 0x0084_0043), inside(CONVERTER, 0x0084_0043), instance(FLOW, 4, 0x0084_0043), any(0x0084_0043),
+        inside(OUTPUT, 0x0084_0043), inside(CONVERTER, 0x0084_0043), instance(FLOW, 4, 0x0084_0043), status(0x0084_0043),
     ]),
     row(Key::LowTransfer, When::Once, &[any(0x0084_0053)]),
     row(Key::HighTransfer, When::Once, &[any(0x0084_0054)]),
@@ -206,7 +212,7 @@ pub(super) const TABLE: &[Row] = &[
     row(Key::ReturnCharge, When::Once, &[any(0xff86_0019)]),
     row(Key::Sensitivity, When::Once, &[any(0xff86_0061)]),
     row(Key::ManufactureDate, When::Once, &[
-        logical(SUMMARY, 0x0085_0085), inside(SUMMARY, 0x0085_0085),
+        logical(SUMMARY, 0x0085_0085), inside(SUMMARY, 0x0085_0085), inside(Usage::UPS, 0x0085_0085),
     ]),
     row(Key::BatteryDate, When::Once, &[physical(BATTERY, 0x0085_0085)]),
     row(Key::ProductString, When::Once, &[any(0x0084_00fe)]),
