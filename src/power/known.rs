@@ -123,6 +123,13 @@ impl Known {
         (charge.filter(|v| *v > 0.0 || !long), runtime.filter(|v| *v > 0.0 || near_end))
     }
 
+    /// What the last reading said that is data.
+    pub(super) fn latest(&self) -> Taken {
+        let of_it =
+            |aged: Option<Aged>| aged.filter(|aged| Some(aged.at) == self.read_at).map(|aged| aged.value);
+        Taken { charge: of_it(self.charge), runtime: of_it(self.runtime), complaint: None }
+    }
+
     /// The line voltage says that mains is gone.
     pub(super) fn line_is_dead(&self) -> bool {
         self.shows_line_volts && self.line_volts.is_some_and(|volts| volts < MAINS_VOLTS)

@@ -80,9 +80,7 @@ pub(super) fn all(view: &View) -> [Option<Due>; 9] {
         runtime,
         blind.map(|at| (at, Cause::LowBattery, Grounds::Blind)),
     ];
-    table.map(|due| {
-        due.map(|(at, cause, grounds)| (outage.not_before.map_or(at, |b| at.max(b)), cause, grounds))
-    })
+    table.map(|due| due.map(|(at, cause, grounds)| (outage.not_before(at), cause, grounds)))
 }
 
 /// When the charge will have fallen to BATTERYLEVEL, if it falls as the runtime says or, without one, as it has fallen

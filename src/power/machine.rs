@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::comm::Comm;
 use super::known::Known;
 use super::latch::Latch;
-use super::outage::{Line, Outage};
+use super::outage::{Line, Outage, Query};
 use super::streak::{Fact, Streak};
 use super::{AtStart, Order, PowerView, SavedOutage, Settings};
 use crate::ups::{Command, CommandResult, Event, Evidence, Pace, Priority, Reading, StatusFlags};
@@ -30,11 +30,16 @@ pub struct Machine {
     pub(super) change_me: Option<(Instant, u32)>,
     /// The last reading's bits.
     pub(super) said: StatusFlags,
-    pub(super) cause: CauseQuery,
+    /// What the UPS has been asked about its last transfer.
+    pub(super) cause: Query,
     pub(super) latch: Latch,
     pub(super) remote: bool,
+    /// `-t`: when to leave.
+    pub(super) exit_at: Option<Instant>,
     /// `nologin` is in force, by us.
     pub(super) no_login: bool,
+    /// What an earlier run left behind has been removed.
+    pub(super) tidied: bool,
     /// Since when a `powerfail` flag may lie around.
     pub(super) powerfail: Option<Flag>,
     pub(super) counters: Counters,
@@ -49,19 +54,6 @@ pub struct Machine {
 pub(super) struct Candidate {
     pub(super) on_battery: bool,
     pub(super) streak: Streak,
-}
-
-/// Whether the UPS has been asked for the transfer cause of the change at hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CauseQuery {
-    /// No.
-    Idle,
-    /// Asked; `read`: a reading has come since.
-    Asked { read: bool },
-    /// The answer came before a reading that carries it.
-    Answered,
-    /// Answered, and a reading has come since it was asked.
-    Fresh,
 }
 
 /// A `powerfail` flag.
@@ -99,11 +91,16 @@ impl Machine {
             replace: Fact::new(false),
             change_me: None,
             said: StatusFlags::BATTPRESENT,
-            cause: CauseQuery::Idle,
+            cause: Query::Idle,
             latch: Latch::Armed,
             remote: false,
+            exit_at: None,
             no_login: false,
-            powerfail: at_start.powerfail.then_some(Flag::Stale),
+            tidied: false,
+            // Within an outage the flag may belong to a shutdown that an earlier run ordered and that is under way.
+            powerfail: at_start
+                .powerfail
+                .then_some(saved.on_battery_since.map_or(Flag::Stale, |_| Flag::Created(now))),
             counters: Counters {
                 transfers: saved.transfers,
                 total: saved.on_battery_total,
@@ -265,6 +262,8 @@ impl Machine {
         let fast = self.on_battery_since().is_some()
             || self.candidate.is_some()
             || !self.battery_present.believed()
+            || matches!(&self.line, Line::Mains(mains) if mains.ended_test.is_some())
+            || (self.powerfail == Some(Flag::Stale) && self.line != Line::Unknown)
             || self.battery_present.in_doubt();
         let pace = if fast { Pace::Fast } else { Pace::Normal };
         if pace != self.pace {
@@ -277,7 +276,7 @@ impl Machine {
         let outage = self.outage();
         let state = SavedOutage {
             on_battery_since: outage.map(|outage| outage.since),
-            announced: outage.is_some_and(|outage| outage.announced),
+            announced: self.line.announced() && outage.is_some(),
             transfers: self.counters.transfers,
             on_battery_total: self.counters.total,
             on_battery_at: self.counters.on_battery_at,
@@ -303,10 +302,10 @@ impl Machine {
         flags.set(StatusFlags::REPLACEBATT, self.replace.believed());
         let silent = self.comm.silent_since().is_some() || self.line == Line::Unknown;
         flags.set(StatusFlags::COMMLOST, silent);
-        flags.set(StatusFlags::FASTPOLL, on_battery);
+        flags.set(StatusFlags::FASTPOLL, on_battery || (self.remote && self.latch.closed().is_some()));
         flags.set(StatusFlags::SLAVE, self.settings.slave && self.known.read_at.is_some());
+        flags.set(StatusFlags::ONBATT_MSG, self.line.announced());
         if let Some(outage) = self.outage() {
-            flags.set(StatusFlags::ONBATT_MSG, outage.announced);
             flags.set(StatusFlags::SHUT_LOAD, outage.charge_low.since(n).is_some());
             flags.set(StatusFlags::SHUT_LTIME, outage.runtime_low.since(n).is_some());
         }

@@ -7,6 +7,7 @@ mod limits;
 mod machine;
 mod order;
 mod outage;
+mod selftest;
 mod shutdown;
 mod streak;
 mod text;
@@ -15,3 +16,6 @@ mod transitions;
 
 pub use machine::Machine;
 pub use order::{AtStart, Cause, HookReport, Order, PowerView, SavedOutage, Settings};
+
+#[cfg(test)]
+mod tests;

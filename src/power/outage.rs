@@ -16,8 +16,10 @@ pub(super) const CALIBRATION_IF_UNKNOWN: Duration = Duration::from_secs(4 * 3600
 pub(super) const CALIBRATION_CHARGE: f64 = 15.0;
 /// How long a confirmed transfer waits for the UPS to say its cause, before it is announced as a power failure.
 pub(super) const CAUSE_WAIT: Duration = Duration::from_secs(1);
-/// How long the end of a self test waits for its result.
-pub(super) const RESULT_WAIT: Duration = Duration::from_secs(3);
+/// How long the end of a self test waits for a result that is not "in progress".
+pub(super) const RESULT_WAIT: Duration = Duration::from_secs(5);
+/// How often, during a self test, the UPS is asked whether it still calls it one.
+pub(super) const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// What the line is believed to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,8 +46,10 @@ pub(super) enum Line {
 pub(super) struct Mains {
     /// Since when.
     pub(super) since: Instant,
+    /// Readings that agree on it: what an earlier run left behind is removed when there are enough.
+    pub(super) agreed: Streak,
     /// A self test that has just ended and whose result has not been told yet.
-    pub(super) ended_test: Option<Instant>,
+    pub(super) ended_test: Option<Query>,
 }
 
 /// A self test or calibration.
@@ -61,6 +65,10 @@ pub(super) struct Test {
     pub(super) refuted: Streak,
     /// Readings that say that the calibration bit has dropped.
     pub(super) calibration_over: Streak,
+    /// When the UPS was asked last whether it is one.
+    pub(super) asked: Instant,
+    /// It had been announced as an outage before the UPS said that it calibrates.
+    pub(super) announced_as: Option<Box<Outage>>,
 }
 
 /// An outage.
@@ -80,11 +88,81 @@ pub(super) struct Outage {
     pub(super) runtime_low: Streak,
     /// First charge of this outage, for its rate of fall.
     pub(super) first_charge: Option<(f64, Instant)>,
-    /// No limit counts before this: an outage taken over from an earlier run waits for the UPS to say something.
-    pub(super) not_before: Option<Instant>,
+    /// Readings that say that the UPS calibrates after all.
+    pub(super) calibration: Streak,
+    /// It has been a test already, so it is never one again.
+    pub(super) tested: bool,
+    /// Taken over from an earlier run: nothing is announced and no limit counts until readings agree, or until this.
+    pub(super) hearsay: Option<Hearsay>,
+}
+
+/// An outage of which only an earlier run knows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Hearsay {
+    /// Readings that agree.
+    pub(super) agreed: Streak,
+    /// Without any reading it is believed from here on.
+    pub(super) until: Instant,
+}
+
+/// Something that the UPS has been asked: its answer counts once the command has ended and a reading has come since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Query {
+    /// Nothing asked.
+    #[default]
+    Idle,
+    /// Asked; `read`: a reading has come since.
+    Asked { read: bool },
+    /// The command has ended, the reading is missing.
+    Answered,
+    /// Both are there.
+    Fresh,
+}
+
+impl Query {
+    /// Asked just now.
+    pub(super) const ASKED: Self = Self::Asked { read: false };
+
+    pub(super) const fn reading(&mut self) {
+        match self {
+            Self::Asked { read } => *read = true,
+            Self::Answered => *self = Self::Fresh,
+            Self::Idle | Self::Fresh => {}
+        }
+    }
+
+    pub(super) const fn answered(&mut self) {
+        match self {
+            Self::Asked { read: true } => *self = Self::Fresh,
+            Self::Asked { read: false } => *self = Self::Answered,
+            Self::Idle | Self::Answered | Self::Fresh => {}
+        }
+    }
+}
+
+impl Line {
+    /// `onbattery` has been announced and not been taken back.
+    pub(super) fn announced(&self) -> bool {
+        match self {
+            Self::Battery(outage) => outage.announced,
+            Self::Test(test) => test.announced_as.as_ref().is_some_and(|outage| outage.announced),
+            Self::Unknown | Self::Mains(_) | Self::Transferred { .. } => false,
+        }
+    }
+}
+
+impl Mains {
+    pub(super) const fn new(since: Instant) -> Self {
+        Self { since, agreed: Streak::NONE, ended_test: None }
+    }
 }
 
 impl Outage {
+    /// No earlier than the end of hearsay.
+    pub(super) fn not_before(&self, at: Instant) -> Instant {
+        self.hearsay.map_or(at, |hearsay| at.max(hearsay.until))
+    }
+
     pub(super) const fn new(since: Instant, counted_from: Instant) -> Self {
         Self {
             since,
@@ -94,7 +172,9 @@ impl Outage {
             charge_low: Streak::NONE,
             runtime_low: Streak::NONE,
             first_charge: None,
-            not_before: None,
+            calibration: Streak::NONE,
+            tested: false,
+            hearsay: None,
         }
     }
 }

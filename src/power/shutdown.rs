@@ -1,6 +1,6 @@
 //! The decision to shut down, and what follows from it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::latch::{Closed, FOR_GOOD, KILL_AGAIN, Latch, Progress};
 use super::limits::{self, Grounds};
@@ -78,7 +78,10 @@ impl Machine {
 
     /// Whether the decided shutdown is still called for.
     pub(super) fn still_wanted(&self) -> bool {
-        self.remote || matches!(self.line, Line::Battery(_))
+        match self.latch.closed() {
+            Some(Closed { cause: Cause::Remote, .. }) => self.remote,
+            _ => matches!(self.line, Line::Battery(_)),
+        }
     }
 
     pub(super) fn report(&mut self, report: HookReport) {
@@ -98,8 +101,8 @@ impl Machine {
             closed.kill_at = if at_once { Some(now) } else { closed.kill_at.or(delayed) };
         }
         if leave {
-            self.run_timers();
-            self.order(Order::Exit);
+            let wait = if kill && at_once { KILL_AGAIN } else { Duration::ZERO };
+            self.exit_at = now.checked_add(wait);
         }
     }
 
@@ -117,7 +120,7 @@ impl Machine {
         let next = self
             .settings
             .kill_delay
-            .and_then(|delay| self.now.checked_add(delay.max(std::time::Duration::from_secs(1))));
+            .and_then(|delay| self.now.checked_add(delay.max(Duration::from_secs(1))));
         if let Some(closed) = self.latch.closed_mut() {
             closed.kill_at = next;
         }
@@ -126,6 +129,9 @@ impl Machine {
     }
 
     pub(super) fn kill_result(&mut self, outcome: &Result<String, String>) {
+        if self.exit_at.is_some() {
+            self.exit_at = Some(self.now);
+        }
         match outcome {
             Ok(words) => self.log(Priority::Warning, words.clone()),
             Err(words) => {
@@ -140,7 +146,11 @@ impl Machine {
 
     /// When mains will have been back for good after a shutdown that did not happen.
     pub(super) fn rearm_at(&self) -> Option<Instant> {
-        self.latch.closed()?;
+        let closed = self.latch.closed()?;
+        if closed.cause == Cause::Remote && !self.remote && self.on_battery_since().is_some() {
+            // Taken back, and still on battery: our own limits must count again.
+            return closed.ordered.checked_add(self.settings.shutdown_grace);
+        }
         self.mains_for_good_at()
     }
 
@@ -175,7 +185,7 @@ impl Machine {
             self.log(Priority::Alert, "Allowing logins");
         }
         let under_way = self.latch.closed().is_some_and(|closed| closed.progress == Progress::UnderWay);
-        if self.on_battery_since().is_some() && !under_way {
+        if matches!(self.line, Line::Transferred { .. } | Line::Battery(_)) && !under_way {
             self.log(
                 Priority::Alert,
                 "Stopped while on battery: this machine is now unguarded and will not be shut down when the battery \

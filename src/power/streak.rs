@@ -1,10 +1,20 @@
 //! Agreeing readings in a row: the only thing that makes a belief.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Readings closer together than this are one look: a glitch can outlast two transfers.
+const APART: Duration = Duration::from_millis(200);
 
 /// How many readings in a row have said that something is so, and since when.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Streak(Option<(Instant, u32)>);
+pub(super) struct Streak(Option<Run>);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Run {
+    since: Instant,
+    counted: Instant,
+    count: u32,
+}
 
 impl Streak {
     /// No reading yet.
@@ -14,14 +24,15 @@ impl Streak {
     pub(super) fn note(&mut self, says: bool, now: Instant) {
         self.0 = match (says, self.0) {
             (false, _) => None,
-            (true, None) => Some((now, 1)),
-            (true, Some((since, count))) => Some((since, count.saturating_add(1))),
+            (true, None) => Some(Run { since: now, counted: now, count: 1 }),
+            (true, Some(run)) if now.saturating_duration_since(run.counted) < APART => Some(run),
+            (true, Some(run)) => Some(Run { counted: now, count: run.count.saturating_add(1), ..run }),
         };
     }
 
     /// Since when, if at least `readings` have agreed.
     pub(super) fn since(self, readings: u32) -> Option<Instant> {
-        self.0.filter(|(_, count)| *count >= readings.max(1)).map(|(since, _)| since)
+        self.0.filter(|run| run.count >= readings.max(1)).map(|run| run.since)
     }
 
     /// Since when the last reading, alone or with others, says so.

@@ -43,11 +43,13 @@ pub(super) enum Timer {
     Rearm,
     /// The same, and SHUTDOWNGRACE over: the `powerfail` flag is stale.
     FlagStale,
+    /// `-t`: the daemon leaves once the shutdown is under way (and UPS power has been told off, with `-p`).
+    Exit,
 }
 
 impl Timer {
     /// All, in the order in which they fire when due at the same moment.
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::CommFailure,
         Self::CommSayAgain,
         Self::Cause,
@@ -61,6 +63,7 @@ impl Timer {
         Self::Annoy,
         Self::Rearm,
         Self::FlagStale,
+        Self::Exit,
     ];
 }
 
@@ -113,7 +116,7 @@ impl Machine {
             },
             Timer::OnBattery => {
                 let outage = self.outage().filter(|outage| !outage.announced)?;
-                outage.counted_from.checked_add(settings.on_battery_delay)
+                outage.counted_from.checked_add(settings.on_battery_delay).map(|at| outage.not_before(at))
             }
             Timer::Limit => {
                 let view = self.limits_view().filter(|_| self.latch == Latch::Armed)?;
@@ -124,10 +127,13 @@ impl Machine {
                 closed.again_at(settings.shutdown_grace).map(|at| self.not_in_doubt(at))
             }
             Timer::Kill => self.kill_due(),
-            Timer::NoLogin => self.no_login_at(),
+            Timer::NoLogin => {
+                self.no_login_at().map(|at| self.outage().map_or(at, |outage| outage.not_before(at)))
+            }
             Timer::Annoy => self.annoy_at(),
             Timer::Rearm => self.rearm_at(),
             Timer::FlagStale => self.flag_stale_at(),
+            Timer::Exit => self.exit_at,
         }
     }
 
@@ -179,6 +185,8 @@ impl Machine {
                     self.log(Priority::Warning, format!("No answer from the UPS: {reason}"));
                 }
                 self.comm = Comm::Lost { since, said_at: self.now, reason };
+                // Its end cannot be seen any more, so the limits must count by our clock.
+                self.test_is_an_outage();
             }
             Timer::CommSayAgain => {
                 self.log(Event::CommFailure.priority(), Event::CommFailure.text());
@@ -193,7 +201,9 @@ impl Machine {
                 if let Line::Battery(outage) = &mut self.line {
                     outage.announced = true;
                     // As scheduled, not as late as the loop was: a stall must not stretch TIMEOUT.
-                    outage.counted_from = at;
+                    let scheduled =
+                        outage.counted_from.checked_add(self.settings.on_battery_delay).unwrap_or(at);
+                    outage.counted_from = scheduled.min(at);
                     self.event(Event::OnBattery);
                 }
             }
@@ -223,6 +233,10 @@ impl Machine {
             Timer::FlagStale => {
                 self.powerfail = None;
                 self.order(Order::RemovePowerfail);
+            }
+            Timer::Exit => {
+                self.exit_at = None;
+                self.order(Order::Exit);
             }
         }
     }

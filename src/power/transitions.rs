@@ -1,19 +1,14 @@
 //! Readings, and the changes of the line that they make.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Order;
-use super::comm::Comm;
+use super::comm::{Comm, FIRST_CONTACT};
 use super::known::Taken;
-use super::machine::{Candidate, CauseQuery, Flag, Machine};
-use super::outage::{
-    CALIBRATION_AT_LEAST, CALIBRATION_CHARGE, CALIBRATION_ENDING, CALIBRATION_IF_UNKNOWN, Line, Mains,
-    Outage, SELF_TEST_LONGEST, Test,
-};
+use super::machine::{Candidate, Flag, Machine};
+use super::outage::{Hearsay, Line, Mains, Outage, Query};
 use super::streak::Streak;
-use crate::ups::{
-    Command, CommandResult, Event, Priority, Reading, SelfTestResult, StatusFlags, TransferCause,
-};
+use crate::ups::{Command, CommandResult, Event, Priority, Reading, StatusFlags};
 
 /// `changeme` comes again after this (power-events §6).
 const CHANGE_ME_AGAIN: Duration = Duration::from_secs(9 * 3600);
@@ -40,8 +35,10 @@ impl Machine {
                 self.comm = Comm::Silent { since: self.now, reason: reason.to_owned() };
                 // Readings from before and after a loss are no agreement.
                 self.candidate = None;
-                if matches!(self.line, Line::Transferred { .. }) {
-                    self.classify();
+                self.classify();
+                if self.on_battery_since().is_none() {
+                    self.low = Streak::NONE;
+                    self.emergency = Streak::NONE;
                 }
             }
         }
@@ -62,10 +59,9 @@ impl Machine {
             self.complain(what);
         }
         self.said = bits;
-        match self.cause {
-            CauseQuery::Asked { .. } => self.cause = CauseQuery::Asked { read: true },
-            CauseQuery::Answered => self.cause = CauseQuery::Fresh,
-            CauseQuery::Idle | CauseQuery::Fresh => {}
+        self.cause.reading();
+        if let Line::Mains(Mains { ended_test: Some(query), .. }) = &mut self.line {
+            query.reading();
         }
         let on_battery = bits.contains(StatusFlags::ONBATT);
         let low = bits.contains(StatusFlags::BATTLOW);
@@ -77,7 +73,9 @@ impl Machine {
         }
         self.replace_battery(bits.contains(StatusFlags::REPLACEBATT));
         self.line_says(on_battery, reading);
-        self.in_state(on_battery, bits, taken);
+        if self.candidate.is_none() {
+            self.in_state(bits, taken);
+        }
     }
 
     fn complain(&mut self, what: &str) {
@@ -116,24 +114,26 @@ impl Machine {
         };
         if believed == Some(on_battery) {
             self.candidate = None;
-            if !on_battery {
-                self.cause = CauseQuery::Idle;
-            }
+            return;
+        }
+        if believed.is_none() && !on_battery {
+            // Nothing is done because of it before another reading agrees, so it can be shown at once.
+            self.candidate = None;
+            self.line = Line::Mains(Mains::new(self.now));
             return;
         }
         let mut candidate = self
             .candidate
             .filter(|candidate| candidate.on_battery == on_battery)
             .unwrap_or(Candidate { on_battery, streak: Streak::NONE });
+        if on_battery && candidate.streak.first().is_none() {
+            self.cause = Query::Idle;
+            self.ask_cause();
+        }
         candidate.streak.note(true, self.now);
         self.candidate = Some(candidate);
-        if on_battery && self.cause == CauseQuery::Idle && self.known.transfer_cause.is_some() {
-            self.cause = CauseQuery::Asked { read: false };
-            self.order(Order::Command(Command::ReadTransferCause));
-        }
-        let agreed = candidate.streak.since(self.settings.confirm_polls);
-        let agreed = if Self::believed_at_once(reading) { candidate.streak.first() } else { agreed };
-        let Some(since) = agreed else { return };
+        let needed = if Self::believed_at_once(reading) { 1 } else { self.settings.confirm_polls };
+        let Some(since) = candidate.streak.since(needed) else { return };
         self.candidate = None;
         if on_battery {
             self.finish_test();
@@ -143,66 +143,51 @@ impl Machine {
         }
     }
 
-    /// What a reading means in the state that it has led to.
-    fn in_state(&mut self, on_battery: bool, bits: StatusFlags, taken: Taken) {
-        let now = self.now;
-        if self.candidate.is_some() {
-            return;
-        }
+    /// What a reading means in the state that it has led to, or confirms.
+    fn in_state(&mut self, bits: StatusFlags, taken: Taken) {
+        let calibrates = bits.contains(StatusFlags::CALIBRATION);
         match &mut self.line {
             Line::Unknown => {}
-            Line::Mains(_) => {
-                if self.cause == CauseQuery::Idle && self.result_is_in() {
-                    self.finish_test();
+            Line::Mains(mains) => {
+                mains.agreed.note(true, self.now);
+                if mains.agreed.since(self.settings.confirm_polls).is_some() {
+                    self.tidy_up();
                 }
+                self.finish_test_if_told();
             }
             Line::Transferred { .. } => {
-                let known = self.known.transfer_cause.is_none() || self.cause == CauseQuery::Fresh;
-                if known || bits.contains(StatusFlags::CALIBRATION) || self.known.line_is_dead() {
+                let said = self.known.transfer_cause.is_none() || self.cause == Query::Fresh;
+                if said || calibrates || self.known.line_is_dead() {
                     self.classify();
-                    if let Line::Battery(_) = self.line {
-                        self.note_limits(taken);
-                    }
                 }
             }
-            Line::Test(test) if on_battery => {
-                let calibrates = bits.contains(StatusFlags::CALIBRATION);
-                test.calibration_over.note(test.calibration && !calibrates, now);
-                let other_cause = !calibrates
-                    && self.cause == CauseQuery::Fresh
-                    && self.known.transfer_cause.is_some_and(|cause| cause != TransferCause::SelfTest);
-                let too_low =
-                    test.calibration && taken.charge.is_some_and(|charge| charge < CALIBRATION_CHARGE);
-                test.refuted.note(other_cause || too_low || self.known.line_is_dead(), now);
-                let n = self.settings.confirm_polls;
-                if test.refuted.since(n).is_some() {
-                    self.test_is_an_outage();
-                    self.note_limits(taken);
-                } else if test.calibration_over.since(n).is_some() {
-                    test.calibration = false;
-                    let by_start = test.since.checked_add(SELF_TEST_LONGEST).unwrap_or(now);
-                    test.until = now.checked_add(CALIBRATION_ENDING).unwrap_or(now).max(by_start);
-                    self.ask_cause();
-                }
+            Line::Test(_) => self.in_test(calibrates, taken),
+            Line::Battery(_) => {
+                self.note_limits(taken);
+                self.calibrates_after_all(calibrates);
             }
-            Line::Battery(_) if on_battery => self.note_limits(taken),
-            Line::Test(_) | Line::Battery(_) => {}
         }
     }
 
-    fn ask_cause(&mut self) {
+    /// Asks why the UPS transferred, if it is one that says.
+    pub(super) fn ask_cause(&mut self) {
         if self.known.transfer_cause.is_some() {
-            self.cause = CauseQuery::Asked { read: false };
+            self.cause = Query::ASKED;
             self.order(Order::Command(Command::ReadTransferCause));
         }
     }
 
-    fn note_limits(&mut self, taken: Taken) {
-        let now = self.now;
-        let level = self.settings.battery_level;
-        let minutes = self.settings.minutes;
+    /// Takes in what the limits are judged by.
+    pub(super) fn note_limits(&mut self, taken: Taken) {
+        let (now, n) = (self.now, self.settings.confirm_polls);
+        let (level, minutes) = (self.settings.battery_level, self.settings.minutes);
         let Line::Battery(outage) = &mut self.line else { return };
-        outage.not_before = None;
+        if let Some(hearsay) = &mut outage.hearsay {
+            hearsay.agreed.note(true, now);
+            if hearsay.agreed.since(n).is_some() {
+                outage.hearsay = None;
+            }
+        }
         if let Some(charge) = taken.charge {
             outage.charge_low.note(level.is_some_and(|limit| charge <= limit.0), now);
             outage.first_charge.get_or_insert((charge, now));
@@ -213,146 +198,90 @@ impl Machine {
     }
 
     /// An outage that an earlier run announced, and that has not been seen to end.
-    pub(super) fn take_over(&mut self, since: std::time::Instant, announced: bool) {
+    pub(super) fn take_over(&mut self, since: Instant, announced: bool) {
         let mut outage = Outage::new(since, since);
         outage.announced = announced;
         if announced {
-            outage.counted_from =
-                since.checked_add(self.settings.on_battery_delay).map_or(self.now, |at| at.min(self.now));
+            let counted_from = since.checked_add(self.settings.on_battery_delay);
+            outage.counted_from = counted_from.map_or(self.now, |at| at.min(self.now));
         }
-        outage.not_before = self.now.checked_add(super::comm::FIRST_CONTACT);
-        let seconds = self.now.saturating_duration_since(since).as_secs();
+        let until = self.now.checked_add(FIRST_CONTACT).unwrap_or(self.now);
+        outage.hearsay = Some(Hearsay { agreed: Streak::NONE, until });
         self.line = Line::Battery(outage);
+        let seconds = self.now.saturating_duration_since(since).as_secs();
         self.log(
             Priority::Warning,
             format!("On battery for {seconds} s already when this daemon started: that time counts."),
         );
     }
 
-    /// The transfer is announced as what it is, as far as can be told now.
-    pub(super) fn classify(&mut self) {
-        let Line::Transferred { since, .. } = self.line else { return };
-        let calibration = self.said.contains(StatusFlags::CALIBRATION);
-        let test = calibration
-            || self.known.transfer_cause == Some(TransferCause::SelfTest) && self.cause_is_fresh();
-        self.counters.transfers = self.counters.transfers.saturating_add(1);
-        self.counters.on_battery_at = Some(since);
-        self.cause = CauseQuery::Idle;
-        if test && !self.known.line_is_dead() {
-            let longest = if calibration { self.calibration_longest() } else { SELF_TEST_LONGEST };
-            self.line = Line::Test(Test {
-                since,
-                until: since.checked_add(longest).unwrap_or(self.now),
-                calibration,
-                refuted: Streak::NONE,
-                calibration_over: Streak::NONE,
-            });
-            self.event(Event::StartSelfTest);
-        } else {
-            self.line = Line::Battery(Outage::new(since, self.now));
-            self.event(Event::PowerOut);
-        }
-    }
-
-    fn cause_is_fresh(&self) -> bool {
-        matches!(self.cause, CauseQuery::Fresh)
-    }
-
-    fn calibration_longest(&self) -> Duration {
-        self.known.runtime.map_or(CALIBRATION_IF_UNKNOWN, |runtime| {
-            Duration::try_from_secs_f64(runtime.value * 120.0)
-                .unwrap_or(CALIBRATION_IF_UNKNOWN)
-                .max(CALIBRATION_AT_LEAST)
-        })
-    }
-
-    /// A test has turned out to be an outage: it is announced by `onbattery` and its limits count from now.
-    pub(super) fn test_is_an_outage(&mut self) {
-        let Line::Test(test) = &self.line else { return };
-        let mut outage = Outage::new(test.since, self.now);
-        outage.announced = true;
-        self.line = Line::Battery(outage);
-        self.event(Event::OnBattery);
-    }
-
+    /// The load runs from mains again.
     fn mains_is_back(&mut self) {
-        if matches!(self.line, Line::Transferred { .. }) {
-            self.classify();
-        }
+        self.classify();
         let now = self.now;
-        let was = std::mem::replace(&mut self.line, Line::Mains(Mains { since: now, ended_test: None }));
-        self.cause = CauseQuery::Idle;
-        let since = match was {
-            Line::Unknown | Line::Mains(_) => {
-                if self.powerfail == Some(Flag::Stale) {
-                    self.powerfail = None;
-                    self.order(Order::RemovePowerfail);
-                    self.log(
-                        Priority::Notice,
-                        "Removed the powerfail flag that an earlier power failure left behind.",
-                    );
-                }
-                self.order(Order::RemoveNologin);
-                return;
-            }
-            Line::Transferred { since, .. } => since,
-            Line::Test(test) => {
+        let Some(since) = self.on_battery_since() else { return };
+        let was = std::mem::replace(&mut self.line, Line::Mains(Mains::new(now)));
+        self.cause = Query::Idle;
+        if let Some(closed) = self.latch.closed_mut() {
+            // The next outage may find the machine running, its shutdown cancelled: that needs a new order first.
+            closed.kill_at = None;
+        }
+        self.counters.off_battery_at = Some(now);
+        self.counters.total = self.counters.total.saturating_add(now.saturating_duration_since(since));
+        match was {
+            Line::Test(test) if test.announced_as.is_none() => {
                 self.counters.last_self_test_at = Some(test.since);
-                self.line = Line::Mains(Mains { since: now, ended_test: Some(test.since) });
+                self.line = Line::Mains(Mains { ended_test: Some(Query::ASKED), ..Mains::new(now) });
                 self.order(Order::Command(Command::ReadSelfTest));
-                test.since
             }
-            Line::Battery(outage) => {
-                if outage.announced {
+            was => {
+                if was.announced() {
                     self.event(Event::OffBattery);
                 }
                 self.event(Event::MainsBack);
-                outage.since
             }
-        };
+        }
         if std::mem::take(&mut self.no_login) {
             self.log(Priority::Alert, "Allowing logins");
         }
         self.order(Order::RemoveNologin);
-        self.counters.off_battery_at = Some(now);
-        self.counters.total = self.counters.total.saturating_add(now.saturating_duration_since(since));
+    }
+
+    /// Mains is confirmed: removes what an earlier run left behind.
+    fn tidy_up(&mut self) {
+        if self.tidied {
+            return;
+        }
+        self.tidied = true;
+        self.order(Order::RemoveNologin);
         if self.powerfail == Some(Flag::Stale) {
             self.powerfail = None;
             self.order(Order::RemovePowerfail);
+            self.log(
+                Priority::Notice,
+                "Removed the powerfail flag that an earlier power failure left behind.",
+            );
         }
-    }
-
-    /// A result is there that is no "in progress".
-    fn result_is_in(&self) -> bool {
-        false
-    }
-
-    /// Tells the result of a self test that has ended, as it is known now.
-    pub(super) fn finish_test(&mut self) {
-        let Line::Mains(mains) = &mut self.line else { return };
-        if mains.ended_test.take().is_none() {
-            return;
-        }
-        let result = self.known.self_test.map_or("Not supported", SelfTestResult::log_text);
-        self.log(Priority::Alert, format!("UPS Self Test completed: {result}"));
-        self.order(Order::Hook(Event::EndSelfTest));
     }
 
     pub(super) fn command_result(&mut self, result: &CommandResult) {
         match (result.command, &result.outcome) {
-            (Command::ReadTransferCause, Ok(_)) => match self.cause {
-                CauseQuery::Asked { read: true } => {
-                    self.cause = CauseQuery::Fresh;
+            (Command::ReadTransferCause, outcome) => {
+                self.cause.answered();
+                if outcome.is_err() {
+                    self.cause = Query::Idle;
+                }
+                if matches!(self.cause, Query::Fresh | Query::Idle) {
                     self.classify();
                 }
-                CauseQuery::Asked { read: false } => self.cause = CauseQuery::Answered,
-                CauseQuery::Idle | CauseQuery::Answered | CauseQuery::Fresh => {}
-            },
-            (Command::ReadTransferCause, Err(_)) => {
-                self.cause = CauseQuery::Idle;
-                self.classify();
             }
-            (Command::ReadSelfTest, _) => self.finish_test(),
+            (Command::ReadSelfTest, Ok(_)) => {
+                if let Line::Mains(Mains { ended_test: Some(query), .. }) = &mut self.line {
+                    query.answered();
+                }
+                self.finish_test_if_told();
+            }
+            (Command::ReadSelfTest, Err(_)) => self.finish_test(),
             (Command::KillPower, outcome) => self.kill_result(outcome),
             (
                 Command::Poll
