@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::surroundings;
+use crate::act::Fallback;
 use crate::config::directives::{self, Directive, Reload, SECTIONS};
 use crate::config::{Config, DEFAULT_PATH, Diagnostic, DriverKind, NoLogon, Origin, Parsed, Severity, load};
 
@@ -38,7 +39,8 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         },
         Ok(Task::Check(path)) => match load(&path) {
             Ok(parsed) => {
-                let text = report(&parsed, &surroundings::examine(&parsed));
+                let ways_down = Fallback::armed(parsed.config.shutdown_cmd.clone()).describe();
+                let text = report(&parsed, &surroundings::examine(&parsed, &ways_down), &ways_down);
                 print(&text, if parsed.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
             }
             Err(error) => complain(&error.to_string(), UNREADABLE),
@@ -82,13 +84,13 @@ fn complain(text: &str, code: u8) -> ExitCode {
 }
 
 /// Everything there is to say. What matters most comes last, where a terminal shows it.
-pub fn report(parsed: &Parsed, surroundings: &[Diagnostic]) -> String {
+pub fn report(parsed: &Parsed, surroundings: &[Diagnostic], ways_down: &[String]) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "Effective values of {}\n", parsed.name);
     values(&mut out, parsed);
     if parsed.config.ups_type.is_some() {
         let _ = writeln!(out, "What will happen\n");
-        story(&mut out, parsed);
+        story(&mut out, parsed, ways_down);
     }
     let errors: Vec<&Diagnostic> = parsed.of(Severity::Error).collect();
     let warnings: Vec<&Diagnostic> = parsed.of(Severity::Warning).chain(surroundings).collect();
@@ -148,7 +150,7 @@ fn values(out: &mut String, parsed: &Parsed) {
 }
 
 /// The configuration as a story: what is watched, when the machine goes down, and how.
-fn story(out: &mut String, parsed: &Parsed) {
+fn story(out: &mut String, parsed: &Parsed, ways_down: &[String]) {
     let config = &parsed.config;
     let mut tell = |what: &str, text: String| {
         let _ = writeln!(out, "  {what:<11} {text}");
@@ -173,11 +175,13 @@ fn story(out: &mut String, parsed: &Parsed) {
         tell("", format!("off: {}", off.join(", ")));
     }
     tell("How", format!("{} doshutdown", config.script_dir.join("apccontrol").display()));
-    let fallback = config
-        .shutdown_cmd
-        .as_deref()
-        .unwrap_or("the first that exists of systemctl, shutdown, poweroff, halt");
-    tell("", format!("if that fails: {fallback}"));
+    tell(
+        "",
+        format!("if that fails: {}", ways_down.first().map_or("the kernel switches off", String::as_str)),
+    );
+    for way in ways_down.iter().skip(1) {
+        tell("", format!("if that fails: {way}"));
+    }
     tell("", format!("if still up and on battery {} later: again", seconds(config.shutdown_grace.as_secs())));
     if config.kill_delay > 0 {
         let delay = u64::from(config.kill_delay.unsigned_abs());

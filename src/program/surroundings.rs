@@ -10,14 +10,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::{Diagnostic, DriverKind, NoLogon, Origin, Parsed, Severity};
-use crate::sys::access;
+use crate::sys::{access, reason};
 
 /// What is missing or not permitted, as warnings that name the line of the directive. Reads the file system and changes
-/// nothing on it.
-pub fn examine(parsed: &Parsed) -> Vec<Diagnostic> {
+/// nothing on it. `ways_down` are the commands that would shut the machine down, as [`crate::act::Fallback::describe`]
+/// gives them.
+pub fn examine(parsed: &Parsed, ways_down: &[String]) -> Vec<Diagnostic> {
     let mut found = Found { parsed, warnings: Vec::new() };
     found.hooks();
-    found.shutdown_command();
+    found.shutdown_command(ways_down);
     found.folders();
     found.records();
     found.device();
@@ -75,7 +76,12 @@ impl Found<'_> {
         }
     }
 
-    fn shutdown_command(&mut self) {
+    fn shutdown_command(&mut self, ways_down: &[String]) {
+        if ways_down.is_empty() {
+            let text = "there is no systemctl, shutdown, poweroff or halt on this machine: if the hook fails, the kernel is told \
+                        to write the disks and switch off, with no service stopped; give the command that shuts down";
+            self.warn("SHUTDOWNCMD", text.to_owned());
+        }
         let Some(command) = self.parsed.config.shutdown_cmd.clone() else { return };
         // What is not a plain path is left to the shell to find.
         let program = PathBuf::from(command.split_whitespace().next().unwrap_or(""));
@@ -110,7 +116,7 @@ impl Found<'_> {
         } else if let Err(error) = access::writable(dir) {
             self.warn(
                 keyword,
-                format!("cannot write in {}: {}: {effect}{}", dir.display(), words(&error), as_whom()),
+                format!("cannot write in {}: {}: {effect}{}", dir.display(), reason(&error), as_whom()),
             );
         }
     }
@@ -140,7 +146,7 @@ impl Found<'_> {
         } else if path.exists() {
             if let Err(error) = access::writable(path) {
                 let text =
-                    format!("cannot write to {}: {}: {effect}{}", path.display(), words(&error), as_whom());
+                    format!("cannot write to {}: {}: {effect}{}", path.display(), reason(&error), as_whom());
                 self.warn(keyword, text);
             }
         } else {
@@ -231,14 +237,6 @@ fn as_whom() -> &'static str {
         ""
     } else {
         " (asked as an ordinary user; ask again as the user that mainsd runs as)"
-    }
-}
-
-fn words(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => "permission denied",
-        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only",
-        _ => "it does not exist or cannot be reached",
     }
 }
 

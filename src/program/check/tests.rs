@@ -3,6 +3,11 @@
 use super::*;
 use crate::config::parse;
 
+/// Ways to shut down, as another machine might have them.
+fn ways() -> Vec<String> {
+    ["/sbin/shutdown -h now", "/sbin/poweroff"].map(str::to_owned).to_vec()
+}
+
 const FIVE_MISTAKES: &str = "\
 ## apcupsd.conf v1.1 ##
 UPSCABLE usb
@@ -18,7 +23,7 @@ NETSERVER yes
 #[test]
 fn a_file_with_five_mistakes_shows_all_five_at_the_end() {
     let parsed = parse(FIVE_MISTAKES.as_bytes(), "/etc/apcupsd/apcupsd.conf");
-    let text = report(&parsed, &[]);
+    let text = report(&parsed, &[], &ways());
     let (_, problems) = text.split_once("\nWarnings\n").unwrap();
     assert_eq!(
         problems,
@@ -40,7 +45,7 @@ Errors
 #[test]
 fn each_value_is_shown_with_where_it_comes_from() {
     let parsed = parse(b"UPSCABLE smart\nUPSTYPE usb\nMINUTES 3\nDEVICE /dev/ttyS0\n", "/etc/a/b.conf");
-    let text = report(&parsed, &[]);
+    let text = report(&parsed, &[], &ways());
     for line in [
         "    UPSTYPE         b.conf:2                usb\n",
         "    UPSCABLE        because of UPSTYPE      usb\n",
@@ -60,13 +65,15 @@ fn each_value_is_shown_with_where_it_comes_from() {
 #[test]
 fn settings_for_the_test_program_are_shown_only_if_set() {
     let parsed = parse(b"UPSTYPE usb\nLOWBATT 5\n", "t");
-    assert!(report(&parsed, &[]).contains("    LOWBATT         t:2                     5 minutes\n"));
+    assert!(
+        report(&parsed, &[], &ways()).contains("    LOWBATT         t:2                     5 minutes\n")
+    );
 }
 
 #[test]
 fn the_story_says_when_the_machine_shuts_down() {
     let story = |lines: &str| {
-        let text = report(&parse(format!("UPSTYPE usb\n{lines}").as_bytes(), "t"), &[]);
+        let text = report(&parse(format!("UPSTYPE usb\n{lines}").as_bytes(), "t"), &[], &ways());
         let (_, story) = text.split_once("What will happen\n\n").unwrap();
         story.split("\n\n").next().unwrap().to_owned()
     };
@@ -82,7 +89,8 @@ fn the_story_says_when_the_machine_shuts_down() {
               - the mains have been away for 606 seconds (10:06 minutes): TIMEOUT after ONBATTERYDELAY (TIMEOUT)
               off: MINUTES
   How         /etc/apcupsd/apccontrol doshutdown
-              if that fails: the first that exists of systemctl, shutdown, poweroff, halt
+              if that fails: /sbin/shutdown -h now
+              if that fails: /sbin/poweroff
               if still up and on battery 300 seconds (5:00 minutes) later: again
               200 seconds (3:20 minutes) after its start the UPS is told to cut its power, whether the machine is down or not
   Clients     TCP and UDP port 3551 at 127.0.0.1 ::1, from this machine only
@@ -98,16 +106,16 @@ fn the_story_says_when_the_machine_shuts_down() {
 
 #[test]
 fn a_passphrase_is_not_shown() {
-    let text = report(&parse(b"UPSTYPE pcnet\nDEVICE 10.0.0.1:apc:geheim:3052", "t"), &[]);
+    let text = report(&parse(b"UPSTYPE pcnet\nDEVICE 10.0.0.1:apc:geheim:3052", "t"), &[], &ways());
     assert!(!text.contains("geheim") && text.contains("10.0.0.1:apc:***"), "{text}");
-    let text = report(&parse(b"UPSTYPE snmp\nDEVICE card:161:APC:geheim", "t"), &[]);
+    let text = report(&parse(b"UPSTYPE snmp\nDEVICE card:161:APC:geheim", "t"), &[], &ways());
     assert!(!text.contains("geheim") && text.contains("card:161:APC:***"), "{text}");
 }
 
 #[test]
 fn warnings_of_the_surroundings_stand_with_those_of_the_file() {
     let parsed = parse(b"UPSTYPE usb\nSCRIPTDIR /nonexistent", "t");
-    let text = report(&parsed, &surroundings::examine(&parsed));
+    let text = report(&parsed, &surroundings::examine(&parsed, &ways()), &ways());
     assert!(
         text.contains("\nWarnings\n\n  t:2: SCRIPTDIR: /nonexistent/apccontrol does not exist"),
         "{text}"

@@ -34,7 +34,10 @@ impl Home {
         );
         let parsed = parse(text.as_bytes(), "t.conf");
         assert!(!parsed.has_errors(), "{:?}", parsed.diagnostics);
-        examine(&parsed).iter().map(|d| d.to_string().replace(&dir.to_string(), "DIR")).collect()
+        examine(&parsed, &["poweroff".to_owned()])
+            .iter()
+            .map(|d| d.to_string().replace(&dir.to_string(), "DIR"))
+            .collect()
     }
 }
 
@@ -126,7 +129,7 @@ fn a_folder_that_may_not_be_written_is_told_to_those_who_may_not() {
     if access::is_root() {
         assert_eq!(warnings, [""; 0], "root may write everywhere");
     } else {
-        one(warnings, "t.conf:3: PWRFAILDIR: cannot write in DIR/flags: permission denied: the flag");
+        one(warnings, "t.conf:3: PWRFAILDIR: cannot write in DIR/flags: Permission denied: the flag");
     }
 }
 
@@ -152,4 +155,16 @@ fn a_serial_port_that_is_not_there_is_told() {
     let home = Home::new("serial");
     let warnings = home.warnings("UPSTYPE apcsmart\nDEVICE /dev/nonexistent0\nLOCKFILE DIR/flags");
     one(warnings, "t.conf:8: DEVICE: /dev/nonexistent0 does not exist now");
+}
+
+#[test]
+fn a_machine_without_a_command_that_shuts_down_is_told() {
+    let home = Home::new("ways");
+    assert_eq!(home.warnings(""), [""; 0]);
+    let parsed = parse(b"UPSTYPE usb", "t.conf");
+    let found = examine(&parsed, &[]);
+    assert!(
+        found.iter().any(|d| d.keyword == "SHUTDOWNCMD" && d.text.starts_with("there is no systemctl")),
+        "{found:?}"
+    );
 }
