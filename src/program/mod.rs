@@ -16,6 +16,7 @@ use std::process::ExitCode;
 pub mod access;
 pub mod check;
 pub mod daemon;
+pub mod demo;
 pub mod surroundings;
 
 /// `<version> (<date>)`: the first two words of `VERSION` (status-fields §1 row 3).
@@ -43,6 +44,7 @@ fn by_first_argument(mut args: Vec<OsString>) -> ExitCode {
         "apcaccess" => access::main(args.split_off(1)),
         "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, args.split_off(1)),
         "check" => check::main(args.split_off(1)),
+        "demo" => demo::main(args.split_off(1)),
         "" => daemon::main(daemon::CalledAs::Mainsd, args),
         option if option.starts_with('-') => daemon::main(daemon::CalledAs::Mainsd, args),
         other => {

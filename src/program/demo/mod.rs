@@ -1,0 +1,123 @@
+//! `mainsd demo`: the whole daemon on a simulated UPS, watched live.
+//!
+//! The loop, the power machine, the hooks and port 3551 are the daemon's own; only the UPS is simulated, the hooks only
+//! print, and everything lies in a temporary folder. `--speed` makes the loop's clock run faster, so that every delay,
+//! limit and debounce keeps its proportion to the story.
+
+#![allow(clippy::disallowed_methods, reason = "the moment of the start is read here")]
+
+mod gauge;
+mod options;
+mod plain;
+mod screen;
+mod show;
+mod stage;
+mod story;
+mod style;
+mod view;
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use options::{Action, Options, parse, usage};
+use plain::Plain;
+use screen::Screen;
+use show::{Face, Show};
+use stage::Stage;
+
+use crate::config::{self, Config};
+use crate::daemon::{Clock, EventLoop, House, Invocation, Parts, SimulatedDriver, settings};
+use crate::power::AtStart;
+use crate::report::Stamp;
+use crate::sys::{clock, process};
+
+/// Runs the demonstration; `args` follow the word `demo`.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    let shown = match parse(args) {
+        Ok(Action::Run(options)) => run(options),
+        Ok(Action::Help) => {
+            print!("{}", usage());
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => Err(format!("{error}\n{}", usage().trim_end())),
+    };
+    match shown {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mainsd: demo: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> Result<(), String> {
+    let stage = Stage::set()?;
+    let config = load(&stage)?;
+    let clock = Clock::faster(options.speed);
+    let now = clock.now();
+    let script = options.scenario.script();
+    let driver = SimulatedDriver::new(script.clone(), settings::poll_time(&config), 1.0, now);
+    let mut house = House::new(
+        Parts {
+            how: invocation(&stage),
+            config,
+            driver: Box::new(driver),
+            at_start: AtStart::default(),
+            hostname: process::hostname(),
+            start_time: stamp(),
+        },
+        now,
+    );
+    let mut event_loop = EventLoop::new(clock).map_err(|error| error.to_string())?;
+    let on_terminal = io::stdout().is_terminal();
+    let screen = if options.plain { None } else { Screen::take() };
+    let face = match screen {
+        Some(screen) => Face::Live(screen),
+        None => match Plain::begin(io::stdout(), options.scenario.name(), options.speed, stage.port()) {
+            Ok(plain) => Face::Plain(plain),
+            Err(_) => return Ok(()),
+        },
+    };
+    let once = (!on_terminal).then(|| script.length()).filter(|length| !length.is_zero());
+    let mut show = Show::new(stage, face, script, options, now, once);
+    let exit = event_loop.run(&mut house, &mut show).map_err(|error| error.to_string())?;
+    let length = show.elapsed(clock.now());
+    let (live, stage) = show.end();
+    event_loop.close(&mut house, exit);
+    drop(stage);
+    if live {
+        println!("mainsd demo ended after {}; nothing was touched.", view::clock(length).trim());
+    }
+    Ok(())
+}
+
+fn load(stage: &Stage) -> Result<Config, String> {
+    let parsed = config::load(&stage.config_file()).map_err(|error| error.to_string())?;
+    if let Some(error) = parsed.of(config::Severity::Error).next() {
+        return Err(format!("the demonstration's own configuration: {error}"));
+    }
+    Ok(parsed.config)
+}
+
+fn invocation(stage: &Stage) -> Invocation {
+    Invocation {
+        name: "mainsd",
+        version: super::VERSION,
+        config_file: stage.config_file(),
+        pid_file: None,
+        foreground: false,
+        kill_on_powerfail: false,
+        term_on_powerfail: false,
+        dry_run: true,
+        syslog: false,
+        stderr: false,
+        surroundings: |_| Vec::new(),
+    }
+}
+
+fn stamp() -> Stamp {
+    let wall = SystemTime::now();
+    Stamp::new(clock::unix_seconds(wall), clock::local(wall).utc_offset)
+}

@@ -1,0 +1,128 @@
+//! What watches the daemon from the inside and shows it.
+
+use std::io::{self, Stdout};
+use std::time::{Duration, Instant};
+
+use super::options::Options;
+use super::plain::Plain;
+use super::screen::Screen;
+use super::stage::Stage;
+use super::story::{Happening, History, RecentEvents, coming_up};
+use super::view::{Scene, render};
+use crate::daemon::{Exit, House, Observer};
+use crate::link::simulated::Script;
+use crate::ups::Priority;
+
+/// Real time from one frame to the next: calm, and soon enough after a resize.
+const FRAME: Duration = Duration::from_millis(250);
+
+/// How it is shown.
+#[derive(Debug)]
+pub enum Face {
+    /// The live view.
+    Live(Screen),
+    /// Lines.
+    Plain(Plain<Stdout>),
+}
+
+/// Shows the daemon while it runs.
+#[derive(Debug)]
+pub struct Show {
+    stage: Stage,
+    face: Face,
+    script: Script,
+    options: Options,
+    began_at: Instant,
+    /// The story is told once, this long.
+    once: Option<Duration>,
+    events: RecentEvents,
+    history: History,
+}
+
+impl Show {
+    /// A show that begins at `now`; with `once`, it ends after that span.
+    #[must_use]
+    pub fn new(
+        stage: Stage,
+        face: Face,
+        script: Script,
+        options: Options,
+        now: Instant,
+        once: Option<Duration>,
+    ) -> Self {
+        Self {
+            stage,
+            face,
+            script,
+            options,
+            began_at: now,
+            once,
+            events: RecentEvents::default(),
+            history: History::default(),
+        }
+    }
+
+    /// Time since the beginning, on the demonstration's clock.
+    #[must_use]
+    pub fn elapsed(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.began_at)
+    }
+
+    /// Gives the terminal back. Whether it was the live view, and the folder.
+    #[must_use]
+    pub fn end(self) -> (bool, Stage) {
+        (matches!(self.face, Face::Live(_)), self.stage)
+    }
+
+    fn show(&mut self, house: &mut House, now: Instant) -> io::Result<()> {
+        let elapsed = self.elapsed(now);
+        while let Some((priority, text)) = house.take_line() {
+            self.happened(elapsed, Happening::Event(priority, text))?;
+        }
+        while let Some(arguments) = self.stage.next_hook() {
+            self.happened(elapsed, Happening::Hook(arguments))?;
+        }
+        let snapshot = house.snapshot(now);
+        self.history.observe(elapsed, snapshot);
+        match &mut self.face {
+            Face::Plain(plain) => plain.values(elapsed, snapshot),
+            Face::Live(screen) => {
+                let scene = Scene {
+                    snapshot,
+                    events: &self.events,
+                    history: &self.history,
+                    elapsed,
+                    coming: coming_up(&self.script, elapsed),
+                    scenario: self.options.scenario.name(),
+                    speed: self.options.speed,
+                    port: self.stage.port(),
+                };
+                screen.paint(render(&scene, screen.size(), screen.style()))
+            }
+        }
+    }
+
+    fn happened(&mut self, at: Duration, happening: Happening) -> io::Result<()> {
+        // Lines about the daemon itself are for its log.
+        if matches!(happening, Happening::Event(Priority::Info | Priority::Notice, _)) {
+            return Ok(());
+        }
+        if let Face::Plain(plain) = &mut self.face {
+            plain.happened(at, &happening)?;
+        }
+        self.events.push(at, happening);
+        Ok(())
+    }
+}
+
+impl Observer for Show {
+    fn turn(&mut self, house: &mut House, now: Instant) -> Option<Instant> {
+        // Begins with the first turn: what the start has logged is not part of the story.
+        house.keep_lines();
+        let over = self.once.is_some_and(|length| self.elapsed(now) >= length);
+        if self.show(house, now).is_err() || over {
+            house.request_exit(Exit::Done);
+        }
+        Some(now + FRAME.mul_f64(self.options.speed))
+    }
+}

@@ -1,0 +1,139 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::link::simulated::{Action, Model};
+
+const PLAIN: Style = Style { colour: false, unicode: true };
+
+/// A UPS a few seconds into an outage, as the daemon would show it.
+struct Stage {
+    snapshot: Snapshot,
+    events: RecentEvents,
+    history: History,
+}
+
+impl Stage {
+    fn on_battery() -> Self {
+        let mut model = Model::default();
+        let mut stage = Self {
+            snapshot: Snapshot { identity: model.identity(), ..Snapshot::default() },
+            events: RecentEvents::default(),
+            history: History::default(),
+        };
+        stage.snapshot.facts.battery_level = 5;
+        stage.snapshot.facts.minutes = 3;
+        model.apply(Action::Lapse(60.0));
+        for half_second in 0..40 {
+            if half_second == 20 {
+                model.apply(Action::Mains(false));
+            }
+            model.advance(Duration::from_millis(500));
+            stage.snapshot.values = model.values();
+            stage.snapshot.flags = model.status();
+            stage.history.observe(Duration::from_millis(500 * half_second), &stage.snapshot);
+        }
+        stage.snapshot.time_on_battery = Duration::from_secs(10);
+        for (at, event, hook) in
+            [(10, "Power failure.", "powerout"), (16, "Running on UPS batteries.", "onbattery")]
+        {
+            stage.events.push(Duration::from_secs(at), Happening::Event(Priority::Alert, event.to_owned()));
+            stage.events.push(Duration::from_secs(at), Happening::Hook(format!("{hook} demo 1 1")));
+        }
+        stage
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene {
+            snapshot: &self.snapshot,
+            events: &self.events,
+            history: &self.history,
+            elapsed: Duration::from_secs(20),
+            coming: Some((Duration::from_millis(11_500), "mains returns")),
+            scenario: "outage",
+            speed: 1.0,
+            port: 3551,
+        }
+    }
+
+    fn page(&self, size: Size) -> String {
+        render(&self.scene(), size, PLAIN).join("\n")
+    }
+}
+
+#[test]
+fn an_outage_in_an_ordinary_window() {
+    let page: Vec<String> =
+        Stage::on_battery().page((80, 24)).lines().map(|line| line.trim_end().to_owned()).collect();
+    assert_eq!(page, GOLDEN.lines().collect::<Vec<_>>(), "\n{}", page.join("\n"));
+}
+
+/// Trailing spaces are not kept in the file.
+const GOLDEN: &str = include_str!("outage-80x24.txt");
+
+#[test]
+fn every_state_has_its_word() {
+    let table = [
+        (StatusFlags::default(), "STARTING"),
+        (StatusFlags::ONLINE, "ON MAINS"),
+        (StatusFlags::ONLINE | StatusFlags::BOOST, "raises it"),
+        (StatusFlags::ONLINE | StatusFlags::TRIM, "lowers it"),
+        (StatusFlags::ONLINE | StatusFlags::REPLACEBATT, "must be replaced"),
+        (StatusFlags::ONBATT, "ON BATTERY   for 10 s"),
+        (StatusFlags::ONBATT | StatusFlags::BATTLOW, "BATTERY LOW"),
+        (StatusFlags::ONBATT | StatusFlags::CALIBRATION, "CALIBRATION"),
+        (StatusFlags::ONBATT | StatusFlags::COMMLOST, "NO CONTACT"),
+        (StatusFlags::ONBATT | StatusFlags::COMMLOST | StatusFlags::SHUTDOWN, "SHUTTING DOWN"),
+    ];
+    for (flags, words) in table {
+        let mut stage = Stage::on_battery();
+        stage.snapshot.flags = flags;
+        assert!(stage.page((80, 24)).contains(words), "{flags:?}: {}", stage.page((80, 24)));
+    }
+    let mut stage = Stage::on_battery();
+    stage.snapshot.values.transfer_cause = Some(TransferCause::SelfTest);
+    assert!(stage.page((80, 24)).contains("SELF TEST"));
+}
+
+#[test]
+fn a_ups_that_says_nothing_yet_is_shown_without_numbers() {
+    let stage =
+        Stage { snapshot: Snapshot::default(), events: RecentEvents::default(), history: History::default() };
+    let page = stage.page((80, 24));
+    assert!(
+        page.contains("STARTING") && page.contains("-- min") && page.contains("Events appear here."),
+        "{page}"
+    );
+}
+
+#[test]
+fn the_state_is_the_last_thing_a_small_window_gives_up() {
+    let stage = Stage::on_battery();
+    for rows in 1..24 {
+        assert!(stage.page((80, rows)).contains("ON BATTERY"), "{rows} rows");
+    }
+    assert!(stage.page((80, 8)).contains("mainsd status 127.0.0.1:3551"));
+    assert!(stage.page((30, 24)).contains("mainsd status 127.0.0.1:3551"));
+}
+
+proptest! {
+    #[test]
+    fn a_frame_never_exceeds_its_window(columns in 0u16..200, rows in 0u16..80, colour: bool, unicode: bool) {
+        let stage = Stage::on_battery();
+        let lines = render(&stage.scene(), (columns, rows), Style { colour, unicode });
+        prop_assert!(lines.len() <= usize::from(rows));
+        for line in lines {
+            let mut shown = 0;
+            let mut escape = false;
+            for c in line.chars() {
+                match c {
+                    '\x1b' => escape = true,
+                    'm' if escape => escape = false,
+                    _ if escape => {}
+                    _ => shown += 1,
+                }
+                prop_assert!(unicode || c.is_ascii(), "{line}");
+            }
+            prop_assert!(shown <= usize::from(columns), "{shown}: {line}");
+        }
+    }
+}
