@@ -66,11 +66,11 @@ mod tests {
     #[test]
     fn each_change_names_old_and_new_and_whether_it_waits_for_a_restart() {
         assert_eq!(
-            between("EVENTSFILE /a\nMINUTES 3", "TIMEOUT 60\nNISPORT 3552\nMINUTES -1"),
+            between("EVENTSFILE /a\nMINUTES 3", "TIMEOUT 60\nDEVICE 1-1\nMINUTES -1"),
             [
+                ("DEVICE: (automatic), now 1-1".to_owned(), false),
                 ("MINUTES: 3 minutes, now off".to_owned(), true),
                 ("TIMEOUT: off, now 60 seconds".to_owned(), true),
-                ("NISPORT: 3551, now 3552".to_owned(), false),
                 ("EVENTSFILE: /a, now (none)".to_owned(), true),
             ]
         );

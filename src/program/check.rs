@@ -207,7 +207,7 @@ fn watched(config: &Config) -> String {
     match config.ups_type {
         Some(DriverKind::Usb) if config.device.is_empty() => "the first UPS found on USB".to_owned(),
         Some(DriverKind::Usb) => format!("the UPS {device} on USB"),
-        Some(DriverKind::Test) => "no UPS: UPSTYPE test".to_owned(),
+        Some(DriverKind::Test) => "a simulated UPS (UPSTYPE test); the shutdown is real".to_owned(),
         Some(driver) => format!("the UPS at {device}, by {}", driver.word()),
         None => "nothing".to_owned(),
     }

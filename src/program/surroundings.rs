@@ -9,6 +9,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::act::Fallback;
 use crate::config::{Diagnostic, DriverKind, NoLogon, Origin, Parsed, Severity};
 use crate::sys::{access, reason};
 
@@ -25,6 +26,12 @@ pub fn examine(parsed: &Parsed, ways_down: &[String]) -> Vec<Diagnostic> {
     found.addresses();
     found.file_itself();
     found.warnings
+}
+
+/// [`examine`] with the commands of this machine, as lines for a log.
+pub fn warnings(parsed: &Parsed) -> Vec<String> {
+    let ways_down = Fallback::armed(parsed.config.shutdown_cmd.clone()).describe();
+    examine(parsed, &ways_down).iter().map(ToString::to_string).collect()
 }
 
 struct Found<'a> {
@@ -96,15 +103,18 @@ impl Found<'_> {
         let config = &self.parsed.config;
         let powerfail = config.powerfail_dir.clone();
         let nologin = (config.no_logon != NoLogon::Disable).then(|| config.nologin_dir.clone());
-        let serial = matches!(config.ups_type, Some(DriverKind::ApcSmart | DriverKind::Dumb));
-        let lock = serial.then(|| config.lock_dir.clone());
+        let unlocked = matches!(
+            config.ups_type,
+            None | Some(DriverKind::Net | DriverKind::Snmp | DriverKind::Pcnet | DriverKind::Test)
+        );
+        let lock = (!unlocked).then(|| config.lock_dir.clone());
         let effect = "the flag 'powerfail' cannot be written, so the UPS is not told to cut its power after a shutdown";
         self.folder("PWRFAILDIR", &powerfail, effect);
         if let Some(dir) = nologin {
             self.folder("NOLOGINDIR", &dir, "users can log in during an outage");
         }
         if let Some(dir) = lock {
-            self.folder("LOCKFILE", &dir, "two programs could use the serial port at once");
+            self.folder("LOCKFILE", &dir, "mainsd does not start without its lock there");
         }
     }
 

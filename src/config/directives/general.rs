@@ -14,7 +14,8 @@ pub(super) const UPS: &[Directive] = &[
               `apcsmart`: an APC Smart-UPS on a serial port. `dumb`: a UPS that only switches modem lines. \
               `net`: another machine that runs mainsd or apcupsd and serves port 3551. \
               `snmp`: a management card. `pcnet`: a management card with PowerChute Network Shutdown. \
-              `modbus`: a newer APC Smart-UPS, serial or USB. `test`: no UPS at all, for trials.",
+              `modbus`: a newer APC Smart-UPS, serial or USB. `test`: a simulated UPS, for trials, see mainsd-simulated(7); the shutdown at its end is \
+              real.",
         why: "There is no default: guessing would watch the wrong thing.",
         compat: "Names of releases before 3.14 (`smartups`, `backups`, `linux-usb`, `netsnmp`, ...) are errors, as they \
                  are in apcupsd; the message says which name took their place.",
@@ -45,7 +46,7 @@ pub(super) const UPS: &[Directive] = &[
               attached. `apcsmart`, `dumb`: the serial port, `/dev/ttyS0`. `net`: `host` or `host:port`, the port being \
               NISPORT if not said. `snmp`: `host:port:vendor:community`, all but the host optional; vendor is `APC`, `RFC` \
               or `MGE`, with `_NOTRAP` added if no traps are wanted. `pcnet`: blank, or `ip:user:passphrase:port`, the \
-              port optional. `modbus`: the serial port, or with a USB cable blank or a serial number. `test`: ignored.",
+              port optional. `modbus`: the serial port, or with a USB cable blank or a serial number. `test`: blank, or the path of a script.",
         why: "Blank finds a USB UPS by itself, also after it has come back under another number.",
         compat: "With UPSTYPE `usb` a path, such as the `/dev/ttyS0` of the file that Debian ships, means automatic \
                  detection and costs a warning; apcupsd would open it and fail. Not cut at 255 bytes.",
@@ -122,7 +123,8 @@ pub(super) const FOLDERS: &[Directive] = &[
         kind: Kind::Folder { get: |c| &c.lock_dir, put: |c, v| c.lock_dir = v },
         default: "/var/lock",
         reload: Reload::Restart,
-        doc: "The folder (not file, despite its name) of the lock on the serial port. Not used by `net`, `snmp` and `pcnet`.",
+        doc: "The folder (not file, despite its name) of the lock on the UPS's port, which keeps two programs from using it at \
+              once. Not used by `net`, `snmp`, `pcnet` and `test`.",
         why: "Where other programs that use serial ports look for it.",
         example: "/run/lock",
         ..BASE

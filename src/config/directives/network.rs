@@ -1,13 +1,12 @@
 //! Port 3551. Source: config §3 "NIS, events, logging"; NISUDP, NISALLOW and NISMAXCLIENTS are directives of mainsd alone.
 
-use super::{BASE, Below, Directive, Kind, Reload, Unit};
+use super::{BASE, Below, Directive, Kind, Unit};
 
 pub(super) const NETWORK: &[Directive] = &[
     Directive {
         name: "NETSERVER",
         kind: Kind::Switch { get: |c| c.net_server, put: |c, v| c.net_server = v },
         default: "on",
-        reload: Reload::Restart,
         doc: "Whether status and events are served to `apcaccess`, to network slaves and to other clients.",
         why: "`apcaccess` needs it.",
         compat: "",
@@ -18,7 +17,6 @@ pub(super) const NETWORK: &[Directive] = &[
         name: "NISIP",
         kind: Kind::Addresses { get: |c| &c.nis_ip, put: |c, v| c.nis_ip = v },
         default: "127.0.0.1 ::1",
-        reload: Reload::Restart,
         doc: "The addresses of this machine to listen on. With `0.0.0.0 ::` other machines can ask, as far as NISALLOW lets \
               them.",
         why: "Only this machine: whether others may look is for you to decide.",
@@ -38,7 +36,6 @@ pub(super) const NETWORK: &[Directive] = &[
             put: |c, n| c.nis_port = u16::try_from(n).unwrap_or(3551),
         },
         default: "3551",
-        reload: Reload::Restart,
         doc: "The port to listen on, and the default port for UPSTYPE `net`.",
         why: "The number registered for it.",
         compat: "",
@@ -49,7 +46,6 @@ pub(super) const NETWORK: &[Directive] = &[
         name: "NISUDP",
         kind: Kind::Switch { get: |c| c.nis_udp, put: |c, v| c.nis_udp = v },
         default: "on",
-        reload: Reload::Restart,
         doc: "Whether a datagram `status` or `events` to the same port is answered, with one datagram.",
         why: "On: only sources in NISALLOW are answered, and each at most 10 times a second.",
         compat: "New. apcupsd never answered on UDP.",

@@ -1,7 +1,9 @@
 //! When the machine is shut down, and how. Source: config §3 "Power failure" and power-events §3, §10; from HOOKTIMEOUT on
 //! they are directives of mainsd alone.
 
-use super::{BASE, Below, DAY, Directive, Kind, Unit, YEAR, duration, narrow, seconds, whole_seconds};
+use super::{
+    BASE, Below, DAY, Directive, Kind, Reload, Unit, YEAR, duration, narrow, seconds, whole_seconds,
+};
 use crate::config::words::{no_logon, no_logon_word, no_logon_words};
 
 pub(super) const POWER: &[Directive] = &[
@@ -233,6 +235,7 @@ pub(super) const SHUTDOWN: &[Directive] = &[
         kind: Kind::File { get: |c| &c.state_file, put: |c, v| c.state_file = v },
         default: "/run/mainsd.state",
         blank: "(none)",
+        reload: Reload::Restart,
         doc: "Where the running outage and the counters are kept, so that TIMEOUT goes on counting when the daemon is \
               restarted. Written only when something changes, ignored after a reboot. Blank: not kept. Two daemons on one \
               machine need two files.",

@@ -125,11 +125,11 @@ impl Directive {
                 Ok(path) => put(config, Some(self.path(path, warnings))),
                 Err(()) => return wrong("the value has a NUL byte in it"),
             },
-            Kind::Addresses { put, .. } => match self.list::<IpAddr>(value) {
+            Kind::Addresses { put, .. } => match self.list::<IpAddr>(value, MAX_ADDRESSES) {
                 Ok(list) => put(config, list),
                 Err(what) => return wrong(&what),
             },
-            Kind::Networks { put, .. } => match self.list::<NisAllow>(value) {
+            Kind::Networks { put, .. } => match self.list::<NisAllow>(value, MAX_NETWORKS) {
                 Ok(list) => put(config, list),
                 Err(what) => return wrong(&what),
             },
@@ -257,24 +257,27 @@ impl Directive {
         path
     }
 
-    fn list<T: std::str::FromStr>(&self, value: &[u8]) -> Result<Vec<T>, String> {
+    fn list<T: std::str::FromStr + PartialEq>(&self, value: &[u8], max: usize) -> Result<Vec<T>, String> {
         let mut list = Vec::new();
         for word in words(value).flat_map(|w| w.split(|b| *b == b',')).filter(|w| !w.is_empty()) {
             let parsed = std::str::from_utf8(word).ok().and_then(|w| w.parse().ok());
             match parsed {
+                Some(item) if list.contains(&item) => {}
                 Some(item) => list.push(item),
                 None => return Err(format!("'{}' is not a numeric address", printable(word))),
             }
-            if list.len() > MAX_LIST {
-                return Err(format!("more than {MAX_LIST} of them"));
+            if list.len() > max {
+                return Err(format!("more than {max} of them"));
             }
         }
         if list.is_empty() { Err("no address given".to_owned()) } else { Ok(list) }
     }
 }
 
-/// Longest list of addresses: each listening address costs a descriptor, each network a comparison for each client.
-const MAX_LIST: usize = 64;
+/// Most addresses to listen on: each costs two descriptors, and the server has places for 64.
+const MAX_ADDRESSES: usize = 32;
+/// Most networks in NISALLOW: each costs a comparison for each client.
+const MAX_NETWORKS: usize = 256;
 
 fn without_nul(value: &[u8]) -> Result<&[u8], ()> {
     if value.contains(&0) { Err(()) } else { Ok(value) }

@@ -262,6 +262,7 @@ fn nisip_takes_several_addresses_of_both_families() {
         ("192.0.2.1 2001:db8::1", "192.0.2.1 2001:db8::1"),
         ("192.0.2.1,::1", "192.0.2.1 ::1"),
         ("192.0.2.1, ::1", "192.0.2.1 ::1"),
+        ("::1 127.0.0.1 ::1", "::1 127.0.0.1"),
     ] {
         let parsed = read(&format!("NISIP {value}"));
         assert_eq!((said(&parsed), parsed.config.nis_ip), (vec![], list(expected)));
@@ -276,6 +277,8 @@ fn what_is_no_address_is_an_error_and_never_widens_the_bind() {
         assert_eq!(errors(&parsed).len(), 1, "{value}");
         assert_eq!(parsed.config.nis_ip, Config::new().nis_ip, "{value}");
     }
+    let many: Vec<String> = (0..33).map(|n| format!("127.0.0.{n}")).collect();
+    assert!(errors(&read(&format!("NISIP {}", many.join(" "))))[0].contains("more than 32"));
 }
 
 #[test]

@@ -29,6 +29,7 @@ impl Home {
         let dir = self.0.display();
         let text = format!(
             "UPSTYPE usb\nSCRIPTDIR {dir}/scripts\nPWRFAILDIR {dir}/flags\nNOLOGINDIR {dir}/flags\n\
+             LOCKFILE {dir}/flags\n\
              STATEFILE {dir}/state\nEVENTSFILE {dir}/events\n{}\n",
             more.replace("DIR/", &format!("{dir}/"))
         );
@@ -98,25 +99,36 @@ fn missing_folders_are_told() {
     let home = Home::new("folders");
     one(
         home.warnings("PWRFAILDIR DIR/none"),
-        "t.conf:7: PWRFAILDIR: the folder DIR/none does not exist: the flag",
+        "t.conf:8: PWRFAILDIR: the folder DIR/none does not exist: the flag",
     );
     one(
         home.warnings("EVENTSFILE DIR/none/events"),
-        "t.conf:7: EVENTSFILE: the folder DIR/none does not exist: events",
+        "t.conf:8: EVENTSFILE: the folder DIR/none does not exist: events",
     );
     one(
         home.warnings("STATTIME 9\nSTATFILE DIR/none/s"),
-        "t.conf:8: STATFILE: the folder DIR/none does not exist",
+        "t.conf:9: STATFILE: the folder DIR/none does not exist",
     );
     assert_eq!(home.warnings("STATFILE DIR/none/s"), [""; 0], "not written, so not needed");
-    one(home.warnings("NOLOGINDIR DIR/none"), "t.conf:7: NOLOGINDIR: ");
+    one(home.warnings("NOLOGINDIR DIR/none"), "t.conf:8: NOLOGINDIR: ");
     assert_eq!(home.warnings("NOLOGINDIR DIR/none\nNOLOGON disable"), [""; 0], "not written, so not needed");
+}
+
+#[test]
+fn a_missing_folder_for_the_lock_is_told_where_there_is_one() {
+    let home = Home::new("lock");
+    one(home.warnings("LOCKFILE DIR/none"), "t.conf:8: LOCKFILE: the folder DIR/none does not exist");
+    assert_eq!(
+        home.warnings("LOCKFILE DIR/none\nUPSTYPE net\nDEVICE host"),
+        [""; 0],
+        "not written, so not needed"
+    );
 }
 
 #[test]
 fn a_folder_in_the_place_of_a_file_is_told() {
     let home = Home::new("file");
-    one(home.warnings("EVENTSFILE DIR/flags"), "t.conf:7: EVENTSFILE: DIR/flags is a folder");
+    one(home.warnings("EVENTSFILE DIR/flags"), "t.conf:8: EVENTSFILE: DIR/flags is a folder");
 }
 
 #[test]
@@ -138,7 +150,7 @@ fn a_shutdown_command_that_does_not_exist_is_told() {
     let home = Home::new("command");
     one(
         home.warnings("SHUTDOWNCMD /nonexistent/off now"),
-        "t.conf:7: SHUTDOWNCMD: /nonexistent/off cannot be run",
+        "t.conf:8: SHUTDOWNCMD: /nonexistent/off cannot be run",
     );
     assert_eq!(home.warnings("SHUTDOWNCMD sync; poweroff"), [""; 0], "for the shell to find");
 }
@@ -146,7 +158,7 @@ fn a_shutdown_command_that_does_not_exist_is_told() {
 #[test]
 fn an_address_of_another_machine_is_told() {
     let home = Home::new("address");
-    one(home.warnings("NISIP 192.0.2.1"), "t.conf:7: NISIP: 192.0.2.1 is no address of this machine now");
+    one(home.warnings("NISIP 192.0.2.1"), "t.conf:8: NISIP: 192.0.2.1 is no address of this machine now");
     assert_eq!(home.warnings("NISIP 192.0.2.1\nNETSERVER off"), [""; 0]);
 }
 
@@ -154,7 +166,7 @@ fn an_address_of_another_machine_is_told() {
 fn a_serial_port_that_is_not_there_is_told() {
     let home = Home::new("serial");
     let warnings = home.warnings("UPSTYPE apcsmart\nDEVICE /dev/nonexistent0\nLOCKFILE DIR/flags");
-    one(warnings, "t.conf:8: DEVICE: /dev/nonexistent0 does not exist now");
+    one(warnings, "t.conf:9: DEVICE: /dev/nonexistent0 does not exist now");
 }
 
 #[test]
