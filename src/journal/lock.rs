@@ -112,12 +112,18 @@ fn still_named(file: &File, path: &Path) -> bool {
     }
 }
 
-/// The pid in the file: digits, perhaps after blanks, up to a NUL, blank or newline. `None`: empty or broken.
 fn read_pid(file: &mut File) -> Option<i32> {
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(0)).ok()?;
     file.take(64).read_to_end(&mut bytes).ok()?;
-    let text = std::str::from_utf8(&bytes).ok()?;
+    parse_lock(&bytes)
+}
+
+/// The pid in a lock file: digits, perhaps after blanks, up to NULs, blanks or newlines. `None`: empty or broken. Never
+/// panics.
+#[must_use]
+pub fn parse_lock(bytes: &[u8]) -> Option<i32> {
+    let text = std::str::from_utf8(bytes).ok()?;
     let digits = text.trim_end_matches('\0').trim();
     digits.parse().ok().filter(|pid| *pid > 0)
 }
