@@ -39,7 +39,11 @@ const OF_THE_DAEMON: [&str; 20] = [
 ];
 
 fn status_of(device: &Device) -> String {
-    let mut bench = Bench::new(FakeUps::new(device));
+    let mut ups = FakeUps::new(device);
+    if device.input_reports.is_empty() {
+        ups.add_line_state();
+    }
+    let mut bench = Bench::new(ups);
     bench.open();
     bench.run(Duration::from_secs(5));
     // One that answers no read may speak by itself.
@@ -50,7 +54,7 @@ fn status_of(device: &Device) -> String {
     }
     bench.run(Duration::from_secs(20));
     let Some(identity) = bench.identity().cloned() else {
-        return format!("not attached: {}\n", bench.losses().join(", "));
+        panic!("{}: not attached: {}", device.file, bench.losses().join(", "));
     };
     let reading = bench.last_reading();
     let snapshot = Snapshot {

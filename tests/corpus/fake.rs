@@ -78,6 +78,39 @@ impl FakeUps {
         }
     }
 
+    /// Adds the line-state reports that the log lacks: on mains, battery present.
+    pub fn add_line_state(&mut self) {
+        const ON_MAINS: [(u32, i64); 3] = [(0xff86_0060, 8), (0x0085_00d0, 1), (0x0085_00d1, 1)];
+        let descriptor = ReportDescriptor::parse(&self.descriptor).expect("a descriptor");
+        let logged: Vec<_> = self.reports.keys().copied().collect();
+        for field in descriptor.fields() {
+            let key = (field.kind as u8, field.report_id);
+            let state = ON_MAINS.iter().find(|(usage, _)| *usage == field.usage.0);
+            if let (Some((_, raw)), false, ReportKind::Feature) = (state, logged.contains(&key), field.kind) {
+                let length = descriptor.report_len(field.kind, field.report_id).expect("a length");
+                let report = self.reports.entry(key).or_insert_with(|| {
+                    let mut report = vec![0; usize::from(length)];
+                    report[0] = field.report_id;
+                    report
+                });
+                field.put(report, *raw).expect("a place");
+            }
+        }
+        // What else such a report carries is as the input reports say.
+        for field in descriptor.fields() {
+            let key = (field.kind as u8, field.report_id);
+            let mut inputs = descriptor.fields().iter().filter(|input| {
+                input.kind == ReportKind::Input && input.usage == field.usage && input.usage.0 != 0x0085_00d0
+            });
+            let value = inputs.find_map(|input| input.physical(self.reports.get(&(1, input.report_id))?));
+            if let (Some(value), false, Some(report)) =
+                (value, logged.contains(&key), self.reports.get_mut(&key))
+            {
+                field.put(report, field.unscale(value)).expect("a place");
+            }
+        }
+    }
+
     /// Sets a feature report's bytes.
     pub fn feature(&mut self, bytes: &[u8]) {
         self.reports.insert((3, bytes[0]), bytes.to_vec());

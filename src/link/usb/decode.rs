@@ -257,10 +257,9 @@ impl View<'_> {
     }
 
     fn nominal_battery_voltage(&self) -> Option<f64> {
-        let nominal = self.number(Key::NominalBatteryVoltage)?;
+        let nominal = self.number(Key::NominalBatteryVoltage).filter(|nominal| *nominal > 0.0)?;
         let volts = self.number(Key::BatteryVoltage);
         let halved = self.quirks.has(Quirk::NominalBatteryHalved)
-            && nominal > 0.0
             && volts.is_some_and(|volts| (1.7..2.6).contains(&(volts / nominal)));
         Some(if halved { nominal * 2.0 } else { nominal })
     }

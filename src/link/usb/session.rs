@@ -37,7 +37,7 @@ const LOST_AFTER_TIME: Duration = Duration::from_secs(5);
 const HANGS_AFTER: u32 = 3;
 /// Orders that wait at the same time.
 const MAX_ORDERS: usize = 8;
-/// A device that answers no read has so long to send something by itself.
+/// A device that does not answer with its line state has so long to send it by itself.
 const WAIT_FOR_INPUT: Duration = Duration::from_secs(15);
 
 /// Parses a device's report descriptor and mends what its model gets wrong.
@@ -85,7 +85,7 @@ enum Phase {
         cursor: usize,
         inputs_added: bool,
     },
-    /// No read is answered: does the device speak by itself?
+    /// No read tells the line state: does the device speak by itself?
     Listening {
         until: Instant,
     },
@@ -245,7 +245,7 @@ impl Session {
         if let Phase::Listening { until } = self.phase
             && now >= until
         {
-            self.give_up("the UPS answers no report and sends none".into(), true);
+            self.give_up(format!("{} does not say its line state", self.name()), true);
         }
     }
 

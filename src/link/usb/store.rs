@@ -184,10 +184,6 @@ impl Store {
         self.reports.sort_by_key(|report| report.wire.when);
     }
 
-    pub(super) fn any_answered(&self) -> bool {
-        self.reports.iter().any(|report| report.ever)
-    }
-
     fn read(&self, kind: ReportKind, id: u8) -> Option<&Report> {
         self.reports.iter().find(|report| (report.wire.kind, report.wire.id) == (kind, id))
     }

@@ -100,10 +100,11 @@ impl Session {
             index(Key::SerialString),
             index(Key::NameString),
         );
-        self.phase = if self.store.any_answered() || self.view().line().on_battery().is_some() {
-            Phase::Strings
-        } else {
+        // A UPS that does not say where its power comes from guards nobody: it is as good as absent.
+        self.phase = if self.view().line() == Line::Unknown {
             Phase::Listening { until: now + WAIT_FOR_INPUT }
+        } else {
+            Phase::Strings
         };
     }
 
