@@ -270,14 +270,18 @@ impl House {
                 &format!("{}: not applied; the old configuration stays", file.display()),
             );
         } else {
+            for warning in (self.how.surroundings)(&parsed) {
+                self.log(Priority::Warning, &warning);
+            }
             self.apply(parsed.config, registry, now);
         }
         self.journalist.ready();
     }
 
     fn apply(&mut self, new: Config, registry: &Registry, now: Instant) {
-        for warning in (self.how.surroundings)(&new) {
-            self.log(Priority::Warning, &warning);
+        for change in config::changed(&self.config, &new) {
+            let wait = if change.in_place() { "" } else { "; waits for the next start" };
+            self.log(Priority::Notice, &format!("{change}{wait}"));
         }
         // What cannot change in place stays as it is until a restart; the lines above have named it.
         let new = Config {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::act::{ActSettings, Fallback, Output};
-use crate::config::{Config, DriverKind, UpsMode};
+use crate::config::{Config, DriverKind, Parsed, UpsMode};
 use crate::journal::{JournalSettings, stderr_wanted};
 use crate::report::{Facts, Stamp};
 use crate::ups::{Minutes, Percent};
@@ -32,7 +32,7 @@ pub struct Invocation {
     /// Where the system log is; `None`: nowhere (demonstration).
     pub syslog: bool,
     /// Looks at the world that a configuration names, and warns of what is missing there.
-    pub surroundings: fn(&Config) -> Vec<String>,
+    pub surroundings: fn(&Parsed) -> Vec<String>,
     /// Log lines go to standard error too where that makes sense.
     pub stderr: bool,
 }

@@ -40,7 +40,7 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
         dry_run: false,
         syslog: true,
         stderr: false,
-        surroundings: start::surroundings,
+        surroundings: crate::program::surroundings::warnings,
     };
     let mut journal_settings = settings::journal(&config, &how);
     // Late in a shutdown the disk with the events file is read-only or gone.

@@ -13,6 +13,7 @@ use crate::config::{self, Config, DriverKind};
 use crate::daemon::{Clock, EventLoop, House, Invocation, Parts, Unobserved, drivers};
 use crate::journal::{BootClock, LOCK_FATAL, LockError, LockFile, PidFile, StateFile, lock_path};
 use crate::power::AtStart;
+use crate::program::surroundings;
 use crate::report::Stamp;
 use crate::sys::daemonize::{Readiness, Side, daemonize};
 use crate::sys::{clock, process};
@@ -66,7 +67,7 @@ pub fn load(options: &Options) -> Result<Loaded, Refusal> {
     if parsed.has_errors() {
         return Err(Refusal::new("Terminating due to configuration file errors."));
     }
-    for warning in surroundings(&parsed.config) {
+    for warning in surroundings::warnings(&parsed) {
         eprintln!("{}: {warning}", options.called_as.name());
         warnings.push(warning);
     }
@@ -108,7 +109,7 @@ fn guard(
         dry_run: std::env::var_os(DRY_RUN).is_some_and(|value| !value.is_empty()),
         syslog: true,
         stderr: true,
-        surroundings,
+        surroundings: surroundings::warnings,
     };
     let lock = take_lock(&config)?;
     let mut trouble = Vec::new();
@@ -151,11 +152,6 @@ fn guard(
         pid_file.remove();
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Looks at the world that a configuration names.
-pub(super) fn surroundings(_config: &Config) -> Vec<String> {
-    Vec::new()
 }
 
 /// The lock that other programs know (config §5). Cards and networks have none, and the simulated UPS is nobody's.
