@@ -64,7 +64,7 @@ pub struct Model {
     battery_present: bool,
     runtime: Option<f64>,
     low_battery: Option<bool>,
-    /// Low by its own measure; stays until mains is back, so that noise at the threshold does not make it flicker.
+    /// Low by its own measure; stays until the battery is charged a little, so that noise does not make it flicker.
     low: bool,
     overload: Option<bool>,
     replace: bool,
@@ -146,7 +146,11 @@ impl Model {
     }
 
     fn end_what_is_due(&mut self) {
-        self.low = self.on_battery() && (self.low || self.runtime_now() <= LOW_BATTERY);
+        let runtime = self.runtime_now();
+        self.low = match self.low {
+            false => self.on_battery() && runtime <= LOW_BATTERY,
+            true => runtime <= LOW_BATTERY || (self.on_battery() && runtime <= 2.0 * LOW_BATTERY),
+        };
         match self.test {
             Some(Test::Quick { ends, result }) if self.now >= ends => {
                 self.test = None;
@@ -427,6 +431,10 @@ mod tests {
         model.advance(minutes(5));
         assert_eq!(charge(&model), 0.0);
         assert_eq!(model.values().output_voltage, Some(Volts(0.0)));
+        model.apply(Action::Mains(true));
+        assert!(model.status().contains(StatusFlags::BATTLOW | StatusFlags::ONLINE));
+        model.advance(minutes(15));
+        assert!(!model.status().contains(StatusFlags::BATTLOW), "{}", charge(&model));
     }
 
     #[test]

@@ -162,10 +162,10 @@ impl Script {
         }
     }
 
-    /// When the last step happens; with `repeat`, when the script begins again.
+    /// When the last step happens.
     #[must_use]
     pub fn length(&self) -> Duration {
-        self.period.or_else(|| self.steps.last().map(|step| step.at)).unwrap_or_default()
+        self.steps.last().map(|step| step.at).unwrap_or_default()
     }
 
     /// Its steps, in order of time.

@@ -2,9 +2,9 @@
 
 use super::style::{Ink, Line, Style};
 
-const EIGHTHS: [char; 8] = ['█', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
-const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-const ASCII_HEIGHTS: [char; 8] = ['_', '.', '-', '-', '=', '+', '*', '#'];
+/// Without the full block: rows that touch would run into each other.
+const HEIGHTS: [char; 7] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇'];
+const ASCII_HEIGHTS: [char; 7] = ['_', '.', '-', '=', '+', '*', '#'];
 
 /// A bar of `width` columns, filled from the left by `share` (0 to 1, cut to that).
 #[must_use]
@@ -14,13 +14,12 @@ pub fn bar(line: Line, width: usize, share: f64, ink: Ink, style: Style) -> Line
         let full = (share * width as f64).round() as usize;
         return line.put(ink, &"#".repeat(full)).put(Ink::Dim, &".".repeat(width.saturating_sub(full)));
     }
-    let eighths = (share * width as f64 * 8.0).round() as usize;
-    let mut filled: String = "█".repeat(eighths / 8);
-    if let Some(part) = EIGHTHS.get(eighths % 8).filter(|_| !eighths.is_multiple_of(8)) {
-        filled.push(*part);
+    let halves = (share * width as f64 * 2.0).round() as usize;
+    let mut filled = "━".repeat(halves / 2);
+    if halves % 2 == 1 {
+        filled.push('╸');
     }
-    let rest = width.saturating_sub(eighths.div_ceil(8));
-    line.put(ink, &filled).put(Ink::Dim, &"·".repeat(rest))
+    line.put(ink, &filled).put(Ink::Dim, &"─".repeat(width.saturating_sub(halves.div_ceil(2))))
 }
 
 /// A scale from 0 to `most` of `width` columns, with its good range drawn thick and a needle at `value`.
@@ -71,7 +70,7 @@ pub fn sparkline(
             None => line.put(Ink::Dim, missing),
             Some(value) => {
                 let share = ((value - least) / (most - least)).clamp(0.0, 1.0);
-                let height = heights.get((share * 7.0).round() as usize).copied().unwrap_or('?');
+                let height = heights.get((share * 6.0).round() as usize).copied().unwrap_or('?');
                 line.put(ink(value), height.encode_utf8(&mut [0; 4]))
             }
         };
@@ -91,13 +90,13 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_fills_by_eighths_of_a_column_and_keeps_its_width() {
-        assert_eq!(drawn(0.0, STYLE), "········");
-        assert_eq!(drawn(0.5, STYLE), "████····");
-        assert_eq!(drawn(0.55, STYLE), "████▍···");
-        assert_eq!(drawn(1.0, STYLE), "████████");
-        assert_eq!(drawn(7.0, STYLE), "████████");
-        assert_eq!(drawn(f64::NAN, STYLE), "········");
+    fn a_bar_fills_by_half_columns_and_keeps_its_width() {
+        assert_eq!(drawn(0.0, STYLE), "────────");
+        assert_eq!(drawn(0.5, STYLE), "━━━━────");
+        assert_eq!(drawn(0.55, STYLE), "━━━━╸───");
+        assert_eq!(drawn(1.0, STYLE), "━━━━━━━━");
+        assert_eq!(drawn(7.0, STYLE), "━━━━━━━━");
+        assert_eq!(drawn(f64::NAN, STYLE), "────────");
         assert_eq!(drawn(0.5, ASCII), "####....");
         for tenth in 0..=100 {
             assert_eq!(drawn(f64::from(tenth) / 100.0, STYLE).chars().count(), 8);
@@ -120,7 +119,7 @@ mod tests {
             let line = Line::new(80, STYLE);
             sparkline(line, 4, values.iter().copied(), (0.0, 100.0), |_| Ink::Good, STYLE).into_text()
         };
-        assert_eq!(drawn(&[Some(0.0), Some(100.0)]), "  ▁█");
-        assert_eq!(drawn(&[Some(9.0), None, Some(0.0), Some(50.0), Some(100.0)]), "·▁▅█");
+        assert_eq!(drawn(&[Some(0.0), Some(100.0)]), "  ▁▇");
+        assert_eq!(drawn(&[Some(9.0), None, Some(0.0), Some(50.0), Some(100.0)]), "·▁▄▇");
     }
 }

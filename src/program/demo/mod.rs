@@ -19,7 +19,7 @@ mod view;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use options::{Action, Options, parse, usage};
 use plain::Plain;
@@ -32,6 +32,9 @@ use crate::daemon::{Clock, EventLoop, House, Invocation, Parts, SimulatedDriver,
 use crate::power::AtStart;
 use crate::report::Stamp;
 use crate::sys::{clock, process};
+
+/// What the last step brings about is seen this long after it.
+const AFTERMATH: Duration = Duration::from_secs(6);
 
 /// Runs the demonstration; `args` follow the word `demo`.
 pub fn main(args: Vec<OsString>) -> ExitCode {
@@ -80,7 +83,8 @@ fn run(options: Options) -> Result<(), String> {
             Err(_) => return Ok(()),
         },
     };
-    let once = (!on_terminal).then(|| script.length()).filter(|length| !length.is_zero());
+    let length = script.length();
+    let once = (!on_terminal && !length.is_zero()).then(|| length + AFTERMATH);
     let mut show = Show::new(stage, face, script, options, now, once);
     let exit = event_loop.run(&mut house, &mut show).map_err(|error| error.to_string())?;
     let length = show.elapsed(clock.now());

@@ -78,6 +78,15 @@ impl Line {
         self
     }
 
+    /// Adds text in its colour and bold.
+    #[must_use]
+    pub fn strong(mut self, ink: Ink, text: &str) -> Self {
+        if self.style.colour && self.room() > 0 && ink != Ink::Plain && !text.is_empty() {
+            self.text.push_str(Ink::Bold.sequence());
+        }
+        self.put(ink, text)
+    }
+
     /// Adds spaces up to this column.
     #[must_use]
     pub fn to(mut self, column: usize) -> Self {

@@ -120,7 +120,7 @@ impl Page<'_> {
     fn state(&self) -> Line {
         let (ink, word, remark) = state_words(self.scene.snapshot);
         let dot = self.pick("●", "*");
-        let line = self.indented().put(ink, dot).put(Ink::Plain, " ").put(ink, word);
+        let line = self.indented().put(ink, dot).put(Ink::Plain, " ").strong(ink, word);
         let line = line.put(Ink::Plain, if remark.is_empty() { "" } else { "   " }).put(Ink::Plain, &remark);
         line.right(Ink::Dim, &format!("{}  ", clock(self.scene.elapsed)))
     }
@@ -257,26 +257,31 @@ impl Page<'_> {
     }
 
     fn events(&self, room: usize) -> Vec<Line> {
-        let mut lines = Vec::new();
-        if room == 0 {
-            return lines;
-        }
-        lines.extend(self.scene.events.last(room).map(|(at, happening)| {
-            let line = self.indented();
-            match happening {
-                Happening::Event(priority, text) => {
-                    line.put(Ink::Dim, &clock(*at)).to(MARGIN + LABEL).put(event_ink(*priority), text)
-                }
-                Happening::Hook(arguments) => line
-                    .to(MARGIN + LABEL)
-                    .put(Ink::Dim, self.pick("↳ apccontrol ", "> apccontrol "))
-                    .put(Ink::Dim, arguments),
-            }
-        }));
+        let mut lines: Vec<Line> =
+            self.scene.events.last(room).flat_map(|(at, what)| self.event(*at, what)).collect();
         if lines.is_empty() {
             lines.push(self.indented().put(Ink::Dim, "Events appear here."));
         }
-        lines
+        lines.split_off(lines.len().saturating_sub(room))
+    }
+
+    /// One happening, as many lines as its text takes.
+    fn event(&self, at: Duration, happening: &Happening) -> Vec<Line> {
+        let (ink, mark, text) = match happening {
+            Happening::Event(priority, text) => (event_ink(*priority), clock(at), text.clone()),
+            Happening::Hook(arguments) => (
+                Ink::Dim,
+                String::new(),
+                format!("{}{arguments}", self.pick("↳ apccontrol ", "> apccontrol ")),
+            ),
+        };
+        let from = MARGIN + LABEL;
+        let rows = wrapped(&text, self.width.saturating_sub(from + MARGIN));
+        let line = |(index, row): (usize, &String)| {
+            let mark = if index == 0 { mark.as_str() } else { "" };
+            self.indented().put(Ink::Dim, mark).to(from).put(ink, row)
+        };
+        rows.iter().enumerate().map(line).collect()
     }
 
     fn foot(&self, rows: usize) -> Vec<Line> {
@@ -356,6 +361,23 @@ fn mains_remark(snapshot: &Snapshot) -> &'static str {
 pub fn clock(span: Duration) -> String {
     let seconds = span.as_secs();
     format!("{:2}:{:02}", seconds / 60, seconds % 60)
+}
+
+/// The words of `text` in rows of at most `width` columns; a longer word has a row of its own.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut rows = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(row) = rows.last_mut() else { break };
+        if row.is_empty() {
+            row.push_str(word);
+        } else if row.chars().count() + 1 + word.chars().count() <= width {
+            row.push(' ');
+            row.push_str(word);
+        } else {
+            rows.push(word.to_owned());
+        }
+    }
+    rows
 }
 
 fn text(value: Option<f64>, unit: &str) -> String {

@@ -115,6 +115,21 @@ fn the_state_is_the_last_thing_a_small_window_gives_up() {
     assert!(stage.page((30, 24)).contains("mainsd status 127.0.0.1:3551"));
 }
 
+#[test]
+fn a_long_line_is_wrapped_at_words_and_the_end_is_kept_when_rows_are_few() {
+    assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+    assert_eq!(wrapped("extraordinary", 4), ["extraordinary"]);
+    let mut stage = Stage::on_battery();
+    let text = format!("Shutdown because {}of this", "of a long story and ".repeat(8));
+    stage.events.push(Duration::from_secs(19), Happening::Event(Priority::Alert, text));
+    let page = stage.page((80, 24));
+    assert!(
+        page.contains("0:19      Shutdown because of a long") && page.contains("story and of this"),
+        "{page}"
+    );
+    assert!(stage.page((80, 14)).contains("of this"));
+}
+
 proptest! {
     #[test]
     fn a_frame_never_exceeds_its_window(columns in 0u16..200, rows in 0u16..80, colour: bool, unicode: bool) {
