@@ -55,3 +55,52 @@ pub fn load(path: &Path) -> Result<Parsed, LoadError> {
     }
     Ok(parse(&text, &path.to_string_lossy()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that is removed at the end.
+    struct Temporary(PathBuf);
+
+    impl Temporary {
+        fn new(name: &str) -> Self {
+            Self(std::env::temp_dir().join(format!("mainsd-load-{name}-{}", std::process::id())))
+        }
+    }
+
+    impl Drop for Temporary {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_and_named_in_its_diagnostics() {
+        let file = Temporary::new("good");
+        std::fs::write(&file.0, "UPSTYPE usb\nTIMEOUT x\n").unwrap();
+        let parsed = load(&file.0).unwrap();
+        let error = parsed.of(crate::config::Severity::Error).next().unwrap().to_string();
+        assert!(error.starts_with(&format!("{}:2: TIMEOUT: ", file.0.display())), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_in_the_words_of_apcupsd() {
+        let error = load(Path::new("/nonexistent/x.conf")).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "Error opening configuration file (/nonexistent/x.conf): No such file or directory"
+        );
+        let error = load(Path::new("/")).unwrap_err().to_string();
+        assert_eq!(error, "Error opening configuration file (/): Is a directory");
+    }
+
+    #[test]
+    fn a_file_without_end_is_given_up() {
+        let error = load(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert!(error.contains("longer than 16 MiB"), "{error}");
+        let file = Temporary::new("long");
+        File::create(&file.0).unwrap().set_len(LONGEST).unwrap();
+        assert!(load(&file.0).is_ok(), "the longest that is read");
+    }
+}

@@ -176,3 +176,6 @@ fn records(reader: &mut Reader) {
         reader.say_about(Warning, "STATTIME", text);
     }
 }
+
+#[cfg(test)]
+mod tests;

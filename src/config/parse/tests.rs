@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::words::{Cable, DriverKind, Facility};
+use crate::config::words::{DriverKind, Facility};
 use crate::ups::NoLogon;
 
 /// A file that needs nothing but `UPSTYPE usb`, with more lines before it.
@@ -156,16 +156,6 @@ fn limits_of_minus_one_are_off_and_shown_as_written() {
 }
 
 #[test]
-fn a_file_without_any_limit_is_warned_about() {
-    let parsed = read("BATTERYLEVEL -1\nMINUTES -1\nTIMEOUT 0");
-    assert_eq!(said(&parsed).len(), 1);
-    assert!(
-        said(&parsed)[0].starts_with("t.conf:1: BATTERYLEVEL: BATTERYLEVEL, MINUTES and TIMEOUT are all off")
-    );
-    assert!(!parsed.has_errors());
-}
-
-#[test]
 fn numbers_that_apcupsd_clamps_or_should_are_clamped_with_a_warning() {
     for (line, text) in [
         ("POLLTIME 0", "t.conf:1: POLLTIME: 0 is taken as 1 seconds"),
@@ -279,112 +269,6 @@ fn what_is_no_address_is_an_error_and_never_widens_the_bind() {
     }
     let many: Vec<String> = (0..33).map(|n| format!("127.0.0.{n}")).collect();
     assert!(errors(&read(&format!("NISIP {}", many.join(" "))))[0].contains("more than 32"));
-}
-
-#[test]
-fn upstype_overrides_upscable() {
-    for (kind, cable) in [
-        ("usb", Cable::Usb),
-        ("net", Cable::Ether),
-        ("snmp", Cable::Ether),
-        ("pcnet", Cable::Ether),
-        ("apcsmart", Cable::Smart),
-    ] {
-        let device = "DEVICE host"; // only there so that no form of DEVICE is missing
-        let device = if kind == "pcnet" { "" } else { device };
-        let parsed = parse(format!("UPSCABLE 940-0024C\nUPSTYPE {kind}\n{device}\n").as_bytes(), "t.conf");
-        assert_eq!((said(&parsed), parsed.config.ups_cable), (vec![], Some(cable)), "{kind}");
-        assert_eq!(parsed.origin("UPSCABLE"), Origin::Because("UPSTYPE"));
-    }
-    let parsed = parse(b"UPSCABLE 940-0020b\nUPSTYPE dumb\nDEVICE /dev/ttyS0", "t.conf");
-    assert_eq!((said(&parsed), parsed.config.ups_cable), (vec![], Some(Cable::Apc("940-0020B"))));
-}
-
-#[test]
-fn dumb_needs_a_simple_cable_and_modbus_any_other() {
-    let wrong = |text: &str| errors(&parse(format!("DEVICE /dev/ttyS0\n{text}").as_bytes(), "t.conf"));
-    for good in
-        ["UPSTYPE dumb", "UPSTYPE dumb\nUPSCABLE 940-0095A", "UPSTYPE modbus\nUPSCABLE usb", "UPSTYPE test"]
-    {
-        assert_eq!(wrong(good), [""; 0], "{good}");
-    }
-    for bad in ["UPSTYPE dumb\nUPSCABLE usb", "UPSTYPE modbus", "UPSTYPE modbus\nUPSCABLE simple"] {
-        assert!(wrong(bad).len() == 1 && wrong(bad)[0].contains("UPSCABLE"), "{bad}");
-    }
-}
-
-#[test]
-fn a_path_in_device_with_usb_means_automatic_detection() {
-    for path in ["/dev/ttyS0", "/dev/usb/hiddev0", "/dev/usb/hid/hiddev[0-15]"] {
-        let parsed = read(&format!("DEVICE {path}"));
-        assert_eq!(parsed.config.device, "");
-        assert!(
-            said(&parsed).len() == 1 && said(&parsed)[0].starts_with("t.conf:1: DEVICE: "),
-            "{:?}",
-            said(&parsed)
-        );
-        assert!(!parsed.has_errors());
-    }
-    assert_eq!(read("DEVICE").config.device, "");
-    assert_eq!(read("DEVICE 4B1234P56789").config.device, "4B1234P56789");
-    assert_eq!(read("DEVICE 1-1.4").config.device, "1-1.4");
-    assert_eq!(said(&read("DEVICE 1-1.4")), [""; 0]);
-}
-
-#[test]
-fn forms_of_device_are_checked_for_each_type() {
-    let good = [
-        ("net", "host"),
-        ("net", "host:3551"),
-        ("net", "[2001:db8::1]:3551"),
-        ("net", "[::1]"),
-        ("net", "::1"),
-        ("snmp", "host"),
-        ("snmp", "host:161:APC_NOTRAP:public"),
-        ("snmp", "host::rfc"),
-        ("snmp", "host:::"),
-        ("pcnet", ""),
-        ("pcnet", "10.0.0.1:apc:secret phrase"),
-        ("pcnet", "10.0.0.1:apc:secret:3052"),
-        ("apcsmart", "/dev/ttyUSB0"),
-        ("test", "anything"),
-    ];
-    let bad = [
-        ("net", ""),
-        ("net", ":3551"),
-        ("net", "host:"),
-        ("net", "host:nis"),
-        ("net", "host:0"),
-        ("net", "[::1]x"),
-        ("snmp", ""),
-        ("snmp", ":161"),
-        ("snmp", "host:x"),
-        ("snmp", "host:161:ACME"),
-        ("pcnet", "10.0.0.1"),
-        ("pcnet", "10.0.0.1:apc:"),
-        ("pcnet", "10.0.0.1:apc:secret:http"),
-        ("apcsmart", ""),
-        ("dumb", ""),
-    ];
-    let wrong =
-        |kind: &str, device: &str| errors(&parse(format!("DEVICE {device}\nUPSTYPE {kind}").as_bytes(), "t"));
-    for (kind, device) in good {
-        assert_eq!(wrong(kind, device), [""; 0], "{kind} {device}");
-    }
-    for (kind, device) in bad {
-        assert!(
-            wrong(kind, device).len() == 1 && wrong(kind, device)[0].starts_with("t:1: DEVICE: "),
-            "{kind} {device}"
-        );
-    }
-}
-
-#[test]
-fn annoydelay_is_zero_unless_annoy_is_smaller() {
-    for (lines, seconds) in [("", 0), ("ANNOY 60\nANNOYDELAY 60", 0), ("ANNOY 59\nANNOYDELAY 60", 60)] {
-        assert_eq!(read(lines).config.annoy_delay.as_secs(), seconds, "{lines}");
-    }
-    assert_eq!(read("").origin("ANNOYDELAY"), Origin::Because("ANNOY"));
 }
 
 #[test]
