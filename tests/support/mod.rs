@@ -1,5 +1,5 @@
 //! What black-box tests of the real program share: scratch folders, a daemon with logging hooks, an awaitable
-//! line log, and a client of port 3551. Simulated devices live in `usbip_ups/`.
+//! line log, and a client of port 3551. Simulated USB devices live in `usbip/`.
 //!
 //! Nothing here can shut a machine down: the hooks and the SHUTDOWNCMD of every configuration that
 //! [`Daemon`] writes only log their arguments.
