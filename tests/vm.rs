@@ -67,7 +67,8 @@ fn run(guest: &Path, program: &Path) -> Boot {
     let script = scratch.file(
         "init",
         format!(
-            "export PATH=/usr/sbin:/usr/bin:/sbin:/bin TZ=UTC TMPDIR=/run/t\n\
+            "echo\n\
+             export PATH=/usr/sbin:/usr/bin:/sbin:/bin TZ=UTC TMPDIR=/run/t\n\
              mkdir /run/t\n\
              busybox ip link set lo up\n\
              modprobe -d {vm}/kroot -a usbip-core vhci-hcd usbhid hid-generic\n\
@@ -185,4 +186,5 @@ scenarios! {
     refused_kill_power_falls_through_to_the_next_way
     kill_power_that_every_way_refuses_is_a_failure
     kill_power_without_a_ups_ends_with_an_error
+    kill_power_of_a_silent_ups_ends_with_an_error
 }

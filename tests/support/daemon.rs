@@ -262,6 +262,15 @@ pub fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Finished {
 
 /// Runs a program once; panics if it takes longer than [`PATIENCE`].
 pub fn run_program<S: AsRef<OsStr>>(program: &Path, args: impl IntoIterator<Item = S>) -> Finished {
+    run_program_for(program, args, PATIENCE)
+}
+
+/// Runs a program once; panics if it takes longer than this.
+pub fn run_program_for<S: AsRef<OsStr>>(
+    program: &Path,
+    args: impl IntoIterator<Item = S>,
+    patience: Duration,
+) -> Finished {
     let mut child = Command::new(program)
         .args(args)
         .env("TZ", "UTC")
@@ -279,10 +288,10 @@ pub fn run_program<S: AsRef<OsStr>>(program: &Path, args: impl IntoIterator<Item
     };
     let stdout = read(Box::new(child.stdout.take().unwrap()));
     let stderr = read(Box::new(child.stderr.take().unwrap()));
-    let status = poll_until(PATIENCE, || child.try_wait().unwrap());
+    let status = poll_until(patience, || child.try_wait().unwrap());
     let Some(status) = status else {
         let _ = child.kill();
-        panic!("{} still runs after {PATIENCE:?}", program.display());
+        panic!("{} still runs after {patience:?}", program.display());
     };
     Finished { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
 }

@@ -30,7 +30,7 @@ mod nis;
 mod scratch;
 pub mod served;
 
-pub use daemon::{Daemon, End, Finished, Setup, run, run_program, write_config};
+pub use daemon::{Daemon, End, Finished, Setup, run, run_program, run_program_for, write_config};
 pub use lines::{Line, Lines};
 pub use nis::{Nis, Status};
 pub use scratch::Scratch;

@@ -36,7 +36,7 @@ use support::{Daemon, Setup};
 use usbip::{Model, Unit};
 
 /// How many scenarios run at a time: they mostly wait, and the controller has 8 ports.
-const WORKERS: usize = 4;
+const WORKERS: usize = 6;
 
 /// What a scenario gets.
 #[derive(Clone)]
@@ -145,7 +145,7 @@ fn main() {
     for (number, (name, scenario)) in alone::ALL.iter().filter(wanted).enumerate() {
         run(&lab(name, 100 + number), *scenario);
     }
-    let together = [story::ALL, faults::ALL, killpower::ALL].concat();
+    let together = [killpower::ALL, story::ALL, faults::ALL].concat();
     let queue = Mutex::new(together.iter().filter(wanted).enumerate());
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
