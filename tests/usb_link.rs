@@ -628,3 +628,154 @@ fn in_steady_state_the_link_sleeps_between_polls() {
     let reads = bench.starts.len() - before;
     assert!(reads <= 61 * 20, "{reads} transfers in an hour");
 }
+
+#[test]
+fn a_feature_report_that_lags_behind_its_interrupt_is_looked_at_again() {
+    let mut bench = attached(ES);
+    bench.interrupt(&ES_BATTERY);
+    bench.run(200 * MILLISECOND);
+    assert!(bench.readings().is_empty());
+    bench.ups.feature(&ES_BATTERY);
+    bench.run(SECOND);
+    let reading = bench.readings()[0].clone();
+    assert_eq!((reading.status, reading.evidence), (ON_BATTERY, Evidence::AlertAndRead));
+}
+
+#[test]
+fn a_hint_in_the_midst_of_a_poll_is_followed_before_the_poll_goes_on() {
+    let mut bench = attached(ES);
+    bench.link.command(Command::Poll, bench.now);
+    bench.run(70 * MILLISECOND);
+    let read = bench.ups.requests.len();
+    assert!((2..6).contains(&read), "{read} reads: in the midst of a poll");
+    bench.ups.feature(&ES_BATTERY);
+    bench.interrupt(&ES_BATTERY);
+    bench.run(25 * MILLISECOND);
+    assert_eq!(bench.last_reading().status, ON_BATTERY);
+    assert_eq!(bench.ups.requests[read].1, "get 3 06");
+}
+
+#[test]
+fn a_hint_while_the_line_state_is_being_read_is_not_lost() {
+    let mut bench = attached(ES);
+    bench.run(20 * SECOND);
+    bench.link.command(Command::Poll, bench.now);
+    let transmit = bench.link.poll_transmit(bench.now);
+    assert!(matches!(transmit, Some(Transmit::ControlIn { setup: [0xa1, 1, 0x06, 3, ..], .. })));
+    bench.ups.feature(&ES_BATTERY);
+    bench.interrupt(&ES_BATTERY);
+    // the answer is from before the failure
+    bench.link.handle_control(bench.now, Ok(&[0x06, 0x00, 0x00, 0x08]));
+    bench.run(30 * MILLISECOND);
+    let reading = bench.last_reading();
+    assert_eq!((reading.status, reading.evidence), (ON_BATTERY, Evidence::AlertAndRead));
+}
+
+#[test]
+fn a_hint_that_is_taken_back_is_dropped() {
+    let mut bench = attached(ES);
+    bench.interrupt(&ES_BATTERY);
+    bench.run(50 * MILLISECOND);
+    bench.interrupt(&[0x06, 0x00, 0x00, 0x08]);
+    bench.ups.requests.clear();
+    bench.run(2 * SECOND);
+    assert!(bench.ups.requests.is_empty(), "{:?}", bench.ups.requests);
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Run(u64),
+    Interrupt(Vec<u8>),
+    Report(prop::sample::Index, Vec<u8>),
+    Mood(Mood),
+    Present(bool),
+    Unplug,
+    Plug,
+    Pace(Pace),
+    Order(Command),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let bytes = prop::collection::vec(any::<u8>(), 0..12);
+    prop_oneof![
+        4 => (0_u64..5000).prop_map(Act::Run),
+        3 => bytes.clone().prop_map(Act::Interrupt),
+        3 => (any::<prop::sample::Index>(), bytes).prop_map(|(which, bytes)| Act::Report(which, bytes)),
+        2 => prop::sample::select(vec![Mood::Well, Mood::Well, Mood::Hangs, Mood::Stalls, Mood::Gone]).prop_map(Act::Mood),
+        1 => any::<bool>().prop_map(Act::Present),
+        1 => Just(Act::Unplug),
+        1 => Just(Act::Plug),
+        1 => prop::sample::select(vec![Pace::Normal, Pace::Fast]).prop_map(Act::Pace),
+        1 => prop::sample::select(vec![
+            Command::Poll, Command::ReadTransferCause, Command::ReadSelfTest, Command::KillPower,
+            Command::PowerOff, Command::SelfTest, Command::Calibrate, Command::AbortTest,
+        ]).prop_map(Act::Order),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    /// Whatever a device does: no panic, no spinning (the bench sees to it), every order is answered once, losses and
+    /// attachments alternate, and transfers keep their distance.
+    #[test]
+    fn a_mad_device_costs_nothing_but_its_own_data(
+        which in any::<prop::sample::Index>(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        acts in prop::collection::vec(act(), 1..40),
+    ) {
+        let mut ups = FakeUps::new(which.get(devices()));
+        ups.add_line_state();
+        for (place, byte) in damage {
+            *place.get_mut(&mut ups.descriptor) = byte;
+        }
+        ups.info.report_descriptor = ups.descriptor.clone();
+        let mut bench = Bench::new(ups);
+        bench.open();
+        let mut orders = 0;
+        for act in acts {
+            match act {
+                Act::Run(milliseconds) => bench.run(Duration::from_millis(milliseconds)),
+                Act::Interrupt(bytes) => bench.interrupt(&bytes),
+                Act::Report(which, bytes) => {
+                    let keys: Vec<_> = bench.ups.reports.keys().copied().collect();
+                    if !keys.is_empty() {
+                        let key = *which.get(&keys);
+                        bench.ups.reports.insert(key, [&[key.1], &bytes[..]].concat());
+                    }
+                }
+                Act::Mood(mood) => bench.ups.mood = mood,
+                Act::Present(present) => bench.present = present,
+                Act::Unplug => bench.link.handle_closed(bench.now, "unplugged"),
+                Act::Plug => bench.open(),
+                Act::Pace(pace) => bench.set_pace(pace),
+                Act::Order(command) => {
+                    orders += 1;
+                    bench.link.command(command, bench.now);
+                }
+            }
+            bench.run(Duration::ZERO);
+        }
+        bench.run(300 * SECOND);
+        let mut lost = None;
+        let mut answers = 0;
+        for (_, event) in &bench.events {
+            match event {
+                LinkEvent::Lost { .. } => {
+                    prop_assert!(lost != Some(true), "lost twice");
+                    lost = Some(true);
+                }
+                LinkEvent::Attached(_) => lost = Some(false),
+                LinkEvent::Reading(reading) => {
+                    prop_assert!(lost == Some(false), "a reading of a lost device");
+                    prop_assert!(!reading.status.contains(StatusFlags::ONLINE | StatusFlags::ONBATT));
+                }
+                LinkEvent::Command(_) => answers += 1,
+                LinkEvent::Log(..) => {}
+            }
+        }
+        // Polls asked for while one was due already are answered together.
+        prop_assert!(answers <= orders);
+        prop_assert!(bench.starts.windows(2).all(|pair| pair[1] - pair[0] >= 20 * MILLISECOND));
+    }
+}

@@ -108,8 +108,10 @@ impl View<'_> {
                 }
             }
         }
-        // Alarms of the status flag's own.
-        hint.alarm |= of(Key::StatusFlag).is_some_and(|flag| Some(flag) != self.raw(Key::StatusFlag));
+        // The status flag has alarms of its own beside the line state.
+        let alarms = |flag: i64| flag & 0xe7;
+        hint.alarm |= of(Key::StatusFlag)
+            .is_some_and(|flag| Some(alarms(flag)) != self.raw(Key::StatusFlag).map(alarms));
         hint
     }
 

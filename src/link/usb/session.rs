@@ -20,10 +20,14 @@ use crate::wire::hid::{DescriptorError, Field, ReportDescriptor, ReportKind, is_
 
 /// Time between two polls at fast pace, and until something unclear is read again.
 const SOON: Duration = Duration::from_secs(1);
-/// At fast pace the values that move slowly are read as often as this; a hint about a value brings a poll no sooner.
+/// At fast pace the values that move slowly are read as often as this; a hint about an alarm brings a poll no sooner.
 const SLOW: Duration = Duration::from_secs(5);
-/// Pause between two looks when the first did not confirm the hint: noise must not flood the device.
-const LOOK_PAUSE: Duration = Duration::from_millis(100);
+/// A hint about a value brings a poll no sooner.
+const VALUE_HINT: Duration = Duration::from_secs(20);
+/// Pauses between looks while the reads do not confirm the hint: the feature report may lag behind, but noise must not
+/// flood the device.
+const LOOK_PAUSES: [Duration; 3] =
+    [Duration::from_millis(100), Duration::from_millis(250), Duration::from_millis(600)];
 /// The transfer cause and the test result are ready so long after the change (usb-hid §11).
 const CAUSE_DELAY: Duration = Duration::from_millis(40);
 /// Pause before a damaged descriptor is read again.
@@ -66,8 +70,10 @@ pub(super) enum Told {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Asked {
     Descriptor,
+    /// `look`: because of a hint.
     Report {
         index: usize,
+        look: bool,
     },
     String(Wish),
     Order,
@@ -103,8 +109,9 @@ enum Phase {
 #[derive(Clone, Copy, Debug)]
 struct Look {
     /// What the hint said: on battery?
-    claim: Option<bool>,
+    claim: bool,
     cursor: usize,
+    tries: usize,
 }
 
 /// An order in the queue.
@@ -297,14 +304,13 @@ impl Session {
                     let index = *cursor;
                     *cursor += 1;
                     if index < self.store.reports.len() {
-                        return self.request_report(index);
+                        return self.request_report(index, false);
                     }
                     self.learned(now);
                 }
                 Phase::Idle if now < self.next_poll => return None,
                 Phase::Idle => {
-                    let all = self.interval > SOON
-                        || self.read_all_at.is_none_or(|at| now.saturating_duration_since(at) >= SLOW);
+                    let all = self.read_all_at.is_none_or(|at| now.saturating_duration_since(at) >= SLOW);
                     let deepest = if all { When::Volatile } else { When::Urgent };
                     self.phase = Phase::Polling { cursor: 0, deepest, answers: 0, failures: 0 };
                     self.polled_at = Some(now);
@@ -318,7 +324,7 @@ impl Session {
                     if index >= self.store.reports.len() {
                         self.finish_poll(now);
                     } else if self.store.is_due(index, deepest) {
-                        return self.request_report(index);
+                        return self.request_report(index, false);
                     }
                 }
             }
@@ -339,16 +345,16 @@ impl Session {
         let index = look.cursor;
         look.cursor += 1;
         self.look = Some(look);
-        self.request_report(index)
+        self.request_report(index, true)
     }
 
     fn next_job(&mut self, now: Instant) -> Option<(Asked, Transmit)> {
         let interface = self.info.interface;
         match self.jobs.front()? {
             Job::Read { not_before, .. } if now < *not_before => None,
-            Job::Read { index, .. } => self.request_report(*index),
+            Job::Read { index, .. } => self.request_report(*index, false),
             Job::Harmless { .. } => {
-                let (_, transmit) = self.request_report(0)?;
+                let (_, transmit) = self.request_report(0, false)?;
                 Some((Asked::Harmless, transmit))
             }
             Job::Write(order) => {
@@ -361,11 +367,11 @@ impl Session {
         }
     }
 
-    fn request_report(&self, index: usize) -> Option<(Asked, Transmit)> {
+    fn request_report(&self, index: usize, look: bool) -> Option<(Asked, Transmit)> {
         let report = self.store.reports.get(index)?;
         let transmit =
             request::get_report(self.info.interface, report.wire.kind, report.wire.id, report.request_len());
-        Some((Asked::Report { index }, transmit))
+        Some((Asked::Report { index, look }, transmit))
     }
 
     pub(super) fn handle_control(&mut self, now: Instant, result: Result<&[u8], TransferError>) {
@@ -380,7 +386,7 @@ impl Session {
         match asked {
             Asked::Descriptor => self.descriptor_read(now, result),
             Asked::String(wish) => self.strings.answered(wish, result.ok().and_then(request::string_of)),
-            Asked::Report { index } => self.report_read(now, index, result),
+            Asked::Report { index, look } => self.report_read(now, index, look, result),
             Asked::Order => self.order_step(now, result),
             Asked::Harmless => self.order_ended(),
         }
@@ -413,13 +419,19 @@ impl Session {
         if self.store.counts_pushed(&self.layout, id) {
             return self.pushed_counts(now, same);
         }
-        let believed = self.believed_line();
-        if hint.on_battery.is_some() && hint.on_battery != believed {
-            self.look = Some(Look { claim: hint.on_battery, cursor: 0 });
-        } else if hint.alarm {
-            self.poll_no_sooner_than(now, SOON);
-        } else if hint.changed {
+        match hint.on_battery {
+            Some(claim) if Some(claim) != self.believed_line() => match &mut self.look {
+                Some(look) if look.claim == claim => {}
+                look => *look = Some(Look { claim, cursor: 0, tries: 0 }),
+            },
+            // It says what is believed: an older hint is over.
+            Some(_) => self.look = None,
+            None => {}
+        }
+        if hint.alarm {
             self.poll_no_sooner_than(now, SLOW);
+        } else if hint.changed {
+            self.poll_no_sooner_than(now, VALUE_HINT);
         }
     }
 

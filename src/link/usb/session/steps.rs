@@ -127,7 +127,13 @@ impl Session {
         self.finish_poll(now);
     }
 
-    pub(super) fn report_read(&mut self, now: Instant, index: usize, result: Result<&[u8], TransferError>) {
+    pub(super) fn report_read(
+        &mut self,
+        now: Instant,
+        index: usize,
+        look: bool,
+        result: Result<&[u8], TransferError>,
+    ) {
         if result == Err(TransferError::Overflow) && self.store.widen(index) {
             self.again(index);
             return;
@@ -159,7 +165,7 @@ impl Session {
         self.line_failed_at = None;
         let last = !self.store.reports.iter().skip(index + 1).any(|report| report.wire.when == When::Line);
         if last {
-            self.line_read(now);
+            self.line_read(now, look);
         }
     }
 
@@ -178,20 +184,26 @@ impl Session {
         }
     }
 
-    /// All line-state reports are fresh.
-    fn line_read(&mut self, now: Instant) {
-        let claim = self.look.take().map(|look| look.claim);
+    /// All line-state reports are fresh; `looked`: they were read because of a hint.
+    fn line_read(&mut self, now: Instant, looked: bool) {
         let line = self.view().line();
         let on_battery = line.on_battery();
-        if let Some(claim) = claim {
-            self.look_not_before = now + LOOK_PAUSE;
-            if claim != on_battery {
-                // Noise, or a state that needs more than one report to be told.
+        let confirmed = self.look.is_some_and(|look| Some(look.claim) == on_battery);
+        if confirmed {
+            self.look = None;
+        } else if looked {
+            self.look = self.look.and_then(|look| {
+                let pause = LOOK_PAUSES.get(look.tries)?;
+                self.look_not_before = now + *pause;
+                Some(Look { cursor: 0, tries: look.tries + 1, ..look })
+            });
+            if on_battery.is_none() {
+                // It takes the other reports to tell.
                 self.poll_no_sooner_than(now, SOON);
             }
         }
         if on_battery.is_some() && on_battery != self.believed_line() && self.last.is_some() {
-            let evidence = if claim == Some(on_battery) { Evidence::AlertAndRead } else { Evidence::Poll };
+            let evidence = if confirmed { Evidence::AlertAndRead } else { Evidence::Poll };
             self.emit(now, line, evidence);
             // The other values follow at once.
             self.read_all_at = None;
