@@ -226,6 +226,21 @@ fn every_event_of_the_daemon_is_known_and_others_fail() {
 }
 
 #[test]
+fn every_event_is_in_the_manual() {
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("man/mainsd-hooks.8")).unwrap();
+    let described: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix(".It Cm "))
+        .flat_map(|names| names.split(" , "))
+        .collect();
+    for event in mainsd::ups::Event::ALL {
+        assert!(described.contains(&event.arg()), "{event:?} is missing");
+    }
+    assert_eq!(described.len(), mainsd::ups::Event::ALL.len() + 1, "all events and killpower: {described:?}");
+}
+
+#[test]
 fn doshutdown_uses_what_exists_and_says_whether_it_worked() {
     let message = "mainsd: UPS ups initiated shutdown";
     // Commands with their exit statuses; what is run; the script's exit status.

@@ -48,6 +48,9 @@ pub const SHUTDOWN_HOLD_UP: Duration = Duration::from_secs(10);
 /// no longer started.
 const MAX_LEFT_BEHIND: usize = 16;
 
+/// Longest UPSNAME that a hook is told, in characters; apcupsd has 99 (config §3).
+const MAX_NAME: usize = 255;
+
 /// Settings, in their final types. Directive names in brackets.
 #[derive(Clone, Debug)]
 pub struct ActSettings {
@@ -82,7 +85,8 @@ impl Default for ActSettings {
 /// What the hooks are told besides the event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookArgs {
-    /// UPSNAME. May come from a device or a master: control characters are left out of the argument.
+    /// UPSNAME. May come from a device or a master: control characters are left out of the argument, and what comes after
+    /// 255 characters.
     pub ups_name: String,
     /// 0 on a network slave (power-events §7).
     pub connected: bool,
@@ -276,7 +280,7 @@ impl Act {
 
     fn hook_spec(&self, event: Event, args: &HookArgs) -> (Spec, String) {
         let path = self.settings.script_dir.join("apccontrol");
-        let name: String = args.ups_name.chars().filter(|c| !c.is_control()).collect();
+        let name: String = args.ups_name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
         let flag = |set: bool| if set { "1" } else { "0" };
         let argv = [event.arg(), &name, flag(args.connected), flag(args.powered)];
         (Spec::new(&path, argv, self.settings.output), format!("{} {}", path.display(), event.arg()))

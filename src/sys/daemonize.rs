@@ -36,8 +36,8 @@ pub fn daemonize() -> io::Result<Side> {
     }
     if pid > 0 {
         drop(to_caller);
-        let mut byte = [0];
-        let ready = matches!(from_child.read(&mut byte), Ok(1));
+        // Unlike `read`, this goes on after a signal.
+        let ready = from_child.read_exact(&mut [0]).is_ok();
         return Ok(Side::Caller(if ready { 0 } else { exit_status(pid) }));
     }
     // SAFETY: plain system calls with constants.

@@ -1,5 +1,7 @@
 //! Tells the service manager how the start went (`sd_notify` protocol: datagrams of `KEY=value` lines to `NOTIFY_SOCKET`).
 
+#![allow(unsafe_code)]
+
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -13,14 +15,20 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// The socket named by `NOTIFY_SOCKET`; silent without one.
+    /// The socket named by `NOTIFY_SOCKET`; silent without one. Takes the variables of the protocol out of the environment,
+    /// so that no hook speaks in our name. To be called at the start only.
     #[must_use]
     pub fn from_environment() -> Self {
         let text = |name| std::env::var_os(name).unwrap_or_default();
         let for_us = std::env::var("WATCHDOG_PID").map_or(true, |pid| pid == std::process::id().to_string());
         let micros = text("WATCHDOG_USEC").to_str().and_then(|text| text.parse().ok());
         let watchdog = micros.filter(|micros| for_us && *micros > 0).map(Duration::from_micros);
-        Self { socket: connect(text("NOTIFY_SOCKET").as_bytes()), watchdog }
+        let socket = connect(text("NOTIFY_SOCKET").as_bytes());
+        for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+            // SAFETY: the program has one thread, and no reference into the environment is kept.
+            unsafe { std::env::remove_var(name) };
+        }
+        Self { socket, watchdog }
     }
 
     /// Guarding has begun.

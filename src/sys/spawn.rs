@@ -225,12 +225,15 @@ unsafe fn become_program(argv: &[*const libc::c_char], output: Output, tell: lib
         }
         libc::umask(0o022);
         libc::chdir(c"/".as_ptr());
-        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
         if null >= 0 {
             libc::dup2(null, 0);
             if output == Output::Null {
                 libc::dup2(null, 1);
                 libc::dup2(null, 2);
+            }
+            if null > 2 {
+                libc::close(null);
             }
         }
         // Every descriptor of ours closes itself; this is for those that we inherited. Kernels before 5.9 lack it.
@@ -241,7 +244,7 @@ unsafe fn become_program(argv: &[*const libc::c_char], output: Output, tell: lib
         if let Some(program) = argv.first() {
             libc::execv(*program, argv.as_ptr());
         }
-        let errno = *libc::__errno_location();
+        let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
         libc::write(tell, (&raw const errno).cast(), size_of_val(&errno));
         libc::_exit(127)
     }

@@ -12,6 +12,16 @@ fn a_hook_is_told_event_name_connected_and_powered() {
 }
 
 #[test]
+fn a_name_beyond_all_measure_does_not_keep_a_hook_from_running() {
+    let mut stage = Stage::new("long-name");
+    let now = stage.now();
+    let args = HookArgs { ups_name: "é".repeat(1_000_000), connected: true, powered: true };
+    stage.act.handle(Request::Shutdown(args, String::new()), now);
+    assert_eq!(stage.until_finished(Event::DoShutdown), HookEnd::Exited(0));
+    assert_eq!(stage.log(), [format!("doshutdown {} 1 1", "é".repeat(255))]);
+}
+
+#[test]
 fn hooks_run_one_at_a_time_in_order() {
     let mut stage = Stage::new("order");
     let events = [Event::PowerOut, Event::OnBattery, Event::OffBattery, Event::MainsBack];
