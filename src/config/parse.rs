@@ -167,8 +167,15 @@ impl Reader {
 
     fn directive(&mut self, number: u32, directive: &'static Directive, keyword: &str, rest: &[u8]) {
         let mut warnings = Vec::new();
-        let value = unquoted(without_comment(rest), &mut warnings);
-        if value.contains(&b'#') && matches!(directive.kind, Kind::Text { .. } | Kind::File { .. }) {
+        let value = without_comment(rest);
+        // A command line is for the shell, which knows what quotes are.
+        let value = match directive.kind {
+            Kind::Command { .. } => value,
+            _ => unquoted(value, &mut warnings),
+        };
+        if value.contains(&b'#')
+            && matches!(directive.kind, Kind::Text { .. } | Kind::Folder { .. } | Kind::File { .. })
+        {
             warnings.push(
                 "the '#' is kept as part of the value; a comment begins after a blank (apcupsd would cut here)".to_owned(),
             );
@@ -241,12 +248,13 @@ fn without_comment(rest: &[u8]) -> &[u8] {
 /// Takes off a pair of double quotes around the value: apcupsd keeps them, so that a quoted path is never found.
 fn unquoted<'a>(value: &'a [u8], warnings: &mut Vec<String>) -> &'a [u8] {
     match value {
-        [b'"', inner @ .., b'"'] => {
+        [b'"', inner @ .., b'"'] if !inner.contains(&b'"') => {
             warnings.push("double quotes around a value have no meaning here; they are left out".to_owned());
             trimmed(inner)
         }
         [b'"', ..] | [.., b'"'] => {
-            warnings.push("a double quote without its partner is kept as part of the value".to_owned());
+            warnings
+                .push("double quotes have no meaning here; these are kept as part of the value".to_owned());
             value
         }
         _ => value,

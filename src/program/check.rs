@@ -164,6 +164,13 @@ fn story(out: &mut String, parsed: &Parsed, ways_down: &[String]) {
     tell("", logins(config));
     tell("Shutdown", "at the first of these, on battery:".to_owned());
     tell("", "- the UPS says that its battery is exhausted".to_owned());
+    match config.ups_type {
+        Some(DriverKind::Net) => {
+            tell("", "- the master shuts down, or is lost while on battery".to_owned());
+        }
+        Some(DriverKind::Snmp | DriverKind::Pcnet) => tell("", "- the management card orders it".to_owned()),
+        _ => {}
+    }
     let limits = [("BATTERYLEVEL", charge(config)), ("MINUTES", runtime(config)), ("TIMEOUT", time(config))];
     for (name, limit) in &limits {
         if let Some(limit) = limit {

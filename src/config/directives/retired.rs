@@ -44,7 +44,10 @@ pub const RETIRED: &[Retired] = &[
     of_apcupsd("PROCFS", "the line can go"),
     of_apcupsd("LOGFILE", "this is EVENTSFILE now"),
     of_unraid("SERVICE", "whether mainsd starts at boot is for the service manager to say"),
-    of_unraid("KILLUPS", "to cut the power of the UPS at shutdown, start mainsd with --kill-on-powerfail"),
+    of_unraid(
+        "KILLUPS",
+        "the last step of a shutdown tells the UPS to cut its power, see --killpower in mainsd(8)",
+    ),
     of_unraid("OVERRIDE_UPS_CAPACITY", "it changes a display only"),
     of_unraid("CUSTOMUPSCABLE", "say the cable with UPSCABLE"),
     Retired {

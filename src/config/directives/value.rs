@@ -67,9 +67,7 @@ impl Directive {
                         Below::Refused => return wrong(&format!("{n} is out of range")),
                         Below::Off | Below::Unset => put(config, n),
                         Below::Smallest => {
-                            let unit = self.unit_text();
-                            warnings
-                                .push(format!("{n} is taken as {min}{unit}; accepted: {}", self.accepted()));
+                            warnings.push(format!("{n} is taken as {min}; accepted: {}", self.accepted()));
                             put(config, min);
                         }
                     },

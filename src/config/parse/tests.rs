@@ -158,9 +158,9 @@ fn limits_of_minus_one_are_off_and_shown_as_written() {
 #[test]
 fn numbers_that_apcupsd_clamps_or_should_are_clamped_with_a_warning() {
     for (line, text) in [
-        ("POLLTIME 0", "t.conf:1: POLLTIME: 0 is taken as 1 seconds"),
-        ("KILLDELAY -1", "t.conf:1: KILLDELAY: -1 is taken as 0 seconds"),
-        ("EVENTSFILEMAX -3", "t.conf:1: EVENTSFILEMAX: -3 is taken as 0 KiB"),
+        ("POLLTIME 0", "t.conf:1: POLLTIME: 0 is taken as 1;"),
+        ("KILLDELAY -1", "t.conf:1: KILLDELAY: -1 is taken as 0;"),
+        ("EVENTSFILEMAX -3", "t.conf:1: EVENTSFILEMAX: -3 is taken as 0;"),
     ] {
         let parsed = read(line);
         assert!(said(&parsed).len() == 1 && said(&parsed)[0].starts_with(text), "{:?}", said(&parsed));
@@ -229,7 +229,23 @@ fn surrounding_double_quotes_are_removed_with_a_warning() {
     assert_eq!(parsed.config.events_file.as_deref(), Some(Path::new("/var/x y")));
     assert_eq!(said(&parsed).len(), 4);
     assert!(said(&parsed).iter().all(|t| t.contains("double quotes")));
-    assert_eq!(read("UPSNAME \"half").config.ups_name, "\"half");
+    for kept in ["\"half", "\"one\" and \"two\""] {
+        let parsed = read(&format!("UPSNAME {kept}"));
+        assert_eq!(parsed.config.ups_name, kept);
+        assert!(
+            said(&parsed).len() == 1 && said(&parsed)[0].contains("these are kept"),
+            "{:?}",
+            said(&parsed)
+        );
+    }
+}
+
+#[test]
+fn quotes_in_a_command_are_for_the_shell() {
+    for command in ["\"/opt/my off\" --now \"x y\"", "\"/opt/my off\"", "sh -c \"poweroff\""] {
+        let parsed = read(&format!("SHUTDOWNCMD {command} # at last"));
+        assert_eq!((said(&parsed), parsed.config.shutdown_cmd.as_deref()), (vec![], Some(command)));
+    }
 }
 
 #[test]
