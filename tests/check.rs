@@ -76,6 +76,8 @@ fn the_settings_that_unraid_keeps_beside_it_are_understood_too() {
     assert!(!parsed.has_errors(), "{:#?}", parsed.diagnostics);
     assert_eq!((parsed.config.battery_level, parsed.config.minutes), (10, 10));
     assert_eq!(parsed.config.ups_type, Some(DriverKind::Usb));
+    let about_service = parsed.diagnostics.iter().filter(|d| d.keyword == "SERVICE").count();
+    assert_eq!(about_service, 1, "a name that is ignored is told once");
 }
 
 #[test]

@@ -151,8 +151,11 @@ impl Reader {
         let (word, rest) = line.split_at_checked(end).unwrap_or((line, b""));
         let (word, rest) = match split_at_equals(word, rest) {
             Some((name, value)) => {
-                let text = "only a blank stands between name and value; the '=' is left out".to_owned();
-                self.say(Severity::Warning, Some(number), &name, text);
+                // What is ignored need not be spelt well.
+                if directives::find(&name).is_some() {
+                    let text = "only a blank stands between name and value; the '=' is left out".to_owned();
+                    self.say(Severity::Warning, Some(number), &name, text);
+                }
                 (name.into_bytes(), value)
             }
             None => (word.to_ascii_uppercase(), rest.to_vec()),
