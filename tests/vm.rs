@@ -187,4 +187,12 @@ scenarios! {
     kill_power_that_every_way_refuses_is_a_failure
     kill_power_without_a_ups_ends_with_an_error
     kill_power_of_a_silent_ups_ends_with_an_error
+    port_reads_hears_and_gives_the_device_back
+    port_finds_a_device_again_under_its_new_address
+    port_leaves_a_unit_that_another_port_holds
+    port_closes_a_silent_device_at_once
+    port_passes_over_a_device_that_does_not_answer
+    port_is_not_held_up_by_the_kernel_probing_a_silent_device
+    port_resets_a_device_and_finds_it_again
+    port_sees_the_descriptor_of_a_device_that_a_killed_program_left
 }

@@ -92,9 +92,6 @@ impl UsbDriver {
                     }
                 }
             }
-            if !self.port.can_submit() {
-                return;
-            }
             match self.link.poll_transmit(now) {
                 Some(Transmit::ControlIn { setup, length: _, timeout }) => {
                     self.port.submit(setup, &[], timeout);

@@ -246,14 +246,8 @@ impl UsbPort {
         open.poll_event(self.interrupt_len, self.now)
     }
 
-    /// Whether a device is open and no control transfer is under way.
-    #[must_use]
-    pub fn can_submit(&self) -> bool {
-        matches!(&self.state, State::Open(open) if !open.control_busy()) && self.queue.is_empty()
-    }
-
-    /// Starts a control transfer; its end comes as [`Event::Control`]. `data` is empty for one from the device; the
-    /// setup packet says how much may come then.
+    /// Starts a control transfer; its end comes as [`Event::Control`], also when there is no device. One at a time.
+    /// `data` is empty for one from the device; the setup packet says how much may come then.
     pub fn submit(&mut self, setup: [u8; 8], data: &[u8], timeout: Duration) {
         let result = match &mut self.state {
             State::Open(open) => open.submit(setup, data, timeout),
@@ -270,30 +264,31 @@ impl UsbPort {
         self.interrupt_len = bytes;
     }
 
-    /// Closes the device and looks for it again: ends with [`Event::Opened`] or [`Event::Closed`].
+    /// Closes the device, if one is open, and looks for it again: ends with [`Event::Opened`] or [`Event::Closed`].
     pub fn reopen(&mut self, registry: &Registry, now: Instant) {
         self.now = now;
-        let opened_at = match &self.state {
-            State::Open(open) => open.opened_at,
-            _ => now,
-        };
-        drop(self.close_device(registry));
         self.told_closed = false;
+        let State::Open(open) = &self.state else { return };
+        let opened_at = open.opened_at;
+        drop(self.close_device(registry));
         // A device that is given up as soon as it is open is not opened without a pause.
         self.state = State::Idle(now.max(opened_at + RETRY_FIRST));
     }
 
-    /// Resets the device, then looks for it again.
+    /// Resets the device, if one is open, then looks for it again.
     pub fn reset(&mut self, registry: &Registry, now: Instant) {
         self.now = now;
-        let started = self.close_device(registry).map(|(fd, _)| reset(fd));
         self.told_closed = false;
-        self.state = match started {
-            Some(Ok(helper)) => {
+        let Some((fd, _)) = self.close_device(registry) else { return };
+        self.state = match reset(fd) {
+            Ok(helper) => {
                 self.sources.add_stuck(registry, helper, String::new());
                 State::Resetting(now + RESET_WAIT)
             }
-            _ => State::Idle(now + RETRY_FIRST),
+            Err(error) => {
+                log::warn!("cannot reset the UPS: {error}");
+                State::Idle(now + RETRY_FIRST)
+            }
         };
     }
 

@@ -94,11 +94,6 @@ impl OpenDevice {
         self.gone || self.device.is_gone()
     }
 
-    /// Whether the user has a control transfer under way.
-    pub(super) fn control_busy(&self) -> bool {
-        self.control == Control::Users || self.waiting.is_some()
-    }
-
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
         if self.gone { Some(self.opened_at) } else { self.retry_at }
     }

@@ -23,7 +23,7 @@ const FILES: [&str; 4] = ["manufacturer", "product", "serial", "descriptors"];
 pub(super) struct Search {
     queue: VecDeque<Candidate>,
     probe: Option<Probe>,
-    /// Why the last candidate that would do was passed over.
+    /// Why the last candidate that would do was passed over; else which one would not do.
     reason: Option<String>,
     /// The device whose driver was attached in this search: not twice.
     attached: Option<String>,
@@ -219,8 +219,8 @@ impl UsbPort {
                 return self.next_candidate(registry);
             }
             Verdict::Other => {
-                search.reason =
-                    Some(format!("UPS {} is not the one that DEVICE names", probe.candidate.words()));
+                let words = probe.candidate.words();
+                search.reason.get_or_insert_with(|| format!("UPS {words} is not the one that DEVICE names"));
                 return self.next_candidate(registry);
             }
             Verdict::Foreign => return self.next_candidate(registry),

@@ -24,6 +24,7 @@ mod alone;
 mod expected;
 mod faults;
 mod killpower;
+mod port;
 mod story;
 
 use std::cell::RefCell;
@@ -142,10 +143,10 @@ fn main() {
         PANICKED_AT.set(panic.location().map(ToString::to_string).unwrap_or_default());
     }));
     // These take any UPS, so each has the bus for itself.
-    for (number, (name, scenario)) in alone::ALL.iter().filter(wanted).enumerate() {
+    for (number, (name, scenario)) in [alone::ALL, port::ALONE].concat().iter().filter(wanted).enumerate() {
         run(&lab(name, 100 + number), *scenario);
     }
-    let together = [killpower::ALL, story::ALL, faults::ALL].concat();
+    let together = [killpower::ALL, port::ALL, story::ALL, faults::ALL].concat();
     let queue = Mutex::new(together.iter().filter(wanted).enumerate());
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
