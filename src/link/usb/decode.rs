@@ -206,8 +206,8 @@ impl View<'_> {
     /// All status bits together are zero, in a report that has room for both AC and discharging: no UPS is in that state.
     fn line_report_is_blank(&self) -> bool {
         let keys = [Key::StatusFlag, Key::AcPresent, Key::Discharging, Key::BatteryPresent];
-        let known: Vec<i64> = keys.into_iter().filter_map(|key| self.raw(key)).collect();
-        known.len() >= 2 && known.iter().all(|&raw| raw == 0)
+        let known = || keys.into_iter().filter_map(|key| self.raw(key));
+        known().count() >= 2 && known().all(|raw| raw == 0)
     }
 
     /// The line voltage is known, and inside the transfer limits (or about nominal where there are none).

@@ -56,6 +56,8 @@ pub(super) struct Order {
     set: usize,
     stage: Stage,
     tries: u8,
+    /// The report is longer than declared.
+    wide: bool,
     undoing: bool,
     report: Vec<u8>,
     done: Vec<String>,
@@ -92,6 +94,7 @@ impl Order {
             set: 0,
             stage: Stage::Read,
             tries: 0,
+            wide: false,
             undoing: false,
             report: Vec::new(),
             done: Vec::new(),
@@ -104,7 +107,9 @@ impl Order {
         let set = self.current()?;
         let id = set.field.report_id;
         Some(match self.stage {
-            Stage::Read | Stage::ReadBack => Ask::Read { id, len: set.len },
+            Stage::Read | Stage::ReadBack => {
+                Ask::Read { id, len: if self.wide { set.len.max(64) } else { set.len } }
+            }
             Stage::Write => Ask::Write { id, data: self.report.clone() },
         })
     }
@@ -115,9 +120,9 @@ impl Order {
         let id = set.field.report_id;
         match (self.stage, result) {
             (Stage::Read, Ok(answer)) if is_report(id, answer) => {
-                // A short answer is filled up with zeros (usb-hid §3).
+                // A short answer is filled up with zeros; of a long one the declared part counts (usb-hid §3, §15).
                 self.report = answer.to_vec();
-                self.report.resize(usize::from(set.len).max(answer.len()), 0);
+                self.report.resize(usize::from(set.len), 0);
                 match set.field.put(&mut self.report, set.raw) {
                     Ok(()) => self.stage = Stage::Write,
                     Err(error) => return self.step_failed(&set, &error.to_string()),
@@ -137,6 +142,10 @@ impl Order {
                 }
                 let read = read.map_or_else(|| "nothing".into(), |raw| format!("{}", set.field.scale(raw)));
                 self.step_done(&set, &read)
+            }
+            (Stage::Read | Stage::ReadBack, Err(TransferError::Overflow)) if !self.wide => {
+                self.wide = true;
+                None
             }
             (Stage::Read, result) => {
                 self.step_failed(&set, &format!("cannot be read: {}", words(result.err())))
@@ -198,6 +207,7 @@ impl Order {
     fn restart(&mut self) {
         self.stage = Stage::Read;
         self.tries = 0;
+        self.wide = false;
     }
 
     fn next_way(&mut self) -> Option<Result<String, String>> {

@@ -24,6 +24,8 @@ pub(super) enum Quirk {
     BatteryVoltageTimesTen,
     /// `PowerSummary.Voltage` is the output's.
     NoBatteryVoltage,
+    /// The usage of APC's status flag means something else.
+    NoStatusFlag,
     /// Voltages need 10^5, frequency and current 10^-2.
     TrippLiteExponents,
     /// Voltage exponents at or below zero have forgotten the bias of their unit.
@@ -64,7 +66,9 @@ const TABLE: &[Row] = &[
     Row { vendor: 0x09ae, products: 0x3016..=0x3016, applies: always, quirks: &[Quirk::TrippLiteExponents] },
     Row { vendor: 0x09ae, products: 0x3024..=0x3024, applies: always, quirks: &[Quirk::TrippLiteExponents] },
     Row { vendor: 0x10af, products: ALL, applies: always, quirks: &[Quirk::VoltBiasForgotten] },
-    Row { vendor: 0x0d9f, products: ALL, applies: always, quirks: &[Quirk::DelayInBytes, Quirk::NoBatteryVoltage] },
+    Row { vendor: 0x0d9f, products: ALL, applies: always, quirks: &[
+        Quirk::DelayInBytes, Quirk::NoBatteryVoltage, Quirk::NoStatusFlag,
+    ] },
 ];
 
 fn always(_: &DeviceInfo) -> bool {
@@ -113,6 +117,7 @@ impl Quirks {
     /// Whether a value of this device is no value.
     pub(super) const fn hides(self, key: Key) -> bool {
         match key {
+            Key::StatusFlag => self.has(Quirk::NoStatusFlag),
             Key::BatteryDate => self.has(Quirk::NoBatteryDate),
             Key::BatteryVoltage | Key::NominalBatteryVoltage => self.has(Quirk::NoBatteryVoltage),
             _ => false,

@@ -174,8 +174,20 @@ impl Store {
         })
     }
 
-    /// After the first pass: a line-state report that never answered is asked like any other, not first.
-    pub(super) fn settle(&mut self) {
+    /// After the first pass: a line-state report that never answered is asked like any other, not first. If that was the
+    /// only one, those that tell the line state instead take its place.
+    pub(super) fn settle(&mut self, layout: &Layout) {
+        if !self.reports.iter().any(|report| report.wire.when == When::Line && report.ever) {
+            for key in LINE {
+                let told_by = self.field(layout.slot(key)).map(|(field, _)| (field.kind, field.report_id));
+                let mut reports = self.reports.iter_mut();
+                if let Some(report) =
+                    reports.find(|report| Some((report.wire.kind, report.wire.id)) == told_by)
+                {
+                    report.wire.when = When::Line;
+                }
+            }
+        }
         for report in &mut self.reports {
             if report.wire.when == When::Line && !report.ever {
                 report.wire.when = When::Volatile;

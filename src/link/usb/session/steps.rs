@@ -91,7 +91,7 @@ impl Session {
             self.phase = Phase::Learning { cursor: cursor - 1, inputs_added: true };
             return;
         }
-        self.store.settle();
+        self.store.settle(&self.layout);
         let view = self.view();
         let index = |key| view.string_index(key);
         self.strings = strings::Strings::new(

@@ -1,0 +1,169 @@
+//! Orders to a USB UPS: what is written, in which order, and in which words it ends.
+#![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
+
+mod corpus;
+
+use std::time::Duration;
+
+use corpus::device::device;
+use corpus::fake::{Bench, FakeUps, Mood};
+use mainsd::ups::{Command, TransferCause};
+
+const SECOND: Duration = Duration::from_secs(1);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+const ES: &str = "apc-back-ups-es-850g2";
+const BX: &str = "apc-back-ups-bx1600mi";
+const CYBERPOWER: &str = "cyberpower-vp1600elcd";
+
+fn attached(name: &str) -> Bench {
+    let mut bench = Bench::attached(device(name));
+    bench.events.clear();
+    bench.ups.requests.clear();
+    bench
+}
+
+/// What was written, as hex.
+fn written(bench: &Bench) -> Vec<String> {
+    let hex =
+        |report: &Vec<u8>| report.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    bench.ups.written.iter().map(hex).collect()
+}
+
+#[test]
+fn kill_power_takes_the_first_way_each_model_has() {
+    let ways = [
+        (ES, vec!["41 3c 00"]),
+        (BX, vec!["40 01"]),
+        ("apc-back-ups-500-usb-c1", vec!["40 01"]),
+        ("apc-smart-ups-3000-pid3", vec!["13 3c 00 00 00"]),
+        (CYBERPOWER, vec!["87 02 00", "86 01 00"]),
+        ("eaton-3s-700", vec!["0a 40 00 00 00", "09 3c 00 00 00"]),
+    ];
+    for (name, reports) in ways {
+        let mut bench = attached(name);
+        let outcome = bench.command(Command::KillPower);
+        assert!(outcome.is_ok(), "{name}: {outcome:?}");
+        assert_eq!(written(&bench), reports, "{name}");
+        let words = outcome.expect("an outcome");
+        assert!(words.contains(&format!("report 0x{}", &reports[0][..2])), "{name}: {words}");
+        // read back, and one more read, so that nothing is repeated at the next re-enumeration
+        let last_set = bench.ups.requests.iter().rposition(|(_, request)| request.starts_with("set"));
+        assert!(bench.ups.requests.len() - last_set.expect("a write") >= 3, "{name}");
+    }
+}
+
+#[test]
+fn kill_power_on_a_smart_ups_prepares_wakes_and_shuts_down_in_this_order() {
+    let mut bench = attached("apc-smart-ups-1000");
+    for (id, length) in [(0x17, 1), (0x25, 2), (0x28, 2), (0x12, 2)] {
+        bench.ups.feature(&[&[id], &vec![0; length][..]].concat());
+    }
+    assert!(bench.command(Command::KillPower).is_ok());
+    assert_eq!(written(&bench), ["17 00", "25 0a 00", "28 40 00", "12 3c 00"]);
+}
+
+#[test]
+fn a_refused_second_write_is_undone_and_the_next_way_taken() {
+    let mut bench = attached("apc-smart-ups-1000");
+    for (id, length) in [(0x28, 2), (0x12, 2), (0x13, 3)] {
+        bench.ups.feature(&[&[id], &vec![0; length][..]].concat());
+    }
+    bench.ups.refuses.push(0x12);
+    let outcome = bench.command(Command::KillPower);
+    assert_eq!(written(&bench), ["28 40 00", "28 ff ff", "13 3c 00 00"]);
+    assert!(outcome.expect("an outcome").contains("report 0x13"));
+}
+
+#[test]
+fn kill_power_falls_back_to_a_switch_off_without_restart() {
+    let mut bench = attached(BX);
+    bench.ups.refuses.push(0x40);
+    let outcome = bench.command(Command::KillPower).expect("the last way");
+    assert_eq!(written(&bench), ["15 3c 00"]);
+    assert!(outcome.contains("stays off"), "{outcome}");
+}
+
+#[test]
+fn kill_power_that_nothing_takes_fails_with_every_reason() {
+    let mut bench = attached(BX);
+    bench.ups.refuses.extend([0x40, 0x15]);
+    let reason = bench.command(Command::KillPower).expect_err("no way");
+    assert!(reason.contains("report 0x40 refused the write: stalled"), "{reason}");
+    assert!(reason.contains("report 0x15 refused the write: stalled"), "{reason}");
+}
+
+#[test]
+fn power_off_writes_the_shutdown_delay() {
+    let mut bench = attached(ES);
+    assert!(bench.command(Command::PowerOff).expect("done").contains("stays off"));
+    assert_eq!(written(&bench), ["15 3c 00"]);
+}
+
+#[test]
+fn an_order_without_a_ups_is_refused_and_a_loss_answers_the_one_under_way() {
+    let mut bench = Bench::new(FakeUps::new(device(ES)));
+    assert!(bench.command(Command::KillPower).is_err());
+    let mut bench = attached(ES);
+    bench.ups.mood = Mood::Gone;
+    bench.present = false;
+    let reason = bench.command(Command::KillPower).expect_err("gone");
+    assert!(reason.starts_with("interrupted"), "{reason}");
+}
+
+#[test]
+fn tests_are_started_and_stopped_by_the_value_the_model_knows() {
+    let mut bench = attached(ES);
+    assert!(bench.command(Command::SelfTest).is_ok());
+    assert!(bench.command(Command::Calibrate).is_ok());
+    assert!(bench.command(Command::AbortTest).is_ok());
+    assert_eq!(written(&bench), ["21 01", "21 02", "21 03"]);
+    let mut bench = attached(CYBERPOWER);
+    assert!(bench.command(Command::SelfTest).is_ok());
+    assert!(bench.command(Command::Calibrate).is_err());
+    assert_eq!(written(&bench), ["85 02"]);
+}
+
+#[test]
+fn a_calibration_is_refused_below_full_charge_and_without_load() {
+    let mut bench = attached(ES);
+    bench.ups.feature(&[0x50, 4]);
+    bench.run(61 * SECOND);
+    assert!(bench.command(Command::Calibrate).expect_err("no load").contains("load is 4 %"));
+    let mut bench = attached(ES);
+    bench.ups.feature(&[0x0c, 98, 0x60, 0x09]);
+    bench.run(61 * SECOND);
+    assert!(bench.command(Command::Calibrate).expect_err("not full").contains("98 %"));
+    assert!(bench.ups.written.is_empty());
+}
+
+#[test]
+fn the_transfer_cause_is_read_on_demand_after_a_moment() {
+    let mut bench = attached(ES);
+    bench.ups.feature(&[0x36, 0x0b]);
+    bench.ups.requests.clear();
+    let start = bench.now;
+    assert_eq!(bench.command(Command::ReadTransferCause), Ok("Automatic or explicit self test".into()));
+    let (at, _) = bench.ups.requests.iter().find(|(_, request)| request == "get 3 36").expect("a read");
+    assert!(*at - start >= 40 * MILLISECOND);
+    assert_eq!(bench.last_reading().values.transfer_cause, Some(TransferCause::SelfTest));
+    assert!(bench.command(Command::ReadSelfTest).is_ok());
+    assert!(attached(CYBERPOWER).command(Command::ReadTransferCause).is_err());
+}
+
+#[test]
+fn a_poll_on_demand_reads_at_once() {
+    let mut bench = attached(ES);
+    bench.ups.feature(&[0x31, 0xdc, 0x00]);
+    assert!(bench.command(Command::Poll).is_ok());
+    assert_eq!(bench.last_reading().values.line_voltage.map(|volts| volts.0), Some(220.0));
+}
+
+#[test]
+fn a_report_longer_than_declared_is_written_as_declared() {
+    let mut bench = attached(ES);
+    bench.ups.feature(&[0x41, 0xff, 0xff, 7, 7, 7]);
+    assert!(bench.command(Command::KillPower).is_ok());
+    let hex: Vec<_> = written(&bench);
+    assert_eq!(hex, ["41 3c 00"]);
+}
