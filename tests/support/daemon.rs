@@ -108,6 +108,8 @@ impl Daemon {
             .arg(scratch.path().join("pid"))
             .args(&setup.args)
             .env("TZ", "UTC")
+            // Nothing built in may shut this machine down, whatever a defect makes of the hooks and SHUTDOWNCMD.
+            .env("MAINSD_DRY_RUN", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -137,6 +139,11 @@ impl Daemon {
     /// What it has written to stdout and stderr.
     pub fn output(&self) -> &Lines {
         &self.output
+    }
+
+    /// The lines of its events file without their date and time.
+    pub fn log(&self) -> Vec<String> {
+        logged(self.dir())
     }
 
     /// What the hooks have logged: `EVENT UPSNAME CONNECTED POWERED`, and `SHUTDOWNCMD` when that ran.
@@ -253,6 +260,12 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The lines of the events file in this folder, without `2026-11-21 04:09:56 +0100` and two spaces before each.
+pub fn logged(dir: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(dir.join("events")).unwrap_or_default();
+    text.lines().map(|line| line.get(27..).unwrap_or(line).to_owned()).collect()
 }
 
 /// Runs the tests' program once with these arguments; panics if it takes longer than [`PATIENCE`].

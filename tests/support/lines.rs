@@ -75,6 +75,11 @@ impl Lines {
         }
     }
 
+    /// Waits until there are `count` lines; false after `patience`.
+    pub fn wait_for_count(&self, count: usize, patience: Duration) -> bool {
+        count == 0 || self.wait(count - 1, patience, |_| true).is_some()
+    }
+
     /// All lines as one text, for a failure message.
     pub fn text(&self) -> String {
         self.since(0).iter().map(|line| format!("  {}\n", line.text)).collect()

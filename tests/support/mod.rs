@@ -24,16 +24,20 @@
     reason = "a test helper fails its test by panicking"
 )]
 
+mod capture;
 mod daemon;
 mod lines;
 mod nis;
 mod scratch;
 pub mod served;
+mod simulated;
 
-pub use daemon::{Daemon, End, Finished, Setup, run, run_program, run_program_for, write_config};
+pub use capture::Capture;
+pub use daemon::{Daemon, End, Finished, Setup, logged, run, run_program, run_program_for, write_config};
 pub use lines::{Line, Lines};
 pub use nis::{Nis, Status};
 pub use scratch::Scratch;
+pub use simulated::{play, play_in};
 
 use std::time::Duration;
 

@@ -1,0 +1,42 @@
+//! What apcupsd 3.14.14 was recorded to do: `tests/captures/events-*.txt`.
+
+use std::path::Path;
+
+/// One recorded scenario, without the lines about starting and ending.
+#[derive(Debug)]
+pub struct Capture {
+    /// The texts of the log lines, in order.
+    pub log: Vec<String>,
+    /// The first argument of each hook. They ran at the same time, so their order means nothing.
+    pub hooks: Vec<String>,
+    /// The `powerfail` flag was there at the end.
+    pub powerfail: bool,
+}
+
+/// Lines about the program, not about the power.
+const ASIDE: [&str; 3] = ["startup succeeded", "exiting, signal", "shutdown succeeded"];
+
+impl Capture {
+    /// Reads `events-<name>.txt`.
+    pub fn read(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures");
+        let text = std::fs::read_to_string(folder.join(format!("events-{name}.txt"))).unwrap();
+        let mut capture = Self { log: Vec::new(), hooks: Vec::new(), powerfail: false };
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let mut words = line.split_whitespace();
+            let (_time, source) = (words.next(), words.next().unwrap_or_default());
+            let rest: Vec<&str> = words.collect();
+            match source {
+                "SYSLOG" => capture.log.push(rest[1..].join(" ")),
+                "APCCONTROL" if rest[0] == "argc=4" => capture.hooks.push(rest[2].to_owned()),
+                "FILES" if rest.starts_with(&["after", "exit"]) => {
+                    capture.powerfail = rest.contains(&"powerfail");
+                }
+                _ => {}
+            }
+        }
+        capture.log.retain(|text| !ASIDE.iter().any(|aside| text.contains(aside)));
+        assert!(!capture.log.is_empty() || !capture.hooks.is_empty(), "{name} records nothing");
+        capture
+    }
+}
