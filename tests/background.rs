@@ -1,4 +1,4 @@
-//! Going to the background: what the caller sees and what the daemon gets. A program of its own without threads; it
+//! Going to the background: what the caller sees and what the daemon gets; and children without a free descriptor. A program of its own without threads; it
 //! runs itself in the role that its first argument names.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode, Output, Stdio};
 
 use mainsd::sys::daemonize::{Side, daemonize};
 use mainsd::sys::signals::{Signal, Signals};
+use mainsd::sys::spawn::{End, Output as SpawnOutput, Spec, spawn};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().collect();
@@ -23,7 +24,8 @@ fn main() -> ExitCode {
             a_start_that_ends_without_a_word_is_a_failure();
             output_is_kept_for_debugging();
             signals_that_the_caller_blocked_or_ignored_count();
-            println!("test result: ok. 5 passed");
+            children_start_without_a_free_descriptor();
+            println!("test result: ok. 6 passed");
             ExitCode::SUCCESS
         }
     }
@@ -31,8 +33,10 @@ fn main() -> ExitCode {
 
 /// What the program does after going to the background; `folder` is where it leaves word.
 fn role(name: &str, folder: &Path) -> ExitCode {
-    if name == "signals" {
-        return wait_for_signal();
+    match name {
+        "signals" => return wait_for_signal(),
+        "no-descriptors" => return start_children_without_descriptors(),
+        _ => {}
     }
     let readiness = match daemonize().unwrap() {
         Side::Caller(status) => return ExitCode::from(status),
@@ -156,6 +160,39 @@ fn signals_that_the_caller_blocked_or_ignored_count() {
         Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status().unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(number), "{name}");
     }
+}
+
+/// The system shutdown must not fail because clients or devices have taken every descriptor.
+fn children_start_without_a_free_descriptor() {
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "ulimit -n 32; exec \"$@\"", "sh"]).arg(std::env::current_exe().unwrap());
+    let done = shell.args(["role", "no-descriptors", "/"]).stdin(Stdio::null()).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+}
+
+fn start_children_without_descriptors() -> ExitCode {
+    let mut poll = mio::Poll::new().unwrap();
+    let mut signals = Signals::new().unwrap();
+    signals.register(poll.registry(), mio::Token(0)).unwrap();
+    let mut taken = Vec::new();
+    while let Ok(file) = fs::File::open("/dev/null") {
+        taken.push(file);
+    }
+    assert!(taken.len() < 32 && fs::File::open("/dev/null").is_err());
+    // That a program cannot be executed is then told by its status only, which is failure enough.
+    for (program, expected) in [("/bin/sh", End::Exited(7)), ("/nonexistent", End::Exited(127))] {
+        let spec = Spec::new(Path::new(program), ["-c", "exit 7"], SpawnOutput::Inherit);
+        let mut child = spawn(&spec).unwrap();
+        let end = loop {
+            if let Some(end) = child.try_wait() {
+                break end;
+            }
+            let _ = poll.poll(&mut mio::Events::with_capacity(4), None);
+            assert!(signals.pending().all(|signal| signal == Signal::Child));
+        };
+        assert_eq!(end, expected, "{program}");
+    }
+    ExitCode::SUCCESS
 }
 
 fn wait_for_signal() -> ExitCode {

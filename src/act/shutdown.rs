@@ -32,6 +32,8 @@ struct Pending {
     fork_until: Option<Instant>,
     /// Something other than `fork` has failed.
     other_failure: bool,
+    /// That a fall-back was started has been told.
+    fell_back: bool,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +62,7 @@ impl Shutdown {
     /// Begins, unless one is under way already.
     pub fn request(&mut self, args: HookArgs, reason: String, after: u64, now: Instant) {
         if matches!(self.phase, Phase::Idle) {
-            let pending = Pending { args, reason, fork_until: None, other_failure: false };
+            let pending = Pending { args, reason, fork_until: None, other_failure: false, fell_back: false };
             self.phase = Phase::Waiting { pending, after, until: now + SHUTDOWN_HOLD_UP };
         }
     }
@@ -170,7 +172,6 @@ impl Act {
                     format!("{what} {how}; {first} is run instead. {}", pending.reason),
                 );
             }
-            self.outcomes.push_back(Outcome::ShutdownFellBack(first.clone()));
         } else if pending.fork_until.is_none() {
             self.log(Priority::Error, format!("{what} {how}. {}", pending.reason));
         }
@@ -189,6 +190,9 @@ impl Act {
             let limit = if is_users { self.settings.hook_timeout } else { COMMAND_LIMIT };
             match self.start_quietly(&spec) {
                 Ok(child) => {
+                    if !std::mem::replace(&mut pending.fell_back, true) {
+                        self.outcomes.push_back(Outcome::ShutdownFellBack(what.clone()));
+                    }
                     let task = Task::new(child, None, what, limit, now);
                     return Phase::Command { pending, task, rest };
                 }

@@ -256,6 +256,8 @@ fn while_nothing_can_be_forked_all_is_tried_again_each_second() {
     }
     stage.until_log(&["doshutdown"]);
     stage.until_over();
+    let by = format!("{} doshutdown", stage.apccontrol());
+    assert_eq!(stage.outcomes(), [&started(&by)], "no fall-back was started");
 }
 
 #[test]
