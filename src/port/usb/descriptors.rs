@@ -112,4 +112,20 @@ mod tests {
         }
         assert_eq!(interface_facts(&[0; 300], 1, 0), InterfaceFacts::default());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_give_a_usable_endpoint_or_none(
+            tail in proptest::collection::vec(proptest::num::u8::ANY, 0..80),
+            at in 0usize..52,
+        ) {
+            let mut bytes = BACK_UPS[..at].to_vec();
+            bytes.extend(tail);
+            for bytes in [&bytes[..], &bytes[at..]] {
+                let facts = interface_facts(bytes, 1, 0);
+                let usable = |e: Endpoint| e.address & 0x80 != 0 && (1..=1024).contains(&e.max_packet);
+                assert!(facts.interrupt_in.is_none_or(usable));
+            }
+        }
+    }
 }

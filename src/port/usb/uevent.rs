@@ -50,4 +50,11 @@ mod tests {
         }
         assert!(!announces_device(&[]));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn only_a_message_of_the_usb_subsystem_is_news(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            assert!(!announces_device(&bytes));
+        }
+    }
 }
