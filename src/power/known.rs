@@ -61,8 +61,8 @@ impl Known {
     pub(super) fn take(&mut self, reading: &Reading, now: Instant) -> Taken {
         let values = &reading.values;
         self.read_at = Some(now);
-        self.transfer_cause = values.transfer_cause.or(self.transfer_cause);
-        self.self_test = values.self_test.or(self.self_test);
+        self.transfer_cause = values.transfer_cause;
+        self.self_test = values.self_test;
         if let Some(volts) = values.line_voltage.map(|v| v.0).filter(|v| v.is_finite() && *v >= 0.0) {
             self.line_volts = Some(volts);
             self.shows_line_volts |= volts >= MAINS_VOLTS;

@@ -47,6 +47,7 @@ impl Machine {
         let Some(closed) = self.latch.closed_mut() else { return };
         closed.ordered = now;
         closed.progress = Progress::Ordered;
+        self.exit_at = None;
         let (cause, explanation) = (closed.cause, closed.explanation.clone());
         self.log(Priority::Alert, Event::DoShutdown.text());
         self.log(Priority::Alert, explanation.clone());
@@ -63,6 +64,14 @@ impl Machine {
             self.order(Order::CreateNologin);
             self.log(Priority::Alert, "User logins prohibited");
         }
+    }
+
+    /// Removes `nologin`, if it is ours.
+    pub(super) fn allow_logins(&mut self) {
+        if std::mem::take(&mut self.no_login) {
+            self.log(Priority::Alert, "Allowing logins");
+        }
+        self.order(Order::RemoveNologin);
     }
 
     /// The shutdown that was ordered has not happened.
@@ -86,22 +95,21 @@ impl Machine {
 
     pub(super) fn report(&mut self, report: HookReport) {
         let (now, settings) = (self.now, &self.settings);
-        let kill = !settings.slave;
         let (at_once, delay, leave) =
             (settings.kill_on_powerfail, settings.kill_delay, settings.term_on_powerfail);
+        let slave = settings.slave;
         let Some(closed) = self.latch.closed_mut() else { return };
         if report == HookReport::ShutdownFailed {
             closed.progress = Progress::Failed(now);
             closed.kill_at = None;
+            self.exit_at = None;
             return;
         }
         closed.progress = Progress::UnderWay;
-        if kill {
-            let delayed = delay.and_then(|delay| closed.ordered.checked_add(delay)).map(|at| at.max(now));
-            closed.kill_at = if at_once { Some(now) } else { closed.kill_at.or(delayed) };
-        }
+        let delayed = delay.and_then(|delay| closed.ordered.checked_add(delay)).map(|at| at.max(now));
+        closed.kill_at = if at_once { Some(now) } else { closed.kill_at.or(delayed) };
         if leave {
-            let wait = if kill && at_once { KILL_AGAIN } else { Duration::ZERO };
+            let wait = if at_once && !slave { KILL_AGAIN } else { Duration::ZERO };
             self.exit_at = now.checked_add(wait);
         }
     }
@@ -109,7 +117,10 @@ impl Machine {
     /// When the UPS is told to switch off: only while the shutdown is under way and mains is out.
     pub(super) fn kill_due(&self) -> Option<Instant> {
         let closed = self.latch.closed()?;
-        let ready = closed.progress == Progress::UnderWay
+        let settings = &self.settings;
+        let asked = !settings.slave && (settings.kill_on_powerfail || settings.kill_delay.is_some());
+        let ready = asked
+            && closed.progress == Progress::UnderWay
             && matches!(self.line, Line::Battery(_))
             && self.candidate.is_none()
             && self.comm.silent_since().is_none();
@@ -180,9 +191,8 @@ impl Machine {
     }
 
     pub(super) fn stop(&mut self) {
-        if std::mem::take(&mut self.no_login) {
-            self.order(Order::RemoveNologin);
-            self.log(Priority::Alert, "Allowing logins");
+        if self.no_login {
+            self.allow_logins();
         }
         let under_way = self.latch.closed().is_some_and(|closed| closed.progress == Progress::UnderWay);
         if matches!(self.line, Line::Transferred { .. } | Line::Battery(_)) && !under_way {

@@ -225,9 +225,13 @@ impl Machine {
             }
             Timer::Rearm => {
                 self.latch = Latch::Armed;
+                // A shutdown ordered from outside prohibits logins on mains too.
+                if self.outage().is_none() && self.no_login {
+                    self.allow_logins();
+                }
                 self.log(
                     Priority::Notice,
-                    "Mains is back for good and the system still runs: ready to shut it down again.",
+                    "The system still runs and its shutdown is not called for any more: ready to shut it down again.",
                 );
             }
             Timer::FlagStale => {

@@ -241,10 +241,7 @@ impl Machine {
                 self.event(Event::MainsBack);
             }
         }
-        if std::mem::take(&mut self.no_login) {
-            self.log(Priority::Alert, "Allowing logins");
-        }
-        self.order(Order::RemoveNologin);
+        self.allow_logins();
     }
 
     /// Mains is confirmed: removes what an earlier run left behind.
@@ -253,7 +250,9 @@ impl Machine {
             return;
         }
         self.tidied = true;
-        self.order(Order::RemoveNologin);
+        if !self.no_login {
+            self.order(Order::RemoveNologin);
+        }
         if self.powerfail == Some(Flag::Stale) {
             self.powerfail = None;
             self.order(Order::RemovePowerfail);

@@ -280,7 +280,8 @@ fn sigterm_in_an_outage_says_that_the_machine_is_unguarded() {
     b.log.clear();
     b.machine.handle_stop(b.now);
     b.drain();
-    assert_eq!(b.log[0].1, "-nologin");
+    assert_eq!(b.logged()[0], "Allowing logins");
+    assert_eq!(b.log[1].1, "-nologin");
     assert!(b.logged()[1].contains("unguarded"));
 }
 

@@ -1,0 +1,718 @@
+//! Any bytes as a life of the power machine, and what must hold in each.
+//!
+//! The bytes choose settings and then steps: what the UPS says, silence, command results, hook reports, time, restarts.
+//! An oracle of its own, which knows the rules of belief and nothing of the machine's states, watches every order.
+
+use std::time::{Duration, Instant};
+
+use mainsd::power::{AtStart, Cause, HookReport, Machine, Order, SavedOutage, Settings};
+use mainsd::ups::{
+    Command, CommandResult, Event, Evidence, Minutes, NoLogon, Pace, Percent, Reading, SelfTestResult,
+    StatusFlags, TransferCause, Values, Volts,
+};
+
+/// Readings closer together are one look.
+const APART: Duration = Duration::from_millis(200);
+/// The longest a confirmed transfer waits for its cause, and a limit for a doubt about mains.
+const SLACK: Duration = Duration::from_secs(1 + 3);
+
+/// What a run did, so that a test can see that it did something.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Summary {
+    pub steps: u64,
+    pub outages: u64,
+    pub tests: u64,
+    pub shutdowns: u64,
+    pub kills: u64,
+    pub comm_failures: u64,
+    pub restarts: u64,
+}
+
+/// Lives through `bytes`; panics with the step if something that must hold does not.
+pub fn run(bytes: &[u8], start: Instant) -> Summary {
+    let mut input = Input { bytes, at: 0 };
+    let mut world = World::new(&mut input, start);
+    while let Some(op) = input.next() {
+        world.summary.steps += 1;
+        world.step(op, &mut input);
+    }
+    let end = input.at % 3;
+    match end {
+        0 => world.end_in_silence(),
+        1 => world.end_on_mains(),
+        _ => {}
+    }
+    world.summary
+}
+
+struct Input<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Input<'_> {
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.bytes.get(self.at).copied();
+        self.at += 1;
+        byte
+    }
+
+    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[usize::from(self.next().unwrap_or(0)) % from.len()].clone()
+    }
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Readings in a row that agree, as the machine counts them.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    since: Instant,
+    counted: Instant,
+    count: u32,
+}
+
+fn note(run: &mut Option<Run>, says: bool, now: Instant) {
+    *run = match (*run, says) {
+        (_, false) => None,
+        (None, true) => Some(Run { since: now, counted: now, count: 1 }),
+        (Some(run), true) if now - run.counted < APART => Some(run),
+        (Some(run), true) => Some(Run { counted: now, count: run.count + 1, ..run }),
+    };
+}
+
+/// What the announcements say to a user who knows nothing else.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Open {
+    No,
+    Outage,
+    Test,
+}
+
+struct Oracle {
+    /// Believed: on battery?
+    line: Option<bool>,
+    candidate: Option<(bool, Run)>,
+    since: Instant,
+    /// When `since` was confirmed.
+    confirmed: Instant,
+    /// A confirmed transfer that has not been announced: each is announced once, a blip too.
+    unannounced: bool,
+    /// Nothing has been counted before this.
+    not_before: Instant,
+    /// Something has been said that can make this transfer a test.
+    doubtful: bool,
+    low: Option<Run>,
+    charge: Option<Run>,
+    runtime: Option<Run>,
+    comm_up: bool,
+    comm_failed: bool,
+    remote: bool,
+    open: Open,
+    announced: bool,
+    closed: bool,
+    cause: Option<Cause>,
+    last_shutdown: Option<Instant>,
+    report: Option<HookReport>,
+    no_login: bool,
+    transfers: u32,
+    total: Duration,
+    cumulated: Duration,
+}
+
+struct World {
+    machine: Machine,
+    settings: Settings,
+    now: Instant,
+    pace: Pace,
+    status: StatusFlags,
+    values: Values,
+    answering: bool,
+    saved: Option<SavedOutage>,
+    asked: Vec<Command>,
+    oracle: Oracle,
+    summary: Summary,
+}
+
+impl World {
+    fn new(input: &mut Input, start: Instant) -> Self {
+        let settings = pick_settings(input);
+        let machine = Machine::new(
+            settings.clone(),
+            start,
+            AtStart { saved: None, powerfail: input.pick(&[false, true]) },
+        );
+        let values = Values {
+            battery_charge: Some(Percent(100.0)),
+            runtime_left: Some(Minutes(30.0)),
+            line_voltage: Some(Volts(230.0)),
+            transfer_cause: input.pick(&[None, Some(TransferCause::None)]),
+            ..Values::default()
+        };
+        let oracle = Oracle {
+            line: None,
+            candidate: None,
+            since: start,
+            confirmed: start,
+            unannounced: false,
+            not_before: start,
+            doubtful: false,
+            low: None,
+            charge: None,
+            runtime: None,
+            comm_up: false,
+            comm_failed: false,
+            remote: false,
+            open: Open::No,
+            announced: false,
+            closed: false,
+            cause: None,
+            last_shutdown: None,
+            report: None,
+            no_login: false,
+            transfers: 0,
+            total: Duration::ZERO,
+            cumulated: Duration::ZERO,
+        };
+        let mut world = Self {
+            machine,
+            settings,
+            now: start,
+            pace: Pace::Normal,
+            status: StatusFlags::ONLINE | StatusFlags::BATTPRESENT,
+            values,
+            answering: true,
+            saved: None,
+            asked: Vec::new(),
+            oracle,
+            summary: Summary::default(),
+        };
+        world.settled();
+        world
+    }
+
+    fn step(&mut self, op: u8, input: &mut Input) {
+        let line = StatusFlags::ONLINE | StatusFlags::ONBATT;
+        match op % 32 {
+            0..=3 => self.set_line(StatusFlags::ONBATT, Some(0.0), op & 32 != 0),
+            4..=6 => self.set_line(StatusFlags::ONLINE, Some(230.0), op & 32 != 0),
+            7 => self.status = self.status.with(line, op & 32 != 0),
+            8 => self.status.set(StatusFlags::BATTLOW, op & 32 != 0),
+            9 => {
+                self.status.set(StatusFlags::CALIBRATION, op & 32 != 0);
+            }
+            10 => {
+                self.values.transfer_cause = input.pick(&[
+                    Some(TransferCause::SelfTest),
+                    Some(TransferCause::LowLine),
+                    Some(TransferCause::None),
+                    None,
+                ]);
+            }
+            11 => {
+                let charge = input.pick(&[100.0, 50.0, 16.0, 14.0, 5.0, 3.0, 0.0, f64::NAN, -1.0, 255.0]);
+                self.values.battery_charge = if op & 32 == 0 { Some(Percent(charge)) } else { None };
+            }
+            12 => {
+                let runtime =
+                    input.pick(&[60.0, 20.0, 5.0, 3.0, 2.0, 0.5, 0.0, 1092.25, 65535.0, f64::INFINITY]);
+                self.values.runtime_left = if op & 32 == 0 { Some(Minutes(runtime)) } else { None };
+            }
+            13 => self.values.line_voltage = input.pick(&[None, Some(Volts(0.0)), Some(Volts(230.0))]),
+            14 => {
+                let bit =
+                    input.pick(&[StatusFlags::BATTPRESENT, StatusFlags::REPLACEBATT, StatusFlags::OVERLOAD]);
+                self.status.set(bit, op & 32 != 0);
+            }
+            15 => self.read(StatusFlags(0), Evidence::Poll, Values::default()),
+            16 => {
+                let zero = Values {
+                    battery_charge: Some(Percent(0.0)),
+                    runtime_left: Some(Minutes(0.0)),
+                    ..self.values.clone()
+                };
+                self.read(self.status, Evidence::Poll, zero);
+            }
+            17 => self.lose(),
+            18 => self.attach(),
+            19 => self.read(self.status, Evidence::Poll, self.values.clone()),
+            20 => {
+                let report = input.pick(&[
+                    HookReport::ShutdownStarted,
+                    HookReport::ShutdownFellBack,
+                    HookReport::ShutdownFailed,
+                ]);
+                self.oracle.report = Some(report.clone());
+                self.machine.handle_report(self.now, report);
+                self.settled();
+            }
+            21 => {
+                let command = input.pick(&[
+                    Command::ReadTransferCause,
+                    Command::ReadSelfTest,
+                    Command::KillPower,
+                    Command::Poll,
+                    Command::SelfTest,
+                ]);
+                let outcome = if op & 32 == 0 { Ok("done".to_owned()) } else { Err("refused".to_owned()) };
+                self.machine.handle_command_result(self.now, &CommandResult { command, outcome });
+                self.settled();
+            }
+            22 => {
+                self.oracle.remote = op & 32 != 0;
+                self.machine.handle_remote(self.now, op & 32 != 0);
+                self.settled();
+            }
+            23 => {
+                self.oracle.candidate = None;
+                self.machine.handle_resume(self.now);
+                self.settled();
+            }
+            24 if op & 0xe0 == 0 => self.restart(input),
+            24 => {
+                self.values.self_test =
+                    input.pick(&[None, Some(SelfTestResult::InProgress), Some(SelfTestResult::Passed)]);
+            }
+            25 if op & 0xe0 == 0 => {
+                self.settings = pick_settings(input);
+                // What agreement means changes with it; the oracle starts counting anew.
+                let oracle = &mut self.oracle;
+                oracle.not_before = self.now;
+                oracle.low = None;
+                oracle.charge = None;
+                oracle.runtime = None;
+                self.machine.reconfigure(self.settings.clone(), self.now);
+                self.settled();
+            }
+            25 => self.answer_asked(),
+            26 => self.stall(input.pick(&[0, 1, 7, 100, 4000])),
+            27 => self.live(input.pick(&[60, 120, 400, 700, 8000])),
+            _ => self.live(input.pick(&[1, 1, 2, 2, 3, 5, 5, 6, 7, 10, 12, 20, 41])),
+        }
+    }
+
+    fn set_line(&mut self, bits: StatusFlags, volts: Option<f64>, alert: bool) {
+        self.status.set(StatusFlags::ONLINE | StatusFlags::ONBATT, false);
+        self.status |= bits;
+        if self.values.line_voltage.is_some() {
+            self.values.line_voltage = volts.map(Volts);
+        }
+        if alert && self.answering {
+            self.read(self.status, Evidence::AlertAndRead, self.values.clone());
+            self.answer_asked();
+        }
+    }
+
+    /// So many seconds with polls at the pace that the machine wants, and all its timers on time.
+    fn live(&mut self, seconds: u64) {
+        let end = self.now + secs(seconds);
+        let mut polled = self.now;
+        let mut polls = 0;
+        loop {
+            let wait = if self.pace == Pace::Fast && polls < 60 { secs(1) } else { secs(60) };
+            let poll = self.answering.then(|| polled + wait);
+            let timer = self.machine.poll_timeout();
+            let Some(next) = [poll, timer].into_iter().flatten().min().filter(|at| *at <= end) else { break };
+            self.now = self.now.max(next);
+            if poll.is_some_and(|poll| poll <= self.now) {
+                polled = self.now;
+                polls += 1;
+                self.summary.steps += 1;
+                self.read(self.status, Evidence::Poll, self.values.clone());
+                self.answer_asked();
+            } else {
+                self.machine.handle_timeout(self.now);
+                self.settled();
+            }
+        }
+        self.now = end;
+        self.machine.handle_timeout(end);
+        self.settled();
+    }
+
+    /// The loop was stopped for so many seconds.
+    fn stall(&mut self, seconds: u64) {
+        self.now += secs(seconds);
+        self.machine.handle_timeout(self.now);
+        self.settled();
+    }
+
+    fn answer_asked(&mut self) {
+        for command in std::mem::take(&mut self.asked) {
+            if self.answering {
+                self.read(self.status, Evidence::Poll, self.values.clone());
+                self.machine
+                    .handle_command_result(self.now, &CommandResult { command, outcome: Ok(String::new()) });
+                self.settled();
+            }
+        }
+    }
+
+    fn attach(&mut self) {
+        self.answering = true;
+        self.oracle.comm_up = true;
+        self.machine.handle_attached(self.now);
+        self.settled();
+    }
+
+    fn lose(&mut self) {
+        self.answering = false;
+        if std::mem::take(&mut self.oracle.comm_up) {
+            self.oracle.candidate = None;
+            if self.oracle.line != Some(true) {
+                self.oracle.low = None;
+            }
+        }
+        self.machine.handle_lost(self.now, "no answer");
+        self.settled();
+    }
+
+    fn read(&mut self, status: StatusFlags, evidence: Evidence, values: Values) {
+        let reading = Reading { at: self.now, status, evidence, values };
+        self.believe(&reading);
+        self.machine.handle_reading(self.now, &reading);
+        self.settled();
+    }
+
+    /// The rules of belief, on their own.
+    fn believe(&mut self, reading: &Reading) {
+        let (now, n) = (self.now, self.settings.confirm_polls.max(1));
+        let oracle = &mut self.oracle;
+        oracle.comm_up = true;
+        let battery = reading.status.contains(StatusFlags::ONBATT);
+        if !battery && !reading.status.contains(StatusFlags::ONLINE) {
+            return;
+        }
+        note(&mut oracle.low, reading.status.contains(StatusFlags::BATTLOW), now);
+        let test_bits = reading.status.contains(StatusFlags::CALIBRATION)
+            || reading.values.transfer_cause == Some(TransferCause::SelfTest);
+        if oracle.line == Some(battery) {
+            oracle.candidate = None;
+        } else if oracle.line.is_none() && !battery {
+            oracle.line = Some(false);
+            oracle.candidate = None;
+            oracle.since = now;
+        } else {
+            let mut run = oracle.candidate.filter(|(on, _)| *on == battery).map(|(_, run)| run);
+            note(&mut run, true, now);
+            oracle.candidate = run.map(|run| (battery, run));
+            let run = run.expect("just noted");
+            if run.count >= n || reading.evidence == Evidence::AlertAndRead {
+                oracle.candidate = None;
+                oracle.line = Some(battery);
+                oracle.since = if battery { run.since } else { now };
+                oracle.confirmed = now;
+                oracle.not_before = now;
+                oracle.charge = None;
+                oracle.runtime = None;
+                oracle.doubtful = false;
+                oracle.unannounced |= battery;
+            }
+        }
+        oracle.doubtful |= test_bits;
+        let values = &reading.values;
+        let charge = values.battery_charge.map(|v| v.0).filter(|v| (1.0..=100.0).contains(v));
+        let runtime = values.runtime_left.map(|v| v.0).filter(|v| (0.1..=1000.0).contains(v));
+        let counts = oracle.line == Some(true) && now >= oracle.confirmed + secs(1);
+        let level = self.settings.battery_level.map_or(-1.0, |limit| limit.0);
+        let minutes = self.settings.minutes.map_or(-1.0, |limit| limit.0);
+        note(&mut oracle.charge, counts && charge.is_some_and(|v| v <= level), now);
+        note(&mut oracle.runtime, counts && runtime.is_some_and(|v| v <= minutes), now);
+    }
+
+    /// Takes the orders, then looks at what must hold between inputs.
+    fn settled(&mut self) {
+        let mut orders = Vec::new();
+        while let Some(order) = self.machine.poll_order() {
+            orders.push(order);
+        }
+        for order in orders {
+            self.order(order);
+        }
+        let view = self.machine.view();
+        let step = self.summary.steps;
+        let oracle = &mut self.oracle;
+        if let Some(at) = self.machine.poll_timeout() {
+            assert!(at > self.now, "step {step}: a timer is due but did not fire: {:?}", self.machine);
+        }
+        assert_eq!(
+            view.flags.contains(StatusFlags::ONBATT),
+            oracle.line == Some(true),
+            "step {step}: what is shown is not what has been confirmed"
+        );
+        let closed = view.flags.contains(StatusFlags::SHUTDOWN);
+        if oracle.closed && !closed {
+            let mains = oracle.line == Some(false) && self.now >= oracle.since + secs(60);
+            let taken_back = oracle.cause == Some(Cause::Remote) && !oracle.remote;
+            assert!(mains || taken_back, "step {step}: armed again without mains for good");
+            oracle.not_before = self.now;
+        }
+        oracle.closed = closed;
+        // (e) counters never go back.
+        let running = view.on_battery_since.map_or(Duration::ZERO, |since| self.now - since);
+        assert!(view.transfers >= oracle.transfers, "step {step}: NUMXFERS fell");
+        assert!(view.on_battery_total >= oracle.total, "step {step}: the finished part of CUMONBATT fell");
+        assert!(view.on_battery_total + running >= oracle.cumulated, "step {step}: CUMONBATT fell");
+        oracle.transfers = view.transfers;
+        oracle.total = view.on_battery_total;
+        oracle.cumulated = view.on_battery_total + running;
+        // (d) the flag says what was announced.
+        assert_eq!(view.flags.contains(StatusFlags::ONBATT_MSG), oracle.announced, "step {step}: ONBATT_MSG");
+        assert_eq!(
+            oracle.comm_up && oracle.line.is_some(),
+            !view.flags.contains(StatusFlags::COMMLOST),
+            "step {step}"
+        );
+        self.limits_are_kept();
+    }
+
+    /// (b) Beyond a limit for its debounce time, the shutdown is decided.
+    fn limits_are_kept(&self) {
+        let (oracle, settings, step) = (&self.oracle, &self.settings, self.summary.steps);
+        if oracle.line != Some(true) || oracle.closed || oracle.doubtful {
+            return;
+        }
+        let from = oracle.confirmed.max(oracle.not_before);
+        let n = settings.confirm_polls.max(1);
+        if let Some(timeout) = settings.timeout {
+            let due = from + settings.on_battery_delay + timeout + SLACK;
+            assert!(
+                self.now < due,
+                "step {step}: TIMEOUT is over and nothing happens: {:?} {:?}",
+                self.now,
+                self.machine
+            );
+        }
+        for (run, what) in [(oracle.low, "LOWBATT"), (oracle.charge, "charge"), (oracle.runtime, "runtime")] {
+            if let Some(run) = run.filter(|run| run.count >= n) {
+                let due = run.since.max(from) + secs(5) + SLACK;
+                assert!(
+                    self.now < due,
+                    "step {step}: {what} is low and nothing happens: {run:?} {:?} {:?}",
+                    self.now,
+                    self.machine
+                );
+            }
+        }
+    }
+
+    fn order(&mut self, order: Order) {
+        let step = self.summary.steps;
+        let oracle = &mut self.oracle;
+        match order {
+            Order::SetPace(pace) => self.pace = pace,
+            Order::Save(saved) => self.saved = Some(saved),
+            Order::Command(Command::KillPower) => {
+                self.summary.kills += 1;
+                assert!(!self.settings.slave, "step {step}: a slave kills power");
+                assert_eq!(oracle.line, Some(true), "step {step}: power off with mains present");
+                assert!(oracle.comm_up, "step {step}: a command to a silent UPS");
+                let under_way =
+                    matches!(oracle.report, Some(HookReport::ShutdownStarted | HookReport::ShutdownFellBack));
+                assert!(under_way, "step {step}: power off before the shutdown is under way");
+            }
+            Order::Command(command) => self.asked.push(command),
+            Order::CreateNologin => {
+                assert!(!oracle.no_login, "step {step}: nologin twice");
+                assert_ne!(self.settings.no_logon, NoLogon::Disable, "step {step}: nologin though disabled");
+                oracle.no_login = true;
+            }
+            Order::RemoveNologin => oracle.no_login = false,
+            Order::RemovePowerfail => {
+                assert_eq!(oracle.line, Some(false), "step {step}: powerfail removed on battery");
+                let fresh =
+                    oracle.last_shutdown.is_some_and(|at| self.now < at + self.settings.shutdown_grace);
+                assert!(!fresh, "step {step}: powerfail removed during a shutdown");
+            }
+            Order::Shutdown { cause, explanation } => {
+                self.summary.shutdowns += u64::from(!oracle.closed);
+                assert!(
+                    explanation.starts_with("Shutdown because ") && !explanation.contains('\n'),
+                    "step {step}"
+                );
+                // (a) only on battery, confirmed, or ordered from outside.
+                if cause == Cause::Remote {
+                    assert!(oracle.remote, "step {step}: a remote order nobody gave");
+                } else {
+                    assert_eq!(oracle.line, Some(true), "step {step}: {cause:?} without a confirmed outage");
+                }
+                // (f) once in a latch period.
+                if let Some(last) = oracle.last_shutdown.filter(|_| oracle.closed) {
+                    let failed = oracle.report == Some(HookReport::ShutdownFailed);
+                    let least = if failed { secs(1) } else { self.settings.shutdown_grace };
+                    assert!(self.now >= last + least, "step {step}: doshutdown twice");
+                }
+                oracle.closed = true;
+                oracle.cause = Some(cause);
+                oracle.last_shutdown = Some(self.now);
+                oracle.report = None;
+            }
+            Order::Exit => {
+                let failed = matches!(oracle.report, None | Some(HookReport::ShutdownFailed));
+                assert!(!failed || oracle.last_shutdown.is_none(), "step {step}: left without a shutdown");
+            }
+            Order::Event(event) | Order::Hook(event) => self.event(event),
+            Order::CreatePowerfail | Order::Log(..) => {}
+        }
+    }
+
+    /// (c) and (d): announcements open and close as a user expects.
+    fn event(&mut self, event: Event) {
+        let step = self.summary.steps;
+        let oracle = &mut self.oracle;
+        match event {
+            Event::PowerOut | Event::StartSelfTest => {
+                assert_eq!(oracle.open, Open::No, "step {step}: {event:?} within an outage");
+                assert!(std::mem::take(&mut oracle.unannounced), "step {step}: {event:?} without a transfer");
+                oracle.open = if event == Event::PowerOut { Open::Outage } else { Open::Test };
+                self.summary.outages += 1;
+                self.summary.tests += u64::from(event == Event::StartSelfTest);
+            }
+            Event::OnBattery => {
+                assert!(oracle.open != Open::No && !oracle.announced, "step {step}: onbattery out of place");
+                oracle.announced = true;
+            }
+            Event::OffBattery => {
+                assert!(oracle.announced, "step {step}: offbattery without onbattery");
+                oracle.announced = false;
+            }
+            Event::MainsBack => {
+                assert!(oracle.open != Open::No && !oracle.announced, "step {step}: mainsback out of place");
+                assert_eq!(oracle.line, Some(false), "step {step}: mainsback on battery");
+                oracle.open = Open::No;
+            }
+            Event::EndSelfTest => {
+                assert!(
+                    oracle.open == Open::Test && !oracle.announced,
+                    "step {step}: endselftest out of place"
+                );
+                oracle.open = Open::No;
+            }
+            Event::CommFailure => {
+                assert!(!oracle.comm_up && !oracle.comm_failed, "step {step}: commfailure out of place");
+                oracle.comm_failed = true;
+                self.summary.comm_failures += 1;
+            }
+            Event::CommOk => {
+                assert!(oracle.comm_failed, "step {step}: commok without commfailure");
+                oracle.comm_failed = false;
+            }
+            Event::AnnoyMe => assert!(oracle.no_login, "step {step}: annoyme without nologin"),
+            Event::DoShutdown => panic!("step {step}: doshutdown is an order of its own"),
+            _ => {}
+        }
+    }
+
+    /// Killed and started again, or stopped and started again.
+    fn restart(&mut self, input: &mut Input) {
+        self.summary.restarts += 1;
+        if input.pick(&[false, true]) {
+            // The loop ends with it, whatever else was due.
+            self.machine.handle_stop(self.now);
+            while let Some(order) = self.machine.poll_order() {
+                self.order(order);
+            }
+        }
+        let at_start = AtStart { saved: self.saved.clone(), powerfail: input.pick(&[false, true]) };
+        let since = self.saved.as_ref().and_then(|saved| saved.on_battery_since);
+        let announced = self.saved.as_ref().is_some_and(|saved| saved.announced);
+        self.machine = Machine::new(self.settings.clone(), self.now, at_start);
+        self.pace = Pace::Normal;
+        self.asked.clear();
+        let now = self.now;
+        let oracle = &mut self.oracle;
+        *oracle = Oracle {
+            line: since.map(|_| true),
+            candidate: None,
+            since: since.unwrap_or(now),
+            confirmed: now,
+            unannounced: false,
+            not_before: now + secs(60),
+            doubtful: false,
+            low: None,
+            charge: None,
+            runtime: None,
+            comm_up: false,
+            comm_failed: false,
+            remote: false,
+            open: if since.is_some() { Open::Outage } else { Open::No },
+            announced,
+            closed: false,
+            cause: None,
+            last_shutdown: None,
+            report: None,
+            no_login: false,
+            transfers: oracle.transfers,
+            total: oracle.total,
+            cumulated: Duration::ZERO,
+        };
+        self.settled();
+    }
+
+    /// The UPS never answers again: on battery, the machine is shut down.
+    fn end_in_silence(&mut self) {
+        self.lose();
+        for _ in 0..200 {
+            let Some(at) = self.machine.poll_timeout().filter(|at| *at < self.now + secs(30 * 3600)) else {
+                break;
+            };
+            self.now = self.now.max(at);
+            self.machine.handle_timeout(self.now);
+            self.settled();
+        }
+        // Timers of every second can use up the hops.
+        self.stall(30 * 3600);
+        if self.oracle.line == Some(true) {
+            assert!(
+                self.oracle.closed,
+                "on battery, the UPS silent for ever, and no shutdown: {:?}",
+                self.machine
+            );
+        }
+    }
+
+    /// Mains for an hour: everything is closed and nothing is left.
+    fn end_on_mains(&mut self) {
+        self.attach();
+        self.status = StatusFlags::ONLINE | StatusFlags::BATTPRESENT;
+        self.values = Values { self_test: Some(SelfTestResult::Passed), ..Values::default() };
+        self.oracle.remote = false;
+        self.machine.handle_remote(self.now, false);
+        self.settled();
+        self.live(5000);
+        let oracle = &self.oracle;
+        assert_eq!(oracle.line, Some(false));
+        assert_eq!((oracle.open, oracle.announced), (Open::No, false), "an outage that never ends");
+        assert!(!oracle.closed && !oracle.no_login && !oracle.comm_failed, "something left over");
+        assert_eq!(self.machine.poll_timeout(), None, "a timer ticks on mains");
+        assert_eq!(self.pace, Pace::Normal);
+        assert_eq!(self.machine.view().flags.0, 0x0500_0008 | if self.settings.slave { 0x400 } else { 0 });
+    }
+}
+
+fn pick_settings(input: &mut Input) -> Settings {
+    Settings {
+        on_battery_delay: secs(input.pick(&[0, 6, 6, 30])),
+        battery_level: input.pick(&[None, Some(Percent(5.0)), Some(Percent(50.0))]),
+        minutes: input.pick(&[None, Some(Minutes(3.0)), Some(Minutes(10.0))]),
+        timeout: input.pick(&[None, None, Some(secs(1)), Some(secs(20)), Some(secs(300))]),
+        annoy: secs(input.pick(&[0, 5, 300])),
+        annoy_delay: secs(input.pick(&[0, 60])),
+        no_logon: input.pick(&[
+            NoLogon::Disable,
+            NoLogon::Always,
+            NoLogon::Timeout,
+            NoLogon::Percent,
+            NoLogon::Minutes,
+        ]),
+        kill_delay: input.pick(&[None, Some(secs(0)), Some(secs(12))]),
+        kill_on_powerfail: input.pick(&[false, true]),
+        term_on_powerfail: input.pick(&[false, false, false, true]),
+        comm_lost_delay: secs(input.pick(&[0, 10, 20])),
+        confirm_polls: input.pick(&[2, 2, 1, 3]),
+        shutdown_grace: secs(input.pick(&[300, 20, 5])),
+        slave: input.pick(&[false, false, true]),
+    }
+}
