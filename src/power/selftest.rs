@@ -3,7 +3,7 @@
 //! The benefit of the doubt is bounded on every side: 40 s for a self test, charge and time for a calibration, and none
 //! once the UPS names another cause, the line voltage is gone, or the UPS falls silent for good.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Order;
 use super::known::Taken;
@@ -19,7 +19,7 @@ use crate::ups::{Event, Priority, SelfTestResult, StatusFlags, TransferCause};
 impl Machine {
     /// A confirmed transfer is announced as what it is, as far as can be told now.
     pub(super) fn classify(&mut self) {
-        let Line::Transferred { since, .. } = self.line else { return };
+        let Line::Transferred { since, confirmed } = self.line else { return };
         let now = self.now;
         let calibration = self.said.contains(StatusFlags::CALIBRATION);
         let self_test =
@@ -40,7 +40,7 @@ impl Machine {
             });
             self.event(Event::StartSelfTest);
         } else {
-            self.line = Line::Battery(Outage::new(since, now));
+            self.line = Line::Battery(Outage::new(since, confirmed));
             self.event(Event::PowerOut);
             self.note_limits(self.known.latest());
         }
@@ -72,7 +72,7 @@ impl Machine {
         test.refuted.note(dead || too_low || (other_cause && !test.calibration), now);
         test.calibration_over.note(test.calibration && !calibrates, now);
         if test.refuted.since(n).is_some() {
-            self.test_is_an_outage();
+            self.test_is_an_outage(now);
             self.note_limits(taken);
             return;
         }
@@ -111,10 +111,10 @@ impl Machine {
         self.line = Line::Test(test);
     }
 
-    /// A test has turned out to be an outage: it is announced by `onbattery` and its limits count from now.
-    pub(super) fn test_is_an_outage(&mut self) {
+    /// A test has turned out to be an outage: it is announced by `onbattery` and its limits count from that moment.
+    pub(super) fn test_is_an_outage(&mut self, from: Instant) {
         let Line::Test(test) = &self.line else { return };
-        let mut outage = Outage::new(test.since, self.now);
+        let mut outage = Outage::new(test.since, from);
         outage.tested = true;
         let announced = test.announced_as.as_ref().is_some_and(|outage| outage.announced);
         outage.announced = true;

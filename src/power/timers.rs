@@ -186,7 +186,7 @@ impl Machine {
                 }
                 self.comm = Comm::Lost { since, said_at: self.now, reason };
                 // Its end cannot be seen any more, so the limits must count by our clock.
-                self.test_is_an_outage();
+                self.test_is_an_outage(at);
             }
             Timer::CommSayAgain => {
                 self.log(Event::CommFailure.priority(), Event::CommFailure.text());
@@ -196,7 +196,7 @@ impl Machine {
             }
             Timer::Cause => self.classify(),
             Timer::TestResult => self.finish_test(),
-            Timer::TestLongest => self.test_is_an_outage(),
+            Timer::TestLongest => self.test_is_an_outage(at),
             Timer::OnBattery => {
                 if let Line::Battery(outage) = &mut self.line {
                     outage.announced = true;

@@ -148,7 +148,7 @@ fn what_is_saved_is_saved_on_change_only() {
         }
     }
     let seconds: Vec<i32> = saves.iter().map(|(second, _)| *second).collect();
-    assert_eq!(seconds, [1, 7], "powerout, onbattery");
+    assert_eq!(seconds, [1, 6], "powerout, onbattery");
     assert_eq!(saves[0].1.on_battery_since, Some(b.instant(0.0)));
     assert!(saves[1].1.announced);
 }
