@@ -223,7 +223,7 @@ fn seconds(span: Duration) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ups::Volts;
+    use crate::ups::{Names, Volts};
 
     #[test]
     fn status_words_follow_the_table() {
@@ -273,6 +273,40 @@ mod tests {
         for (i, field) in FIELDS.iter().enumerate() {
             assert!((1..=9).contains(&field.key.len()), "{}", field.key);
             assert!(FIELDS[..i].iter().all(|other| other.key != field.key), "{} twice", field.key);
+        }
+    }
+
+    #[test]
+    fn the_manual_lists_every_key_with_its_form_and_its_other_names() {
+        let manual = include_str!("../../man/mainsd-nis.7");
+        let table = manual.split(".It Sy Key Ta Sy Value Ta Sy NUT Ta Sy HID\n").nth(1).unwrap();
+        let printed: Vec<&str> = table.lines().take_while(|line| line.starts_with(".It ")).collect();
+        let expected: Vec<String> = FIELDS
+            .iter()
+            .map(|field| {
+                let value = match field.form {
+                    Text(..) => "text".into(),
+                    Date(_) => "date".into(),
+                    DateOrNone(_) => "date or N/A".into(),
+                    Words(_) => "words".into(),
+                    Tenths(unit, _) => format!("{unit}, 1 decimal"),
+                    Hundredths(unit, _) => format!("{unit}, 2 decimals"),
+                    Whole("", _) => "number".into(),
+                    Whole(unit, _) => unit.into(),
+                    WholePoint0(unit, _) => format!("{unit}, decimal 0"),
+                    Hex2(_) => "0x, 2 digits".into(),
+                    Hex8(_) => "0x, 8 digits".into(),
+                };
+                let names = Names::of_key(field.key);
+                let nut = names.and_then(|names| names.nut).unwrap_or("\\-");
+                let hid = names.and_then(|names| names.hid);
+                let hid = hid.map_or("\\-".into(), |u| format!("{:04x}:{:04x}", u >> 16, u & 0xffff));
+                format!(".It {} Ta {value} Ta {nut} Ta {hid}", field.key)
+            })
+            .collect();
+        assert_eq!(printed, expected);
+        for names in Names::ALL {
+            assert!(FIELDS.iter().any(|field| field.key == names.key), "{} is no key", names.key);
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod command;
 mod event;
+mod names;
 mod nologon;
 mod reading;
 mod status;
@@ -12,6 +13,7 @@ mod units;
 
 pub use command::{Command, CommandResult, Pace};
 pub use event::{Event, Priority};
+pub use names::Names;
 pub use nologon::NoLogon;
 pub use reading::{Evidence, Identity, Reading, Values};
 pub use status::StatusFlags;

@@ -235,6 +235,50 @@ pub(super) const TABLE: &[Row] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ups::Names;
+
+    #[test]
+    fn a_value_stands_at_the_usage_that_the_table_of_names_gives_it() {
+        let rows = [
+            (Key::StatusFlag, "STATFLAG"),
+            (Key::Charge, "BCHARGE"),
+            (Key::Runtime, "TIMELEFT"),
+            (Key::LineVoltage, "LINEV"),
+            (Key::OutputVoltage, "OUTPUTV"),
+            (Key::BatteryVoltage, "BATTV"),
+            (Key::Frequency, "LINEFREQ"),
+            (Key::Load, "LOADPCT"),
+            (Key::Temperature, "ITEMP"),
+            (Key::AmbientTemperature, "AMBTEMP"),
+            (Key::Humidity, "HUMIDITY"),
+            (Key::AlarmControl, "ALARMDEL"),
+            (Key::LineFailCause, "LASTXFER"),
+            (Key::Test, "SELFTEST"),
+            (Key::NominalBatteryVoltage, "NOMBATTV"),
+            (Key::NominalOutputVoltage, "NOMOUTV"),
+            (Key::NominalLineVoltage, "NOMINV"),
+            (Key::NominalPower, "NOMPOWER"),
+            (Key::NominalApparentPower, "NOMAPNT"),
+            (Key::LowTransfer, "LOTRANS"),
+            (Key::HighTransfer, "HITRANS"),
+            (Key::WakeDelay, "DWAKE"),
+            (Key::ShutdownDelay, "DSHUTD"),
+            (Key::SelfTestInterval, "STESTI"),
+            (Key::ReturnCharge, "RETPCT"),
+            (Key::Sensitivity, "SENSE"),
+            (Key::ManufactureDate, "MANDATE"),
+            (Key::BatteryDate, "BATTDATE"),
+            (Key::ProductString, "MODEL"),
+            (Key::ProductString, "FIRMWARE"),
+            (Key::SerialString, "SERIALNO"),
+            (Key::NameString, "UPSNAME"),
+        ];
+        for (key, status) in rows {
+            let first = TABLE[key as usize].candidates[0].usage.0;
+            assert_eq!(Names::of_key(status).and_then(|names| names.hid), Some(first), "{status}");
+        }
+        assert_eq!(Names::ALL.iter().filter(|names| names.hid.is_some()).count(), rows.len());
+    }
 
     #[test]
     fn every_key_indexes_its_own_row() {
