@@ -167,3 +167,50 @@ fn a_report_longer_than_declared_is_written_as_declared() {
     let hex: Vec<_> = written(&bench);
     assert_eq!(hex, ["41 3c 00"]);
 }
+
+/// A UPS with the settings of the old Back-UPS Pro: charge and hibernation on pages of their own.
+fn old_pro() -> Bench {
+    let feature = |id: u8, usage: [u8; 4]| [&[0x85, id, 0x0b], &usage[..], &[0xb1, 0x02]].concat();
+    let descriptor = [
+        &[0x05, 0x84, 0x09, 0x04, 0xa1, 0x01, 0x75, 0x10, 0x95, 0x01, 0x15, 0x00][..],
+        &[0x27, 0xff, 0xff, 0x00, 0x00],
+        &feature(1, [0xd0, 0x00, 0x85, 0x00]), // ACPresent
+        &feature(2, [0x12, 0x00, 0x86, 0x00]), // charge before restart
+        &feature(3, [0x58, 0x00, 0x85, 0x00]), // hibernate
+        &feature(4, [0x10, 0x00, 0x86, 0x00]), // self test
+        &[0xc0],
+    ]
+    .concat();
+    let mut ups = FakeUps::new(device(BX));
+    ups.info.product_name = Some("BackUPS Pro 500 FW:16.3.D USB FW:4".into());
+    ups.info.announced_descriptor_len = Some(descriptor.len() as u16);
+    ups.info.report_descriptor = descriptor.clone();
+    ups.descriptor = descriptor;
+    ups.reports = (1..=4).map(|id| ((3, id), vec![id, u8::from(id == 1), 0])).collect();
+    let mut bench = Bench::new(ups);
+    bench.open();
+    bench.run(5 * SECOND);
+    bench
+}
+
+#[test]
+fn kill_power_on_an_old_pro_steps_the_charge_down_and_hibernates() {
+    let mut bench = old_pro();
+    assert!(bench.command(Command::KillPower).expect("done").contains("hibernates"));
+    let written = written(&bench);
+    // this one never reads "00": the steps end all the same
+    assert!(
+        (2..=6).contains(&(written.len() - 2))
+            && written[..written.len() - 2].iter().all(|set| set == "02 02 00")
+    );
+    assert_eq!(written[written.len() - 2..], ["03 01 00", "04 01 00"]);
+}
+
+#[test]
+fn an_old_pro_that_refuses_the_self_test_does_not_stay_in_hibernation() {
+    let mut bench = old_pro();
+    bench.ups.refuses.push(0x04);
+    assert!(bench.command(Command::KillPower).is_err());
+    let written = written(&bench);
+    assert_eq!(written[written.len() - 2..], ["03 01 00", "03 00 00"]);
+}

@@ -212,13 +212,18 @@ impl Session {
             };
             LinkEvent::Command(CommandResult { command, outcome })
         });
-        told.chain(orders).collect()
+        let poll = self.poll_command.then(|| {
+            LinkEvent::Command(CommandResult { command: Command::Poll, outcome: Err(reason.to_owned()) })
+        });
+        told.chain(orders).chain(poll).collect()
     }
 
     pub(super) fn set_pace(&mut self, pace: Pace, poll_time: Duration, now: Instant) {
         self.interval = interval(pace, poll_time);
         let due = self.polled_at.map_or(now, |at| at + self.interval);
-        self.next_poll = if pace == Pace::Fast { self.next_poll.min(due) } else { due };
+        // What waits for its second read does not wait longer.
+        let sooner = pace == Pace::Fast || self.belief.is_waiting() || self.poll_command;
+        self.next_poll = if sooner { self.next_poll.min(due) } else { due };
     }
 
     pub(super) fn command(&mut self, command: Command, now: Instant) -> Result<(), String> {

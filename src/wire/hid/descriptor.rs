@@ -117,6 +117,12 @@ impl ReportDescriptor {
         &mut self.fields
     }
 
+    /// Keeps the lengths of the reports only.
+    pub(crate) fn drop_fields(&mut self) {
+        self.fields = Vec::new();
+        self.collections = Vec::new();
+    }
+
     /// Whether the last item was whole, and there is a collection and each was closed: `false` means cut short or corrupted.
     #[must_use]
     pub const fn is_complete(&self) -> bool {

@@ -92,6 +92,8 @@ impl Session {
             return;
         }
         self.store.settle(&self.layout);
+        // The layout has copies of the few fields that are used.
+        self.descriptor.drop_fields();
         let view = self.view();
         let index = |key| view.string_index(key);
         self.strings = strings::Strings::new(
