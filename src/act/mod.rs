@@ -14,8 +14,8 @@
 //! | `systemctl poweroff`, `shutdown -h now`, `poweroff`, `halt`: those that exist | then, one by one | exit status 0 | next step |
 //! | `sync`, 10 s at most, then `reboot(2)` | then | the machine is off | reported |
 //!
-//! No step waits for the end of one that timed out. Were it only for `fork` that steps failed, they are gone through again for
-//! ten seconds before the last one.
+//! No step waits for the end of one that timed out. If `fork` failed for one of them, all are gone through again, each
+//! second for ten seconds, before the last.
 
 mod commands;
 mod flags;

@@ -13,7 +13,7 @@ use crate::ups::{Event, Priority};
 /// How long a shutdown command of ours may take; `systemctl` gives up on a dead bus after 25 s by itself.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 
-/// For how long everything is tried again if `fork` was all that failed, and how often.
+/// For how long everything is tried again while `fork` fails for some of it, and how often.
 const FORK_PATIENCE: Duration = Duration::from_secs(10);
 const FORK_RETRY: Duration = Duration::from_secs(1);
 
@@ -30,8 +30,8 @@ struct Pending {
     reason: String,
     /// Set once `fork` has failed: until then it is tried again.
     fork_until: Option<Instant>,
-    /// Something other than `fork` has failed.
-    other_failure: bool,
+    /// `fork` has failed in this round.
+    fork_failed: bool,
     /// That a fall-back was started has been told.
     fell_back: bool,
 }
@@ -62,7 +62,7 @@ impl Shutdown {
     /// Begins, unless one is under way already.
     pub fn request(&mut self, args: HookArgs, reason: String, after: u64, now: Instant) {
         if matches!(self.phase, Phase::Idle) {
-            let pending = Pending { args, reason, fork_until: None, other_failure: false, fell_back: false };
+            let pending = Pending { args, reason, fork_until: None, fork_failed: false, fell_back: false };
             self.phase = Phase::Waiting { pending, after, until: now + SHUTDOWN_HOLD_UP };
         }
     }
@@ -141,25 +141,28 @@ impl Act {
         }
     }
 
-    fn run_hook(&mut self, pending: Pending, now: Instant) -> Phase {
+    fn run_hook(&mut self, mut pending: Pending, now: Instant) -> Phase {
         let (spec, what) = self.hook_spec(Event::DoShutdown, &pending.args);
         let again = pending.fork_until.is_some();
+        pending.fork_failed = false;
         let started = if again { self.start_quietly(&spec) } else { self.start(&spec) };
         match started {
             Ok(child) => {
                 let task = Task::new(child, Some(Event::DoShutdown), what, self.settings.hook_timeout, now);
                 Phase::Hook { pending, task }
             }
-            Err(how) => self.fall_back(pending, &what, &how, now),
+            Err(how) => {
+                pending.fork_failed = true;
+                self.fall_back(pending, &what, &how, now)
+            }
         }
     }
 
-    fn after_hook(&mut self, mut pending: Pending, task: Task, step: Step, now: Instant) -> Phase {
+    fn after_hook(&mut self, pending: Pending, task: Task, step: Step, now: Instant) -> Phase {
         let how = self.ended_or_left_behind(task, step, now);
         if how.1.is_success() {
             return self.succeeded(how.0);
         }
-        pending.other_failure = true;
         self.fall_back(pending, &how.0, &how.1, now)
     }
 
@@ -196,14 +199,15 @@ impl Act {
                     let task = Task::new(child, None, what, limit, now);
                     return Phase::Command { pending, task, rest };
                 }
-                Err(how) if pending.fork_until.is_none() => {
-                    self.log(Priority::Error, format!("{what} {how}"));
+                Err(how) => {
+                    pending.fork_failed = true;
+                    if pending.fork_until.is_none() {
+                        self.log(Priority::Error, format!("{what} {how}"));
+                    }
                 }
-                Err(_) => {}
             }
         }
-        let fork_until = *pending.fork_until.get_or_insert(now + FORK_PATIENCE);
-        if !pending.other_failure && now < fork_until {
+        if pending.fork_failed && now < *pending.fork_until.get_or_insert(now + FORK_PATIENCE) {
             return Phase::Retrying { pending, at: now + FORK_RETRY };
         }
         self.last_resort(&pending, now)
@@ -211,7 +215,7 @@ impl Act {
 
     fn after_command(
         &mut self,
-        mut pending: Pending,
+        pending: Pending,
         task: Task,
         step: Step,
         rest: VecDeque<(Spec, String)>,
@@ -222,7 +226,6 @@ impl Act {
             return self.succeeded(what);
         }
         self.log(Priority::Error, format!("{what} {how}"));
-        pending.other_failure = true;
         self.run_next_command(pending, rest, now)
     }
 

@@ -261,6 +261,21 @@ fn while_nothing_can_be_forked_all_is_tried_again_each_second() {
 }
 
 #[test]
+fn a_command_that_could_not_be_forked_gets_another_chance_before_the_last_resort() {
+    let mut stage = Stage::new("fork-command");
+    stage.act.spawn = failing_spawn;
+    stage.on("doshutdown", "while [ ! -f go ]; do sleep 0.01; done; exit 1");
+    stage.shut_down();
+    stage.until_log(&["doshutdown"]);
+    FAILING_FORKS.set(1);
+    std::fs::write(stage.folder.join("go"), "").unwrap();
+    stage.until("it waits to try again", |stage| stage.said(Priority::Error).len() == 2);
+    stage.skip(1);
+    stage.until_log(&["doshutdown", "doshutdown", "SHUTDOWNCMD"]);
+    stage.until_over();
+}
+
+#[test]
 fn if_nothing_can_be_forked_for_ten_seconds_the_last_resort_comes() {
     let mut stage = Stage::new("fork-never");
     stage.act.spawn = failing_spawn;
