@@ -124,8 +124,10 @@ proptest! {
         let mut report = vec![fill; usize::from(descriptor.report_len(field.kind, field.report_id).expect("one"))];
         report[0] = field.report_id;
         let before = report.clone();
-        let value = value >> (64 - field.bit_size.min(64)) & if field.logical_min < 0 { -1 } else { i64::MAX };
-        prop_assume!(field.put(&mut report, value).is_ok());
+        let unused = 64 - field.bit_size;
+        let value =
+            if field.logical_min < 0 { value >> unused } else { (value.cast_unsigned() >> unused) as i64 };
+        prop_assert_eq!(field.put(&mut report, value), Ok(()));
         prop_assert_eq!(field.raw(&report), Some(value));
         for other in descriptor.fields() {
             let apart = other.bit_offset >= field.bit_offset + field.bit_size
