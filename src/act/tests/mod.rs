@@ -1,4 +1,4 @@
-//! Real children in folders of their own, on a clock that can be moved forward. Nothing here can shut a machine down: the
+//! Real children in folders of their own, on a clock that only the test moves, so that a slow machine changes nothing. Nothing here can shut a machine down: the
 //! fall-back's folders are the test's own, and this crate's tests have no `reboot`.
 
 mod hooks;
@@ -14,7 +14,7 @@ struct Stage {
     folder: PathBuf,
     act: Act,
     begin: Instant,
-    skew: Duration,
+    skipped: Duration,
     seen: Vec<Outcome>,
 }
 
@@ -47,7 +47,7 @@ impl Stage {
         let act = Act::new(settings);
         #[expect(clippy::disallowed_methods, reason = "tests run real processes by the real clock")]
         let begin = Instant::now();
-        Self { folder, act, begin, skew: Duration::ZERO, seen: Vec::new() }
+        Self { folder, act, begin, skipped: Duration::ZERO, seen: Vec::new() }
     }
 
     /// What the hook does on this event, as shell text.
@@ -66,7 +66,7 @@ impl Stage {
     }
 
     fn now(&self) -> Instant {
-        self.begin + self.begin.elapsed() + self.skew
+        self.begin + self.skipped
     }
 
     fn hook(&mut self, event: Event) {
@@ -81,7 +81,7 @@ impl Stage {
 
     /// Moves the clock forward, and lets deadlines pass.
     fn skip(&mut self, seconds: u64) {
-        self.skew += Duration::from_secs(seconds);
+        self.skipped += Duration::from_secs(seconds);
         self.turn();
     }
 
