@@ -144,9 +144,20 @@ struct Client {
 }
 
 impl Client {
+    /// As 3.14.14's own clients send: length and command are two writes, and the second waits for an acknowledgement.
+    fn ask_in_two(&mut self) {
+        self.stream.write_all(&STATUS[..2]).unwrap();
+        self.stream.write_all(&STATUS[2..]).unwrap();
+        self.answer();
+    }
+
     /// One request and its whole answer.
     fn ask(&mut self) {
         self.stream.write_all(STATUS).unwrap();
+        self.answer();
+    }
+
+    fn answer(&mut self) {
         let mut got = 0;
         loop {
             let n = self.stream.read(&mut self.buffer[got..]).unwrap();
@@ -188,6 +199,8 @@ fn measure() {
     for server in std::iter::once(mainsd()).chain(apcupsd()) {
         let mut client = server.connect();
         print_rate(&server, "one, connection kept", rate(|| client.ask()));
+        client.stream.set_nodelay(false).unwrap();
+        print_rate(&server, "one, kept, request in two segments", rate(|| client.ask_in_two()));
         print_rate(&server, "one, new connection each time", rate(|| server.connect().ask()));
         drop(client);
         idle(&server);

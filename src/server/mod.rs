@@ -335,10 +335,14 @@ impl Server {
 
     fn accept(&mut self, index: usize, registry: &Registry, now: Instant, source: &mut dyn StatusSource) {
         let mut made_room = false;
+        let mut accepted = 0;
         for _ in 0..ACCEPTS_A_TURN {
             let Some(Some(listener)) = self.listeners.get_mut(index) else { return };
             match listener.accept() {
-                Ok((stream, peer)) => self.welcome(stream, peer.ip(), registry, now, source),
+                Ok((stream, peer)) => {
+                    accepted += 1;
+                    self.welcome(stream, peer.ip(), registry, now, source);
+                }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     listener.again = false;
                     return;
@@ -356,12 +360,17 @@ impl Server {
                     made_room = true;
                     self.drop_one(now);
                 }
-                // The client went away before it was accepted.
+                // The client went away before it was accepted, or the network did.
                 Err(_) => {}
             }
         }
         if let Some(Some(listener)) = self.listeners.get_mut(index) {
-            listener.again = true;
+            // A listener that does nothing but fail must not keep the loop busy.
+            if accepted > 0 {
+                listener.again = true;
+            } else {
+                listener.rest(now);
+            }
         }
     }
 
@@ -462,3 +471,6 @@ impl Server {
 /// How long a client may stay in each state.
 const LIMITS: [(State, Duration); 3] =
     [(State::Waiting, IDLE_LIMIT), (State::Partial, IDLE_LIMIT), (State::Writing, WRITE_LIMIT)];
+
+#[cfg(test)]
+mod tests;

@@ -73,14 +73,16 @@ pub(super) fn answer(
     now: Instant,
     source: &mut dyn StatusSource,
 ) -> bool {
+    let mut received = false;
     for _ in 0..DATAGRAMS_A_TURN {
         let mut buffer = [0; BUFFER];
         let (length, peer) = match socket.recv_from(&mut buffer) {
-            Ok(received) => received,
+            Ok(datagram) => datagram,
             Err(e) if e.kind() == ErrorKind::WouldBlock => return false,
             // An error reported for an earlier datagram; it does not concern the next one.
             Err(_) => continue,
         };
+        received = true;
         let Some(request) = Request::parse_datagram(buffer.get(..length).unwrap_or(&[])) else { continue };
         let ip = peer.ip();
         if peer.port() == 0 || !allowed(ip) || !limiter.allow(ip, now) {
@@ -94,7 +96,8 @@ pub(super) fn answer(
         // A datagram may get lost; the client asks again.
         let _ = socket.send_to(&answer, peer);
     }
-    true
+    // A socket that does nothing but fail must not keep the loop busy; the next datagram wakes it.
+    received
 }
 
 #[cfg(test)]

@@ -1,0 +1,197 @@
+//! The server's time limits, by a clock that the test turns; the sockets are real.
+#![allow(clippy::disallowed_methods, reason = "sockets deliver in real time")]
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+
+use mio::{Events, Poll};
+
+use super::*;
+
+struct Source(Rc<[u8]>);
+
+impl StatusSource for Source {
+    fn status(&mut self) -> Rc<[u8]> {
+        Rc::clone(&self.0)
+    }
+
+    fn events(&mut self) -> Rc<[u8]> {
+        Rc::from(&[0, 0][..])
+    }
+}
+
+struct Bench {
+    poll: Poll,
+    server: Server,
+    source: Source,
+    now: Instant,
+}
+
+impl Bench {
+    fn new(max_clients: usize, answer: usize) -> Self {
+        let settings = Settings {
+            addresses: vec![Ipv4Addr::LOCALHOST.into()],
+            port: 0,
+            udp: false,
+            allow: Box::new(|_| true),
+            max_clients,
+        };
+        let poll = Poll::new().unwrap();
+        let now = Instant::now();
+        let mut server = Server::new(settings, Token(10));
+        server.open(poll.registry(), now);
+        Self { poll, server, source: Source(vec![b'x'; answer].into()), now }
+    }
+
+    /// A client; it has sent these bytes, and the server has seen them.
+    fn client(&mut self, bytes: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(self.server.local_addresses().next().unwrap()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream.write_all(bytes).unwrap();
+        self.settle();
+        stream
+    }
+
+    fn send(&mut self, stream: &mut TcpStream, bytes: &[u8]) {
+        stream.write_all(bytes).unwrap();
+        self.settle();
+    }
+
+    /// Turns the loop until the sockets have nothing more to tell.
+    fn settle(&mut self) {
+        let mut events = Events::with_capacity(64);
+        let mut quiet = 0;
+        while quiet < 2 {
+            self.poll.poll(&mut events, Some(Duration::from_millis(20))).unwrap();
+            for event in &events {
+                self.server.ready(self.poll.registry(), event, self.now, &mut self.source);
+            }
+            self.server.handle_timeout(self.poll.registry(), self.now, &mut self.source);
+            quiet = if events.is_empty() && self.wait() != Some(0.0) { quiet + 1 } else { 0 };
+        }
+    }
+
+    fn advance(&mut self, seconds: f64) {
+        self.now += Duration::from_secs_f64(seconds);
+        self.server.handle_timeout(self.poll.registry(), self.now, &mut self.source);
+    }
+
+    /// Seconds until the server wants to be woken.
+    fn wait(&self) -> Option<f64> {
+        self.server.poll_timeout().map(|at| at.saturating_duration_since(self.now).as_secs_f64())
+    }
+}
+
+/// Whether the server has closed this connection.
+fn is_closed(stream: &mut TcpStream) -> bool {
+    stream.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
+    match stream.read(&mut [0; 4096]) {
+        Ok(n) => n == 0,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn silence_is_borne_for_fifteen_seconds_from_the_last_byte() {
+    let mut bench = Bench::new(10, 8);
+    assert_eq!(bench.wait(), None, "nothing to do without clients");
+    let mut client = bench.client(b"\0\x06sta");
+    let wait = bench.wait().unwrap();
+    assert!((15.0..15.2).contains(&wait), "{wait}");
+    bench.advance(10.0);
+    bench.send(&mut client, b"t");
+    bench.advance(14.9);
+    assert_eq!(bench.server.clients(), 1);
+    bench.send(&mut client, b"us");
+    client.read_exact(&mut [0; 8]).unwrap();
+    bench.advance(14.9);
+    assert_eq!(bench.server.clients(), 1);
+    bench.advance(0.1);
+    assert_eq!(bench.server.clients(), 0);
+    assert!(is_closed(&mut client));
+    assert_eq!(bench.wait(), None);
+}
+
+#[test]
+fn a_request_that_drips_in_ends_after_a_minute() {
+    let mut bench = Bench::new(10, 8);
+    let mut client = bench.client(&[1, 0]);
+    for _ in 0..6 {
+        bench.advance(10.0);
+        bench.send(&mut client, b"x");
+        assert_eq!(bench.server.clients(), 1);
+    }
+    bench.advance(1.0);
+    bench.send(&mut client, b"x");
+    assert_eq!(bench.server.clients(), 0);
+}
+
+#[test]
+fn a_client_that_does_not_read_is_let_go_after_fifteen_seconds() {
+    // Longer than the buffers of both ends.
+    let size = 8 << 20;
+    let mut bench = Bench::new(10, size);
+    let mut client = bench.client(b"\0\x06status");
+    bench.advance(14.0);
+    assert_eq!(bench.server.clients(), 1);
+    // Sending more does not count as reading.
+    bench.send(&mut client, b"\0\x06status");
+    bench.advance(1.0);
+    assert_eq!(bench.server.clients(), 0);
+}
+
+#[test]
+fn who_dawdles_makes_room_before_who_is_idle() {
+    let mut bench = Bench::new(3, 8);
+    let mut idle = bench.client(b"");
+    bench.advance(0.1);
+    let mut slow = bench.client(b"\0\x06st");
+    let mut asked = bench.client(b"\0\x06status");
+    bench.advance(3.0);
+    let mut fourth = bench.client(b"\0\x06status");
+    assert!(is_closed(&mut slow));
+    assert_eq!(bench.server.clients(), 3);
+    fourth.read_exact(&mut [0; 8]).unwrap();
+    let _fifth = bench.client(b"");
+    assert!(is_closed(&mut idle), "the one idle longest is next");
+    asked.read_exact(&mut [0; 8]).unwrap();
+    assert!(!is_closed(&mut asked) && !is_closed(&mut fourth));
+}
+
+#[test]
+fn a_flood_of_requests_yields_to_others_after_four_answers() {
+    let mut bench = Bench::new(10, 8);
+    let mut client = TcpStream::connect(bench.server.local_addresses().next().unwrap()).unwrap();
+    client.write_all(&b"\0\x06status".repeat(60)).unwrap();
+    let mut events = Events::with_capacity(64);
+    bench.poll.poll(&mut events, Some(Duration::from_secs(20))).unwrap();
+    for event in &events {
+        bench.server.ready(bench.poll.registry(), event, bench.now, &mut bench.source);
+    }
+    client.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let mut answers = vec![0; 480];
+    client.read_exact(&mut answers[..32]).unwrap();
+    assert!(client.read(&mut answers).is_err(), "more than four answers in one turn");
+    assert_eq!(bench.wait(), Some(0.0), "the rest is due at once");
+    bench.settle();
+    client.read_exact(&mut answers[32..]).unwrap();
+    let wait = bench.wait().unwrap();
+    assert!((15.0..15.2).contains(&wait), "{wait}");
+}
+
+#[test]
+fn a_crowd_that_has_gone_leaves_no_memory_behind() {
+    let mut bench = Bench::new(200, 8);
+    let clients: Vec<TcpStream> = (0..100).map(|_| bench.client(b"")).collect();
+    assert_eq!(bench.server.clients(), 100);
+    drop(clients);
+    bench.settle();
+    assert_eq!((bench.server.clients(), bench.server.slots.capacity()), (0, 0));
+    let mut client = bench.client(b"\0\x06status");
+    client.read_exact(&mut [0; 8]).unwrap();
+}
+
+#[test]
+fn a_connection_costs_less_than_two_hundred_bytes() {
+    assert!(size_of::<Option<Connection>>() < 200, "{}", size_of::<Option<Connection>>());
+}
