@@ -3,8 +3,6 @@
 //!
 //! Hooks of apcupsd ran at the same time; ours run in the order of their log lines (power-events §10 item 9).
 
-#![allow(clippy::disallowed_methods, reason = "tests drive real processes by the real clock")]
-
 mod support;
 
 use mainsd::ups::Event;
@@ -167,19 +165,10 @@ const ROWS: [Row; 21] = [
     ),
 ];
 
-/// The daemons mostly wait: all run at once, so that the whole takes no longer than its longest scenario.
 #[test]
 fn recorded_outages_give_the_same_log_lines_hooks_and_flags() {
-    let running: Vec<_> = ROWS
-        .into_iter()
-        .map(|row| {
-            let (shown, name, directives, script) = row;
-            (shown, name, std::thread::spawn(move || replay(name, directives, script)))
-        })
-        .collect();
-    let failed: Vec<String> = running
-        .into_iter()
-        .filter_map(|(shown, name, thread)| thread.join().is_err().then(|| format!("{name}: {shown}")))
-        .collect();
-    assert!(failed.is_empty(), "not as recorded; see the panics above:\n{}", failed.join("\n"));
+    support::at_once(
+        ROWS.into_iter()
+            .map(|(shown, name, directives, script)| (shown, move || replay(name, directives, script))),
+    );
 }

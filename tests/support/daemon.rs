@@ -336,7 +336,7 @@ pub fn write_config(setup: &Setup, scratch: &Scratch, port: u16) -> PathBuf {
     let shutdown = scratch.script("shutdown", &log("SHUTDOWNCMD"));
     let text = format!(
         "## apcupsd.conf v1.1 ##\n\
-         UPSNAME harness\nUPSCABLE usb\nUPSTYPE {ups_type}\nDEVICE\n\
+         UPSNAME harness\nUPSCABLE usb\nUPSTYPE {ups_type}\n{device}\
          POLLTIME 1\nONBATTERYDELAY 1\nCOMMLOSTDELAY 2\n\
          LOCKFILE {dir}/lock\nSCRIPTDIR {dir}/scripts\nPWRFAILDIR {dir}/flags\nNOLOGINDIR {dir}/flags\n\
          EVENTSFILE {dir}/events\nSTATEFILE {dir}/state\nSTATTIME 0\n\
@@ -344,6 +344,7 @@ pub fn write_config(setup: &Setup, scratch: &Scratch, port: u16) -> PathBuf {
          SHUTDOWNCMD {shutdown}\n\
          {more}",
         ups_type = setup.ups_type,
+        device = if setup.directives.contains("DEVICE ") { "" } else { "DEVICE\n" },
         dir = dir.display(),
         shutdown = shutdown.display(),
         more = setup.directives,

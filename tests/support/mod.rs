@@ -64,6 +64,32 @@ pub fn poll_until<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) ->
     }
 }
 
+/// Runs scenarios that mostly wait all at once, each in a thread of its name, so that together they take no longer than
+/// the longest; then fails with the names of those that panicked.
+pub fn at_once<F: FnOnce() + Send + 'static>(scenarios: impl IntoIterator<Item = (&'static str, F)>) {
+    let running: Vec<_> = scenarios
+        .into_iter()
+        .map(|(name, scenario)| {
+            let thread = std::thread::Builder::new().name(name.to_owned());
+            (name, thread.spawn(scenario).unwrap())
+        })
+        .collect();
+    let failed: Vec<&str> =
+        running.into_iter().filter_map(|(name, thread)| thread.join().is_err().then_some(name)).collect();
+    assert!(failed.is_empty(), "see the panics above:\n{}", failed.join("\n"));
+}
+
+/// A test of these functions, run by [`at_once`].
+#[macro_export]
+macro_rules! at_once {
+    ($test:ident: $($scenario:ident),+ $(,)?) => {
+        #[test]
+        fn $test() {
+            $crate::support::at_once([$((stringify!($scenario), $scenario as fn())),+]);
+        }
+    };
+}
+
 /// True if this run must exercise what needs root, packages or a virtual machine. Otherwise says what is
 /// skipped, and the test returns early.
 pub fn in_ci(needs: &str) -> bool {

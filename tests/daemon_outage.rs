@@ -1,0 +1,163 @@
+//! Outages on a simulated UPS where mainsd does better than the recorded apcupsd, and never worse: no shutdown for a
+//! false reason, none missed.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a scenario fails by panicking")]
+
+mod support;
+
+use support::{Daemon, PATIENCE, Setup, play, play_in};
+
+at_once! {
+    outages_that_are_no_shutdowns_and_shutdowns_that_are_not_missed:
+    a_blip_within_one_moment_is_announced_and_taken_back,
+    limits_on_mains_do_nothing,
+    readings_of_zeros_are_no_data,
+    garbage_on_battery_neither_ends_nor_restarts_the_outage,
+    flapping_leaves_no_debounce_behind,
+    without_alerts_two_polls_are_needed_and_come_within_seconds,
+    the_timeout_runs_on_while_the_ups_is_silent,
+    the_runtime_runs_down_by_our_clock_while_the_ups_is_silent,
+    one_shutdown_is_enough_however_many_limits_are_reached,
+    low_battery_within_a_self_test_is_not_the_end_while_mains_is_there,
+    a_ups_missing_at_start_is_a_state_and_found_when_it_comes,
+    an_outage_outlasts_a_restart_of_the_daemon,
+    a_stale_powerfail_flag_is_removed_once_mains_is_seen,
+    with_t_the_daemon_leaves_when_the_shutdown_is_under_way,
+    the_ups_is_told_off_only_after_the_shutdown_is_under_way,
+}
+
+fn setup() -> Setup {
+    Setup::new("test").with("NOLOGON", "disable").with("BATTERYLEVEL", "5").with("MINUTES", "3")
+}
+
+/// Waits for the `count`th hook and says which events had one.
+fn events(daemon: &Daemon, count: usize) -> Vec<String> {
+    assert!(daemon.hooks().wait_for_count(count, PATIENCE), "{}", daemon.describe());
+    daemon.events()
+}
+
+fn a_blip_within_one_moment_is_announced_and_taken_back() {
+    let daemon = play("1 mains off\n1 mains on", setup());
+    assert_eq!(events(&daemon, 2), ["powerout", "mainsback"]);
+}
+
+fn limits_on_mains_do_nothing() {
+    // The outage at the end shows that the daemon was alive and looking.
+    let daemon = play("0 lapse 0\n0 charge 1\n0 runtime 1\n8 mains off\n8.3 mains on", setup());
+    assert_eq!(events(&daemon, 2), ["powerout", "mainsback"]);
+}
+
+fn readings_of_zeros_are_no_data() {
+    let daemon = play("1 garbage 3\n6 mains off\n6.3 mains on", setup());
+    assert_eq!(events(&daemon, 2), ["powerout", "mainsback"]);
+    let ignored = daemon.log().iter().filter(|line| line.starts_with("Ignored what the UPS said")).count();
+    assert_eq!(ignored, 1, "{}", daemon.describe());
+}
+
+fn garbage_on_battery_neither_ends_nor_restarts_the_outage() {
+    let daemon = play("1 mains off\n2.5 garbage 2", setup().with("TIMEOUT", "4"));
+    assert_eq!(events(&daemon, 4), ["powerout", "onbattery", "timeout", "doshutdown"]);
+    assert!(daemon.status().is("NUMXFERS", "1"));
+}
+
+fn flapping_leaves_no_debounce_behind() {
+    // Charge is below the limit for three seconds in each outage, and five are needed.
+    let script = "0 lapse 0\n0 lowbatt off\n1 mains off\n2 charge 4\n5 mains on\n6 mains off\n9 mains on";
+    let daemon = play(script, setup().with("ONBATTERYDELAY", "20"));
+    assert_eq!(events(&daemon, 4), ["powerout", "mainsback", "powerout", "mainsback"]);
+}
+
+fn without_alerts_two_polls_are_needed_and_come_within_seconds() {
+    let daemon = play("0 alerts off\n2.5 mains off", setup());
+    daemon.wait_for_hook("powerout", PATIENCE);
+    assert!(daemon.status().has("ONBATT"));
+}
+
+fn the_timeout_runs_on_while_the_ups_is_silent() {
+    let setup = setup().with("TIMEOUT", "4").with("COMMLOSTDELAY", "1");
+    let daemon = play("1 mains off\n3.2 unplug", setup);
+    assert_eq!(events(&daemon, 5), ["powerout", "onbattery", "commfailure", "timeout", "doshutdown"]);
+    let why = daemon.log().into_iter().find(|line| line.starts_with("Shutdown because")).unwrap();
+    assert!(why.contains("TIMEOUT is over") && why.contains("the UPS has not answered"), "{why}");
+}
+
+fn the_runtime_runs_down_by_our_clock_while_the_ups_is_silent() {
+    // 3.1 minutes were left: six seconds more than MINUTES, and a value is projected when it is ten seconds old.
+    let setup = setup().with("COMMLOSTDELAY", "1");
+    let daemon = play("0 lowbatt off\n1 mains off\n2 runtime 3.1\n4 unplug", setup);
+    assert_eq!(events(&daemon, 5), ["powerout", "onbattery", "commfailure", "runlimit", "doshutdown"]);
+}
+
+fn one_shutdown_is_enough_however_many_limits_are_reached() {
+    let script = "0 lapse 0\n1 mains off\n4 charge 2\n4 lowbatt on\n12 mains on";
+    let daemon = play(script, setup().with("TIMEOUT", "1"));
+    let expected = ["powerout", "onbattery", "timeout", "doshutdown", "offbattery", "mainsback"];
+    assert_eq!(events(&daemon, 6), expected);
+    assert!(daemon.status().is("STATUS", "SHUTTING DOWN"));
+    assert!(daemon.dir().join("flags/powerfail").exists());
+}
+
+fn low_battery_within_a_self_test_is_not_the_end_while_mains_is_there() {
+    let daemon = play("1 selftest 9 passed\n2 lowbatt on\n9 lowbatt off", setup());
+    assert_eq!(events(&daemon, 2), ["startselftest", "endselftest"]);
+}
+
+fn a_ups_missing_at_start_is_a_state_and_found_when_it_comes() {
+    let daemon = play("0 unplug\n3 plug\n6 mains off\n6.3 mains on", setup());
+    daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), PATIENCE);
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    assert_eq!(events(&daemon, 2), ["powerout", "mainsback"]);
+}
+
+fn an_outage_outlasts_a_restart_of_the_daemon() {
+    let daemon = play("1 mains off", setup());
+    daemon.wait_for_hook("onbattery", PATIENCE);
+    let began = daemon.status().get("XONBATT").map(str::to_owned);
+    let (end, scratch) = daemon.terminate_keeping();
+    assert!(end.output.contains("unguarded"), "{}", end.output);
+
+    let daemon = play_in("0 mains off", setup().with("TIMEOUT", "5"), scratch);
+    daemon.wait_for_hook("doshutdown", PATIENCE);
+    let status = daemon.status();
+    assert!(status.is("NUMXFERS", "1"), "{}", status.text());
+    let moved = seconds(status.get("XONBATT")).abs_diff(seconds(began.as_deref()));
+    // The boot clock and the wall clock need not turn a second at the same moment; and midnight may pass.
+    assert!(moved <= 2 || moved >= 24 * 3600 - 2, "{began:?}, then {}", status.text());
+}
+
+/// The seconds of the day that a stamp shows.
+fn seconds(stamp: Option<&str>) -> u32 {
+    let stamp = stamp.expect("an outage has begun");
+    let time = stamp.split(' ').nth(1).expect("date, time, zone");
+    time.split(':').fold(0, |sum, part| sum * 60 + part.parse::<u32>().expect("a number"))
+}
+
+fn a_stale_powerfail_flag_is_removed_once_mains_is_seen() {
+    let daemon = play("", setup());
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    let (_, scratch) = daemon.terminate_keeping();
+    let flag = scratch.file("flags/powerfail", "");
+    let daemon = play_in("", setup(), scratch);
+    let gone = support::poll_until(PATIENCE, || (!flag.exists()).then_some(()));
+    assert!(gone.is_some(), "{}", daemon.describe());
+}
+
+fn with_t_the_daemon_leaves_when_the_shutdown_is_under_way() {
+    let daemon = play("1 mains off", setup().with("TIMEOUT", "1").arg("-t"));
+    let hooks = daemon.hooks().clone();
+    let end = daemon.wait_for_exit();
+    assert!(end.status.success(), "{end:?}");
+    assert_eq!(
+        hooks.since(0).last().map(|line| line.text.clone()).as_deref(),
+        Some("doshutdown harness 1 0")
+    );
+}
+
+fn the_ups_is_told_off_only_after_the_shutdown_is_under_way() {
+    let daemon = play("1 mains off", setup().with("TIMEOUT", "1").with("KILLDELAY", "2"));
+    daemon.wait_for_hook("doshutdown", PATIENCE);
+    daemon.wait_for_output("Attempting to kill the UPS power!", PATIENCE);
+    let output = daemon.output().since(0);
+    let place = |part: &str| output.iter().position(|line| line.text.contains(part));
+    let (under_way, kill) = (place("System shutdown started by"), place("Attempting to kill the UPS power!"));
+    assert!(under_way.is_some() && under_way < kill, "{}", daemon.describe());
+}
