@@ -1,4 +1,19 @@
 //! The power machine: `(state, reading, now) → orders`. Pure: no I/O, no wall clock, no configuration text.
+//!
+//! [`Machine`] takes readings, silence, reports and time by `handle_*`, and gives [`Order`]s by `poll_order`. The manual
+//! page `mainsd-power(7)` says what it believes, when it waits and how it differs from apcupsd 3.14.14. Its states:
+//!
+//! ```text
+#![doc = include_str!("diagram.txt")]
+//! ```
+//!
+//! Where things are:
+//!
+//! - `machine`: what comes in and what is kept; `transitions`: readings, and the changes of the line that they make;
+//! - `streak`: agreement; `known`: what is data and what is not;
+//! - `outage`: the line's states with their data; `selftest`: tests and calibrations; `comm`: whether the UPS answers;
+//! - `limits`: the table of limits; `latch` and `shutdown`: the decision and what follows from it; `text`: its reason;
+//! - `timers`: every timer by name.
 
 mod comm;
 mod known;

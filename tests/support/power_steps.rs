@@ -475,6 +475,9 @@ impl World {
         if oracle.line != Some(true) || oracle.closed || oracle.doubtful {
             return;
         }
+        if oracle.candidate.is_some_and(|(battery, run)| !battery && self.now < run.since + secs(3)) {
+            return;
+        }
         let from = oracle.confirmed.max(oracle.not_before);
         let n = settings.confirm_polls.max(1);
         if let Some(timeout) = settings.timeout {

@@ -2,6 +2,7 @@
 
 mod comm;
 mod limits;
+mod manual;
 mod outages;
 mod selftests;
 mod shutdown;
