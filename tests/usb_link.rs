@@ -317,3 +317,42 @@ fn a_hint_that_is_taken_back_is_dropped() {
     bench.run(2 * SECOND);
     assert!(bench.ups.requests.is_empty(), "{:?}", bench.ups.requests);
 }
+
+#[test]
+fn every_reading_without_an_alert_has_a_line_state_of_its_own() {
+    let mut bench = attached(ES);
+    bench.ups.feature(&ES_BATTERY);
+    // found by a poll; the cause is asked for as soon as the first reading shows it
+    while bench.readings().is_empty() {
+        bench.run(20 * MILLISECOND);
+    }
+    assert_eq!(bench.last_reading().status, ON_BATTERY);
+    bench.link.command(Command::ReadTransferCause, bench.now);
+    bench.set_pace(Pace::Fast);
+    bench.run(10 * SECOND);
+    let line_reads: Vec<_> =
+        bench.ups.requests.iter().filter(|(_, request)| request == "get 3 06").map(|(at, _)| *at).collect();
+    let mut last = None;
+    for (index, reading) in bench.readings().iter().take(3).enumerate() {
+        let read = line_reads.iter().rev().find(|at| **at <= reading.at).copied();
+        assert!(read.is_some() && read != last, "reading {index} repeats a line state");
+        last = read;
+    }
+}
+
+#[test]
+fn one_pushed_report_alone_does_not_change_the_state_until_it_has_stood_for_a_while() {
+    let mut bench = Bench::new(FakeUps::new(device("hid-pdc-minimal-rp2040")));
+    bench.open();
+    bench.run(5 * SECOND);
+    for _ in 0..3 {
+        bench.interrupt(&[0x07, 0x0c, 0x01]);
+        bench.run(SECOND);
+    }
+    bench.set_pace(Pace::Fast);
+    bench.interrupt(&[0x07, 0x0a, 0x00]);
+    bench.run(4 * SECOND);
+    assert!(bench.readings().iter().all(|reading| reading.status == ON_MAINS));
+    bench.run(4 * SECOND);
+    assert_eq!(bench.last_reading().status, ON_BATTERY);
+}

@@ -2,7 +2,9 @@
 //!
 //! The port finds and opens the device and moves transfers; this room knows what to ask and what the answers mean.
 //! A poll reads each report that carries a value once, the one with the line state first. Interrupt reports are hints to
-//! look: what they say is believed when a read of the feature report says the same (usb-hid §10).
+//! look: what they say is believed when a read of the feature report says the same (usb-hid §10). A reading with
+//! [`Evidence::Poll`](crate::ups::Evidence::Poll) that shows another line state than the one before it comes from a read of its own: two
+//! that agree are two reads.
 
 mod belief;
 mod decode;

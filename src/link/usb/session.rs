@@ -37,6 +37,8 @@ const DESCRIPTOR_TRIES: u8 = 4;
 /// The line state unreadable so many times in a row, or for so long, is a lost UPS.
 const LOST_AFTER: u32 = 3;
 const LOST_AFTER_TIME: Duration = Duration::from_secs(5);
+/// Reads that agree: the line state is not in question.
+const SETTLED: u32 = 2;
 /// Transfers in a row that time out: the device hangs.
 const HANGS_AFTER: u32 = 3;
 /// Orders that wait at the same time.
@@ -152,6 +154,10 @@ pub(super) struct Session {
     look_not_before: Instant,
     jobs: VecDeque<Job>,
     last: Option<Reading>,
+    /// Reads in a row that told the same line state; an alert that was confirmed counts as [`SETTLED`].
+    line_agreed: u32,
+    /// A pushed report showed another line state and no second one has followed.
+    pushed_at: Option<Instant>,
     line_failures: u32,
     line_failed_at: Option<Instant>,
     timeouts: u32,
@@ -180,6 +186,8 @@ impl Session {
             look_not_before: now,
             jobs: VecDeque::new(),
             last: None,
+            line_agreed: 0,
+            pushed_at: None,
             line_failures: 0,
             line_failed_at: None,
             timeouts: 0,
@@ -445,9 +453,14 @@ impl Session {
         let line = self.view().line();
         if line.on_battery().is_some() && line.on_battery() != self.believed_line() {
             if same {
-                self.emit(now, line, Evidence::AlertAndRead);
+                self.emit_alert(now, line);
+            } else {
+                self.pushed_at.get_or_insert(now);
             }
             self.poll_no_sooner_than(now, if same { Duration::ZERO } else { SOON });
+        }
+        if line.on_battery() == self.believed_line() {
+            self.pushed_at = None;
         }
     }
 

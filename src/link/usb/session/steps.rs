@@ -204,10 +204,11 @@ impl Session {
                 self.poll_no_sooner_than(now, SOON);
             }
         }
-        if on_battery.is_some() && on_battery != self.believed_line() && self.last.is_some() {
-            let evidence = if confirmed { Evidence::AlertAndRead } else { Evidence::Poll };
-            self.emit(now, line, evidence);
-            // The other values follow at once.
+        if on_battery.is_some() && on_battery != self.believed_line() {
+            // Without an alert the reading at the poll's end says it, once: two readings are two reads.
+            if confirmed {
+                self.emit_alert(now, line);
+            }
             self.read_all_at = None;
             self.next_poll = now;
         }
@@ -226,12 +227,13 @@ impl Session {
         self.next_poll = now + SOON;
     }
 
-    /// Sends a reading whose line state is new; the rest is as last known.
-    pub(super) fn emit(&mut self, now: Instant, line: Line, evidence: Evidence) {
+    /// Sends a reading whose line state is new, alerted and confirmed; the rest is as last known.
+    pub(super) fn emit_alert(&mut self, now: Instant, line: Line) {
         let Some(last) = &mut self.last else { return };
         last.at = now;
-        last.evidence = evidence;
+        last.evidence = Evidence::AlertAndRead;
         set_line(&mut last.status, line);
+        self.line_agreed = SETTLED;
         self.told.push_back(Told::Event(LinkEvent::Reading(Box::new(last.clone()))));
     }
 
@@ -241,7 +243,17 @@ impl Session {
             return self.line_failed(now);
         }
         let view = self.view();
-        let (line, flags, values) = (view.line(), view.flags(), view.values());
+        let (mut line, flags, values) = (view.line(), view.flags(), view.values());
+        if self.pushed_at.is_some_and(|at| now.saturating_duration_since(at) < SLOW) {
+            // One pushed report alone: the line state stays as believed for a while.
+            line = match self.believed_line() {
+                Some(true) => Line::Battery,
+                Some(false) => Line::Mains,
+                None => line,
+            };
+        }
+        let same = line.on_battery().is_some() && line.on_battery() == self.believed_line();
+        self.line_agreed = if same { self.line_agreed.saturating_add(1) } else { 1 };
         if line == Line::Blank {
             self.belief.ignore("a status report without a single bit set".into());
         }
@@ -292,12 +304,15 @@ impl Session {
             Command::ReadTransferCause => values.transfer_cause.map(|cause| cause.text().to_owned()),
             _ => values.self_test.map(|result| result.log_text().to_owned()),
         };
-        if let Some(last) = &mut self.last {
+        if let Some(last) = self.last.as_mut().filter(|_| self.line_agreed >= SETTLED) {
             last.at = now;
             last.evidence = Evidence::Poll;
             last.values.transfer_cause = values.transfer_cause;
             last.values.self_test = values.self_test;
             self.told.push_back(Told::Event(LinkEvent::Reading(Box::new(last.clone()))));
+        } else {
+            // A reading without a new read of the line state would count as its confirmation.
+            self.next_poll = now;
         }
         self.answer(command, text.ok_or_else(|| "the UPS does not say".into()));
     }
