@@ -19,6 +19,9 @@ use support::Scratch;
 /// Seconds until the machine is stopped by force: emulation on a loaded machine is slow.
 const LIMIT: &str = "600";
 
+/// The scenario that ends with the machine's end.
+const POWER_OFF: &str = "machine_without_an_init_is_switched_off_all_the_same";
+
 #[derive(Debug, Default)]
 struct Boot {
     /// Scenario to words of its failure; `None`: it went well.
@@ -69,10 +72,12 @@ fn run(guest: &Path, program: &Path) -> Boot {
         format!(
             "echo\n\
              export PATH=/usr/sbin:/usr/bin:/sbin:/bin TZ=UTC TMPDIR=/run/t\n\
+             echo 1 > /proc/sys/kernel/printk\n\
              mkdir /run/t\n\
              busybox ip link set lo up\n\
              modprobe -d {vm}/kroot -a usbip-core vhci-hcd usbhid hid-generic\n\
              {guest} {program} {devices} {filter}\n\
+             echo 'sysrq: Power Off'\n\
              echo o > /proc/sysrq-trigger\n\
              sleep 60\n",
             vm = vm.display(),
@@ -108,6 +113,10 @@ fn run(guest: &Path, program: &Path) -> Boot {
                 let (name, result) = rest.split_once(' ').unwrap_or((rest, ""));
                 let failure = (result != "ok").then(|| words.remove(name).unwrap_or_default());
                 boot.results.insert(name.to_owned(), failure);
+            }
+            // The kernel's last line. Only a shutdown that mainsd carried out comes before the script's own.
+            _ if line.ends_with("reboot: Power down") && !boot.console.contains("sysrq: Power Off") => {
+                boot.results.insert(POWER_OFF.to_owned(), None);
             }
             _ => {}
         }
@@ -181,6 +190,7 @@ scenarios! {
     short_drop_of_the_cable_makes_no_event
     bus_port_path_chooses_between_equal_units
     outage_that_only_a_poll_can_see_is_seen
+    interrupt_report_is_followed_long_before_the_next_poll
     unplugged_on_battery_still_shuts_down
     kill_power_without_the_powerfail_flag_is_refused
     refused_kill_power_falls_through_to_the_next_way
@@ -195,4 +205,5 @@ scenarios! {
     port_is_not_held_up_by_the_kernel_probing_a_silent_device
     port_resets_a_device_and_finds_it_again
     port_sees_the_descriptor_of_a_device_that_a_killed_program_left
+    machine_without_an_init_is_switched_off_all_the_same
 }

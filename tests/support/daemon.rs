@@ -13,7 +13,7 @@ use super::{Line, Lines, Nis, PATIENCE, Scratch, Status, free_port, poll_until};
 pub struct Setup {
     /// UPSTYPE.
     pub ups_type: String,
-    /// More directives, one a line; they follow the harness's own and so win over them.
+    /// More directives, one a line; they take the place of the harness's own.
     pub directives: String,
     /// Shell text that the hook runs after it has logged; `$1` is the event.
     pub hook: String,
@@ -341,13 +341,15 @@ pub fn write_config(setup: &Setup, scratch: &Scratch, port: u16) -> PathBuf {
          LOCKFILE {dir}/lock\nSCRIPTDIR {dir}/scripts\nPWRFAILDIR {dir}/flags\nNOLOGINDIR {dir}/flags\n\
          EVENTSFILE {dir}/events\nSTATEFILE {dir}/state\nSTATTIME 0\n\
          NETSERVER on\nNISIP 127.0.0.1\nNISPORT {port}\n\
-         SHUTDOWNCMD {shutdown}\n\
-         {more}",
+         SHUTDOWNCMD {shutdown}\n",
         ups_type = setup.ups_type,
         device = if setup.directives.contains("DEVICE ") { "" } else { "DEVICE\n" },
         dir = dir.display(),
         shutdown = shutdown.display(),
-        more = setup.directives,
     );
+    let keyword = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    let given: Vec<String> = setup.directives.lines().map(keyword).collect();
+    let kept = text.lines().filter(|line| !given.contains(&keyword(line)));
+    let text: String = kept.chain(setup.directives.lines()).map(|line| format!("{line}\n")).collect();
     scratch.file("mainsd.conf", text)
 }

@@ -52,7 +52,7 @@ fn two_daemons(lab: &Lab) {
     ensure(&one, one.hooks().count() == 0, "the first daemon was disturbed");
     // An outage of one is not the other's.
     second.mains(false);
-    two.wait_for_hook("powerout", Duration::from_secs(10));
+    two.wait_for_hook("powerout", support::PATIENCE);
     ensure_quiet(&one, 0, Duration::from_secs(2));
     drop(first);
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::expected::{self, Device};
 use super::support::{self, Daemon, run_program};
 use super::usbip::Unit;
-use super::{Lab, Scenario, ensure};
+use super::{Lab, Scenario, ensure, ensure_within};
 
 /// All of them.
 pub const ALL: &[Scenario] = &[
@@ -34,7 +34,7 @@ fn live(lab: &Lab, device: &Device) {
 fn fields(lab: &Lab, device: &Device, daemon: &Daemon) {
     let status = daemon.wait_for_status(
         |status| device.status.iter().all(|(key, _)| status.get(key).is_some()),
-        Duration::from_secs(10),
+        support::PATIENCE,
     );
     let wrong: Vec<_> = device
         .status
@@ -51,17 +51,17 @@ fn fields(lab: &Lab, device: &Device, daemon: &Daemon) {
 fn outage(lab: &Lab, unit: &Unit, daemon: &Daemon) {
     let failed = Instant::now();
     unit.mains(false);
-    let powerout = daemon.wait_for_hook("powerout", Duration::from_secs(5));
+    let powerout = daemon.wait_for_hook("powerout", support::PATIENCE);
     lab.measured("mains-loss-to-hook-ms", powerout.at.duration_since(failed).as_millis());
-    let onbattery = daemon.wait_for_hook("onbattery", Duration::from_secs(10));
-    let delay = onbattery.at.duration_since(powerout.at);
-    // ONBATTERYDELAY is 1 s; both hooks are logged with the delay of a process start.
-    ensure(daemon, delay > Duration::from_millis(500), &format!("onbattery {delay:?} after powerout"));
+    let onbattery = daemon.wait_for_hook("onbattery", support::PATIENCE);
+    // ONBATTERYDELAY is 1 s.
+    let delay = onbattery.at.duration_since(failed);
+    ensure(daemon, delay >= Duration::from_secs(1), &format!("onbattery {delay:?} after mains failed"));
     let status = daemon.status();
     ensure(daemon, status.has("ONBATT") && !status.has("ONLINE"), &status.text());
     ensure(daemon, status.is("NUMXFERS", "1"), &status.text());
     unit.mains(true);
-    daemon.wait_for_hook("mainsback", Duration::from_secs(10));
+    daemon.wait_for_hook("mainsback", support::PATIENCE);
     let status = daemon.status();
     ensure(daemon, status.has("ONLINE") && !status.has("ONBATT"), &status.text());
     let events = daemon.events();
@@ -71,11 +71,11 @@ fn outage(lab: &Lab, unit: &Unit, daemon: &Daemon) {
 fn replug(unit: &mut Unit, daemon: &Daemon) {
     let from = daemon.hooks().count();
     unit.unplug();
-    daemon.wait_for_status(|status| status.has("COMMLOST"), Duration::from_secs(5));
-    daemon.wait_for_hook_from(from, "commfailure", Duration::from_secs(10));
+    daemon.wait_for_status(|status| status.has("COMMLOST"), support::PATIENCE);
+    daemon.wait_for_hook_from(from, "commfailure", support::PATIENCE);
     unit.plug();
     daemon.wait_for_hook_from(from, "commok", support::PATIENCE);
-    let status = daemon.wait_for_status(|status| !status.has("COMMLOST"), Duration::from_secs(5));
+    let status = daemon.wait_for_status(|status| !status.has("COMMLOST"), support::PATIENCE);
     ensure(daemon, status.has("ONLINE"), &status.text());
     let events = daemon.events().split_off(from);
     ensure(daemon, events == ["commfailure", "commok"], &format!("{events:?}"));
@@ -84,14 +84,14 @@ fn replug(unit: &mut Unit, daemon: &Daemon) {
 fn low_battery(unit: &Unit, daemon: &Daemon) {
     let from = daemon.hooks().count();
     unit.mains(false);
-    daemon.wait_for_hook_from(from, "onbattery", Duration::from_secs(10));
-    unit.battery_low(true);
+    daemon.wait_for_hook_from(from, "onbattery", support::PATIENCE);
     let low = Instant::now();
-    let (_, failing) = daemon.wait_for_hook_from(from, "failing", Duration::from_secs(20));
+    unit.battery_low(true);
+    let (_, failing) = daemon.wait_for_hook_from(from, "failing", support::PATIENCE);
     // The condition must hold for 5 s.
     let held = failing.at.duration_since(low);
-    ensure(daemon, held > Duration::from_secs(4), &format!("failing {held:?} after low battery"));
-    daemon.wait_for_hook_from(from, "doshutdown", Duration::from_secs(10));
+    ensure(daemon, held >= Duration::from_secs(5), &format!("failing {held:?} after low battery"));
+    daemon.wait_for_hook_from(from, "doshutdown", support::PATIENCE);
     let status = daemon.status();
     ensure(daemon, status.is("STATUS", "SHUTTING DOWN"), &status.text());
     let events = daemon.events().split_off(from);
@@ -103,7 +103,8 @@ fn low_battery(unit: &Unit, daemon: &Daemon) {
 fn kill(lab: &Lab, device: &Device, unit: &Unit, daemon: Daemon) {
     let (end, scratch) = daemon.terminate_keeping();
     lab.measured("sigterm-to-exit-ms", end.took.as_millis());
-    assert!(end.status.success() && end.took < Duration::from_secs(1), "{end:?}");
+    assert!(end.status.success(), "{end:?}");
+    ensure_within(end.took, Duration::from_secs(1), "SIGTERM to exit");
     assert!(
         unit.wait_for_kernel_driver(Some("usbhid")),
         "kernel driver not given back: {:?}",
