@@ -20,7 +20,7 @@ const COMMANDS: [Command; 6] = [
 fuzz_target!(|bytes: &[u8]| {
     let Ok(script) = Script::parse(&String::from_utf8_lossy(bytes)) else { return };
     let start = Instant::now();
-    let mut link = Simulated::new(script, Duration::from_secs(60), 1.0, start);
+    let mut link = Simulated::new(script, Duration::from_secs(60), start);
     let mut now = start;
     for turn in 0..200 {
         link.handle_timeout(now);

@@ -33,7 +33,7 @@ pub fn open(config: &Config, now: Instant) -> Result<Box<dyn Driver>, String> {
     check(config)?;
     let poll_time = settings::poll_time(config);
     match config.ups_type {
-        Some(DriverKind::Test) => Ok(Box::new(SimulatedDriver::new(script(config)?, poll_time, 1.0, now))),
+        Some(DriverKind::Test) => Ok(Box::new(SimulatedDriver::new(script(config)?, poll_time, now))),
         _ => Ok(Box::new(UsbDriver::new(&config.device, poll_time, now))),
     }
 }

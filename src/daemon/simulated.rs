@@ -16,10 +16,10 @@ pub struct SimulatedDriver {
 }
 
 impl SimulatedDriver {
-    /// A simulated UPS to which `script` happens from `now` on, `speed` times faster than written.
+    /// A simulated UPS to which `script` happens from `now` on.
     #[must_use]
-    pub fn new(script: Script, poll_time: Duration, speed: f64, now: Instant) -> Self {
-        Self { link: Simulated::new(script, poll_time, speed, now) }
+    pub fn new(script: Script, poll_time: Duration, now: Instant) -> Self {
+        Self { link: Simulated::new(script, poll_time, now) }
     }
 }
 

@@ -21,7 +21,7 @@ use crate::ups::{Command, CommandResult, Evidence, Pace, Reading, SelfTestResult
 const SELF_TEST_SECONDS: f64 = 8.0;
 /// Fast polling, and looking for a UPS that does not answer.
 const FAST: Duration = Duration::from_secs(1);
-/// Polling is never faster than this, whatever POLLTIME and speed say.
+/// Polling is never faster than this, whatever POLLTIME says.
 const FASTEST: Duration = Duration::from_millis(10);
 /// Steps carried out in one call; the rest follow in the next, which is due at once.
 const STEPS_A_CALL: usize = 64;
@@ -33,14 +33,12 @@ pub struct Simulated {
     script: Script,
     /// Index of the next step of the script.
     next_step: usize,
-    /// When the script's present round began, in simulated time.
+    /// When the script's present round began, since the beginning.
     round_began: Duration,
-    /// Simulated time that the model has reached.
+    /// Time since the beginning that the model has reached.
     reached: Duration,
-    /// Real moment of simulated time zero.
+    /// The script's time zero.
     began_at: Instant,
-    /// Simulated seconds in a real one; more than zero.
-    speed: f64,
     poll_time: Duration,
     pace: Pace,
     next_poll_at: Instant,
@@ -63,11 +61,9 @@ enum Contact {
 }
 
 impl Simulated {
-    /// A UPS on mains to which `script` happens from `now` on, `speed` times faster than written.
-    ///
-    /// A `speed` that is not a number above 0 counts as 1.
+    /// A UPS on mains to which `script` happens from `now` on.
     #[must_use]
-    pub fn new(script: Script, poll_time: Duration, speed: f64, now: Instant) -> Self {
+    pub fn new(script: Script, poll_time: Duration, now: Instant) -> Self {
         Self {
             model: Model::default(),
             script,
@@ -75,7 +71,6 @@ impl Simulated {
             round_began: Duration::ZERO,
             reached: Duration::ZERO,
             began_at: now,
-            speed: if speed.is_finite() && speed > 0.0 { speed.clamp(0.001, 1000.0) } else { 1.0 },
             poll_time,
             pace: Pace::Normal,
             next_poll_at: now,
@@ -92,7 +87,7 @@ impl Simulated {
 
     /// Lets happen what is due, and polls if that is due. Too early or twice: does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let target = now.saturating_duration_since(self.began_at).mul_f64(self.speed);
+        let target = now.saturating_duration_since(self.began_at);
         self.catch_up(target);
         for _ in 0..STEPS_A_CALL {
             let Some(due) = self.next_due().filter(|due| *due <= target) else {
@@ -111,7 +106,7 @@ impl Simulated {
     /// The next deadline: something happens, or a poll is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Instant {
-        self.next_due().map_or(self.next_poll_at, |due| self.real(due).min(self.next_poll_at))
+        self.next_due().map_or(self.next_poll_at, |due| (self.began_at + due).min(self.next_poll_at))
     }
 
     /// What there is to tell; call until `None`.
@@ -219,7 +214,7 @@ impl Simulated {
         self.model.advance(span);
     }
 
-    /// The simulated moment at which something happens next.
+    /// When something happens next, since the beginning.
     fn next_due(&self) -> Option<Duration> {
         let step = match (self.script.steps.get(self.next_step), self.script.period) {
             (Some(step), Some(period)) => Some(step.at.min(period)),
@@ -288,12 +283,7 @@ impl Simulated {
                 FAST.min(self.poll_time)
             }
         };
-        interval.div_f64(self.speed).max(FASTEST)
-    }
-
-    /// The real moment of a simulated one, rounded up: a wake-up never comes too early.
-    fn real(&self, moment: Duration) -> Instant {
-        self.began_at + moment.div_f64(self.speed) + Duration::from_micros(1)
+        interval.max(FASTEST)
     }
 }
 

@@ -14,12 +14,8 @@ struct Bench {
 
 impl Bench {
     fn new(script: &str) -> Self {
-        Self::faster(script, 1.0)
-    }
-
-    fn faster(script: &str, speed: f64) -> Self {
         let start = Instant::now();
-        let mut link = Simulated::new(Script::parse(script).unwrap(), POLL, speed, start);
+        let mut link = Simulated::new(Script::parse(script).unwrap(), POLL, start);
         link.handle_timeout(start);
         Self { link, start, now: start }
     }
@@ -147,12 +143,6 @@ fn commands_fail_in_words_while_the_ups_is_away_or_refuses() {
     bench.run(1.0);
     bench.link.command(Command::Poll, bench.now);
     assert_eq!(bench.run(0.5), ["3.5 Err(\"the simulated UPS does not answer\")"]);
-}
-
-#[test]
-fn speed_shortens_the_script_and_the_polls() {
-    let mut bench = Bench::faster("30 mains off\n", 10.0);
-    assert_eq!(bench.run(4.5)[2..], ["1.0 08 Poll", "2.0 08 Poll", "3.0 10 AlertAndRead", "4.0 10 Poll"]);
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn run(options: Options) -> Result<(), String> {
     let clock = Clock::faster(options.speed);
     let now = clock.now();
     let script = options.scenario.script();
-    let driver = SimulatedDriver::new(script.clone(), settings::poll_time(&config), 1.0, now);
+    let driver = SimulatedDriver::new(script.clone(), settings::poll_time(&config), now);
     let mut house = House::new(
         Parts {
             how: invocation(&stage),
