@@ -27,6 +27,8 @@ pub struct Faults {
     pub stall_writes: BTreeSet<u8>,
     /// Nothing is answered any more; an unlink is honoured, as the kernel demands.
     pub hang: bool,
+    /// It falls silent when its report descriptor is asked for: `hang` is set then.
+    pub hang_at_report_descriptor: bool,
     /// Answers to GET_REPORT are cut to this many bytes.
     pub short: Option<usize>,
     /// Answers to GET_REPORT get this many bytes too many.
@@ -332,6 +334,10 @@ fn serve(shared: &Shared, mut socket: UnixStream, generation: u32) {
 
 fn control(state: &mut State, submit: &Submit, data: Vec<u8>) {
     state.seen.push(Seen { at: Instant::now(), setup: submit.setup, data: data.clone() });
+    if state.faults.hang_at_report_descriptor && submit.setup[..4] == [0x81, 0x06, 0, 0x22] {
+        state.faults.hang = true;
+        state.faults.hang_at_report_descriptor = false;
+    }
     if state.faults.hang {
         state.hung.insert(submit.seq);
         return;
