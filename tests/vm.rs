@@ -204,6 +204,8 @@ scenarios! {
     port_passes_over_a_device_that_does_not_answer
     port_is_not_held_up_by_the_kernel_probing_a_silent_device
     port_resets_a_device_and_finds_it_again
+    port_clears_a_halted_interrupt_endpoint
+    daemon_with_a_usb_ups_has_one_thread_and_wakes_seldom
     port_sees_the_descriptor_of_a_device_that_a_killed_program_left
     machine_without_an_init_is_switched_off_all_the_same
 }

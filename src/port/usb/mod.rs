@@ -142,6 +142,8 @@ const LOOK_APART: Duration = Duration::from_millis(250);
 const RESET_WAIT: Duration = Duration::from_secs(5);
 /// The same reason is told again after this time.
 const TELL_AGAIN: Duration = Duration::from_secs(600);
+/// Longest interrupt report taken whole; longer ones come in pieces.
+const INTERRUPT_MAX: u16 = 4096;
 /// Reasons remembered.
 const REASONS_MAX: usize = 8;
 
@@ -220,7 +222,9 @@ impl UsbPort {
             State::Looking(search) if search.deadline().is_some_and(|at| at <= now) => {
                 self.leave_stuck(registry);
             }
-            State::Open(_) => self.handle_transfers(registry),
+            State::Open(_) if self.poll_timeout().is_some_and(|at| at <= now) => {
+                self.handle_transfers(registry)
+            }
             _ => {}
         }
     }
@@ -261,7 +265,7 @@ impl UsbPort {
     /// Says how long the longest interrupt report is, so that reports longer than a packet come whole. Without it each
     /// packet is an event. Forgotten when the device is closed.
     pub fn set_interrupt_len(&mut self, bytes: u16) {
-        self.interrupt_len = bytes;
+        self.interrupt_len = bytes.min(INTERRUPT_MAX);
     }
 
     /// Closes the device, if one is open, and looks for it again: ends with [`Event::Opened`] or [`Event::Closed`].

@@ -153,6 +153,7 @@ impl OpenDevice {
                 if let Some(endpoint) = self.endpoint {
                     self.device.forget_halt(endpoint.address);
                 }
+                self.keep_interrupt(interrupt_len, now);
                 let waiting = self.waiting.take()?;
                 let started = self.start(Control::Users, waiting.setup, &waiting.data, waiting.timeout);
                 started.err().map(|error| Event::Control(Err(error)))

@@ -14,6 +14,8 @@ use crate::sys::usb::{Context, Helper, Source, UeventSocket, UsbError};
 const STUCK_MAX: usize = 4;
 /// Longest announcement the kernel makes: `UEVENT_BUFFER_SIZE`.
 const ANNOUNCEMENT_MAX: usize = 2048;
+/// Announcements taken in one turn; the next one wakes the loop for the rest.
+const ANNOUNCEMENTS: usize = 256;
 
 /// What is registered with the poll.
 #[derive(Debug)]
@@ -69,7 +71,7 @@ impl Sources {
         let Some(socket) = &self.uevents else { return false };
         let mut news = false;
         let mut message = [0; ANNOUNCEMENT_MAX];
-        loop {
+        for _ in 0..ANNOUNCEMENTS {
             match socket.receive(&mut message) {
                 Ok(length) => news |= announces_device(message.get(..length).unwrap_or(&[])),
                 Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => return news,
@@ -78,6 +80,7 @@ impl Sources {
                 Err(_) => news = true,
             }
         }
+        true
     }
 
     pub(super) fn add_helper(&self, registry: &Registry, helper: &Helper) -> std::io::Result<()> {

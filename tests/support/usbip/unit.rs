@@ -33,6 +33,8 @@ pub struct Faults {
     pub short: Option<usize>,
     /// Answers to GET_REPORT get this many bytes too many.
     pub long: usize,
+    /// The interrupt endpoint is halted: it stalls until the host clears that.
+    pub halted: bool,
     /// So many reads of the report descriptor give a damaged one.
     pub corrupt_descriptors: u32,
 }
@@ -204,6 +206,15 @@ impl Unit {
         push(&mut self.state(), bytes.to_vec());
     }
 
+    /// Halts the interrupt endpoint.
+    pub fn halt(&self) {
+        let mut state = self.state();
+        state.faults.halted = true;
+        while let Some(submit) = state.waiting.pop_front() {
+            write(&mut state, &wire::failed(&submit, STALL));
+        }
+    }
+
     /// Changes how it misbehaves.
     pub fn faults(&self, change: impl FnOnce(&mut Faults)) {
         change(&mut self.state().faults);
@@ -321,6 +332,9 @@ fn serve(shared: &Shared, mut socket: UnixStream, generation: u32) {
             Request::Submit(submit) if state.faults.hang => {
                 state.hung.insert(submit.seq);
             }
+            Request::Submit(submit) if state.faults.halted => {
+                write(&mut state, &wire::failed(&submit, STALL))
+            }
             Request::Submit(submit) if !submit.inward => write(&mut state, &wire::done(&submit, &[])),
             Request::Submit(submit) => match state.queue.pop_front() {
                 Some(bytes) => write(&mut state, &wire::done(&submit, &bytes)),
@@ -376,6 +390,10 @@ fn answer(state: &mut State, submit: &Submit, data: &[u8]) -> Option<Vec<u8>> {
         (0x80..=0x82, 0x00) => Some(vec![0, 0]),
         (0x80, 0x08) => Some(vec![1]),
         (0x81, 0x0a) => Some(vec![0]),
+        (0x02, 0x01) => {
+            state.faults.halted = false;
+            Some(Vec::new())
+        }
         // CLEAR_FEATURE, SET_FEATURE, SET_CONFIGURATION, SET_INTERFACE, SET_IDLE, SET_PROTOCOL.
         (0x00..=0x02, 0x01 | 0x03) | (0x00, 0x09) | (0x01, 0x0b) | (0x21, 0x0a | 0x0b) => Some(Vec::new()),
         _ => None,

@@ -159,6 +159,8 @@ fn main() {
     std::panic::set_hook(Box::new(|panic| {
         PANICKED_AT.set(panic.location().map(ToString::to_string).unwrap_or_default());
     }));
+    // The firmware leaves the console in the middle of a line.
+    println!();
     // These take any UPS, so each has the bus for itself.
     for (number, (name, scenario)) in [alone::ALL, port::ALONE].concat().iter().filter(wanted).enumerate() {
         run(&lab(name, 100 + number), *scenario);

@@ -6,11 +6,13 @@ use mainsd::port::usb::{DeviceInfo, Event, Roots, TransferError, UsbPort, Verdic
 use mio::{Events, Poll, Token};
 
 use super::{Lab, Scenario, ensure_within};
-use crate::usbip::Unit;
+use crate::usbip::{Seen, Unit};
 
-/// One that keeps the kernel from looking at other devices for a while.
-pub const ALONE: &[Scenario] =
-    &[("port_is_not_held_up_by_the_kernel_probing_a_silent_device", silent_at_plug)];
+/// One that keeps the kernel from looking at other devices for a while, and one that measures.
+pub const ALONE: &[Scenario] = &[
+    ("port_is_not_held_up_by_the_kernel_probing_a_silent_device", silent_at_plug),
+    ("daemon_with_a_usb_ups_has_one_thread_and_wakes_seldom", one_thread),
+];
 
 /// The others.
 pub const ALL: &[Scenario] = &[
@@ -19,15 +21,16 @@ pub const ALL: &[Scenario] = &[
     ("port_leaves_a_unit_that_another_port_holds", held),
     ("port_closes_a_silent_device_at_once", silent),
     ("port_passes_over_a_device_that_does_not_answer", silent_at_open),
+    ("port_clears_a_halted_interrupt_endpoint", halted),
     ("port_resets_a_device_and_finds_it_again", reset),
     ("port_sees_the_descriptor_of_a_device_that_a_killed_program_left", left_without_driver),
 ];
 
 /// How long the emulated machine may take for anything that ends by itself.
 const PATIENCE: Duration = Duration::from_secs(40);
-/// What no call of the port may take, however the device behaves. Nothing in a call waits for the device; this is for
-/// four scenarios at a time on one emulated processor.
-const CALL_MAX: Duration = Duration::from_millis(500);
+/// What no call of the port may take, however the device behaves: the kernel's waits for a device are of 5 seconds. In
+/// fact a call takes some milliseconds, but on an emulated processor, with four scenarios at a time on a loaded machine.
+const CALL_MAX: Duration = Duration::from_secs(3);
 
 /// What the port told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -256,6 +259,48 @@ fn silent_at_plug(lab: &Lab) {
     port.opened();
     assert!(port.read(0x0c).is_ok());
     port.close(lab);
+}
+
+fn halted(lab: &Lab) {
+    let unit = bound(lab);
+    let mut port = Loop::start(&lab.serial);
+    port.opened();
+    for round in 0..2u8 {
+        let from = unit.seen_count();
+        unit.halt();
+        // A request of the user's comes in between and is answered.
+        assert!(port.read(0x0c).is_ok());
+        let cleared = |seen: &Seen| seen.setup == [0x02, 0x01, 0, 0, 0x81, 0, 0, 0];
+        while !unit.seen_since(from).iter().any(cleared) {
+            port.read(0x0c).unwrap();
+        }
+        unit.send(&[0x16, round]);
+        port.until("Interrupt", |told| *told == Told::Interrupt(vec![0x16, round]));
+    }
+    port.close(lab);
+}
+
+/// Context switches of a process so far.
+fn switches(pid: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let lines = text.lines().filter_map(|line| line.split_once("ctxt_switches:"));
+    lines.filter_map(|(_, count)| count.trim().parse::<u64>().ok()).sum()
+}
+
+fn one_thread(lab: &Lab) {
+    let _unit = bound(lab);
+    let daemon = lab.online(&lab.setup().with("POLLTIME", "60"));
+    let pid = daemon.pid();
+    std::thread::sleep(Duration::from_secs(3));
+    let before = switches(pid);
+    std::thread::sleep(Duration::from_secs(20));
+    lab.measured("context-switches-in-20-s", switches(pid) - before);
+    let open = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    lab.measured("descriptors", open);
+    assert_eq!(daemon.threads(), 1);
+    let end = daemon.terminate();
+    lab.measured("sigterm-to-exit-ms", end.took.as_millis());
+    assert!(end.status.success(), "{end:?}");
 }
 
 fn reset(lab: &Lab) {
