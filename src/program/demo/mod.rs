@@ -56,9 +56,11 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
 }
 
 fn run(options: Options) -> Result<(), String> {
+    let clock = Clock::faster(options.speed);
+    // Takes the signals over first: from here on nothing but the end of this function ends the program.
+    let mut event_loop = EventLoop::new(clock).map_err(|error| error.to_string())?;
     let stage = Stage::set()?;
     let config = load(&stage)?;
-    let clock = Clock::faster(options.speed);
     let now = clock.now();
     let script = options.scenario.script();
     let driver = SimulatedDriver::new(script.clone(), settings::poll_time(&config), now);
@@ -73,7 +75,6 @@ fn run(options: Options) -> Result<(), String> {
         },
         now,
     );
-    let mut event_loop = EventLoop::new(clock).map_err(|error| error.to_string())?;
     let on_terminal = io::stdout().is_terminal();
     let screen = if options.plain { None } else { Screen::take() };
     let face = match screen {
