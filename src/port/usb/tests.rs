@@ -82,6 +82,9 @@ impl Drop for World {
     }
 }
 
+/// For what ends by itself.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 fn serial_is(wanted: &'static str) -> Matcher {
     Box::new(move |info| match (info.vendor, info.serial.as_deref()) {
         (0x051d, Some(serial)) if serial.trim() == wanted => Verdict::Wanted,
@@ -90,14 +93,21 @@ fn serial_is(wanted: &'static str) -> Matcher {
     })
 }
 
-/// Runs the port until the search has ended; what it told.
-fn search(port: &mut UsbPort, poll: &mut Poll, mut now: Instant) -> Vec<String> {
+/// Polls once; a signal that another test caused is no event.
+fn wait(poll: &mut Poll, events: &mut Events, limit: Duration) {
+    while let Err(error) = poll.poll(events, Some(limit)) {
+        assert_eq!(error.kind(), std::io::ErrorKind::Interrupted);
+    }
+}
+
+/// Runs the port until the search has ended; what it told. When nothing has moved for `stuck`, the search's own deadline
+/// passes.
+fn search(port: &mut UsbPort, poll: &mut Poll, mut now: Instant, stuck: Duration) -> Vec<String> {
     let mut events = Events::with_capacity(8);
     port.start(poll.registry(), now);
     while matches!(port.state, State::Looking(_)) {
-        poll.poll(&mut events, Some(Duration::from_millis(300))).unwrap();
+        wait(poll, &mut events, stuck);
         if events.is_empty() {
-            // Nothing moves: let the search's own deadline pass.
             now = port.poll_timeout().unwrap();
             port.handle_timeout(poll.registry(), now);
         }
@@ -120,7 +130,7 @@ fn told_by(world: &World, matcher: Matcher) -> Vec<String> {
     let mut poll = Poll::new().unwrap();
     let now = Instant::now();
     let mut port = UsbPort::new(world.roots(), Token(0x100), matcher, now);
-    let told = search(&mut port, &mut poll, now);
+    let told = search(&mut port, &mut poll, now, PATIENCE);
     port.close(poll.registry());
     told
 }
@@ -226,20 +236,20 @@ fn a_device_that_keeps_the_kernel_waiting_does_not_keep_the_port_waiting() {
     let mut poll = Poll::new().unwrap();
     let now = Instant::now();
     let mut port = UsbPort::new(world.roots(), Token(0x100), serial_is("SECOND"), now);
-    let told = search(&mut port, &mut poll, now);
+    let told = search(&mut port, &mut poll, now, Duration::from_secs(2));
     assert_eq!(told[0], "rejected: UPS 1-1 (051d:0002) keeps the kernel waiting: it does not answer");
     assert!(told[1].contains("1-2"), "the search did not go on: {told:?}");
     // While it waits, no second child is sent after it.
     let later = port.poll_timeout().unwrap();
     port.handle_timeout(poll.registry(), later);
     assert!(matches!(&port.state, State::Looking(_)));
-    let again = search(&mut port, &mut poll, later);
+    let again = search(&mut port, &mut poll, later, PATIENCE);
     assert!(again.is_empty(), "{again:?}");
     // Once the kernel lets it go, the port looks again at once.
     fs::OpenOptions::new().write(true).open(at.join("serial")).unwrap();
     let mut events = Events::with_capacity(8);
     while port.sources.is_stuck("1-1") {
-        poll.poll(&mut events, Some(Duration::from_secs(30))).unwrap();
+        wait(&mut poll, &mut events, PATIENCE);
         assert!(!events.is_empty());
         for event in &events {
             port.ready(poll.registry(), event.token(), later);
@@ -256,13 +266,13 @@ fn without_a_device_the_port_looks_every_few_seconds_and_an_error_is_told_once()
     let mut poll = Poll::new().unwrap();
     let mut now = Instant::now();
     let mut port = UsbPort::new(world.roots(), Token(0x100), serial_is("HELD"), now);
-    assert_eq!(search(&mut port, &mut poll, now).len(), 2);
+    assert_eq!(search(&mut port, &mut poll, now, PATIENCE).len(), 2);
     let mut pauses = Vec::new();
     for _ in 0..5 {
         let next = port.poll_timeout().unwrap();
         pauses.push(next.duration_since(now).as_secs());
         now = next;
-        assert_eq!(search(&mut port, &mut poll, now), Vec::<String>::new());
+        assert_eq!(search(&mut port, &mut poll, now, PATIENCE), Vec::<String>::new());
     }
     assert_eq!(pauses, [1, 2, 4, 5, 5]);
     port.close(poll.registry());
