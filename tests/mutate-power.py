@@ -80,7 +80,6 @@ MUTATIONS = [
     ("negative charge is data", "known.rs", "(0.0..=120.0).contains(v)", "(-10.0..=120.0).contains(v)"),
     ("zero volts always mean a dead line", "known.rs", "self.shows_line_volts && self", "self"),
     ("complaints every time", "known.rs", "due.then_some(what)", "Some(what)"),
-    ("remote order repeats", "shutdown.rs", "if ordered == self.remote {", "if false {"),
     ("remote order ignores the latch", "shutdown.rs", "if ordered && self.latch == Latch::Armed {", "if ordered {"),
     ("nologin though disabled", "shutdown.rs", "if self.settings.no_logon != NoLogon::Disable {", "if true {"),
     ("no nologin at shutdown", "shutdown.rs", "if self.settings.no_logon != NoLogon::Disable {", "if false {"),

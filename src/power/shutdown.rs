@@ -11,9 +11,6 @@ use crate::ups::{Command, Event, NoLogon, Priority};
 
 impl Machine {
     pub(super) fn remote_order(&mut self, ordered: bool) {
-        if ordered == self.remote {
-            return;
-        }
         self.remote = ordered;
         if ordered && self.latch == Latch::Armed {
             self.decide(Cause::Remote, Grounds::Said);

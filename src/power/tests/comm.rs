@@ -277,3 +277,35 @@ fn an_unannounced_transfer_waits_one_second_for_its_cause() {
     b.run_to(3.0);
     assert_eq!(b.happened(), ["1 powerout"]);
 }
+
+#[test]
+fn a_ups_that_cannot_say_the_cause_is_not_waited_for() {
+    let mut b = Bench::new(|_| {});
+    b.status = StatusFlags::ONBATT | StatusFlags::BATTPRESENT;
+    b.answers = false;
+    b.poll(Evidence::AlertAndRead);
+    let refused =
+        CommandResult { command: Command::ReadTransferCause, outcome: Err("not supported".to_owned()) };
+    b.machine.handle_command_result(b.now, &refused);
+    b.drain();
+    assert_eq!(b.happened(), ["0 powerout"]);
+}
+
+#[test]
+fn timeout_is_trusted_where_nothing_else_can_be_counted() {
+    let mut b = Bench::new(|s| {
+        s.battery_level = None;
+        s.minutes = None;
+        s.timeout = Some(secs(3000.0));
+    });
+    b.machine.known.runtime = None;
+    b.values.battery_charge = None;
+    b.values.runtime_left = None;
+    b.mains_lost();
+    b.run_to(0.5);
+    b.silence();
+    b.run_to(3005.0);
+    assert!(!b.happened().iter().any(|line| line.contains("shutdown")));
+    b.run_to(3006.0);
+    assert!(b.happened().contains(&"3006 shutdown Timeout".to_owned()));
+}

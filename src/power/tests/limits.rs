@@ -244,6 +244,8 @@ fn an_empty_battery_with_low_battery_is_data() {
     b.bit(StatusFlags::BATTLOW, true);
     b.run_to(20.0);
     assert_eq!(shut(&mut b), ["15 shutdown LowBattery"]);
+    let reasons = StatusFlags::SHUT_LOAD | StatusFlags::SHUT_LTIME;
+    assert!(b.machine.view().flags.contains(reasons), "the zeros count too");
 }
 
 #[test]
@@ -350,4 +352,38 @@ fn a_shutdown_explains_itself_in_one_line() {
     let explained = b.log.iter().position(|(_, what)| what.contains(&line));
     let hook = b.log.iter().position(|(_, what)| what.starts_with("shutdown"));
     assert!(order < explained && explained < hook, "logged before it is carried out");
+}
+
+#[test]
+fn a_fresh_runtime_is_not_projected() {
+    let mut b = Bench::new(|_| {});
+    b.runtime(3.005);
+    b.mains_lost();
+    b.run_to(60.0);
+    assert_eq!(b.happened(), ["0 powerout", "6 onbattery"]);
+}
+
+#[test]
+fn a_ups_that_answers_says_itself_when_the_end_is_near() {
+    // With MINUTES off, a runtime that is not reported any more is no reason while LOWBATT can still be said.
+    let mut b = Bench::new(|s| {
+        s.battery_level = None;
+        s.minutes = None;
+    });
+    b.runtime(5.0);
+    b.mains_lost();
+    b.run_to(0.5);
+    b.values.runtime_left = None;
+    b.run_to(1000.0);
+    assert_eq!(b.happened(), ["0 powerout", "6 onbattery"]);
+}
+
+#[test]
+fn time_does_not_go_back() {
+    let mut b = Bench::new(|_| {});
+    b.run_to(10.0);
+    b.mains_lost();
+    b.now = b.instant(3.0);
+    b.mains_back();
+    assert_eq!(b.machine.view().off_battery_at, Some(b.instant(10.0)));
 }

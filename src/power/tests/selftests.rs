@@ -302,15 +302,17 @@ fn an_outage_is_taken_for_a_calibration_once_only() {
     b.machine.known.transfer_cause = None;
     b.set_line(StatusFlags::ONBATT);
     b.run_to(10.5);
-    b.bit(StatusFlags::CALIBRATION | StatusFlags::BATTLOW, true);
-    b.run_to(20.0);
+    b.bit(StatusFlags::CALIBRATION, true);
+    b.run_to(19.5);
     b.charge(10.0);
-    b.run_to(30.0);
+    b.run_to(30.5);
     b.charge(90.0);
-    b.run_to(60.0);
+    b.run_to(60.5);
+    b.bit(StatusFlags::BATTLOW, true);
+    b.run_to(70.0);
     assert_eq!(
         b.happened(),
-        ["0 powerout", "6 onbattery", "22 failing", "22 +powerfail", "22 shutdown LowBattery"]
+        ["0 powerout", "6 onbattery", "66 failing", "66 +powerfail", "66 shutdown LowBattery"]
     );
 }
 
@@ -333,4 +335,25 @@ fn a_calibration_out_of_sight_is_an_outage_whose_limits_count() {
             "425 shutdown Runtime"
         ]
     );
+}
+
+#[test]
+fn a_calibration_with_a_dead_line_is_an_outage() {
+    let mut b = Bench::new(|_| {});
+    b.values.line_voltage = Some(Volts(0.0));
+    calibration(&mut b);
+    assert_eq!(b.happened(), ["0 powerout"]);
+}
+
+#[test]
+fn a_self_test_that_turns_out_to_be_a_calibration_may_last_longer() {
+    // The alert comes before the status bit, as on a serial Smart-UPS.
+    let mut b = Bench::new(|_| {});
+    b.self_test();
+    b.run_to(0.5);
+    b.bit(StatusFlags::CALIBRATION, true);
+    b.run_to(600.0);
+    b.bit(StatusFlags::CALIBRATION, false);
+    b.mains_back();
+    assert_eq!(b.happened(), ["0 startselftest", "600 hook endselftest"]);
 }

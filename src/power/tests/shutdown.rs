@@ -323,3 +323,50 @@ fn priorities_are_those_of_the_debian_build() {
     let alert = |word: &str| (Priority::Alert, word.to_owned());
     assert_eq!(seen, [alert("Initiating"), alert("Shutdown"), alert("User")]);
 }
+
+#[test]
+fn nologin_of_a_shutdown_is_not_swept_away_as_an_earlier_run_s() {
+    let mut b = Bench::cold(|s| s.no_logon = NoLogon::Always, AtStart::default());
+    b.machine.handle_remote(b.now, true);
+    b.drain();
+    b.log.clear();
+    b.answer();
+    b.run_to(10.0);
+    assert!(!b.log.iter().any(|(_, what)| what == "-nologin"));
+}
+
+#[test]
+fn nologin_goes_when_a_remote_order_is_taken_back() {
+    let mut b = Bench::new(|s| s.no_logon = NoLogon::Always);
+    b.machine.handle_remote(b.now, true);
+    b.run_to(10.0);
+    b.machine.handle_remote(b.now, false);
+    b.run_to(100.0);
+    assert!(b.logged().contains(&"Allowing logins"));
+    assert_eq!(b.flags(), 0x0500_0008);
+}
+
+#[test]
+fn nobody_is_annoyed_during_a_shutdown() {
+    let mut b = decided(|s| {
+        s.no_logon = NoLogon::Always;
+        s.annoy = secs(5.0);
+    });
+    b.run_to(100.0);
+    assert!(matching(&mut b, "annoyme").is_empty());
+}
+
+#[test]
+fn term_on_powerfail_stays_when_the_shutdown_fails_after_all() {
+    let mut b = Bench::new(|s| {
+        s.timeout = Some(secs(10.0));
+        s.term_on_powerfail = true;
+        s.kill_on_powerfail = true;
+    });
+    b.mains_lost();
+    b.run_to(20.0);
+    b.machine.handle_report(b.now, HookReport::ShutdownFailed);
+    b.drain();
+    b.run_to(45.0);
+    assert!(matching(&mut b, "exit").is_empty());
+}

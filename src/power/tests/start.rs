@@ -152,3 +152,11 @@ fn what_is_saved_is_saved_on_change_only() {
     assert_eq!(saves[0].1.on_battery_since, Some(b.instant(0.0)));
     assert!(saves[1].1.announced);
 }
+
+#[test]
+fn an_outage_that_is_over_after_a_restart_is_not_announced_as_running() {
+    let mut b = restarted(10.0, false, |_| {});
+    b.answer();
+    b.run_to(10.0);
+    assert_eq!(b.happened(), ["-3 mainsback"]);
+}
