@@ -79,6 +79,16 @@ impl Machine {
             Priority::Alert,
             format!("The system still runs {since} s after its shutdown was decided: trying again."),
         );
+        let orders = self.remote && !matches!(self.line, Line::Battery(_));
+        if orders && self.latch.closed().is_some_and(|closed| closed.cause != Cause::Remote) {
+            // Decided for an outage that is over, called for from outside since.
+            let why = text::explanation(self, Cause::Remote, Grounds::Said);
+            self.event(Event::RemoteDown);
+            if let Some(closed) = self.latch.closed_mut() {
+                closed.cause = Cause::Remote;
+                closed.explanation = why;
+            }
+        }
         self.order_shutdown();
     }
 
@@ -86,7 +96,7 @@ impl Machine {
     pub(super) fn still_wanted(&self) -> bool {
         match self.latch.closed() {
             Some(Closed { cause: Cause::Remote, .. }) => self.remote,
-            _ => matches!(self.line, Line::Battery(_)),
+            _ => self.remote || matches!(self.line, Line::Battery(_)),
         }
     }
 

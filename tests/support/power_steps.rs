@@ -111,6 +111,8 @@ struct Oracle {
     comm_up: bool,
     comm_failed: bool,
     remote: bool,
+    /// When a remote order was given that no shutdown has followed yet.
+    unheeded: Option<Instant>,
     open: Open,
     announced: bool,
     closed: bool,
@@ -166,6 +168,7 @@ impl World {
             comm_up: false,
             comm_failed: false,
             remote: false,
+            unheeded: None,
             open: Open::No,
             announced: false,
             closed: false,
@@ -262,7 +265,10 @@ impl World {
                 self.settled();
             }
             22 => {
-                self.oracle.remote = op & 32 != 0;
+                let ordered = op & 32 != 0;
+                let new = (!self.oracle.remote).then_some(self.now);
+                self.oracle.unheeded = self.oracle.unheeded.or(new).filter(|_| ordered);
+                self.oracle.remote = ordered;
                 self.machine.handle_remote(self.now, op & 32 != 0);
                 self.settled();
             }
@@ -280,7 +286,7 @@ impl World {
                 self.settings = pick_settings(input);
                 // What agreement means changes with it; the oracle starts counting anew.
                 let oracle = &mut self.oracle;
-                oracle.not_before = self.now;
+                oracle.not_before = oracle.not_before.max(self.now);
                 oracle.low = None;
                 oracle.charge = None;
                 oracle.runtime = None;
@@ -448,7 +454,7 @@ impl World {
             let mains = oracle.line == Some(false) && self.now >= oracle.since + secs(60);
             let taken_back = oracle.cause == Some(Cause::Remote) && !oracle.remote;
             assert!(mains || taken_back, "step {step}: armed again without mains for good");
-            oracle.not_before = self.now;
+            oracle.not_before = oracle.not_before.max(self.now);
         }
         oracle.closed = closed;
         // (e) counters never go back.
@@ -465,6 +471,12 @@ impl World {
             oracle.comm_up && oracle.line.is_some(),
             !view.flags.contains(StatusFlags::COMMLOST),
             "step {step}"
+        );
+        // A remote order is carried out at once, or when the shutdown ordered before has had its time.
+        let grace = self.settings.shutdown_grace.max(secs(30)) + SLACK;
+        assert!(
+            oracle.unheeded.is_none_or(|at| self.now < at + grace),
+            "step {step}: a remote order is lost"
         );
         self.limits_are_kept();
     }
@@ -548,6 +560,7 @@ impl World {
                     let least = if failed { secs(1) } else { self.settings.shutdown_grace };
                     assert!(self.now >= last + least, "step {step}: doshutdown twice");
                 }
+                oracle.unheeded = None;
                 oracle.closed = true;
                 oracle.cause = Some(cause);
                 oracle.last_shutdown = Some(self.now);
@@ -641,6 +654,7 @@ impl World {
             comm_up: false,
             comm_failed: false,
             remote: false,
+            unheeded: None,
             open: if since.is_some() { Open::Outage } else { Open::No },
             announced,
             closed: false,
@@ -683,6 +697,7 @@ impl World {
         self.status = StatusFlags::ONLINE | StatusFlags::BATTPRESENT;
         self.values = Values { self_test: Some(SelfTestResult::Passed), ..Values::default() };
         self.oracle.remote = false;
+        self.oracle.unheeded = None;
         self.machine.handle_remote(self.now, false);
         self.settled();
         self.live(5000);

@@ -195,6 +195,7 @@ fn implausible_values_are_no_data() {
         (100.0, 65535.0 / 60.0),
         (100.0, f64::NAN),
         (-1.0, 45.0),
+        (-1.0, 4.0),
         (f64::NAN, 45.0),
     ] {
         let mut b = Bench::new(|s| s.minutes = Some(Minutes(3.0)));

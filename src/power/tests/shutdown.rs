@@ -370,3 +370,16 @@ fn term_on_powerfail_stays_when_the_shutdown_fails_after_all() {
     b.run_to(45.0);
     assert!(matching(&mut b, "exit").is_empty());
 }
+
+#[test]
+fn a_remote_order_after_an_outage_that_is_over_is_not_lost() {
+    let mut b = decided(|_| {});
+    b.mains_back();
+    b.run_to(30.0);
+    b.machine.handle_remote(b.now, true);
+    b.drain();
+    b.run_to(315.0);
+    assert!(matching(&mut b, "shutdown").is_empty(), "the one that was ordered at 16 has its time");
+    b.run_to(320.0);
+    assert_eq!(b.happened(), ["316 remotedown", "316 +powerfail", "316 shutdown Remote"]);
+}
