@@ -56,7 +56,7 @@ fn hook_of(text: &str) -> Option<String> {
 /// What is shown, the recording, directives that differ from the harness's, and the script.
 type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
 
-const ROWS: [Row; 21] = [
+const ROWS: [Row; 22] = [
     (
         "a blip is announced and taken back",
         "short-blip",
@@ -162,6 +162,12 @@ const ROWS: [Row; 21] = [
         "nologon-minutes-runlimit",
         &[("ONBATTERYDELAY", "1"), ("NOLOGON", "minutes"), ("MINUTES", "10")],
         "1 mains off\n3 runtime 11\n6 runtime 10\n14 mains on",
+    ),
+    (
+        "a calibration is announced as a test and no limit counts in it",
+        "calibration",
+        &[("ONBATTERYDELAY", "1"), ("TIMEOUT", "2")],
+        "1 calibration on\n4 lowbatt on\n9 lowbatt off\n9 calibration off",
     ),
 ];
 

@@ -51,7 +51,7 @@ fn each_option_of_the_help_texts_is_in_the_manual() {
 fn pages_name_only_pages_that_exist() {
     let exist: Vec<String> =
         pages().iter().map(|p| p.file_name().unwrap().to_string_lossy().into_owned()).collect();
-    let others = ["systemctl.1", "shutdown.8", "poweroff.8", "halt.8"];
+    let others = ["systemctl.1", "shutdown.8", "poweroff.8", "halt.8", "execve.2", "reboot.2"];
     // Written by issues of their own.
     let announced = ["mainsd-power.7", "mainsd-hooks.8"];
     for path in pages() {
