@@ -290,7 +290,7 @@ impl UsbPort {
                 State::Resetting(now + RESET_WAIT)
             }
             Err(error) => {
-                log::warn!("cannot reset the UPS: {error}");
+                self.reject(format!("cannot reset the UPS: {error}"));
                 State::Idle(now + RETRY_FIRST)
             }
         };
@@ -302,11 +302,16 @@ impl UsbPort {
         if let State::Looking(search) = &mut self.state {
             search.drop_probe(registry, &mut self.sources);
         }
-        if let Some((fd, device)) = self.close_device(registry)
-            && !device.silent
-            && let Err(error) = reattach(fd, device.interface)
-        {
-            log::warn!("cannot attach the kernel's driver to the UPS again: {error}");
+        match self.close_device(registry) {
+            Some((_, device)) if device.silent => {
+                log::debug!("the UPS does not answer: the kernel's driver is not attached again");
+            }
+            Some((fd, device)) => {
+                if let Err(error) = reattach(fd, device.interface) {
+                    log::debug!("cannot attach the kernel's driver to the UPS again: {error}");
+                }
+            }
+            None => {}
         }
         self.sources.close(registry);
     }

@@ -157,7 +157,7 @@ impl Sources {
             };
             match registry.register(&mut SourceFd(&source.fd), self.libusb_token(), interest) {
                 Ok(()) => self.registered.push(source),
-                Err(error) => log::warn!("cannot watch a descriptor of libusb: {error}"),
+                Err(error) => log::debug!("cannot watch a descriptor of libusb: {error}"),
             }
         }
     }

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::os::fd::RawFd;
 use std::ptr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use libusb1_sys::{self as ffi, constants as c};
@@ -31,7 +32,7 @@ pub struct Source {
 #[derive(Debug)]
 pub struct Context {
     raw: *mut ffi::libusb_context,
-    sources_changed: Box<Cell<bool>>,
+    sources_changed: Rc<Cell<bool>>,
 }
 
 extern "system" fn source_added(_fd: libc::c_int, _events: libc::c_short, flag: *mut libc::c_void) {
@@ -39,7 +40,7 @@ extern "system" fn source_added(_fd: libc::c_int, _events: libc::c_short, flag: 
 }
 
 extern "system" fn source_removed(_fd: libc::c_int, flag: *mut libc::c_void) {
-    // SAFETY: `flag` is the context's boxed cell; it outlives the context, and libusb calls only from our thread.
+    // SAFETY: `flag` is the context's cell; it outlives the context, and libusb calls only from our thread.
     unsafe { (*flag.cast::<Cell<bool>>()).set(true) };
 }
 
@@ -56,9 +57,9 @@ impl Context {
             UsbError::check(ffi::libusb_set_option(ptr::null_mut(), c::LIBUSB_OPTION_NO_DEVICE_DISCOVERY))?;
             UsbError::check(ffi::libusb_init(&raw mut raw))?;
         }
-        let sources_changed = Box::new(Cell::new(true));
-        let flag = ptr::from_ref::<Cell<bool>>(&sources_changed).cast_mut().cast();
-        // SAFETY: `raw` is valid; `flag` points into a box that lives as long as the context.
+        let sources_changed = Rc::new(Cell::new(true));
+        let flag = Rc::as_ptr(&sources_changed).cast_mut().cast();
+        // SAFETY: `raw` is valid; `flag` points to a cell that lives as long as the context.
         unsafe { ffi::libusb_set_pollfd_notifiers(raw, Some(source_added), Some(source_removed), flag) };
         Ok(Self { raw, sources_changed })
     }
