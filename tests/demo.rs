@@ -29,7 +29,7 @@ fn is_empty(scratch: &Scratch) -> bool {
 #[test]
 fn without_a_terminal_a_story_is_told_once_in_lines() {
     let scratch = Scratch::new();
-    let done = demo(&scratch, &["--speed", "20"]).output().unwrap();
+    let done = demo(&scratch, &["--speed", "12"]).output().unwrap();
     assert!(done.status.success(), "{done:?}");
     let text = String::from_utf8(done.stdout).unwrap();
     assert!(!text.contains('\x1b'), "{text}");
@@ -53,7 +53,7 @@ fn without_a_terminal_a_story_is_told_once_in_lines() {
 #[test]
 fn in_the_low_battery_story_the_shutdown_is_decided_and_only_printed() {
     let scratch = Scratch::new();
-    let done = demo(&scratch, &["--speed", "20", "--scenario", "low-battery"]).output().unwrap();
+    let done = demo(&scratch, &["--speed", "8", "--scenario", "low-battery"]).output().unwrap();
     let text = String::from_utf8(done.stdout).unwrap();
     assert!(done.status.success(), "{text}");
     assert_eq!(text.matches("hook: apccontrol doshutdown demo 1 0").count(), 1, "{text}");
