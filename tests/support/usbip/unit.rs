@@ -377,9 +377,9 @@ fn answer(state: &mut State, submit: &Submit, data: &[u8]) -> Option<Vec<u8>> {
             let mut bytes = state.model.descriptor.clone();
             if state.faults.corrupt_descriptors > 0 {
                 state.faults.corrupt_descriptors -= 1;
-                // The size item of the first fields becomes a long item that swallows what follows.
-                bytes.truncate(bytes.len() / 2);
-                bytes.iter_mut().skip(12).step_by(7).for_each(|byte| *byte = 0xfe);
+                // As long as announced (the kernel asks again after a short answer), but the second half is lost.
+                let half = bytes.len() / 2;
+                bytes.iter_mut().skip(half).for_each(|byte| *byte = 0);
             }
             Some(bytes)
         }
