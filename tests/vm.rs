@@ -178,6 +178,7 @@ scenarios! {
     cyberpower_cp900_lives_its_life
     eaton_3s_lives_its_life
     tripp_lite_3016_lives_its_life
+    every_other_device_of_the_corpus_tells_an_outage
     stalls_are_a_loss_that_ends
     one_stalled_report_costs_only_its_fields
     silent_device_blocks_nobody

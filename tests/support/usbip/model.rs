@@ -105,8 +105,9 @@ impl Model {
             |wanted| table["tags"].as_array().unwrap().iter().any(|tag| tag.as_str() == Some(wanted));
         let mut model = Self {
             name: word("name"),
-            vendor: number("vid"),
-            product: number("pid"),
+            // A file without ids gets those of an Arduino board.
+            vendor: if number("vid") == 0 { 0x2341 } else { number("vid") },
+            product: if number("pid") == 0 { 0x8036 } else { number("pid") },
             release: number("bcd_device"),
             fields: fields(&descriptor),
             descriptor,

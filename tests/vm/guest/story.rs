@@ -19,6 +19,7 @@ pub const ALL: &[Scenario] = &[
     ("cyberpower_cp900_lives_its_life", |lab| live(lab, &expected::CP900)),
     ("eaton_3s_lives_its_life", |lab| live(lab, &expected::EATON_3S)),
     ("tripp_lite_3016_lives_its_life", |lab| live(lab, &expected::TRIPP_LITE)),
+    ("every_other_device_of_the_corpus_tells_an_outage", corpus),
 ];
 
 fn live(lab: &Lab, device: &Device) {
@@ -29,6 +30,41 @@ fn live(lab: &Lab, device: &Device) {
     replug(&mut unit, &daemon);
     low_battery(&unit, &daemon);
     kill(lab, device, &unit, daemon);
+}
+
+/// The devices whose lives are told above.
+const TOLD: [&Device; 9] = [
+    &expected::ES_850G2,
+    &expected::BX1600MI,
+    &expected::XS_1500M,
+    &expected::RS_1000G,
+    &expected::SMART_1000,
+    &expected::SMART_3000,
+    &expected::CP900,
+    &expected::EATON_3S,
+    &expected::TRIPP_LITE,
+];
+
+/// A file that is added to the corpus is tried too.
+fn corpus(lab: &Lab) {
+    let files = std::fs::read_dir(&lab.devices).unwrap().map(|entry| entry.unwrap().path());
+    let names = files.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    let names = names.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned());
+    let mut others: Vec<String> = names.filter(|name| TOLD.iter().all(|told| told.file != name)).collect();
+    others.sort();
+    assert!(others.len() >= 7, "{others:?}");
+    for name in others {
+        println!("@: {name}");
+        let unit = lab.plug(&name);
+        let daemon = lab.online(&lab.setup());
+        ensure(&daemon, daemon.hooks().count() == 0, &format!("{name}: an event on mains"));
+        unit.mains(false);
+        daemon.wait_for_hook("powerout", support::PATIENCE);
+        unit.mains(true);
+        daemon.wait_for_hook("mainsback", support::PATIENCE);
+        let status = daemon.status();
+        ensure(&daemon, status.has("ONLINE"), &format!("{name}: {}", status.text()));
+    }
 }
 
 fn fields(lab: &Lab, device: &Device, daemon: &Daemon) {
