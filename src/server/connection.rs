@@ -86,7 +86,7 @@ impl Connection {
                 Flush::Broken => return (Outcome::Close, touched),
             }
             let mut chunk = [0; CHUNK];
-            let mut taken = std::mem::take(&mut self.backlog);
+            let taken = std::mem::take(&mut self.backlog);
             let bytes: &[u8] = if taken.is_empty() {
                 if reads == READS_A_TURN {
                     return (Outcome::Again, touched);
@@ -100,7 +100,7 @@ impl Connection {
                     Err(_) => return (Outcome::Close, touched),
                 }
             } else {
-                &mut taken
+                &taken
             };
             touched = true;
             let mut rest = bytes;
