@@ -93,6 +93,7 @@ impl House {
         }
         self.server.open(registry, now);
         self.driver.start(registry, now);
+        self.journalist.ready();
     }
 
     /// A descriptor is ready.
