@@ -198,10 +198,11 @@ impl Machine {
     }
 
     pub(super) fn stop(&mut self) {
-        if self.no_login {
+        let under_way = self.latch.closed().is_some_and(|closed| closed.progress == Progress::UnderWay);
+        // A system that goes down stays closed to logins.
+        if self.no_login && !under_way {
             self.allow_logins();
         }
-        let under_way = self.latch.closed().is_some_and(|closed| closed.progress == Progress::UnderWay);
         if matches!(self.line, Line::Transferred { .. } | Line::Battery(_)) && !under_way {
             self.log(
                 Priority::Alert,

@@ -295,6 +295,11 @@ fn sigterm_on_mains_or_in_a_shutdown_is_silent() {
     b.machine.handle_stop(b.now);
     b.drain();
     assert!(b.log.is_empty(), "{:?}", b.log);
+    // Logins stay prohibited: the service manager stops us because the system goes down.
+    let mut b = decided(|s| s.no_logon = NoLogon::Always);
+    b.machine.handle_stop(b.now);
+    b.drain();
+    assert!(b.log.is_empty(), "{:?}", b.log);
 }
 
 #[test]

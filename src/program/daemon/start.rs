@@ -98,6 +98,7 @@ fn guard(
 ) -> Result<ExitCode, Refusal> {
     let Loaded { config, path, warnings } = loaded;
     let clock = Clock::default();
+    let dry_run = std::env::var_os(DRY_RUN).is_some_and(|value| !value.is_empty());
     let how = Invocation {
         name: options.called_as.name(),
         version: crate::program::VERSION,
@@ -106,8 +107,9 @@ fn guard(
         foreground: options.foreground,
         kill_on_powerfail: options.kill_on_powerfail,
         term_on_powerfail: options.term_on_powerfail,
-        dry_run: std::env::var_os(DRY_RUN).is_some_and(|value| !value.is_empty()),
-        syslog: true,
+        dry_run,
+        // Alerts of a rehearsal have no place in the log of a real machine.
+        syslog: !dry_run,
         stderr: true,
         surroundings: surroundings::warnings,
     };
