@@ -6,6 +6,8 @@ use super::Cause;
 
 /// Every way to shut down failed: all of them are tried again after this.
 pub(super) const TRY_AGAIN: Duration = Duration::from_secs(30);
+/// However short SHUTDOWNGRACE is, a shutdown has this long.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// Mains must be back this long before the latch is armed again.
 pub(super) const FOR_GOOD: Duration = Duration::from_secs(60);
 /// A kill-power command that failed is sent again after this.
@@ -62,11 +64,12 @@ impl Latch {
 }
 
 impl Closed {
-    /// When it is ordered again if it is still wanted then.
+    /// When it is ordered again if it is still wanted then: when its grace is over, or soon after every way has failed.
     pub(super) fn again_at(&self, grace: Duration) -> Option<Instant> {
+        let patience = self.ordered.checked_add(grace.max(SHORTEST))?;
         match self.progress {
-            Progress::Ordered | Progress::UnderWay => self.ordered.checked_add(grace),
-            Progress::Failed(at) => at.checked_add(TRY_AGAIN.min(grace.max(Duration::from_secs(1)))),
+            Progress::Ordered | Progress::UnderWay => Some(patience),
+            Progress::Failed(at) => Some(at.checked_add(TRY_AGAIN)?.min(patience)),
         }
     }
 }

@@ -225,6 +225,7 @@ impl Machine {
             }
             Timer::Rearm => {
                 self.latch = Latch::Armed;
+                self.exit_at = None;
                 // A shutdown ordered from outside prohibits logins on mains too.
                 if self.outage().is_none() && self.no_login {
                     self.allow_logins();

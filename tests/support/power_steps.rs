@@ -474,11 +474,15 @@ impl World {
         );
         // A remote order is carried out at once, or when the shutdown ordered before has had its time.
         let grace = self.settings.shutdown_grace.max(secs(30)) + SLACK;
-        assert!(
-            oracle.unheeded.is_none_or(|at| self.now < at + grace),
-            "step {step}: a remote order is lost"
-        );
+        let in_doubt = self.in_doubt();
+        let lost = self.oracle.unheeded.is_some_and(|at| self.now >= at + grace);
+        assert!(!lost || in_doubt, "step {step}: a remote order is lost: {:?}", self.machine);
         self.limits_are_kept();
+    }
+
+    /// A reading on mains waits for another one.
+    fn in_doubt(&self) -> bool {
+        self.oracle.candidate.is_some_and(|(battery, run)| !battery && self.now < run.since + secs(3))
     }
 
     /// (b) Beyond a limit for its debounce time, the shutdown is decided.
@@ -487,7 +491,7 @@ impl World {
         if oracle.line != Some(true) || oracle.closed || oracle.doubtful {
             return;
         }
-        if oracle.candidate.is_some_and(|(battery, run)| !battery && self.now < run.since + secs(3)) {
+        if self.in_doubt() {
             return;
         }
         let from = oracle.confirmed.max(oracle.not_before);

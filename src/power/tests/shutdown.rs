@@ -388,3 +388,13 @@ fn a_remote_order_after_an_outage_that_is_over_is_not_lost() {
     b.run_to(320.0);
     assert_eq!(b.happened(), ["316 remotedown", "316 +powerfail", "316 shutdown Remote"]);
 }
+
+#[test]
+fn the_shortest_grace_is_a_second() {
+    let mut b = decided(|s| s.shutdown_grace = secs(0.0));
+    b.run_to(19.0);
+    assert_eq!(
+        matching(&mut b, "shutdown"),
+        ["17 shutdown Timeout", "18 shutdown Timeout", "19 shutdown Timeout"]
+    );
+}
