@@ -425,8 +425,11 @@ impl World {
         let counts = oracle.line == Some(true) && now >= oracle.confirmed + secs(1);
         let level = self.settings.battery_level.map_or(-1.0, |limit| limit.0);
         let minutes = self.settings.minutes.map_or(-1.0, |limit| limit.0);
-        note(&mut oracle.charge, counts && charge.is_some_and(|v| v <= level), now);
-        note(&mut oracle.runtime, counts && runtime.is_some_and(|v| v <= minutes), now);
+        if battery {
+            // A reading on mains that waits for another says nothing about an outage.
+            note(&mut oracle.charge, counts && charge.is_some_and(|v| v <= level), now);
+            note(&mut oracle.runtime, counts && runtime.is_some_and(|v| v <= minutes), now);
+        }
     }
 
     /// Takes the orders, then looks at what must hold between inputs.
