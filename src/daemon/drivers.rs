@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::driver::Driver;
-use super::{SimulatedDriver, UsbDriver, settings};
+use super::{ApcSmartDriver, SimulatedDriver, UsbDriver, settings};
 use crate::config::{Config, DriverKind};
 use crate::link::simulated::Script;
 
@@ -13,10 +13,10 @@ use crate::link::simulated::Script;
 /// One line for a person.
 pub fn check(config: &Config) -> Result<(), String> {
     match config.ups_type {
-        Some(DriverKind::Usb) => Ok(()),
+        Some(DriverKind::Usb | DriverKind::ApcSmart) => Ok(()),
         Some(DriverKind::Test) => script(config).map(drop),
         Some(kind) => Err(format!(
-            "UPSTYPE {}: this version of mainsd has no such driver yet; it has usb and test",
+            "UPSTYPE {}: this version of mainsd has no such driver yet; it has usb, apcsmart and test",
             kind.word()
         )),
         None => Err("Apcupsd cannot continue without a valid driver.\n\
@@ -34,6 +34,7 @@ pub fn open(config: &Config, now: Instant) -> Result<Box<dyn Driver>, String> {
     let poll_time = settings::poll_time(config);
     match config.ups_type {
         Some(DriverKind::Test) => Ok(Box::new(SimulatedDriver::new(script(config)?, poll_time, now))),
+        Some(DriverKind::ApcSmart) => Ok(Box::new(ApcSmartDriver::new(&config.device, poll_time, now))),
         _ => Ok(Box::new(UsbDriver::new(&config.device, poll_time, now))),
     }
 }

@@ -12,7 +12,7 @@ mod status;
 pub mod token;
 
 pub use clock::Clock;
-pub use driver::{Driver, UsbDriver};
+pub use driver::{ApcSmartDriver, Driver, UsbDriver};
 pub use event_loop::{EventLoop, Exit, Observer, Unobserved};
 pub use house::{House, Parts};
 pub use settings::Invocation;

@@ -4,6 +4,7 @@
 //! happen next; `poll_timeout` is the next deadline. `handle_timeout` too early or twice is a no-op. Links never
 //! decide about power: they say what the UPS says, once it is plausible.
 
+pub mod apcsmart;
 pub mod simulated;
 pub mod usb;
 

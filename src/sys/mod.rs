@@ -12,6 +12,7 @@ pub mod socket;
 pub mod spawn;
 pub mod syslog;
 pub mod terminal;
+pub mod tty;
 pub mod usb;
 
 /// What went wrong in the words of `strerror`, without the number that [`std::io::Error`] adds: log lines that

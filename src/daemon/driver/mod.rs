@@ -1,7 +1,9 @@
 //! A driver: one link and the port it talks through, as the loop sees it.
 
+mod apcsmart;
 mod usb;
 
+pub use apcsmart::ApcSmartDriver;
 pub use usb::UsbDriver;
 
 use std::time::Instant;

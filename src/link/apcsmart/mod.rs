@@ -1,0 +1,377 @@
+//! The conversation with one APC UPS by UPS-Link, its "smart" serial protocol (`apcsmart`). Sans-I/O.
+//!
+//! One query is under way at a time. The status byte goes before everything else: when the UPS says by itself that
+//! something happened, and every second on battery. An answer that does not come leads to the link check (`Y`, `SM`), behind
+//! which late answers cannot be taken for those of other queries.
+
+mod order;
+mod store;
+mod stream;
+mod talk;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::LinkEvent;
+use crate::ups::{Command, CommandResult, Pace, Priority};
+use crate::wire::upslink::{self, Form};
+use stream::{Filter, Item, Stream};
+use talk::{Talk, Turn};
+
+/// Most events kept for a caller that does not fetch them; the oldest go first.
+const MAX_EVENTS: usize = 64;
+/// `SM` must come within this.
+const KNOCK_WAIT: Duration = Duration::from_secs(1);
+/// Between two link checks of a UPS that does not answer.
+const KNOCK_PAUSE: Duration = Duration::from_secs(1);
+/// Link checks in a row without an answer until the UPS counts as lost.
+const KNOCKS: u32 = 3;
+/// After so long without an answer the port is opened anew: an adapter may have lost its settings (apcsmart §4).
+const REOPEN_AFTER: Duration = Duration::from_secs(20);
+/// Bytes beyond which what answers is not silence but something else.
+const NOISE: u64 = 32;
+
+/// What the configuration says about the conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// POLLTIME: time between two polls on mains.
+    pub poll_time: Duration,
+    /// The port's name, for messages.
+    pub port: String,
+}
+
+/// What the port must do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transmit {
+    /// Send this byte.
+    Byte(u8),
+    /// Close and open again.
+    Reopen,
+}
+
+/// The conversation with one UPS.
+///
+/// The port calls [`handle_opened`](Self::handle_opened) when the line is open and set,
+/// [`handle_closed`](Self::handle_closed) when it is gone or cannot be opened, and hands over what comes with
+/// [`handle_bytes`](Self::handle_bytes). After each call: `poll_transmit` and `poll_event` until `None`, then `poll_timeout`.
+#[derive(Debug)]
+pub struct ApcSmartLink {
+    settings: Settings,
+    pace: Pace,
+    phase: Phase,
+    stream: Stream,
+    events: VecDeque<LinkEvent>,
+    /// Why the UPS counts as lost; told.
+    lost: Option<String>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// The port is closed.
+    Closed,
+    /// The port is open; the UPS must say that it is there.
+    Knocking(Knocking),
+    /// The UPS answers.
+    Talking(Box<Talk>),
+}
+
+#[derive(Debug)]
+struct Knocking {
+    since: Instant,
+    /// Link checks sent.
+    sent: u32,
+    /// Waiting for the answer, or for the end of the pause.
+    state: Knock,
+    /// The conversation that goes on when the UPS answers.
+    talk: Option<Box<Talk>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Knock {
+    Send,
+    Escape,
+    Wait(Instant),
+    Pause(Instant),
+}
+
+impl ApcSmartLink {
+    /// A link that waits for its port.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            pace: Pace::Normal,
+            phase: Phase::Closed,
+            stream: Stream::default(),
+            events: VecDeque::new(),
+            lost: None,
+        }
+    }
+
+    /// The port is open.
+    pub fn handle_opened(&mut self, now: Instant) {
+        self.end("the port was opened anew");
+        self.stream = Stream::default();
+        self.knock(now, None);
+    }
+
+    /// The port is gone, or cannot be opened. Told again, it is told once.
+    pub fn handle_closed(&mut self, _now: Instant, reason: &str) {
+        self.end(reason);
+        self.phase = Phase::Closed;
+        self.tell_lost(reason.to_owned());
+    }
+
+    /// Bytes came.
+    pub fn handle_bytes(&mut self, now: Instant, bytes: &[u8]) {
+        for byte in bytes {
+            let filter = match &mut self.phase {
+                Phase::Closed => return,
+                Phase::Knocking(_) => Filter::All,
+                Phase::Talking(talk) => {
+                    talk.hear(now);
+                    match talk.asked().and_then(upslink::form) {
+                        Some(Form::Raw) => Filter::Off,
+                        Some(Form::Text) => Filter::Text,
+                        _ => Filter::All,
+                    }
+                }
+            };
+            if let Some(item) = self.stream.push(*byte, filter) {
+                self.handle_item(now, item);
+            }
+        }
+    }
+
+    /// A deadline may have passed; early calls do nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match &mut self.phase {
+            Phase::Closed => {}
+            Phase::Knocking(knocking) => match knocking.state {
+                Knock::Wait(until) if until <= now => self.knock_failed(now),
+                Knock::Pause(until) if until <= now => {
+                    // Every other time something else first, that shakes a confused unit loose.
+                    knocking.state = if knocking.sent % 2 == 0 { Knock::Escape } else { Knock::Send };
+                }
+                _ => {}
+            },
+            Phase::Talking(talk) => {
+                let turn = talk.handle_timeout(now);
+                self.take(turn, now);
+            }
+        }
+    }
+
+    /// What the port must do now, if anything.
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        let byte = match &mut self.phase {
+            Phase::Closed => return None,
+            Phase::Knocking(knocking) => match knocking.state {
+                Knock::Wait(_) | Knock::Pause(_) => return None,
+                Knock::Escape => {
+                    if now.saturating_duration_since(knocking.since) >= REOPEN_AFTER {
+                        self.end("the port is opened anew");
+                        self.phase = Phase::Closed;
+                        return Some(Transmit::Reopen);
+                    }
+                    knocking.state = Knock::Send;
+                    upslink::ESCAPE
+                }
+                Knock::Send => {
+                    knocking.sent = knocking.sent.saturating_add(1);
+                    knocking.state = Knock::Wait(now + KNOCK_WAIT);
+                    self.stream.clear();
+                    upslink::SMART_MODE
+                }
+            },
+            Phase::Talking(talk) => {
+                let byte = talk.poll_transmit(now);
+                self.take(Turn::GoOn, now);
+                let byte = byte?;
+                // Half an answer to what was asked before is none to this.
+                self.stream.clear();
+                byte
+            }
+        };
+        Some(Transmit::Byte(byte))
+    }
+
+    /// What the link has to tell; call until `None`.
+    pub fn poll_event(&mut self) -> Option<LinkEvent> {
+        self.events.pop_front()
+    }
+
+    /// The next moment at which `handle_timeout` and `poll_transmit` want to be called.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Closed => None,
+            Phase::Knocking(knocking) => Some(match knocking.state {
+                Knock::Send | Knock::Escape => knocking.since,
+                Knock::Wait(until) | Knock::Pause(until) => until,
+            }),
+            Phase::Talking(talk) => Some(talk.poll_timeout()),
+        }
+    }
+
+    /// How often to poll from now on.
+    pub fn set_pace(&mut self, pace: Pace, now: Instant) {
+        self.pace = pace;
+        let poll_time = self.settings.poll_time;
+        if let Some(talk) = self.talk() {
+            talk.set_pace(pace, poll_time, now);
+        }
+    }
+
+    /// POLLTIME changed.
+    pub fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {
+        self.settings.poll_time = poll_time;
+        self.set_pace(self.pace, now);
+    }
+
+    /// Something to tell the UPS; the answer comes as [`LinkEvent::Command`].
+    pub fn command(&mut self, command: Command, now: Instant) {
+        let result = match self.talk() {
+            Some(talk) => talk.command(command, now),
+            None => Err("no communication with the UPS".to_owned()),
+        };
+        if let Err(reason) = result {
+            self.push(LinkEvent::Command(CommandResult { command, outcome: Err(reason) }));
+        }
+    }
+
+    fn talk(&mut self) -> Option<&mut Talk> {
+        match &mut self.phase {
+            Phase::Talking(talk) | Phase::Knocking(Knocking { talk: Some(talk), .. }) => Some(talk),
+            Phase::Closed | Phase::Knocking(_) => None,
+        }
+    }
+
+    fn handle_item(&mut self, now: Instant, item: Item) {
+        match (&mut self.phase, item) {
+            (Phase::Closed, _) => {}
+            (Phase::Knocking(knocking), Item::Alert(alert)) => {
+                if let Some(talk) = &mut knocking.talk {
+                    talk.note_alert(alert, now);
+                }
+            }
+            (Phase::Knocking(knocking), Item::Line(line)) => {
+                if says_smart(&line) && matches!(knocking.state, Knock::Wait(_)) {
+                    self.stream.stray = 0;
+                    let talk = knocking
+                        .talk
+                        .take()
+                        .unwrap_or_else(|| Box::new(Talk::new(self.pace, self.settings.poll_time, now)));
+                    self.phase = Phase::Talking(talk);
+                } else {
+                    self.stream.stray = self.stream.stray.saturating_add(line.len() as u64);
+                }
+            }
+            (Phase::Talking(talk), Item::Alert(alert)) => {
+                let turn = talk.handle_alert(alert, now);
+                self.take(turn, now);
+            }
+            (Phase::Talking(talk), Item::Line(line)) => {
+                let turn = talk.handle_line(&line, now);
+                self.take(turn, now);
+            }
+        }
+    }
+
+    /// Takes over what the conversation has to tell, and what it needs next.
+    fn take(&mut self, turn: Turn, now: Instant) {
+        if let Some(talk) = self.talk() {
+            for event in talk.take_events() {
+                if matches!(event, LinkEvent::Attached(_) | LinkEvent::Reading(_)) {
+                    self.lost = None;
+                }
+                self.push(event);
+            }
+        }
+        match turn {
+            Turn::GoOn => {}
+            Turn::Check => {
+                if let Phase::Talking(talk) = std::mem::replace(&mut self.phase, Phase::Closed) {
+                    self.knock(now, Some(talk));
+                }
+            }
+            Turn::GiveUp(reason) => {
+                self.end(reason);
+                self.knock(now, None);
+                // Not at once: the link check would succeed and all begin anew.
+                if let Phase::Knocking(knocking) = &mut self.phase {
+                    knocking.state = Knock::Pause(now + KNOCK_PAUSE);
+                }
+                self.tell_lost(format!("{}: {reason}", self.settings.port));
+            }
+        }
+    }
+
+    fn knock(&mut self, now: Instant, talk: Option<Box<Talk>>) {
+        self.phase = Phase::Knocking(Knocking { since: now, sent: 0, state: Knock::Send, talk });
+    }
+
+    fn knock_failed(&mut self, now: Instant) {
+        let Phase::Knocking(knocking) = &mut self.phase else { return };
+        // A conversation is resumed soon or not at all.
+        knocking.state = if knocking.talk.is_some() && knocking.sent < KNOCKS {
+            Knock::Send
+        } else {
+            Knock::Pause(now + KNOCK_PAUSE)
+        };
+        if knocking.sent < KNOCKS {
+            return;
+        }
+        let port = &self.settings.port;
+        let reason = if self.stream.stray >= NOISE {
+            format!(
+                "{port}: what answers there is no UPS with smart signalling; look at DEVICE, UPSTYPE and the cable"
+            )
+        } else {
+            format!("{port}: the UPS does not answer; is it on, and is its cable a smart one?")
+        };
+        if let Some(talk) = knocking.talk.take() {
+            for event in talk.end(&reason) {
+                self.push(event);
+            }
+        }
+        self.tell_lost(reason);
+    }
+
+    /// Ends the conversation, if there is one, with what it still has to tell.
+    fn end(&mut self, reason: &str) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Closed);
+        if let Phase::Talking(talk) | Phase::Knocking(Knocking { talk: Some(talk), .. }) = phase {
+            for event in talk.end(reason) {
+                self.push(event);
+            }
+        }
+    }
+
+    fn tell_lost(&mut self, reason: String) {
+        if self.lost.as_ref() == Some(&reason) {
+            return;
+        }
+        // A loss has one beginning; what is found out about it later is for the log.
+        if self.lost.is_some() {
+            self.push(LinkEvent::Log(Priority::Warning, reason.clone()));
+        }
+        self.lost = Some(reason.clone());
+        self.push(LinkEvent::Lost { reason });
+    }
+
+    fn push(&mut self, event: LinkEvent) {
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}
+
+/// `SM`, possibly behind what the line gave when it was opened.
+fn says_smart(line: &[u8]) -> bool {
+    let start = line.iter().position(u8::is_ascii_graphic).unwrap_or(line.len());
+    line.get(start..) == Some(upslink::SMART)
+}

@@ -1,0 +1,132 @@
+//! What the UPS has said so far, and where each answer belongs.
+
+use crate::ups::{Celsius, Hertz, Identity, Minutes, Percent, SelfTestInterval, StatusFlags, Values, Volts};
+use crate::wire::upslink::{self, Value};
+
+/// After so many polls without an answer a value is no longer what the UPS says.
+const MISSED_MAX: u8 = 3;
+/// Register 2, bit 5: battery disconnected (apcsmart §8.2).
+const BATTERY_DISCONNECTED: u8 = 0x20;
+
+/// Values and identity.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    pub(super) values: Values,
+    pub(super) identity: Identity,
+    missed: Vec<(u8, u8)>,
+}
+
+impl Store {
+    /// The bits of the status byte, and whether a battery is there.
+    pub(super) fn flags(&self, status: u8) -> StatusFlags {
+        let disconnected = self.values.register_2.is_some_and(|bits| bits & BATTERY_DISCONNECTED != 0);
+        StatusFlags(u32::from(status)).with(StatusFlags::BATTPRESENT, !disconnected)
+    }
+
+    /// Takes in an answer.
+    pub(super) fn take(&mut self, query: u8, value: Value) {
+        self.missed.retain(|(byte, _)| *byte != query);
+        self.put(query, (value != Value::NotAvailable).then_some(value));
+    }
+
+    /// A query brought no answer in this poll: the value from before stands for a while.
+    pub(super) fn miss(&mut self, query: u8) {
+        let position = self.missed.iter().position(|(byte, _)| *byte == query);
+        let position = position.unwrap_or_else(|| {
+            self.missed.push((query, 0));
+            self.missed.len() - 1
+        });
+        let Some((_, missed)) = self.missed.get_mut(position) else { return };
+        *missed = missed.saturating_add(1);
+        if *missed >= MISSED_MAX {
+            self.put(query, None);
+        }
+    }
+
+    fn put(&mut self, query: u8, value: Option<Value>) {
+        let (values, identity) = (&mut self.values, &mut self.identity);
+        let number = match &value {
+            Some(Value::Number(number)) => Some(*number),
+            _ => None,
+        };
+        let whole = match &value {
+            Some(Value::Whole(number)) => Some(*number),
+            _ => None,
+        };
+        let hex = match &value {
+            Some(Value::Hex(byte)) => Some(*byte),
+            _ => None,
+        };
+        let text = match &value {
+            Some(Value::Text(text)) => Some(text.clone()),
+            _ => None,
+        };
+        match query {
+            b'B' => values.battery_voltage = number.map(Volts),
+            b'C' => values.temperature = number.map(Celsius),
+            b'F' => values.frequency = number.map(Hertz),
+            b'L' => values.line_voltage = number.map(Volts),
+            b'M' => values.line_voltage_max = number.map(Volts),
+            b'N' => values.line_voltage_min = number.map(Volts),
+            b'O' => values.output_voltage = number.map(Volts),
+            b'P' => values.load = number.map(Percent),
+            b'f' => values.battery_charge = number.map(Percent),
+            b'h' => values.humidity = number.map(Percent),
+            b'j' => values.runtime_left = number.map(Minutes),
+            b't' => values.ambient_temperature = number.map(Celsius),
+            b'7' => values.dip_switches = hex,
+            b'8' => values.register_3 = hex,
+            b'\'' => values.register_2 = hex,
+            b'~' => values.register_1 = hex,
+            b'>' => values.external_batteries = whole,
+            b'<' => values.bad_batteries = whole,
+            b'G' => {
+                values.transfer_cause = match value {
+                    Some(Value::TransferCause(cause)) => Some(cause),
+                    _ => None,
+                };
+            }
+            b'X' => {
+                values.self_test = match value {
+                    Some(Value::SelfTest(result)) => Some(result),
+                    _ => None,
+                };
+            }
+            b'k' => {
+                values.alarm_delay = match value {
+                    Some(Value::AlarmDelay(delay)) => Some(delay),
+                    _ => None,
+                };
+            }
+            b's' => {
+                identity.sensitivity = match value {
+                    Some(Value::Sensitivity(sensitivity)) => Some(sensitivity),
+                    _ => None,
+                };
+            }
+            b'g' => identity.nominal_battery_voltage = number.map(Volts),
+            b'e' => identity.return_charge = whole,
+            b'l' => identity.low_transfer = whole,
+            b'u' => identity.high_transfer = whole,
+            b'o' => identity.nominal_output_voltage = whole,
+            b'p' => identity.shutdown_delay = whole,
+            b'q' => identity.low_battery_minutes = whole,
+            b'r' => identity.wake_delay = whole,
+            b'E' => identity.self_test_interval = text.map(SelfTestInterval::Raw),
+            b'c' => identity.name = text,
+            b'm' => identity.manufacture_date = text,
+            b'n' => identity.serial = text,
+            b'x' => identity.battery_date = text,
+            b'b' => identity.firmware = text.filter(|text| !upslink::firmware_is_voltage(text)),
+            upslink::MODEL => identity.model = text,
+            upslink::OLD_REVISION => {
+                if let Some(revision) = text {
+                    let model = || upslink::model_of_old_revision(&revision).to_owned();
+                    identity.model.get_or_insert_with(model);
+                    identity.firmware.get_or_insert(revision);
+                }
+            }
+            _ => {}
+        }
+    }
+}

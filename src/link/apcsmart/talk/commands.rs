@@ -1,0 +1,120 @@
+//! Commands in a conversation: one at a time, in the order they came.
+
+use std::time::Instant;
+
+use super::{COMMANDS_MAX, FULL, Talk};
+use crate::link::LinkEvent;
+use crate::link::apcsmart::order::{Order, Running};
+use crate::ups::{Command, CommandResult, Priority, StatusFlags, TransferCause};
+use crate::wire::upslink;
+
+impl Talk {
+    pub(in crate::link::apcsmart) fn command(
+        &mut self,
+        command: Command,
+        now: Instant,
+    ) -> Result<(), String> {
+        let query = match command {
+            Command::ReadTransferCause => Some(upslink::TRANSFER_CAUSE),
+            Command::ReadSelfTest => Some(upslink::SELF_TEST_RESULT),
+            _ => None,
+        };
+        if query.is_some_and(|query| self.rounds > 0 && !self.known.contains(query)) {
+            return Err("this UPS does not say it".to_owned());
+        }
+        if self.commands.len() >= COMMANDS_MAX {
+            return Err("too many commands wait for the UPS".to_owned());
+        }
+        if command == Command::Calibrate
+            && let Some(charge) = self.store.values.battery_charge.filter(|charge| charge.0 < FULL)
+        {
+            return Err(format!("the battery is charged to {:.0} %; a calibration needs 100 %", charge.0));
+        }
+        if self.commands.is_empty() {
+            self.begin_command(now);
+        }
+        self.commands.push_back(command);
+        Ok(())
+    }
+
+    /// The query that the front command wants answered.
+    pub(super) fn for_command(&self) -> Option<u8> {
+        match self.commands.front()? {
+            Command::ReadTransferCause => Some(upslink::TRANSFER_CAUSE),
+            Command::ReadSelfTest => Some(upslink::SELF_TEST_RESULT),
+            _ => None,
+        }
+    }
+
+    /// Moves the front command on: the query it needs, or its order.
+    pub(super) fn next_for_command(&mut self, now: Instant) -> Option<u8> {
+        if self.command_read || now < self.command_at {
+            return None;
+        }
+        if let Some(query) = self.for_command() {
+            return Some(query);
+        }
+        let command = *self.commands.front()?;
+        if command == Command::Poll {
+            if self.command_tries == 0 && self.inventory_done {
+                self.command_tries = 1;
+                if !self.in_round {
+                    self.round_at = now;
+                }
+            }
+            return None;
+        }
+        match Order::new(command, self.running()) {
+            Ok(order) => self.order = Some(order),
+            Err(reason) => {
+                self.commands.pop_front();
+                self.result(command, Err(reason));
+                self.begin_command(now);
+            }
+        }
+        None
+    }
+
+    pub(super) fn begin_command(&mut self, now: Instant) {
+        self.command_at = now;
+        self.command_tries = 0;
+        self.command_read = false;
+    }
+
+    pub(super) fn running(&self) -> Running {
+        let flags = StatusFlags(u32::from(self.status.unwrap_or_default()));
+        if flags.contains(StatusFlags::CALIBRATION) {
+            Running::Calibration
+        } else if flags.contains(StatusFlags::ONBATT)
+            && self.store.values.transfer_cause == Some(TransferCause::SelfTest)
+        {
+            Running::SelfTest
+        } else {
+            Running::Nothing
+        }
+    }
+
+    pub(super) fn order_ended(&mut self, outcome: Option<Result<String, String>>, now: Instant) {
+        let Some(outcome) = outcome else { return };
+        let Some(order) = self.order.take() else { return };
+        self.commands.pop_front();
+        if outcome.is_ok() && matches!(order.command, Command::KillPower | Command::PowerOff) {
+            // The words that administrators know (power-events §8).
+            let delay = match self.store.identity.shutdown_delay {
+                Some(seconds) => format!("UPS will power off after {seconds} seconds ..."),
+                None => "UPS will power off after the configured delay  ...".to_owned(),
+            };
+            self.events.push(LinkEvent::Log(Priority::Warning, delay));
+            let button = "Please power off your UPS before rebooting your computer ...".to_owned();
+            self.events.push(LinkEvent::Log(Priority::Warning, button));
+        }
+        self.result(order.command, outcome);
+        self.begin_command(now);
+        self.status_wanted = true;
+        self.tell = true;
+    }
+
+    pub(super) fn result(&mut self, command: Command, outcome: Result<String, String>) {
+        self.events.push(LinkEvent::Command(CommandResult { command, outcome }));
+    }
+}

@@ -1,0 +1,293 @@
+//! A serial port: opened without waiting, set to raw bytes, put back as it was (apcsmart §1, dumb: modem lines).
+#![allow(unsafe_code)]
+
+use std::ffi::CString;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Modem lines, as a set. The names are those of the machine's side of the cable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ModemLines(libc::c_int);
+
+impl ModemLines {
+    /// Data terminal ready; ours.
+    pub const DTR: Self = Self(libc::TIOCM_DTR);
+    /// Request to send; ours.
+    pub const RTS: Self = Self(libc::TIOCM_RTS);
+    /// Secondary transmit; ours.
+    pub const ST: Self = Self(libc::TIOCM_ST);
+    /// Secondary receive.
+    pub const SR: Self = Self(libc::TIOCM_SR);
+    /// Clear to send.
+    pub const CTS: Self = Self(libc::TIOCM_CTS);
+    /// Carrier detect.
+    pub const CD: Self = Self(libc::TIOCM_CD);
+    /// Ring.
+    pub const RING: Self = Self(libc::TIOCM_RNG);
+    /// Data set ready.
+    pub const DSR: Self = Self(libc::TIOCM_DSR);
+
+    /// Whether every line of `other` is in it.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// With the lines of `other`.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// An open serial port: raw, 8 data bits, no parity, 1 stop bit, no flow control, for this process alone.
+///
+/// Dropped, it gets its former settings back; what was not sent yet is thrown away, so that closing does not wait for a device
+/// that takes nothing.
+#[derive(Debug)]
+pub struct Tty {
+    fd: OwnedFd,
+    before: libc::termios,
+}
+
+impl Tty {
+    /// Opens the port at 2400 bit/s. Does not wait for a carrier.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::ResourceBusy`] if another program has taken the port for itself; `ENOTTY` if it is no serial port;
+    /// whatever else the system says.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC;
+        // SAFETY: `name` is a string with its end mark that outlives the call.
+        let fd = unsafe { libc::open(name.as_ptr(), flags) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the descriptor is new and nobody else's.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let mut before = MaybeUninit::<libc::termios>::zeroed();
+        // SAFETY: tcgetattr writes one termios through the pointer, which is valid for that; termios is plain numbers, so the
+        // zeroed value is initialised whatever the call does.
+        let (result, before) =
+            unsafe { (libc::tcgetattr(fd.as_raw_fd(), before.as_mut_ptr()), before.assume_init()) };
+        if result != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        take_alone(&fd)?;
+        // From here on dropping gives everything back.
+        let tty = Self { fd, before };
+        let mut raw = before;
+        raw.c_iflag = libc::IGNPAR;
+        raw.c_oflag = 0;
+        raw.c_lflag = 0;
+        raw.c_cflag = libc::CREAD | libc::CS8 | libc::CLOCAL;
+        if let Some(least) = raw.c_cc.get_mut(libc::VMIN) {
+            *least = 1;
+        }
+        if let Some(time) = raw.c_cc.get_mut(libc::VTIME) {
+            *time = 0;
+        }
+        // SAFETY: cfsetspeed changes the one termios it is given.
+        unsafe { libc::cfsetspeed(&raw mut raw, libc::B2400) };
+        tty.flush_input();
+        set(&tty.fd, &raw)?;
+        tty.flush_input();
+        Ok(tty)
+    }
+
+    /// Reads what there is; 0: the port is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::WouldBlock`] if there is nothing now; whatever else the system says.
+    pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        // SAFETY: the kernel writes at most `buffer.len()` bytes into the buffer.
+        let got = unsafe { libc::read(self.fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
+        usize::try_from(got).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// Sends bytes; how many were taken.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        // SAFETY: the kernel reads at most `bytes.len()` bytes from the slice.
+        let took = unsafe { libc::write(self.fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
+        usize::try_from(took).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// Throws away what has come and was not read.
+    pub fn flush_input(&self) {
+        // SAFETY: takes no pointer; the descriptor is open, being owned.
+        unsafe { libc::tcflush(self.fd.as_raw_fd(), libc::TCIFLUSH) };
+    }
+
+    /// The modem lines that are on.
+    ///
+    /// # Errors
+    ///
+    /// If the port has none (a pseudo-terminal), or is gone.
+    pub fn modem_lines(&self) -> io::Result<ModemLines> {
+        let mut lines: libc::c_int = 0;
+        // SAFETY: TIOCMGET writes one int through the pointer.
+        let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), libc::TIOCMGET, &raw mut lines) };
+        if result == 0 { Ok(ModemLines(lines)) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// Switches modem lines on or off; the others stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::modem_lines`].
+    pub fn set_modem_lines(&self, lines: ModemLines, on: bool) -> io::Result<()> {
+        let request = if on { libc::TIOCMBIS } else { libc::TIOCMBIC };
+        // SAFETY: both requests read one int through the pointer.
+        let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), request, &raw const lines.0) };
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+}
+
+impl AsRawFd for Tty {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+impl Drop for Tty {
+    fn drop(&mut self) {
+        // SAFETY: takes no pointer; the descriptor is open, being owned.
+        unsafe { libc::tcflush(self.fd.as_raw_fd(), libc::TCIOFLUSH) };
+        // A port that is gone has no settings.
+        let _ = set(&self.fd, &self.before);
+        // SAFETY: takes no pointer.
+        unsafe { libc::ioctl(self.fd.as_raw_fd(), libc::TIOCNXCL) };
+    }
+}
+
+/// Whether the error says that what was opened is no serial port.
+#[must_use]
+pub fn is_none(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOTTY)
+}
+
+/// Takes the port for this process alone. The kernel refuses others but not root, who must look.
+fn take_alone(fd: &OwnedFd) -> io::Result<()> {
+    let mut taken: libc::c_int = 0;
+    // SAFETY: TIOCGEXCL writes one int through the pointer.
+    let known = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGEXCL, &raw mut taken) } == 0;
+    if known && taken != 0 {
+        return Err(io::ErrorKind::ResourceBusy.into());
+    }
+    // SAFETY: takes no pointer.
+    if unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCEXCL) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+fn set(fd: &OwnedFd, attributes: &libc::termios) -> io::Result<()> {
+    // SAFETY: tcsetattr reads one termios through the pointer, which is valid for that.
+    let result = unsafe { libc::tcsetattr(fd.as_raw_fd(), libc::TCSANOW, attributes) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A pseudo-terminal for tests: its master, and the path of its other side.
+///
+/// # Errors
+///
+/// If the system has no more of them.
+#[cfg(test)]
+pub fn pty() -> io::Result<(OwnedFd, std::path::PathBuf)> {
+    // SAFETY: takes no pointer; what comes back is a new descriptor or -1.
+    let fd =
+        unsafe { libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor is new and nobody else's.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let mut name = [0_u8; 64];
+    // SAFETY: the calls take an open master; ptsname_r writes at most the length given.
+    let failed = unsafe {
+        libc::grantpt(fd.as_raw_fd()) != 0
+            || libc::unlockpt(fd.as_raw_fd()) != 0
+            || libc::ptsname_r(fd.as_raw_fd(), name.as_mut_ptr().cast(), name.len()) != 0
+    };
+    if failed {
+        return Err(io::Error::last_os_error());
+    }
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    Ok((fd, std::path::PathBuf::from(String::from_utf8_lossy(name).into_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+
+    #[test]
+    fn bytes_pass_unchanged_in_both_directions() {
+        let (master, path) = pty().unwrap();
+        let mut master = std::fs::File::from(master);
+        let tty = Tty::open(&path).unwrap();
+        let all: Vec<u8> = (0..=255).collect();
+        assert_eq!(tty.write(&all).unwrap(), all.len());
+        let mut back = [0; 256];
+        master.read_exact(&mut back).unwrap();
+        assert_eq!(back.as_slice(), all);
+        master.write_all(&all).unwrap();
+        let mut got = Vec::new();
+        let mut buffer = [0; 300];
+        while got.len() < all.len() {
+            match tty.read(&mut buffer) {
+                Ok(length) => got.extend_from_slice(&buffer[..length]),
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+        assert_eq!(got, all);
+    }
+
+    #[test]
+    fn a_port_is_taken_by_one_and_free_again_afterwards() {
+        let (_master, path) = pty().unwrap();
+        let first = Tty::open(&path).unwrap();
+        assert_eq!(Tty::open(&path).unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+        let keeps_it_alive = std::fs::File::open(&path);
+        drop(first);
+        assert!(Tty::open(&path).is_ok(), "{keeps_it_alive:?}");
+    }
+
+    #[test]
+    fn what_is_no_serial_port_is_refused() {
+        assert_eq!(Tty::open(Path::new("/dev/null")).unwrap_err().raw_os_error(), Some(libc::ENOTTY));
+        assert_eq!(Tty::open(Path::new("/dev/nonexistent0")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_port_without_modem_lines_says_so() {
+        let (_master, path) = pty().unwrap();
+        let tty = Tty::open(&path).unwrap();
+        assert!(tty.modem_lines().is_err());
+        assert!(tty.set_modem_lines(ModemLines::RTS, false).is_err());
+        assert!(ModemLines::DTR.and(ModemLines::RTS).contains(ModemLines::RTS));
+    }
+
+    #[test]
+    fn a_port_that_is_gone_reads_as_nothing_or_an_error() {
+        let (master, path) = pty().unwrap();
+        let tty = Tty::open(&path).unwrap();
+        drop(master);
+        let gone = match tty.read(&mut [0; 8]) {
+            Ok(length) => length == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        };
+        assert!(gone);
+    }
+}

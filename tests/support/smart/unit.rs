@@ -1,0 +1,308 @@
+//! What the simulated UPS answers (apcsmart §7 to §11).
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// Which UPS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Generation {
+    /// Smart-UPS 1000 of the third generation: everything.
+    Third,
+    /// Smart-UPS 400 of the first: no `a`, no model, no `b`; silent on what it does not know; `*` for `OK`.
+    First,
+    /// Back-UPS Pro: few values, no registers, no `%`.
+    BackUpsPro,
+    /// Matrix-UPS 5000: registers, packs.
+    Matrix,
+}
+
+/// The UPS.
+#[derive(Debug)]
+pub struct Unit {
+    pub generation: Generation,
+    /// Answers without their line end, by query.
+    pub answers: BTreeMap<u8, Vec<u8>>,
+    /// Says nothing at all.
+    pub silent: bool,
+    /// All bytes received, with the moment of each.
+    pub received: Vec<(u8, Instant)>,
+    /// Bytes to send.
+    pub out: Vec<u8>,
+    /// How the load was switched off: the command that was understood.
+    pub killed: Option<&'static str>,
+    /// Accepts `S` only on battery; a unit that refuses it altogether has this off.
+    pub knows_soft: bool,
+    pub knows_hibernate: bool,
+    smart: bool,
+    pending: Vec<(u8, Instant)>,
+    test_ends: Option<Instant>,
+}
+
+fn text(pairs: &[(u8, &str)]) -> BTreeMap<u8, Vec<u8>> {
+    pairs.iter().map(|(query, answer)| (*query, answer.as_bytes().to_vec())).collect()
+}
+
+/// What every unit says.
+const COMMON: &[(u8, &str)] = &[
+    (b'Q', "08"),
+    (b'B', "27.37"),
+    (b'F', "50.00"),
+    (b'L', "230.0"),
+    (b'M', "231.4"),
+    (b'N', "228.1"),
+    (b'O', "229.6"),
+    (b'P', "024.0"),
+    (b'f', "100.0"),
+    (b'G', "O"),
+    (b'X', "NO"),
+];
+
+const SMART: &[(u8, &str)] = &[
+    (0x01, "Smart-UPS 1000"),
+    (b'C', "029.2"),
+    (b'E', "336"),
+    (b'V', "IWI"),
+    (b'b', "60.11.I"),
+    (b'c', "UPS_IDEN"),
+    (b'd', "0012"),
+    (b'e', "15"),
+    (b'g', "024"),
+    (b'h', "042.4"),
+    (b'j', "0060:"),
+    (b'k', "0"),
+    (b'l', "196"),
+    (b'm', "10/23/96"),
+    (b'n', "WS9643050926"),
+    (b'o', "230"),
+    (b'p', "020"),
+    (b'q', "02"),
+    (b'r', "060"),
+    (b's', "H"),
+    (b't', "23.50"),
+    (b'u', "253"),
+    (b'x', "11/29/02"),
+    (b'y', "(C) APCC"),
+    (b'7', "00"),
+    (b'8', "00"),
+    (b'9', "FF"),
+    (b'\'', "00"),
+    (b'~', "40"),
+    (b'>', "000"),
+    (b'<', "000"),
+    (0x1a, "#uI43253257261265lI43208204200196e44200155090s441HMLLq44202050710k4410TLNE443336168ON OFF"),
+];
+
+/// Commands that the unit lists beside its queries.
+const ACTIONS: &[u8] = b"\x0eADKRSUWYZaz@+-\x7f";
+
+impl Unit {
+    pub fn new(generation: Generation) -> Self {
+        let mut answers = text(COMMON);
+        match generation {
+            Generation::Third => answers.extend(text(SMART)),
+            Generation::First => answers.extend(text(&[(b'V', "4QI"), (b'g', "024"), (b'C', "029.2")])),
+            Generation::BackUpsPro => {
+                answers.extend(text(&[
+                    (0x01, "BACK-UPS PRO 650"),
+                    (b'b', "12.4.I"),
+                    (b'n', "NB9823"),
+                    (b'm', "06/05/98"),
+                    (b'j', "0017:"),
+                    (b'g', "012"),
+                    (b'u', "265"),
+                    (b'l', "196"),
+                    (b's', "H"),
+                    (b'p', "060"),
+                    (b'q', "02"),
+                    (b'e', "00"),
+                    (b'k', "0"),
+                ]));
+                for absent in b"OBF" {
+                    answers.remove(absent);
+                }
+            }
+            Generation::Matrix => {
+                answers.extend(text(SMART));
+                answers.extend(text(&[
+                    (0x01, "MATRIX-UPS 5000"),
+                    (b'>', "003"),
+                    (b'<', "001"),
+                    (b'\'', "40"),
+                    (b'~', "C0"),
+                    (b'8', "20"),
+                    (b'7', "0F"),
+                    (0x0c, "E"),
+                    (0x16, "A"),
+                    (b'/', "05.20"),
+                    (b'\\', "026.40"),
+                    (b'^', "INV"),
+                    (b'b', "0ZI"),
+                    (0x1a, "##uM43229234239224##q44202050710"),
+                ]));
+                // It has no Measure-UPS.
+                for absent in b"ht" {
+                    answers.remove(absent);
+                }
+            }
+        }
+        let mut unit = Self {
+            generation,
+            answers,
+            silent: false,
+            received: Vec::new(),
+            out: Vec::new(),
+            killed: None,
+            knows_soft: true,
+            knows_hibernate: true,
+            smart: false,
+            pending: Vec::new(),
+            test_ends: None,
+        };
+        if generation != Generation::First {
+            let mut list = match generation {
+                Generation::BackUpsPro => b"3.!$+?|.".to_vec(),
+                _ => b"3.!$%+?=#|.".to_vec(),
+            };
+            list.extend(unit.answers.keys());
+            list.extend(ACTIONS);
+            unit.answers.insert(b'a', list);
+        }
+        unit
+    }
+
+    /// Changes an answer.
+    pub fn set(&mut self, query: u8, answer: &str) {
+        self.answers.insert(query, answer.as_bytes().to_vec());
+    }
+
+    /// Says something by itself.
+    pub fn alert(&mut self, alert: u8) {
+        if self.smart && !self.silent {
+            self.out.push(alert);
+        }
+    }
+
+    /// Mains fails: what the values say, then the alert.
+    pub fn fail_mains(&mut self) {
+        self.set(b'G', "T");
+        self.set(b'L', "000.0");
+        self.set(b'Q', "10");
+        self.alert(b'!');
+    }
+
+    /// Mains returns.
+    pub fn restore_mains(&mut self) {
+        self.set(b'L', "230.0");
+        self.set(b'Q', "08");
+        self.alert(b'$');
+    }
+
+    /// Low battery, on battery.
+    pub fn battery_low(&mut self) {
+        self.set(b'Q', "50");
+        if self.generation != Generation::BackUpsPro {
+            self.alert(b'%');
+        }
+    }
+
+    /// Turned off and on again: back in its simple mode.
+    pub fn forget_smart_mode(&mut self) {
+        self.smart = false;
+    }
+
+    /// Time passes.
+    pub fn tick(&mut self, now: Instant) {
+        if self.test_ends.is_some_and(|at| at <= now) {
+            self.test_ends = None;
+            self.set(b'Q', "08");
+            self.set(b'X', "OK");
+            self.alert(b'$');
+        }
+    }
+
+    /// A byte comes.
+    pub fn receive(&mut self, byte: u8, now: Instant) {
+        self.received.push((byte, now));
+        if self.silent {
+            return;
+        }
+        if byte == b'Y' {
+            self.smart = true;
+            return self.say("SM");
+        }
+        if !self.smart {
+            return;
+        }
+        if self.killed.is_some() && matches!(byte, b'S' | b'@' | b'K') {
+            return self.accept();
+        }
+        if byte == b'0' && self.digits() {
+            return self.digit(now);
+        }
+        let on_battery = self.answers.get(&b'Q').is_some_and(|status| status[0] & 1 == 1);
+        match byte {
+            b'S' if self.knows_soft && on_battery => {
+                self.killed = Some("S");
+                self.accept();
+            }
+            b'S' if self.generation == Generation::First => {}
+            b'@' if self.knows_hibernate => self.pending = vec![(byte, now)],
+            b'K' => match self.pending.first() {
+                Some((b'K', at)) if now - *at >= Duration::from_millis(1500) => {
+                    self.killed = Some("KK");
+                    self.accept();
+                }
+                _ => self.pending = vec![(byte, now)],
+            },
+            b'W' if self.generation != Generation::First => {
+                self.say("OK");
+                self.set(b'Q', "10");
+                self.set(b'G', "S");
+                self.test_ends = Some(now + Duration::from_secs(3));
+                self.alert(b'!');
+            }
+            b'R' => {
+                self.smart = false;
+                self.say("BYE");
+            }
+            _ => match self.answers.get(&byte).cloned() {
+                Some(answer) => self.line(&answer),
+                // The first generation says nothing to what it does not know.
+                None if self.generation == Generation::First => {}
+                None => self.say("NA"),
+            },
+        }
+    }
+
+    /// Whether a digit now belongs to `@`.
+    fn digits(&self) -> bool {
+        self.pending.first().is_some_and(|(byte, _)| *byte == b'@')
+    }
+
+    /// Digits that come too fast are not taken.
+    fn digit(&mut self, now: Instant) {
+        if self.pending.last().is_some_and(|(_, at)| now - *at < Duration::from_millis(500)) {
+            return;
+        }
+        self.pending.push((b'0', now));
+        let wanted = if self.generation == Generation::First { 3 } else { 4 };
+        if self.pending.len() == wanted {
+            self.pending.clear();
+            self.killed = Some("@000");
+            self.accept();
+        }
+    }
+
+    fn accept(&mut self) {
+        if self.generation == Generation::First { self.out.push(b'*') } else { self.say("OK") }
+    }
+
+    fn say(&mut self, answer: &str) {
+        self.line(answer.as_bytes());
+    }
+
+    fn line(&mut self, answer: &[u8]) {
+        self.out.extend_from_slice(answer);
+        self.out.extend_from_slice(b"\r\n");
+    }
+}
