@@ -336,7 +336,7 @@ fn nologin_of_a_shutdown_is_not_swept_away_as_an_earlier_run_s() {
     b.drain();
     b.log.clear();
     b.answer();
-    b.run_to(10.0);
+    b.run_to(120.0);
     assert!(!b.log.iter().any(|(_, what)| what == "-nologin"));
 }
 
