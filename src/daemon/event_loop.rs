@@ -9,12 +9,16 @@ use super::clock::Clock;
 use super::house::House;
 use super::token;
 use crate::sys::clock::SuspendWatch;
+use crate::sys::memory;
 use crate::sys::signals::{Signal, Signals};
 
 /// Most events taken from the kernel in one turn.
 const EVENTS_A_TURN: usize = 128;
 /// The loop turns at least this often, so that a resume from suspend is seen soon after it, whatever else sleeps.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+
+/// By then the UPS is known and everything that happens only at the start has happened.
+const STARTED: Duration = Duration::from_secs(10);
 
 /// Somebody who watches the daemon from the inside: the demo's live view. Called once a turn.
 pub trait Observer {
@@ -74,12 +78,13 @@ impl EventLoop {
         house.start(self.poll.registry(), now);
         house.pump(now);
         let mut observed = observer.turn(house, now);
+        let mut started = Some(now + STARTED);
         loop {
             if let Some(exit) = house.exit() {
                 return Ok(exit);
             }
             let now = self.clock.now();
-            let deadline = [house.poll_timeout(), observed].into_iter().flatten().min();
+            let deadline = [house.poll_timeout(), observed, started].into_iter().flatten().min();
             let wait = deadline.map_or(LONGEST_SLEEP, |at| self.clock.wait(now, at).min(LONGEST_SLEEP));
             match self.poll.poll(&mut events, Some(wait)) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
@@ -98,6 +103,10 @@ impl EventLoop {
             house.handle_timeout(self.poll.registry(), now);
             house.pump(now);
             observed = observer.turn(house, now);
+            if started.is_some_and(|at| at <= now) {
+                started = None;
+                memory::forget_startup_text();
+            }
         }
     }
 

@@ -4,6 +4,7 @@ pub mod access;
 pub mod clock;
 pub mod daemonize;
 pub mod fs;
+pub mod memory;
 pub mod notify;
 pub mod process;
 pub mod reboot;
