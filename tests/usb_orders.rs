@@ -138,17 +138,37 @@ fn a_calibration_is_refused_below_full_charge_and_without_load() {
 }
 
 #[test]
-fn the_transfer_cause_is_read_on_demand_after_a_moment() {
+fn a_self_test_as_transfer_cause_is_believed_only_after_a_moment() {
     let mut bench = attached(ES);
     bench.ups.feature(&[0x36, 0x0b]);
     bench.ups.requests.clear();
     let start = bench.now;
     assert_eq!(bench.command(Command::ReadTransferCause), Ok("Automatic or explicit self test".into()));
-    let (at, _) = bench.ups.requests.iter().find(|(_, request)| request == "get 3 36").expect("a read");
+    let (at, _) = bench.ups.requests.iter().rfind(|(_, request)| request == "get 3 36").expect("a read");
     assert!(*at - start >= 40 * MILLISECOND);
     assert_eq!(bench.last_reading().values.transfer_cause, Some(TransferCause::SelfTest));
     assert!(bench.command(Command::ReadSelfTest).is_ok());
     assert!(attached(CYBERPOWER).command(Command::ReadTransferCause).is_err());
+}
+
+#[test]
+fn a_transfer_cause_that_says_outage_and_is_new_is_told_at_once() {
+    let mut bench = attached(ES);
+    for (cause, waits) in [(0x02, false), (0x02, true), (0x01, false), (0x00, true), (0x02, false)] {
+        bench.ups.feature(&[0x36, cause]);
+        bench.ups.requests.clear();
+        let start = bench.now;
+        assert!(bench.command(Command::ReadTransferCause).is_ok());
+        let reads: Vec<_> = bench
+            .ups
+            .requests
+            .iter()
+            .filter(|(_, request)| request == "get 3 36")
+            .map(|(at, _)| *at)
+            .collect();
+        assert!(reads[0] - start < 40 * MILLISECOND, "{cause}");
+        assert_eq!(reads.last().is_some_and(|at| *at - start >= 40 * MILLISECOND), waits, "{cause}");
+    }
 }
 
 #[test]

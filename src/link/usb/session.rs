@@ -15,7 +15,9 @@ use super::strings::{self, Wish};
 use super::table::{Key, When};
 use super::transfer::{TransferError, Transmit};
 use crate::link::LinkEvent;
-use crate::ups::{Command, CommandResult, Evidence, Identity, Pace, Priority, Reading, StatusFlags};
+use crate::ups::{
+    Command, CommandResult, Evidence, Identity, Pace, Priority, Reading, StatusFlags, TransferCause,
+};
 use crate::wire::hid::{DescriptorError, Field, ReportDescriptor, ReportKind, is_power_device};
 
 /// Time between two polls at fast pace, and until something unclear is read again.
@@ -124,6 +126,10 @@ enum Job {
         command: Command,
         index: usize,
         not_before: Instant,
+        /// From here on what is read counts, whatever it is.
+        ready_at: Instant,
+        /// The transfer cause that was known before; another one counts at once.
+        known: Option<TransferCause>,
     },
     /// The order has ended so; one read comes before its answer.
     Harmless {

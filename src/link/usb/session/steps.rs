@@ -33,7 +33,10 @@ impl Session {
             .iter()
             .position(|report| (report.wire.kind, report.wire.id) == (field.kind, field.report_id))
             .ok_or("the UPS does not report this")?;
-        Ok(Job::Read { command, index, not_before: now + CAUSE_DELAY })
+        let ready_at = now + CAUSE_DELAY;
+        // Most units know the cause by the time they tell of the transfer: a look at once saves the hook the delay.
+        let not_before = if command == Command::ReadTransferCause { now } else { ready_at };
+        Ok(Job::Read { command, index, not_before, ready_at, known: self.view().values().transfer_cause })
     }
 
     /// Whether the descriptor at hand is that of a UPS, whole and as long as announced.
@@ -290,8 +293,19 @@ impl Session {
 
     /// The report of a `Read` order came.
     fn job_read(&mut self, now: Instant, index: usize, answered: bool) {
-        let Some(Job::Read { command, index: wanted, not_before }) = self.jobs.front() else { return };
+        let values = self.view().values();
+        let Some(Job::Read { command, index: wanted, not_before, ready_at, known }) = self.jobs.front_mut()
+        else {
+            return;
+        };
         if *wanted != index || now < *not_before {
+            return;
+        }
+        // A self test may be a left-over that the cause of an outage replaces in a moment, and the other way round.
+        let is_news = values.transfer_cause != *known
+            && !matches!(values.transfer_cause, None | Some(TransferCause::None | TransferCause::SelfTest));
+        if now < *ready_at && !(answered && is_news) {
+            *not_before = *ready_at;
             return;
         }
         let command = *command;
@@ -299,7 +313,6 @@ impl Session {
         if !answered {
             return self.answer(command, Err("the report could not be read".into()));
         }
-        let values = self.view().values();
         let text = match command {
             Command::ReadTransferCause => values.transfer_cause.map(|cause| cause.text().to_owned()),
             _ => values.self_test.map(|result| result.log_text().to_owned()),
