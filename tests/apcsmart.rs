@@ -285,3 +285,131 @@ fn power_off_is_the_delayed_one() {
     let (killed, said) = switch_off(Generation::Third, "--power-off", |_| {});
     assert_eq!(killed, Some("KK"), "{said}");
 }
+
+/// apcupsd from Debian's package, at a UPS of its own.
+struct Apcupsd {
+    child: std::process::Child,
+    port: u16,
+    _scratch: Scratch,
+    ups: Smart,
+}
+
+impl Apcupsd {
+    fn start(generation: Generation) -> Self {
+        let scratch = Scratch::new();
+        let dir = scratch.path();
+        // It is asked to shut nothing down; if it did, it would find a script that does nothing.
+        scratch.dir("scripts");
+        scratch.script("scripts/apccontrol", "#!/bin/sh\nexit 0\n");
+        let tty = dir.join("ttyS0");
+        let ups = Smart::start(generation, &tty, false);
+        let port = free_port();
+        let config = format!(
+            "## apcupsd.conf v1.1 ##\nUPSNAME harness\nUPSCABLE smart\nUPSTYPE apcsmart\nDEVICE {tty}\nPOLLTIME 1\n\
+             ONBATTERYDELAY 1\nLOCKFILE {dir}\nSCRIPTDIR {dir}/scripts\nPWRFAILDIR {dir}\nNOLOGINDIR {dir}\n\
+             EVENTSFILE {dir}/events\nSTATTIME 0\nNETSERVER on\nNISIP 127.0.0.1\nNISPORT {port}\n",
+            tty = tty.display(),
+            dir = dir.display(),
+        );
+        let config = scratch.file("apcupsd.conf", config);
+        let child = std::process::Command::new(package().join("sbin/apcupsd"))
+            .args(["-b", "-f"])
+            .arg(&config)
+            .arg("-P")
+            .arg(dir.join("pid"))
+            .env("TZ", "UTC")
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { child, port, _scratch: scratch, ups }
+    }
+
+    fn wait_for_status(&self, wanted: impl Fn(&Status) -> bool) -> Status {
+        let mut last = Status::default();
+        support::poll_until(4 * PATIENCE, || {
+            last = support::Nis::connect(("127.0.0.1", self.port), PATIENCE).ok()?.status().ok()?;
+            wanted(&last).then(|| last.clone())
+        })
+        .unwrap_or_else(|| panic!("apcupsd did not say it; the last was\n{}", last.text()))
+    }
+}
+
+impl Drop for Apcupsd {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where Debian's package is unpacked; fetched once.
+fn package() -> PathBuf {
+    static FETCHED: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    let fetch = || {
+        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("apcupsd");
+        if !dir.join("root/sbin/apcupsd").exists() {
+            std::fs::create_dir_all(&dir).unwrap();
+            let script = "apt-get download -qq apcupsd && dpkg -x apcupsd_*.deb root";
+            let done =
+                std::process::Command::new("sh").args(["-c", script]).current_dir(&dir).output().unwrap();
+            assert!(done.status.success(), "cannot fetch Debian's apcupsd: {done:?}");
+        }
+        dir.join("root")
+    };
+    FETCHED.get_or_init(fetch).clone()
+}
+
+/// Keys and values, those that tell a moment or the program left out.
+fn comparable(status: &Status) -> Vec<String> {
+    const NOT: [&str; 12] = [
+        "APC",
+        "DATE",
+        "VERSION",
+        "STARTTIME",
+        "XONBATT",
+        "XOFFBATT",
+        "TONBATT",
+        "CUMONBATT",
+        "LASTSTEST",
+        "END APC",
+        "MBATTCHG",
+        "MINTIMEL",
+    ];
+    let key = |record: &str| record.split(':').next().unwrap_or_default().trim_end().to_owned();
+    status.records.iter().filter(|record| !NOT.contains(&key(record).as_str())).cloned().collect()
+}
+
+#[test]
+fn keys_and_values_equal_those_of_apcupsd() {
+    if !support::in_ci("Debian's apcupsd") {
+        return;
+    }
+    for generation in [Generation::Third, Generation::BackUpsPro, Generation::Matrix] {
+        let theirs = Apcupsd::start(generation);
+        let ours = house(generation);
+        let online = |status: &Status| {
+            status.get("MODEL").is_some()
+                && status.is("STATUS", "ONLINE")
+                && status.is("LINEV", "230.0 Volts")
+        };
+        let reference = theirs.wait_for_status(online);
+        let status = ours.daemon.wait_for_status(online, PATIENCE);
+        assert_eq!(comparable(&status), comparable(&reference), "{generation:?} on line");
+        theirs.ups.unit().fail_mains();
+        ours.ups.unit().fail_mains();
+        // ONBATT, announced, polled fast; all values read since.
+        let on_battery = |status: &Status| {
+            status.is("STATFLAG", "0x05060010")
+                && status.is("LINEV", "0.0 Volts")
+                && status.is("NUMXFERS", "1")
+        };
+        let reference = theirs.wait_for_status(on_battery);
+        let status = ours.daemon.wait_for_status(on_battery, PATIENCE);
+        assert_eq!(comparable(&status), comparable(&reference), "{generation:?} on battery");
+        theirs.ups.unit().restore_mains();
+        ours.ups.unit().restore_mains();
+        let reference = theirs.wait_for_status(online);
+        let status = ours.daemon.wait_for_status(online, PATIENCE);
+        assert_eq!(comparable(&status), comparable(&reference), "{generation:?} on line again");
+    }
+}

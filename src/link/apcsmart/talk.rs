@@ -439,7 +439,10 @@ impl Talk {
             return;
         }
         self.tell = false;
-        self.told_status = Some(status);
+        if self.told_status.replace(status).is_some_and(|before| before != status) {
+            // The values belong to the state before.
+            self.round_at = self.round_at.min(now);
+        }
         let evidence = if agreed { Evidence::AlertAndRead } else { Evidence::Poll };
         let reading = Reading { at: now, status: flags, evidence, values: self.store.values.clone() };
         self.events.push(LinkEvent::Reading(Box::new(reading)));

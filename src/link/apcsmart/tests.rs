@@ -246,16 +246,18 @@ fn an_alert_is_confirmed_by_a_status_byte_and_believed_at_once() {
     let mut bench = Bench::new(third());
     bench.seconds(30).take();
     bench.sent.clear();
-    bench.set(b'Q', "10");
+    bench.set(b'Q', "10").set(b'L', "000.0");
     let at = bench.now;
     bench.come(at, b"!");
-    bench.seconds(1);
+    bench.seconds(2);
     assert_eq!(bench.sent[0].1, b'Q');
     let readings = bench.readings();
-    assert_eq!(readings.len(), 1);
     assert_eq!(readings[0].evidence, Evidence::AlertAndRead);
     assert!(readings[0].status.contains(StatusFlags::ONBATT));
     assert!(readings[0].at - at < Duration::from_millis(60));
+    // The values of the new state follow without waiting for the next poll.
+    assert_eq!(readings.len(), 2);
+    assert_eq!(readings[1].values.line_voltage, Some(Volts(0.0)));
 }
 
 #[test]
