@@ -281,6 +281,94 @@ fn a_ups_that_knows_neither_is_switched_off_for_good() {
 }
 
 #[test]
+fn the_power_of_an_early_unit_is_killed_in_its_own_way() {
+    // It says `*` without the end of a line, and knows two digits.
+    let (killed, said) = switch_off(Generation::First, "--killpower", |unit| unit.set(b'Q', "50"));
+    assert_eq!(killed, Some("S"), "{said}");
+    let (killed, said) = switch_off(Generation::First, "--killpower", |_| {});
+    assert_eq!(killed, Some("@000"), "{said}");
+}
+
+#[test]
+fn a_share_slave_sends_nothing() {
+    let scratch = Scratch::new();
+    let port = scratch.path().join("ttyS0");
+    let ups = Smart::start(Generation::Third, &port, false);
+    let config = support::write_config(&setup(&port).with("UPSCLASS", "shareslave"), &scratch, free_port());
+    scratch.file("flags/powerfail", String::new());
+    let done = support::run(["--killpower".to_owned(), "-f".to_owned(), config.display().to_string()]);
+    assert!(!done.status.success());
+    assert!(done.stderr.contains("the share master kills the power"), "{done:?}");
+    assert!(ups.unit().received.is_empty());
+}
+
+#[test]
+fn a_ups_that_is_silent_from_the_start_is_named_in_the_log() {
+    let ports = Scratch::new();
+    let port = ports.path().join("ttyS0");
+    let ups = Smart::start(Generation::Third, &port, false);
+    ups.unit().silent = true;
+    let daemon = Daemon::start(&setup(&port));
+    daemon.wait_for_output("the UPS does not answer; is it on", PATIENCE);
+    daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), PATIENCE);
+    ups.unit().silent = false;
+    ready(&daemon);
+    assert_eq!(daemon.events(), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_no_ups_is_named_in_the_log_and_makes_no_event() {
+    let ports = Scratch::new();
+    let port = ports.path().join("ttyS0");
+    let ups = Smart::start(Generation::Third, &port, false);
+    ups.unit().silent = true;
+    let daemon = Daemon::start(&setup(&port));
+    // Another line speed: bytes, alerts among them, and ends of lines.
+    let named = || daemon.output().text().contains("is no UPS with smart signalling");
+    let found = support::poll_until(PATIENCE, || {
+        ups.unit().out.extend_from_slice(b"\x80!\xfe%\x00U\n$x#~\xe0\r\n+Q?");
+        named().then_some(())
+    });
+    assert!(found.is_some(), "{}", daemon.describe());
+    assert!(daemon.status().is("STATUS", "COMMLOST"));
+    assert_eq!(daemon.events(), Vec::<String>::new());
+}
+
+#[test]
+fn a_held_port_is_waited_for() {
+    let ports = Scratch::new();
+    let port = ports.path().join("ttyS0");
+    let ups = Smart::start(Generation::Third, &port, false);
+    let holder = mainsd::sys::tty::Tty::open(&port).unwrap();
+    let daemon = Daemon::start(&setup(&port));
+    daemon.wait_for_output("is held by another program", PATIENCE);
+    drop(holder);
+    ready(&daemon);
+    assert_eq!(daemon.events(), Vec::<String>::new());
+    drop(ups);
+}
+
+#[test]
+fn a_full_poll_at_2400_baud_is_one_pass_from_status_to_status() {
+    let ports = Scratch::new();
+    let port = ports.path().join("ttyS0");
+    let ups = Smart::start(Generation::Third, &port, true);
+    let daemon = Daemon::start(&setup(&port).with("POLLTIME", "8"));
+    ready(&daemon);
+    let took = support::poll_until(PATIENCE, || {
+        let unit = ups.unit();
+        let heard: Vec<u8> = unit.received.iter().map(|(byte, _)| *byte).collect();
+        let poll = b"QfjLPG'BXMNOFC7~8htQ";
+        let at = heard.windows(poll.len()).position(|window| window == poll)?;
+        Some(unit.received[at + poll.len() - 1].1 - unit.received[at].1)
+    });
+    let took = took.unwrap_or_else(|| panic!("no poll; {}", daemon.describe()));
+    println!("a full poll took {took:?}");
+    // Ten times what it takes when nothing else runs; by a clock of its own the link is held to 3 s.
+    assert!(took < std::time::Duration::from_secs(6), "{took:?}");
+}
+
+#[test]
 fn power_off_is_the_delayed_one() {
     let (killed, said) = switch_off(Generation::Third, "--power-off", |_| {});
     assert_eq!(killed, Some("KK"), "{said}");

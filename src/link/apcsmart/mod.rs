@@ -65,6 +65,8 @@ pub struct ApcSmartLink {
     events: VecDeque<LinkEvent>,
     /// Why the UPS counts as lost; told.
     lost: Option<String>,
+    /// The UPS has been there once.
+    found: bool,
 }
 
 #[derive(Debug)]
@@ -107,6 +109,7 @@ impl ApcSmartLink {
             stream: Stream::default(),
             events: VecDeque::new(),
             lost: None,
+            found: false,
         }
     }
 
@@ -286,6 +289,7 @@ impl ApcSmartLink {
             for event in talk.take_events() {
                 if matches!(event, LinkEvent::Attached(_) | LinkEvent::Reading(_)) {
                     self.lost = None;
+                    self.found = true;
                 }
                 self.push(event);
             }
@@ -354,8 +358,8 @@ impl ApcSmartLink {
         if self.lost.as_ref() == Some(&reason) {
             return;
         }
-        // A loss has one beginning; what is found out about it later is for the log.
-        if self.lost.is_some() {
+        // A loss has one beginning; what is found out about it later is for the log, and what keeps a UPS from being watched at all.
+        if self.lost.is_some() || !self.found {
             self.push(LinkEvent::Log(Priority::Warning, reason.clone()));
         }
         self.lost = Some(reason.clone());

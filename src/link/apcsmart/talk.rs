@@ -405,7 +405,7 @@ impl Talk {
         // The byte from before stands; a reading without a new one would be none.
         self.not_ready = 0;
         self.no_status += 1;
-        self.status_at = now + self.interval();
+        self.status_at = now + self.status_interval();
         self.status_read_at = Some(now);
         if self.no_status >= NO_STATUS_MAX {
             return Turn::GiveUp("the UPS is not ready to say its status");
@@ -418,7 +418,7 @@ impl Talk {
         self.no_status = 0;
         self.status = Some(status);
         self.status_read_at = Some(now);
-        self.status_at = now + self.interval();
+        self.status_at = now + self.status_interval();
         let flags = self.store.flags(status);
         let agreed = self.alerts.is_some_and(|alerts| agrees(alerts, flags));
         if let Some(alerts) = &mut self.alerts {

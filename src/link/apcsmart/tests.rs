@@ -476,6 +476,38 @@ fn a_power_kill_is_sent_without_queries_in_between() {
 }
 
 #[test]
+fn a_unit_that_is_silent_on_what_it_does_not_know_is_watched_while_it_is_probed() {
+    let mut answers: BTreeMap<u8, Vec<u8>> = (0..128).map(|query| (query, Vec::new())).collect();
+    for (query, answer) in [(b'Y', "SM"), (b'Q', "08"), (b'f', "100.0"), (b'V', "4QI"), (b'G', "O")] {
+        answers.insert(query, answer.as_bytes().to_vec());
+    }
+    let mut bench = Bench::new(answers);
+    bench.seconds(120);
+    let attached: Vec<Duration> = bench
+        .told
+        .iter()
+        .filter_map(|(at, event)| matches!(event, LinkEvent::Attached(_)).then_some(*at))
+        .collect();
+    // Early, so that an order can be given, and when all is known.
+    assert_eq!(attached.len(), 2);
+    assert!(attached[0] < Duration::from_secs(13), "{attached:?}");
+    assert!(attached[1] < Duration::from_secs(60), "{attached:?}");
+    let until = attached[1];
+    let status: Vec<Duration> =
+        bench.sent.iter().filter(|(at, byte)| *byte == b'Q' && *at < until).map(|(at, _)| *at).collect();
+    assert!(
+        status.windows(2).take(9).all(|pair| pair[1] - pair[0] < Duration::from_millis(2500)),
+        "{status:?}"
+    );
+    let last = bench.readings().pop().unwrap();
+    assert_eq!(last.values.battery_charge, Some(Percent(100.0)));
+    assert_eq!(last.values.line_voltage, None);
+    bench.sent.clear();
+    bench.seconds(60);
+    assert_eq!(bench.heard(), "QfGQ");
+}
+
+#[test]
 fn early_calls_do_nothing() {
     let mut bench = Bench::new(third());
     bench.seconds(30).take();

@@ -15,6 +15,11 @@ impl Talk {
         }
     }
 
+    /// Until everything is known about the UPS, which can take long, it is at least watched.
+    pub(super) fn status_interval(&self) -> Duration {
+        if self.attached { self.interval() } else { FAST.min(self.poll_time) }
+    }
+
     /// What to ask next, and how often it has been asked already.
     pub(super) fn next(&mut self, now: Instant) -> Option<(u8, u8)> {
         let look = self.alerts.is_some_and(|alerts| alerts.look_at <= now);
