@@ -1,6 +1,7 @@
 //! Outages on a simulated UPS where mainsd does better than the recorded apcupsd, and never worse: no shutdown for a
 //! false reason, none missed.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a scenario fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a stopped daemon is left so by the real clock")]
 
 mod support;
 
@@ -10,6 +11,7 @@ at_once! {
     outages_that_are_no_shutdowns_and_shutdowns_that_are_not_missed:
     a_blip_within_one_moment_is_announced_and_taken_back,
     limits_on_mains_do_nothing,
+    an_outage_that_ended_while_the_daemon_was_stopped_is_no_reason_to_shut_down,
     readings_of_zeros_are_no_data,
     garbage_on_battery_neither_ends_nor_restarts_the_outage,
     flapping_leaves_no_debounce_behind,
@@ -44,6 +46,17 @@ fn limits_on_mains_do_nothing() {
     // The outage at the end shows that the daemon was alive and looking.
     let daemon = play("0 lapse 0\n0 charge 1\n0 runtime 1\n8 mains off\n8.3 mains on", setup());
     assert_eq!(events(&daemon, 2), ["powerout", "mainsback"]);
+}
+
+fn an_outage_that_ended_while_the_daemon_was_stopped_is_no_reason_to_shut_down() {
+    let daemon = play("1 mains off\n4 mains on\n14 mains off\n14.3 mains on", setup().with("TIMEOUT", "6"));
+    daemon.wait_for_hook("powerout", PATIENCE);
+    daemon.signal("STOP");
+    // Beyond TIMEOUT, by a clock that nothing announces.
+    std::thread::sleep(std::time::Duration::from_secs(9));
+    daemon.signal("CONT");
+    daemon.wait_for_hook_from(2, "powerout", PATIENCE);
+    assert!(!daemon.events().contains(&"doshutdown".to_owned()), "{}", daemon.describe());
 }
 
 fn readings_of_zeros_are_no_data() {

@@ -110,6 +110,10 @@ impl House {
     pub fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
         self.status.set_now(now);
         self.driver.handle_timeout(registry, now);
+        // What the UPS has said by now comes before what is due by now: mains may be back.
+        while let Some(event) = self.driver.poll_event() {
+            self.take_link_event(event, now);
+        }
         self.machine.handle_timeout(now);
         self.act.handle_timeout(now);
         self.server.handle_timeout(registry, now, &mut self.status);

@@ -11,6 +11,10 @@ use super::streak::{Fact, Streak};
 use super::{AtStart, Order, PowerView, SavedOutage, Settings};
 use crate::ups::{Command, CommandResult, Event, Evidence, Pace, Priority, Reading, StatusFlags};
 
+/// A call so long after the deadline it was asked for means that the daemon was held up: a paused virtual machine, a
+/// frozen process, a machine out of memory.
+pub(super) const HELD_UP: Duration = Duration::from_secs(2);
+
 /// The power machine. Everything that happens is handed in with `now`; what is to be done comes out of
 /// [`Machine::poll_order`], in order, and [`Machine::poll_timeout`] says when to call [`Machine::handle_timeout`] next.
 /// Calls in excess do nothing. `now` never goes back; a `now` from the past counts as the latest seen.
@@ -44,6 +48,9 @@ pub struct Machine {
     pub(super) powerfail: Option<Flag>,
     pub(super) counters: Counters,
     pub(super) now: Instant,
+    /// When the loop went on after it had been held up, or the machine after a suspend: what the UPS says now is not
+    /// known before a reading of later.
+    pub(super) held_up: Option<Instant>,
     pace: Pace,
     saved: SavedOutage,
     out: VecDeque<Order>,
@@ -109,6 +116,7 @@ impl Machine {
                 last_self_test_at: saved.last_self_test_at,
             },
             now,
+            held_up: None,
             pace: Pace::Normal,
             saved: saved.clone(),
             out: VecDeque::new(),
@@ -169,7 +177,7 @@ impl Machine {
     pub fn handle_resume(&mut self, now: Instant) {
         self.begin(now);
         self.candidate = None;
-        self.order(Order::Command(Command::Poll));
+        self.look_again();
         self.settle();
     }
 
@@ -219,7 +227,17 @@ impl Machine {
     }
 
     fn begin(&mut self, now: Instant) {
+        let late = self.next_timer().is_some_and(|(at, _)| now.saturating_duration_since(at) >= HELD_UP);
         self.now = self.now.max(now);
+        // Once until a reading has come: a machine that is held up again and again is shut down all the same.
+        if late && self.held_up.is_none() && self.on_battery_since().is_some() {
+            self.look_again();
+        }
+    }
+
+    fn look_again(&mut self) {
+        self.held_up = Some(self.now);
+        self.order(Order::Command(Command::Poll));
     }
 
     /// Lets all timers fire that are due, then says what has changed.

@@ -131,7 +131,7 @@ impl Machine {
             && matches!(self.line, Line::Battery(_))
             && self.candidate.is_none()
             && self.comm.silent_since().is_none();
-        closed.kill_at.filter(|_| ready)
+        closed.kill_at.filter(|_| ready).map(|at| self.not_in_doubt(at))
     }
 
     pub(super) fn kill_power(&mut self) {

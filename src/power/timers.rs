@@ -11,7 +11,8 @@ use super::outage::{CAUSE_WAIT, Line, RESULT_WAIT};
 use super::streak::Streak;
 use crate::ups::{Event, NoLogon, Priority};
 
-/// While a reading that says mains waits for agreement, a limit waits this long for it.
+/// While a reading that says mains waits for agreement, a limit waits this long for it; and so long for a reading, after
+/// the daemon was held up.
 pub(super) const MAINS_DOUBT: Duration = Duration::from_secs(3);
 
 /// A timer. None runs on mains but those of a shutdown that did not happen and of a UPS that is silent.
@@ -137,10 +138,11 @@ impl Machine {
         }
     }
 
-    fn not_in_doubt(&self, at: Instant) -> Instant {
+    pub(super) fn not_in_doubt(&self, at: Instant) -> Instant {
         let mains = self.candidate.filter(|Candidate { on_battery, .. }| !on_battery);
         let until = mains.and_then(|c| Streak::first(c.streak)?.checked_add(MAINS_DOUBT));
-        until.map_or(at, |until| at.max(until))
+        let seen = self.held_up.and_then(|since| since.checked_add(MAINS_DOUBT));
+        until.into_iter().chain(seen).fold(at, Instant::max)
     }
 
     /// When logins are prohibited by the clock; by charge and runtime it is at once.

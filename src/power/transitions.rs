@@ -54,6 +54,8 @@ impl Machine {
             return;
         }
         let (now, n) = (self.now, self.settings.confirm_polls);
+        // One that comes with the moment itself may be from before.
+        self.held_up = self.held_up.filter(|since| *since == now);
         let taken = self.known.take(reading, now);
         if let Some(what) = taken.complaint {
             self.complain(what);

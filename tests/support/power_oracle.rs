@@ -108,9 +108,11 @@ impl World {
         self.limits_are_kept();
     }
 
-    /// A reading on mains waits for another one.
+    /// A reading on mains waits for another one, or a daemon that was held up for any.
     pub(super) fn in_doubt(&self) -> bool {
-        self.oracle.candidate.is_some_and(|(battery, run)| !battery && self.now < run.since + secs(3))
+        let held_up = self.oracle.held_up.is_some_and(|at| self.now < at + secs(3));
+        held_up
+            || self.oracle.candidate.is_some_and(|(battery, run)| !battery && self.now < run.since + secs(3))
     }
 
     /// (b) Beyond a limit for its debounce time, the shutdown is decided.

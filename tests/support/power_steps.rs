@@ -99,6 +99,8 @@ struct Oracle {
     /// Believed: on battery?
     line: Option<bool>,
     candidate: Option<(bool, Run)>,
+    /// The end of the last stall or suspend.
+    held_up: Option<Instant>,
     since: Instant,
     /// When `since` was confirmed.
     confirmed: Instant,
@@ -160,6 +162,7 @@ impl World {
         let oracle = Oracle {
             line: None,
             candidate: None,
+            held_up: None,
             since: start,
             confirmed: start,
             unannounced: false,
@@ -277,6 +280,7 @@ impl World {
             }
             23 => {
                 self.oracle.candidate = None;
+                self.oracle.held_up = Some(self.now);
                 self.machine.handle_resume(self.now);
                 self.settled();
             }
@@ -345,6 +349,7 @@ impl World {
     /// The loop was stopped for so many seconds.
     fn stall(&mut self, seconds: u64) {
         self.now += secs(seconds);
+        self.oracle.held_up = Some(self.now);
         self.machine.handle_timeout(self.now);
         self.settled();
     }
@@ -407,6 +412,7 @@ impl World {
         *oracle = Oracle {
             line: since.map(|_| true),
             candidate: None,
+            held_up: None,
             since: since.unwrap_or(now),
             confirmed: now,
             unannounced: false,
@@ -446,6 +452,7 @@ impl World {
         }
         // Timers of every second can use up the hops.
         self.stall(30 * 3600);
+        self.stall(4);
         if self.oracle.line == Some(true) {
             assert!(
                 self.oracle.closed,

@@ -317,9 +317,18 @@ fn a_late_wake_up_fires_everything_in_order() {
     b.now = b.instant(500.0);
     b.machine.handle_timeout(b.now);
     b.drain();
+    b.answers = false;
+    b.run_to(504.0);
     assert_eq!(
         b.happened(),
-        ["0 powerout", "500 onbattery", "500 timeout", "500 +powerfail", "500 shutdown Timeout"]
+        [
+            "0 powerout",
+            "500 command Poll",
+            "500 onbattery",
+            "503 timeout",
+            "503 +powerfail",
+            "503 shutdown Timeout"
+        ]
     );
 }
 

@@ -1,6 +1,7 @@
 //! A fake clock, a fake UPS and a fake `act/`, and the scenarios of power-events §6 driven through them.
 
 mod comm;
+mod held_up;
 mod limits;
 mod manual;
 mod outages;
