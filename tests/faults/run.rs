@@ -451,7 +451,8 @@ impl Play {
         self.record.trouble.extend(wrong);
         self.terminate();
         let left = self.guard.dir().join("flags/nologin").exists();
-        if left && self.record.ended.is_empty() {
+        // A shutdown under way keeps them out.
+        if left && !shut_down && self.record.ended.is_empty() {
             self.record.trouble.push("nologin is left behind".to_owned());
         }
     }
