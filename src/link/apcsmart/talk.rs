@@ -1,6 +1,6 @@
 //! The conversation with a UPS that answers: what to ask next, and what to make of the answer.
 //!
-//! In order: a command's bytes, the status byte when it is due, what a command wants read, what was asked before a link check,
+//! In order: an order's bytes, the status byte when it is due, what was asked before a link check, what a command wants read,
 //! what the UPS is (once), the values of this poll. A reading is told for a status byte, so that each reading is a look of its own.
 
 mod commands;

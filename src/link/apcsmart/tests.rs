@@ -438,6 +438,23 @@ fn the_cause_of_a_transfer_is_read_with_a_status_of_its_own() {
 }
 
 #[test]
+fn a_cause_that_is_never_said_does_not_hold_up_a_power_kill() {
+    let mut bench = Bench::new(third());
+    bench.seconds(30).take();
+    bench.answers.insert(b'G', Vec::new());
+    bench.set(b'S', "OK");
+    let now = bench.now;
+    bench.link.command(Command::ReadTransferCause, now);
+    bench.link.command(Command::KillPower, now);
+    bench.seconds(15);
+    let events = bench.take();
+    let killed = |event: &LinkEvent| {
+        matches!(event, LinkEvent::Command(CommandResult { command: Command::KillPower, outcome: Ok(_) }))
+    };
+    assert!(events.iter().any(killed), "{events:?}");
+}
+
+#[test]
 fn a_changed_eeprom_is_read_again() {
     let mut bench = Bench::new(third());
     bench.seconds(30).take();
@@ -551,17 +568,46 @@ proptest! {
     /// Whatever comes, and whenever: no panic, no rest-less link, no reading from what is no UPS.
     #[test]
     fn anything_at_any_time_is_survived(
-        script in prop::collection::vec((0_u16..3000, prop::collection::vec(any::<u8>(), 0..12)), 0..60)
+        script in prop::collection::vec((0_u16..3000, 0_u8..16, prop::collection::vec(any::<u8>(), 0..12)), 0..60)
     ) {
         let mut bench = Bench::new(third());
-        for (wait, bytes) in script {
+        let mut given = 0;
+        for (wait, what, bytes) in script {
             bench.run(Duration::from_millis(u64::from(wait)));
             let now = bench.now;
-            bench.link.handle_bytes(now, &bytes);
+            let command = match what {
+                0 => Some(Command::Poll),
+                1 => Some(Command::ReadTransferCause),
+                2 => Some(Command::ReadSelfTest),
+                3 => Some(Command::KillPower),
+                4 => Some(Command::AbortTest),
+                5 => Some(Command::SelfTest),
+                _ => None,
+            };
+            if let Some(command) = command {
+                given += 1;
+                bench.link.command(command, now);
+            }
+            match what {
+                6 => bench.silent = true,
+                7 | 8 => bench.silent = false,
+                9 => bench.link.set_pace(Pace::Fast, now),
+                10 => bench.link.set_pace(Pace::Normal, now),
+                11 => { bench.answers.insert(b"QGXfja"[usize::from(wait) % 6], bytes.clone()); }
+                12 => bench.answers = third(),
+                13 => bench.link.handle_bytes(now, &bytes),
+                _ => {}
+            }
             bench.settle();
         }
-        bench.seconds(200);
-        let last = bench.readings().pop();
-        prop_assert_eq!(last.map(|r| r.status.0), Some(0x0400_0008));
+        bench.silent = false;
+        bench.answers = third();
+        bench.seconds(300);
+        let events = bench.take();
+        let last = events.iter().rev().find_map(|e| if let LinkEvent::Reading(r) = e { Some(r.status.0) } else { None });
+        prop_assert_eq!(last, Some(0x0400_0008));
+        // Each command is answered, once.
+        let answered = events.iter().filter(|e| matches!(e, LinkEvent::Command(_))).count();
+        prop_assert_eq!(answered, given);
     }
 }

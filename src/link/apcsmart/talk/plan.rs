@@ -44,15 +44,15 @@ impl Talk {
             self.status_wanted = false;
             return Some((upslink::STATUS, tries));
         }
+        if let Some((query, tries)) = self.again.take() {
+            return Some((query, tries));
+        }
         if let Some(query) = self.next_for_command(now) {
             return Some((query, 0));
         }
         if self.order.is_some() {
             // The caller sends its first byte; the query is not used.
             return Some((upslink::STATUS, 0));
-        }
-        if let Some((query, tries)) = self.again.take() {
-            return Some((query, tries));
         }
         if self.read_again_at.is_some_and(|at| at <= now) && self.inventory_done {
             self.read_again_at = None;
