@@ -97,9 +97,11 @@ fn every_key_of_a_third_generation_smart_ups_is_shown() {
 fn an_outage_is_announced_by_the_ups_and_ends_with_it() {
     let house = house_with(Generation::Third, |setup| setup.with("POLLTIME", "600"));
     ready(&house.daemon);
+    let failed_at = std::time::Instant::now();
     house.ups.unit().fail_mains();
     // With POLLTIME 600 only the alert can have brought it.
-    house.daemon.wait_for_hook("powerout", PATIENCE);
+    let hook = house.daemon.wait_for_hook("powerout", PATIENCE);
+    println!("from the alert to the hook's line: {:?}", hook.at - failed_at);
     house.daemon.wait_for_hook("onbattery", PATIENCE);
     let status = house.daemon.wait_for_status(|status| status.has("ONBATT"), PATIENCE);
     assert_eq!(status.get("LASTXFER"), Some("Line voltage notch or spike"));

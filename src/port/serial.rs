@@ -280,3 +280,76 @@ impl SerialPort {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
+mod tests {
+    use std::io::{Read, Write};
+
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    fn port(path: PathBuf, now: Instant) -> SerialPort {
+        SerialPort::new(path, Token(1), ModemLines::default(), ModemLines::RTS, now)
+    }
+
+    #[test]
+    fn a_missing_port_is_told_once_and_opened_when_it_is_there() {
+        let poll = Poll::new().unwrap();
+        let start = Instant::now();
+        let link = std::env::temp_dir().join(format!("mainsd-tty-{}", std::process::id()));
+        let _ = std::fs::remove_file(&link);
+        let mut port = port(link.clone(), start);
+        let mut now = start;
+        let mut tries = 0;
+        while now < start + Duration::from_secs(60) {
+            port.handle_timeout(poll.registry(), now);
+            tries += 1;
+            now = port.poll_timeout().unwrap();
+        }
+        assert!((10..20).contains(&tries), "{tries} tries a minute");
+        let words = format!("{} does not exist; waiting for it", link.display());
+        assert_eq!(port.poll_event(), Some(Event::Closed(words)));
+        assert_eq!(port.poll_event(), None);
+        let (_master, path) = tty::pty().unwrap();
+        std::os::unix::fs::symlink(path, &link).unwrap();
+        port.handle_timeout(poll.registry(), now);
+        assert_eq!(port.poll_event(), Some(Event::Opened));
+        std::fs::remove_file(&link).unwrap();
+    }
+
+    #[test]
+    fn bytes_pass_and_a_port_that_goes_away_is_closed_and_tried_again() {
+        let mut poll = Poll::new().unwrap();
+        let now = Instant::now();
+        let (master, path) = tty::pty().unwrap();
+        let mut master = std::fs::File::from(master);
+        let mut port = port(path, now);
+        port.start(poll.registry(), now);
+        assert_eq!(port.poll_event(), Some(Event::Opened));
+        port.handle_timeout(poll.registry(), now);
+        port.send(poll.registry(), b'Y', now);
+        let mut byte = [0];
+        master.read_exact(&mut byte).unwrap();
+        assert_eq!(byte, *b"Y");
+        master.write_all(b"SM\r\n").unwrap();
+        let mut events = Events::with_capacity(4);
+        let mut wait = |poll: &mut Poll| {
+            poll.poll(&mut events, Some(Duration::from_secs(30))).unwrap();
+            assert!(events.iter().any(|event| event.token() == Token(1)));
+        };
+        wait(&mut poll);
+        port.ready(poll.registry(), now);
+        assert_eq!(port.poll_event(), Some(Event::Bytes(b"SM\r\n".to_vec())));
+        assert_eq!(port.poll_timeout(), None);
+        drop(master);
+        wait(&mut poll);
+        port.ready(poll.registry(), now);
+        assert!(matches!(port.poll_event(), Some(Event::Closed(_))));
+        assert!(port.poll_timeout().is_some());
+        // Nobody is there to hear it.
+        port.send(poll.registry(), b'Y', now);
+        port.close(poll.registry());
+    }
+}
