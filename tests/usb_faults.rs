@@ -349,6 +349,7 @@ proptest! {
                 }
                 LinkEvent::Command(_) => answers += 1,
                 LinkEvent::Log(..) => {}
+                other => prop_assert!(false, "{other:?} from a UPS that has no master"),
             }
         }
         // Polls asked for while one was due already are answered together.

@@ -82,12 +82,10 @@ fn device(reader: &mut Reader, driver: DriverKind) {
             reader.say_about(Error, "DEVICE", text);
         }
         DriverKind::Net => {
-            if let Err(what) = host_and_port(&device) {
-                reader.say_about(
-                    Error,
-                    "DEVICE",
-                    format!("{what}; accepted: host or host:port of the master"),
-                );
+            if let Err(what) = masters(&device) {
+                let text =
+                    format!("{what}; accepted: host or host:port of the master, several with blanks between");
+                reader.say_about(Error, "DEVICE", text);
             }
         }
         DriverKind::Snmp => {
@@ -110,6 +108,15 @@ fn device(reader: &mut Reader, driver: DriverKind) {
 
 fn is_port(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+/// One or more of [`host_and_port`], separated by blanks or commas.
+fn masters(text: &str) -> Result<(), String> {
+    let mut words = text.split([' ', '\t', ',']).filter(|word| !word.is_empty()).peekable();
+    if words.peek().is_none() {
+        return host_and_port("");
+    }
+    words.try_for_each(host_and_port)
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port` or a bare IPv6 address.

@@ -82,6 +82,8 @@ pub struct Config {
     pub hook_timeout: Duration,
     /// COMMLOSTDELAY: how long the UPS may be silent before `commfailure`.
     pub comm_lost_delay: Duration,
+    /// NETTIMEOUT: how long a slave bears the loss of its master during an outage.
+    pub net_timeout: Duration,
     /// CONFIRMPOLLS: how many agreeing readings make a change of state.
     pub confirm_polls: u32,
     /// SHUTDOWNCMD; `None`: the first that exists of systemctl poweroff, shutdown, poweroff, halt.
@@ -201,6 +203,7 @@ impl Config {
             },
             hook_timeout: Duration::ZERO,
             comm_lost_delay: Duration::ZERO,
+            net_timeout: Duration::ZERO,
             confirm_polls: 1,
             shutdown_cmd: None,
             shutdown_grace: Duration::ZERO,

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::driver::Driver;
+use super::driver::{Driver, NetDriver};
 use super::{ApcSmartDriver, SimulatedDriver, UsbDriver, settings};
 use crate::config::{Config, DriverKind};
 use crate::link::simulated::Script;
@@ -13,10 +13,10 @@ use crate::link::simulated::Script;
 /// One line for a person.
 pub fn check(config: &Config) -> Result<(), String> {
     match config.ups_type {
-        Some(DriverKind::Usb | DriverKind::ApcSmart) => Ok(()),
+        Some(DriverKind::Usb | DriverKind::ApcSmart | DriverKind::Net) => Ok(()),
         Some(DriverKind::Test) => script(config).map(drop),
         Some(kind) => Err(format!(
-            "UPSTYPE {}: this version of mainsd has no such driver yet; it has usb, apcsmart and test",
+            "UPSTYPE {}: this version of mainsd has no such driver yet; it has usb, apcsmart, net and test",
             kind.word()
         )),
         None => Err("Apcupsd cannot continue without a valid driver.\n\
@@ -35,6 +35,9 @@ pub fn open(config: &Config, now: Instant) -> Result<Box<dyn Driver>, String> {
     match config.ups_type {
         Some(DriverKind::Test) => Ok(Box::new(SimulatedDriver::new(script(config)?, poll_time, now))),
         Some(DriverKind::ApcSmart) => Ok(Box::new(ApcSmartDriver::new(&config.device, poll_time, now))),
+        Some(DriverKind::Net) => {
+            Ok(Box::new(NetDriver::new(&config.device, config.nis_port, poll_time, now)))
+        }
         _ => Ok(Box::new(UsbDriver::new(&config.device, poll_time, now))),
     }
 }

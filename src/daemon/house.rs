@@ -194,6 +194,17 @@ impl House {
                 self.status.show_reading(*reading);
             }
             LinkEvent::Lost { reason } => self.machine.handle_lost(now, &reason),
+            LinkEvent::Master { name, mode } => {
+                let stamp = self.status.stamp();
+                let snapshot = self.status.update();
+                snapshot.master = Some((stamp, name));
+                if let Some(mode) = mode {
+                    snapshot.facts.class = mode;
+                }
+                self.machine.handle_master(now, None);
+            }
+            LinkEvent::MasterUnreachable { since } => self.machine.handle_master(now, Some(since)),
+            LinkEvent::Remote(ordered) => self.machine.handle_remote(now, ordered),
             LinkEvent::Command(result) => self.machine.handle_command_result(now, &result),
             LinkEvent::Log(priority, text) => self.log(priority, &text),
         }
@@ -304,8 +315,11 @@ impl House {
         self.journalist.reconfigure(&new, &self.how, now);
         self.status.set_events_file(new.events_file.clone());
         let start_time = self.status.snapshot().facts.start_time;
-        let facts = settings::facts(&new, &self.how, &self.hostname, start_time);
+        let mut facts = settings::facts(&new, &self.how, &self.hostname, start_time);
         let snapshot = self.status.update();
+        if snapshot.master.is_some() {
+            facts.class = std::mem::take(&mut snapshot.facts.class);
+        }
         snapshot.facts = facts;
         if !new.ups_name.is_empty() {
             snapshot.ups_name = Some(new.ups_name.clone());

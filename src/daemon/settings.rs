@@ -56,6 +56,7 @@ pub fn power(config: &Config, how: &Invocation) -> power::Settings {
         confirm_polls: config.confirm_polls.max(1),
         shutdown_grace: config.shutdown_grace,
         slave: config.ups_type == Some(DriverKind::Net),
+        net_timeout: config.net_timeout,
     }
 }
 

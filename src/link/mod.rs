@@ -5,6 +5,7 @@
 //! decide about power: they say what the UPS says, once it is plausible.
 
 pub mod apcsmart;
+pub mod net;
 pub mod simulated;
 pub mod usb;
 
@@ -23,6 +24,20 @@ pub enum LinkEvent {
         /// What happened and to which device, for the log.
         reason: String,
     },
+    /// A slave's master has answered; sent before what the answer says.
+    Master {
+        /// Its address as configured, MASTER.
+        name: String,
+        /// Its UPSMODE, which a slave shows as its own.
+        mode: Option<String>,
+    },
+    /// A slave's master has not answered five checks in a row (nis §9.4). Sent once per loss, after [`Self::Lost`].
+    MasterUnreachable {
+        /// When the first of them failed.
+        since: std::time::Instant,
+    },
+    /// A master or management card orders the shutdown, or takes the order back. Sent once per change.
+    Remote(bool),
     /// A command ended.
     Command(CommandResult),
     /// A line for the log, already rate-limited by the link.

@@ -32,6 +32,8 @@ pub(super) struct View<'a> {
     pub(super) silent_since: Option<Instant>,
     /// `commfailure` has been issued.
     pub(super) lost: bool,
+    /// When the loss of a slave's master is a reason of its own.
+    pub(super) master_lost_at: Option<Instant>,
 }
 
 /// On what a decision rests.
@@ -49,7 +51,7 @@ pub(super) enum Grounds {
 pub(super) type Due = (Instant, Cause, Grounds);
 
 /// All limits in the order in which they are reported when several are due.
-pub(super) fn all(view: &View) -> [Option<Due>; 9] {
+pub(super) fn all(view: &View) -> [Option<Due>; 10] {
     let View { settings, outage, known, .. } = view;
     let n = settings.confirm_polls;
     let held = |streak: Streak, cause| Some((streak.since(n)?.checked_add(DEBOUNCE)?, cause, Grounds::Said));
@@ -79,6 +81,7 @@ pub(super) fn all(view: &View) -> [Option<Due>; 9] {
         charge.map(|at| (at, Cause::Charge, Grounds::Projected)),
         runtime,
         blind.map(|at| (at, Cause::LowBattery, Grounds::Blind)),
+        view.master_lost_at.map(|at| (at, Cause::MasterLost, Grounds::Said)),
     ];
     table.map(|due| due.map(|(at, cause, grounds)| (outage.not_before(at), cause, grounds)))
 }

@@ -38,6 +38,7 @@ pub struct Machine {
     pub(super) cause: Query,
     pub(super) latch: Latch,
     pub(super) remote: bool,
+    pub(super) master: Master,
     /// `-t`: when to leave.
     pub(super) exit_at: Option<Instant>,
     /// `nologin` is in force, by us.
@@ -61,6 +62,17 @@ pub struct Machine {
 pub(super) struct Candidate {
     pub(super) on_battery: bool,
     pub(super) streak: Streak,
+}
+
+/// What a slave knows of its master.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Master {
+    /// It has answered since the daemon started.
+    seen: bool,
+    /// It has been found unreachable; since when it has not answered.
+    pub(super) unreachable: Option<Instant>,
+    /// The last that was known when the silence began is an outage.
+    pub(super) on_battery: bool,
 }
 
 /// A `powerfail` flag.
@@ -101,6 +113,7 @@ impl Machine {
             cause: Query::Idle,
             latch: Latch::Armed,
             remote: false,
+            master: Master::default(),
             exit_at: None,
             no_login: false,
             tidied: false,
@@ -170,6 +183,15 @@ impl Machine {
     pub fn handle_remote(&mut self, now: Instant, ordered: bool) {
         self.begin(now);
         self.remote_order(ordered);
+        self.settle();
+    }
+
+    /// A slave's master has answered (`None`), or is unreachable since then. Lost while an outage was known, the machine
+    /// is shut down after NETTIMEOUT (nis §9.4).
+    pub fn handle_master(&mut self, now: Instant, unreachable_since: Option<Instant>) {
+        self.begin(now);
+        self.master.seen |= unreachable_since.is_none();
+        self.master.unreachable = unreachable_since;
         self.settle();
     }
 
@@ -321,7 +343,10 @@ impl Machine {
         let silent = self.comm.silent_since().is_some() || self.line == Line::Unknown;
         flags.set(StatusFlags::COMMLOST, silent);
         flags.set(StatusFlags::FASTPOLL, on_battery || (self.remote && self.latch.closed().is_some()));
-        flags.set(StatusFlags::SLAVE, self.settings.slave && self.known.read_at.is_some());
+        flags.set(
+            StatusFlags::SLAVE,
+            self.settings.slave && (self.master.seen || self.known.read_at.is_some()),
+        );
         flags.set(StatusFlags::ONBATT_MSG, self.line.announced());
         if let Some(outage) = self.outage() {
             flags.set(StatusFlags::SHUT_LOAD, outage.charge_low.since(n).is_some());
@@ -337,7 +362,7 @@ impl Machine {
                 Cause::Charge => flags.set(StatusFlags::SHUT_LOAD, true),
                 Cause::Runtime => flags.set(StatusFlags::SHUT_LTIME, true),
                 Cause::Emergency => flags.set(StatusFlags::SHUT_EMERG, true),
-                Cause::Remote => flags.set(StatusFlags::SHUT_REMOTE, true),
+                Cause::Remote | Cause::MasterLost => flags.set(StatusFlags::SHUT_REMOTE, true),
             }
         }
         flags

@@ -35,6 +35,8 @@ pub struct Settings {
     pub shutdown_grace: Duration,
     /// A network slave never sends kill power.
     pub slave: bool,
+    /// [NETTIMEOUT] how long a slave that knows of an outage bears a master that is unreachable.
+    pub net_timeout: Duration,
 }
 
 /// Why the machine decided to shut the system down.
@@ -52,6 +54,8 @@ pub enum Cause {
     Emergency,
     /// A master or management card ordered it.
     Remote,
+    /// A slave's master was lost during an outage.
+    MasterLost,
 }
 
 /// What the machine wants done. Orders are carried out in the order they come.

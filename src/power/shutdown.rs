@@ -26,7 +26,7 @@ impl Machine {
             Cause::Charge => Event::LoadLimit,
             Cause::Runtime => Event::RunLimit,
             Cause::Emergency => Event::Emergency,
-            Cause::Remote => Event::RemoteDown,
+            Cause::Remote | Cause::MasterLost => Event::RemoteDown,
         });
         self.latch = Latch::Closed(Closed {
             cause,
@@ -96,6 +96,7 @@ impl Machine {
     pub(super) fn still_wanted(&self) -> bool {
         match self.latch.closed() {
             Some(Closed { cause: Cause::Remote, .. }) => self.remote,
+            Some(Closed { cause: Cause::MasterLost, .. }) => self.remote || self.master_lost_at().is_some(),
             _ => self.remote || matches!(self.line, Line::Battery(_)),
         }
     }
@@ -169,6 +170,10 @@ impl Machine {
             // Taken back, and still on battery: our own limits must count again.
             return closed.ordered.checked_add(self.settings.shutdown_grace);
         }
+        if closed.cause == Cause::MasterLost && !self.still_wanted() && self.on_battery_since().is_some() {
+            // The master is back, and so is what it says.
+            return closed.ordered.checked_add(self.settings.shutdown_grace);
+        }
         self.mains_for_good_at()
     }
 
@@ -185,6 +190,14 @@ impl Machine {
         Some(self.mains_for_good_at()?.max(at.checked_add(self.settings.shutdown_grace)?))
     }
 
+    /// When a master that was lost during an outage has been away for too long.
+    pub(super) fn master_lost_at(&self) -> Option<Instant> {
+        let since = self.master.unreachable.filter(|_| self.master.on_battery && self.settings.slave)?;
+        self.outage()?;
+        self.comm.silent_since()?;
+        since.checked_add(self.settings.net_timeout)
+    }
+
     pub(super) fn limits_view(&self) -> Option<limits::View<'_>> {
         Some(limits::View {
             settings: &self.settings,
@@ -194,6 +207,7 @@ impl Machine {
             emergency: self.emergency,
             silent_since: self.comm.silent_since(),
             lost: self.comm.is_lost(),
+            master_lost_at: self.master_lost_at(),
         })
     }
 

@@ -24,6 +24,7 @@ pub(super) fn explanation(machine: &Machine, cause: Cause, grounds: Grounds) -> 
         (Cause::Runtime, Grounds::Said) => "the runtime is at or below MINUTES",
         (Cause::Runtime, _) => "the runtime must be at or below MINUTES by now",
         (Cause::Emergency, _) => "the battery fails: low battery while on line and on battery at once",
+        (Cause::MasterLost, _) => "the master was lost while on battery and NETTIMEOUT is over",
         (Cause::Remote, _) => "a master or management card orders it",
     });
     // Writing to a String cannot fail.

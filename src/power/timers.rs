@@ -2,13 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use super::Order;
 use super::comm::{Comm, FIRST_CONTACT, SAY_AGAIN};
 use super::latch::Latch;
 use super::limits;
 use super::machine::{Candidate, Machine};
 use super::outage::{CAUSE_WAIT, Line, RESULT_WAIT};
 use super::streak::Streak;
+use super::{Cause, Order};
 use crate::ups::{Event, NoLogon, Priority};
 
 /// While a reading that says mains waits for agreement, a limit waits this long for it; and so long for a reading, after
@@ -212,6 +212,13 @@ impl Machine {
             Timer::Limit => {
                 let due = self.limits_view().and_then(|view| limits::first_due(&view, self.now));
                 if let Some((cause, grounds)) = due {
+                    if cause == Cause::MasterLost {
+                        if !self.comm.is_lost() {
+                            self.fire(Timer::CommFailure, at);
+                        }
+                        let text = "Shutdown because loss of comm with NIS master while on batteries.";
+                        self.log(Priority::Error, text);
+                    }
                     self.decide(cause, grounds);
                 }
             }

@@ -26,9 +26,11 @@ impl Machine {
 
     pub(super) fn lose(&mut self, reason: &str) {
         match &mut self.comm {
-            Comm::Starting { reason: kept, .. }
-            | Comm::Silent { reason: kept, .. }
-            | Comm::Lost { reason: kept, .. } => {
+            Comm::Starting { reason: kept, .. } => {
+                reason.clone_into(kept);
+                self.master.on_battery = self.outage().is_some();
+            }
+            Comm::Silent { reason: kept, .. } | Comm::Lost { reason: kept, .. } => {
                 reason.clone_into(kept);
             }
             Comm::Up => {
@@ -36,6 +38,7 @@ impl Machine {
                 // Readings from before and after a loss are no agreement.
                 self.candidate = None;
                 self.classify();
+                self.master.on_battery = self.outage().is_some();
                 if self.on_battery_since().is_none() {
                     self.low = Streak::NONE;
                     self.emergency = Streak::NONE;

@@ -6,6 +6,7 @@
 //! | `apcaccess` | any | the status client |
 //! | `mainsd` | `status`, `events`, `apcaccess` | the status client |
 //! | `mainsd` | `apcupsd` | the daemon, as `apcupsd` |
+//! | `mainsd` | `resolve` | looks a host name up for the daemon |
 //! | `mainsd` | `check`, `demo` | configuration check, demonstration |
 //! | `mainsd` | an option, or none | the daemon, in the foreground |
 
@@ -17,6 +18,7 @@ pub mod access;
 pub mod check;
 pub mod daemon;
 pub mod demo;
+pub mod resolve;
 pub mod surroundings;
 
 /// `<version> (<date>)`: the first two words of `VERSION` (status-fields §1 row 3).
@@ -44,6 +46,7 @@ fn by_first_argument(mut args: Vec<OsString>) -> ExitCode {
         "apcaccess" => access::main(args.split_off(1)),
         "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, args.split_off(1)),
         "check" => check::main(args.split_off(1)),
+        "resolve" => resolve::main(args.split_off(1)),
         "demo" => demo::main(args.split_off(1)),
         "" => daemon::main(daemon::CalledAs::Mainsd, args),
         option if option.starts_with('-') => daemon::main(daemon::CalledAs::Mainsd, args),

@@ -149,6 +149,11 @@ enum Never {}
 ///
 /// What `fork` says; that the program cannot be executed is told by [`End::NotExecuted`].
 pub fn spawn(spec: &Spec) -> io::Result<Child> {
+    spawn_with(spec, -1)
+}
+
+/// `stdout`: where the child's goes; -1: as the spec says.
+fn spawn_with(spec: &Spec, stdout: libc::c_int) -> io::Result<Child> {
     let mut argv: Vec<*const libc::c_char> = spec.argv.iter().map(|arg| arg.as_ptr()).collect();
     argv.push(ptr::null());
     // Without descriptors for the pipe the child is started all the same: 127 says nearly as much.
@@ -156,11 +161,23 @@ pub fn spawn(spec: &Spec) -> io::Result<Child> {
     let tell = pipe.as_ref().map_or(-1, |(_, write)| write.as_raw_fd());
     let pid = fork_with_signals_blocked(|| {
         // SAFETY: we are the child of a `fork`; `argv` ends with a null pointer and its strings are alive.
-        unsafe { become_program(&argv, spec.output, tell) }
+        unsafe { become_program(&argv, spec.output, stdout, tell) }
     })?;
     // SAFETY: plain system call. Both sides do it, so that the group exists whoever runs first.
     unsafe { libc::setpgid(pid, pid) };
     Ok(Child { pid, failure: pipe.map(|(read, _)| File::from(read)), end: None })
+}
+
+/// As [`spawn`], with a pipe that the child's stdout goes into, whatever the spec says of it. Reading never waits. A child
+/// that writes more than a pipe holds (64 KiB) without being read stays where it is.
+///
+/// # Errors
+///
+/// What `pipe` and `fork` say.
+pub fn spawn_reading(spec: &Spec) -> io::Result<(Child, File)> {
+    let (read, write) = failure_pipe()?;
+    let child = spawn_with(spec, write.as_raw_fd())?;
+    Ok((child, File::from(read)))
 }
 
 /// Starts a child that writes all dirty data to the disks and exits with 0. A disk that no longer answers holds the child,
@@ -216,7 +233,12 @@ fn fork_with_signals_blocked(child: impl FnOnce() -> Never) -> io::Result<libc::
 /// # Safety
 ///
 /// Only in the child of a `fork`. `argv` ends with a null pointer, and its strings are alive.
-unsafe fn become_program(argv: &[*const libc::c_char], output: Output, tell: libc::c_int) -> Never {
+unsafe fn become_program(
+    argv: &[*const libc::c_char],
+    output: Output,
+    stdout: libc::c_int,
+    tell: libc::c_int,
+) -> Never {
     // SAFETY: async-signal-safe system calls with constants, and pointers that the caller vouches for.
     unsafe {
         libc::setpgid(0, 0);
@@ -235,6 +257,9 @@ unsafe fn become_program(argv: &[*const libc::c_char], output: Output, tell: lib
             if null > 2 {
                 libc::close(null);
             }
+        }
+        if stdout >= 0 {
+            libc::dup2(stdout, 1);
         }
         // Every descriptor of ours closes itself; this is for those that we inherited. Kernels before 5.9 lack it.
         libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);

@@ -504,5 +504,6 @@ fn pick_settings(input: &mut Input) -> Settings {
         confirm_polls: input.pick(&[2, 2, 1, 3]),
         shutdown_grace: secs(input.pick(&[300, 20, 5])),
         slave: input.pick(&[false, false, true]),
+        net_timeout: secs(10),
     }
 }

@@ -44,7 +44,7 @@ pub(super) const UPS: &[Directive] = &[
         doc: "Where the UPS is; the form depends on UPSTYPE.\n\n\
               `usb`: blank for the first UPS found, or its serial number, or its bus port path (`1-1.4`) where two are \
               attached. `apcsmart`, `dumb`: the serial port, `/dev/ttyS0`. `net`: `host` or `host:port`, the port being \
-              NISPORT if not said. `snmp`: `host:port:vendor:community`, all but the host optional; vendor is `APC`, `RFC` \
+              NISPORT if not said, an IPv6 address with a port in brackets; several, with blanks between, are tried in turn. `snmp`: `host:port:vendor:community`, all but the host optional; vendor is `APC`, `RFC` \
               or `MGE`, with `_NOTRAP` added if no traps are wanted. `pcnet`: blank, or `ip:user:passphrase:port`, the \
               port optional. `modbus`: the serial port, or with a USB cable blank or a serial number. `test`: blank, or the path of a script.",
         why: "Blank finds a USB UPS by itself, also after it has come back under another number.",

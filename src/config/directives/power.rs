@@ -182,6 +182,25 @@ pub(super) const POWER: &[Directive] = &[
         example: "30",
         ..BASE
     },
+    Directive {
+        name: "NETTIMEOUT",
+        kind: seconds(
+            1,
+            DAY,
+            Below::Refused,
+            |c| whole_seconds(c.net_timeout),
+            |c, n| c.net_timeout = duration(n),
+        ),
+        default: "10",
+        doc: "Only UPSTYPE `net`: on battery, how long the master may be unreachable before this machine is shut down (event \
+              `remotedown`). At least five checks must have failed. BATTERYLEVEL, MINUTES and TIMEOUT go on counting \
+              from the last values and may be due before. A master that is lost while on mains never shuts this machine \
+              down.",
+        why: "10: five checks, 2 seconds apart, as in apcupsd.",
+        compat: "New. apcupsd counts five failed checks and has no time.",
+        example: "60",
+        ..BASE
+    },
 ];
 
 pub(super) const SHUTDOWN: &[Directive] = &[

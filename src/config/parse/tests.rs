@@ -207,7 +207,7 @@ fn an_unknown_directive_warns_with_the_nearest_name_and_guarding_goes_on() {
         [
             "t.conf:1: BATERYLEVEL: unknown directive, ignored; the nearest known name is BATTERYLEVEL",
             "t.conf:2: FROBNICATE: unknown directive, ignored; mainsd.conf(5) has the list of all",
-            "t.conf:3: NISTIMEOUT: unknown directive, ignored; the nearest known name is TIMEOUT",
+            "t.conf:3: NISTIMEOUT: unknown directive, ignored; the nearest known name is NETTIMEOUT",
         ]
     );
 }

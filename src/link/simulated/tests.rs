@@ -50,6 +50,7 @@ fn words(event: &LinkEvent) -> String {
         LinkEvent::Lost { reason } => format!("lost: {reason}"),
         LinkEvent::Command(result) => format!("{:?}", result.outcome),
         LinkEvent::Log(_, text) => text.clone(),
+        other => format!("{other:?}"),
     }
 }
 

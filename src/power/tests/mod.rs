@@ -7,6 +7,7 @@ mod manual;
 mod outages;
 mod selftests;
 mod shutdown;
+mod slave;
 mod start;
 mod walk;
 
@@ -41,6 +42,7 @@ pub(super) fn settings() -> Settings {
         confirm_polls: 2,
         shutdown_grace: secs(300.0),
         slave: false,
+        net_timeout: secs(10.0),
     }
 }
 

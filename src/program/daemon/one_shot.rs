@@ -170,7 +170,11 @@ fn take_events(
                 return Some(result);
             }
             LinkEvent::Log(priority, text) => say(priority, &text),
-            LinkEvent::Command(_) | LinkEvent::Reading(_) => {}
+            LinkEvent::Command(_)
+            | LinkEvent::Reading(_)
+            | LinkEvent::Master { .. }
+            | LinkEvent::MasterUnreachable { .. }
+            | LinkEvent::Remote(_) => {}
         }
     }
     None

@@ -1,0 +1,216 @@
+//! What a master's status answer says (nis §9.2, §9.3). Keys are taken exactly; a value that is there and empty is
+//! empty, `N/A` is not there.
+
+use std::time::Instant;
+
+use crate::ups::{
+    Celsius, Evidence, Hertz, Identity, Minutes, Percent, Reading, SelfTestResult, Sensitivity, StatusFlags,
+    TransferCause, Values, Volts, Watts,
+};
+use crate::wire::nis::{Frame, parse_frame, split_record};
+
+/// Longest record that is taken (nis §2: a slave of 3.14.14 takes 999).
+const MAX_FRAME: usize = 999;
+/// Longest answer. A master's own buffer holds 4096 bytes of records.
+const MAX_ANSWER: usize = 16 * 1024;
+
+/// An answer, as far as it has come.
+#[derive(Clone, Debug, Default)]
+pub struct Incoming {
+    bytes: Vec<u8>,
+    /// How far frames have been read.
+    read: usize,
+    /// The record `END APC` has come.
+    ended: bool,
+}
+
+impl Incoming {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.read = 0;
+        self.ended = false;
+    }
+
+    /// Takes bytes; true when the end frame has come.
+    ///
+    /// # Errors
+    /// Why this is no answer; the connection is of no further use.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<bool, String> {
+        self.bytes.extend_from_slice(bytes);
+        loop {
+            let rest = self.bytes.get(self.read..).unwrap_or_default();
+            match parse_frame(rest, MAX_FRAME) {
+                Ok(Some((Frame::End, _))) => return Ok(true),
+                Ok(Some((Frame::Record(record), size))) => {
+                    self.ended |= record.starts_with(b"END APC");
+                    self.read += size;
+                }
+                Ok(None) if self.bytes.len() > MAX_ANSWER => {
+                    return Err(format!("an answer of more than {MAX_ANSWER} bytes"));
+                }
+                Ok(None) => return Ok(false),
+                Err(error) => return Err(error.to_string()),
+            }
+            if self.read > MAX_ANSWER {
+                return Err(format!("an answer of more than {MAX_ANSWER} bytes"));
+            }
+        }
+    }
+
+    /// Whether the last record of a status has come: a master may close instead of sending the end frame (nis §9.1).
+    #[must_use]
+    pub const fn has_last_record(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether nothing has come yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Every record's key and value, in order.
+    fn records(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut rest = self.bytes.get(..self.read).unwrap_or_default();
+        std::iter::from_fn(move || match parse_frame(rest, MAX_FRAME) {
+            Ok(Some((Frame::Record(record), size))) => {
+                rest = rest.get(size..).unwrap_or_default();
+                Some(record)
+            }
+            _ => None,
+        })
+        .flat_map(|frame| frame.split_inclusive(|byte| *byte == b'\n'))
+        .filter_map(split_record)
+    }
+
+    /// What the answer says; `None` if it holds no STATFLAG, so that it is no status.
+    #[must_use]
+    pub fn status(&self) -> Option<MasterStatus> {
+        let mut status = MasterStatus::default();
+        let mut flags = None;
+        for (key, value) in self.records() {
+            if key == b"STATFLAG" {
+                flags = flags.or_else(|| hexadecimal(value));
+            } else if value.trim_ascii() != b"N/A" {
+                status.note(key, value);
+            }
+        }
+        status.flags = flags?;
+        Some(status)
+    }
+}
+
+/// One answer of a master.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MasterStatus {
+    /// STATFLAG, all bits.
+    pub flags: StatusFlags,
+    /// UPSMODE.
+    pub mode: Option<String>,
+    /// UPSNAME and what does not change.
+    pub identity: Identity,
+    /// What is measured.
+    pub values: Values,
+}
+
+impl MasterStatus {
+    /// The reading that it is: one more look at the master's UPS.
+    #[must_use]
+    pub fn reading(&self, at: Instant) -> Reading {
+        Reading {
+            at,
+            status: self.flags & StatusFlags::FROM_UPS,
+            evidence: Evidence::Poll,
+            values: self.values.clone(),
+        }
+    }
+
+    /// Takes one record. Keys that a slave does not relay are left out (nis §9.2).
+    fn note(&mut self, key: &[u8], value: &[u8]) {
+        let (identity, values) = (&mut self.identity, &mut self.values);
+        match key {
+            b"UPSNAME" => identity.name = Some(text(value)),
+            b"UPSMODE" => self.mode = Some(text(value)),
+            b"MODEL" => identity.model = Some(text(value)),
+            b"SERIALNO" => identity.serial = Some(text(value)),
+            b"BATTDATE" => identity.battery_date = Some(text(value)),
+            b"FIRMWARE" => identity.firmware = Some(text(value)),
+            b"SENSE" => identity.sensitivity = sensitivity(value),
+            b"DLOWBATT" => identity.low_battery_minutes = whole(value),
+            b"LOTRANS" => identity.low_transfer = whole(value),
+            b"HITRANS" => identity.high_transfer = whole(value),
+            b"RETPCT" => identity.return_charge = whole(value),
+            b"NOMOUTV" => identity.nominal_output_voltage = whole(value),
+            b"NOMINV" => identity.nominal_line_voltage = whole(value),
+            b"NOMBATTV" => identity.nominal_battery_voltage = number(value).map(Volts),
+            b"NOMPOWER" => identity.nominal_power = number(value).map(Watts),
+            b"LINEV" => values.line_voltage = number(value).map(Volts),
+            b"LOADPCT" => values.load = number(value).map(Percent),
+            b"BCHARGE" => values.battery_charge = number(value).map(Percent),
+            b"TIMELEFT" => values.runtime_left = number(value).map(Minutes),
+            b"MAXLINEV" => values.line_voltage_max = number(value).map(Volts),
+            b"MINLINEV" => values.line_voltage_min = number(value).map(Volts),
+            b"OUTPUTV" => values.output_voltage = number(value).map(Volts),
+            b"BATTV" => values.battery_voltage = number(value).map(Volts),
+            b"LINEFREQ" => values.frequency = number(value).map(Hertz),
+            b"ITEMP" => values.temperature = number(value).map(Celsius),
+            b"LASTXFER" => values.transfer_cause = Some(transfer_cause(value)),
+            b"SELFTEST" => values.self_test = Some(self_test(value)),
+            _ => {}
+        }
+    }
+}
+
+fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).into_owned()
+}
+
+/// The first word, if it is a number.
+fn number(value: &[u8]) -> Option<f64> {
+    let word = value.split(u8::is_ascii_whitespace).find(|word| !word.is_empty())?;
+    std::str::from_utf8(word).ok()?.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// As [`number`], cut to whole units as in 3.14.14.
+fn whole(value: &[u8]) -> Option<i32> {
+    let number = number(value).filter(|number| number.abs() < f64::from(i32::MAX))?;
+    // The bound makes the conversion exact.
+    #[allow(clippy::cast_possible_truncation)]
+    Some(number as i32)
+}
+
+fn hexadecimal(value: &[u8]) -> Option<StatusFlags> {
+    let digits = std::str::from_utf8(value).ok()?.trim().strip_prefix("0x")?;
+    let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    u32::from_str_radix(digits, 16).ok().filter(|_| plain).map(StatusFlags)
+}
+
+fn sensitivity(value: &[u8]) -> Option<Sensitivity> {
+    Some(match value.trim_ascii().first()? {
+        b'A' => Sensitivity::Auto,
+        b'L' => Sensitivity::Low,
+        b'M' => Sensitivity::Medium,
+        b'H' => Sensitivity::High,
+        _ => Sensitivity::Unknown,
+    })
+}
+
+fn transfer_cause(value: &[u8]) -> TransferCause {
+    use TransferCause::{Forced, Frequency, HighLine, LowLine, None, Notch, Ripple, SelfTest, Unknown};
+    let value = value.trim_ascii();
+    let all = [None, HighLine, LowLine, Notch, Ripple, SelfTest, Forced, Frequency];
+    all.into_iter().find(|cause| cause.text().as_bytes() == value).unwrap_or(Unknown)
+}
+
+fn self_test(value: &[u8]) -> SelfTestResult {
+    match value.trim_ascii().get(..2) {
+        Some(b"OK") => SelfTestResult::Passed,
+        Some(b"NO") => SelfTestResult::NotAvailable,
+        Some(b"BT") => SelfTestResult::FailedCapacity,
+        Some(b"NG") => SelfTestResult::Failed,
+        Some(b"WN") => SelfTestResult::Warning,
+        Some(b"IP") => SelfTestResult::InProgress,
+        _ => SelfTestResult::Unknown,
+    }
+}

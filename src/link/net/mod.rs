@@ -1,0 +1,322 @@
+//! A master: another apcupsd or mainsd that is asked over port 3551 (`UPSTYPE net`, nis §9).
+//!
+//! Each check is a connection of its own: connect, ask `status`, read to the end frame, close. With several targets the
+//! one that answered last is asked first, then the others in their order.
+
+mod answer;
+mod device;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+pub use answer::{Incoming, MasterStatus};
+pub use device::{Target, targets};
+
+use super::LinkEvent;
+use crate::ups::{Command, CommandResult, Identity, Pace, Priority, StatusFlags};
+
+/// Between checks on battery (nis §9.1).
+const FAST: Duration = Duration::from_secs(2);
+/// Between checks while the master does not answer, on mains (nis §9.1).
+const LOST: Duration = Duration::from_secs(5);
+/// Longest wait for a connection, the look-up of a name included; the port has shorter limits of its own.
+const CONNECT: Duration = Duration::from_secs(40);
+/// Longest wait for the whole answer (nis §4: a client of 3.14.14 reads for 15 s).
+const ANSWER: Duration = Duration::from_secs(15);
+/// So many checks in a row without any answer make a master unreachable (nis §9.4).
+const UNREACHABLE: u32 = 5;
+/// Most commands that wait for a check.
+const MOST_COMMANDS: usize = 8;
+
+/// What the port must do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transmit {
+    /// Connect to the target of this index.
+    Connect(usize),
+    /// Send this.
+    Send(&'static [u8]),
+    /// Close the connection.
+    Close,
+}
+
+/// The request `status`, framed.
+const STATUS: &[u8] = b"\x00\x06status";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    /// Asked for a connection to this target; `tried` targets before it failed in this check.
+    Connecting {
+        target: usize,
+        tried: usize,
+        until: Instant,
+    },
+    /// Connected and asked.
+    Asked {
+        target: usize,
+        tried: usize,
+        until: Instant,
+    },
+}
+
+/// What has been told about the master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Attached,
+    Lost,
+}
+
+/// The conversation with a master.
+#[derive(Debug)]
+pub struct NetLink {
+    targets: Vec<Target>,
+    /// The target that answered last.
+    preferred: usize,
+    poll_time: Duration,
+    pace: Pace,
+    state: State,
+    /// When the last check began.
+    began: Option<Instant>,
+    next_at: Instant,
+    incoming: Incoming,
+    told: Told,
+    identity: Identity,
+    /// Checks in a row that got no answer, and when the first of them failed.
+    unanswered: u32,
+    unanswered_since: Option<Instant>,
+    /// The master is shutting down.
+    remote: bool,
+    /// Commands that the check under way, or the next one, answers.
+    waiting: Vec<Command>,
+    running: Vec<Command>,
+    out: VecDeque<Transmit>,
+    events: VecDeque<LinkEvent>,
+}
+
+impl NetLink {
+    /// A slave of the master at `targets`, first asked at `now`.
+    #[must_use]
+    pub fn new(targets: Vec<Target>, poll_time: Duration, now: Instant) -> Self {
+        Self {
+            targets,
+            preferred: 0,
+            poll_time,
+            pace: Pace::Normal,
+            state: State::Idle,
+            began: None,
+            next_at: now,
+            incoming: Incoming::default(),
+            told: Told::Nothing,
+            identity: Identity::default(),
+            unanswered: 0,
+            unanswered_since: None,
+            remote: false,
+            waiting: Vec::new(),
+            running: Vec::new(),
+            out: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// The targets, as [`Transmit::Connect`] numbers them.
+    #[must_use]
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// The connection is there.
+    pub fn handle_connected(&mut self, now: Instant) {
+        if let State::Connecting { target, tried, .. } = self.state {
+            self.incoming.clear();
+            self.state = State::Asked { target, tried, until: now + ANSWER };
+            self.out.push_back(Transmit::Send(STATUS));
+        }
+    }
+
+    /// Bytes have come.
+    pub fn handle_bytes(&mut self, now: Instant, bytes: &[u8]) {
+        let State::Asked { target, .. } = self.state else { return };
+        match self.incoming.take(bytes) {
+            Ok(false) => {}
+            Ok(true) => self.answered(now, target),
+            Err(reason) => self.target_failed(now, &reason),
+        }
+    }
+
+    /// There is no connection, or no longer one; why.
+    pub fn handle_closed(&mut self, now: Instant, reason: &str) {
+        match self.state {
+            State::Idle => {}
+            State::Asked { target, .. } if self.incoming.has_last_record() => self.answered(now, target),
+            State::Asked { .. } | State::Connecting { .. } => self.target_failed(now, reason),
+        }
+    }
+
+    /// A deadline may have passed; early calls do nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match self.state {
+            State::Idle if now >= self.next_at => {
+                self.began = Some(now);
+                self.running = std::mem::take(&mut self.waiting);
+                self.connect(now, self.preferred, 0);
+            }
+            State::Connecting { until, .. } if now >= until => self.target_failed(now, "no connection"),
+            State::Asked { until, .. } if now >= until => self.target_failed(now, "no answer"),
+            State::Idle | State::Connecting { .. } | State::Asked { .. } => {}
+        }
+    }
+
+    /// The next deadline.
+    #[must_use]
+    pub const fn poll_timeout(&self) -> Instant {
+        match self.state {
+            State::Idle => self.next_at,
+            State::Connecting { until, .. } | State::Asked { until, .. } => until,
+        }
+    }
+
+    /// What the port must do next; call until `None`.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.out.pop_front()
+    }
+
+    /// What there is to tell; call until `None`.
+    pub fn poll_event(&mut self) -> Option<LinkEvent> {
+        self.events.pop_front()
+    }
+
+    /// How often to ask from now on.
+    pub fn set_pace(&mut self, pace: Pace, now: Instant) {
+        self.pace = pace;
+        self.hasten(now);
+    }
+
+    /// POLLTIME changed.
+    pub fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {
+        self.poll_time = poll_time;
+        self.hasten(now);
+    }
+
+    /// Something to ask the UPS: the master is asked at once. What would change the UPS is refused (nis §9.5).
+    pub fn command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => {
+                if self.waiting.len() < MOST_COMMANDS {
+                    self.waiting.push(command);
+                }
+                self.next_at = now;
+            }
+            Command::KillPower
+            | Command::PowerOff
+            | Command::SelfTest
+            | Command::Calibrate
+            | Command::AbortTest => {
+                let outcome = Err("a slave does not command its master's UPS".to_owned());
+                self.events.push_back(LinkEvent::Command(CommandResult { command, outcome }));
+            }
+        }
+    }
+
+    fn connect(&mut self, now: Instant, target: usize, tried: usize) {
+        self.state = State::Connecting { target, tried, until: now + CONNECT };
+        self.out.push_back(Transmit::Connect(target));
+    }
+
+    /// A complete answer.
+    fn answered(&mut self, now: Instant, target: usize) {
+        self.out.push_back(Transmit::Close);
+        self.unanswered = 0;
+        self.unanswered_since = None;
+        let status = self.incoming.status();
+        let name = self.name(target);
+        let Some(status) = status else {
+            self.lost(format!("{name} answers, but not with a status"));
+            return self.end_check(now, Err("the master gives no status"));
+        };
+        self.preferred = target;
+        let master = LinkEvent::Master { name: name.clone(), mode: status.mode.clone() };
+        self.events.push_back(master);
+        self.remote(status.flags.contains(StatusFlags::SHUTDOWN));
+        if status.flags.contains(StatusFlags::COMMLOST) {
+            self.lost(format!("the master {name} has lost its UPS"));
+            return self.end_check(now, Err("the master has lost its UPS"));
+        }
+        if self.told != Told::Attached || self.identity != status.identity {
+            self.told = Told::Attached;
+            self.identity.clone_from(&status.identity);
+            self.events.push_back(LinkEvent::Attached(Box::new(status.identity.clone())));
+        }
+        self.events.push_back(LinkEvent::Reading(Box::new(status.reading(now))));
+        self.end_check(now, Ok(()));
+    }
+
+    fn remote(&mut self, ordered: bool) {
+        if std::mem::replace(&mut self.remote, ordered) == ordered {
+            return;
+        }
+        if ordered {
+            let text = "Shutdown because NIS master is shutting down.".to_owned();
+            self.events.push_back(LinkEvent::Log(Priority::Error, text));
+        }
+        self.events.push_back(LinkEvent::Remote(ordered));
+    }
+
+    /// This target gave no answer: the next one, or the check has failed.
+    fn target_failed(&mut self, now: Instant, reason: &str) {
+        let (State::Connecting { target, tried, .. } | State::Asked { target, tried, .. }) = self.state
+        else {
+            return;
+        };
+        self.out.push_back(Transmit::Close);
+        let tried = tried + 1;
+        if tried < self.targets.len() {
+            return self.connect(now, (target + 1) % self.targets.len(), tried);
+        }
+        let name = self.name(target);
+        self.lost(format!("{name}: {reason}"));
+        self.unanswered = self.unanswered.saturating_add(1);
+        let since = *self.unanswered_since.get_or_insert(now);
+        if self.unanswered == UNREACHABLE {
+            self.events.push_back(LinkEvent::MasterUnreachable { since });
+        }
+        self.end_check(now, Err("the master does not answer"));
+    }
+
+    fn lost(&mut self, reason: String) {
+        if self.told != Told::Lost {
+            self.told = Told::Lost;
+            self.events.push_back(LinkEvent::Lost { reason });
+        }
+    }
+
+    fn name(&self, target: usize) -> String {
+        self.targets.get(target).map_or_else(String::new, ToString::to_string)
+    }
+
+    fn end_check(&mut self, now: Instant, outcome: Result<(), &str>) {
+        self.state = State::Idle;
+        self.incoming.clear();
+        for command in std::mem::take(&mut self.running) {
+            let outcome = outcome.map(|()| "read".to_owned()).map_err(ToOwned::to_owned);
+            self.events.push_back(LinkEvent::Command(CommandResult { command, outcome }));
+        }
+        self.next_at = if self.waiting.is_empty() { self.due(now) } else { now };
+    }
+
+    fn due(&self, now: Instant) -> Instant {
+        let interval = match (self.told, self.pace) {
+            (_, Pace::Fast) => FAST,
+            (Told::Lost, Pace::Normal) => LOST,
+            (Told::Nothing | Told::Attached, Pace::Normal) => self.poll_time,
+        };
+        (self.began.unwrap_or(now) + interval.min(self.poll_time)).max(now)
+    }
+
+    fn hasten(&mut self, now: Instant) {
+        self.next_at = self.next_at.min(self.due(now));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! A master and its slave, both the real program, on loopback: `UPSTYPE net`.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a scenario fails by panicking")]
+
+mod support;
+
+use std::time::Duration;
+
+use support::{Daemon, PATIENCE, Scratch, Setup, Status, free_port, play, play_in};
+
+at_once! {
+    a_slave_follows_its_master_and_never_for_a_false_reason:
+    an_outage_of_the_master_is_an_outage_of_its_slave_with_the_same_values,
+    a_master_killed_on_mains_is_a_loss_and_never_a_shutdown_and_comes_back,
+    a_master_killed_on_battery_shuts_the_slave_down_once_after_nettimeout,
+    a_master_that_is_back_before_nettimeout_shuts_nobody_down,
+    a_master_that_shuts_down_takes_its_slave_with_it_once,
+    a_slave_shuts_down_at_its_own_limit_before_its_master,
+    a_slave_started_before_its_master_learns_everything_when_the_master_comes,
+    a_master_is_found_by_name_and_the_second_address_serves_where_the_first_does_not,
+    a_slave_has_its_own_name_if_one_is_configured,
+}
+
+/// A master on a simulated UPS that does what `script` says; its own limits are off.
+fn master(script: &str) -> Daemon {
+    play(script, master_setup())
+}
+
+fn master_setup() -> Setup {
+    Setup::new("test").with("UPSNAME", "rack1").with("BATTERYLEVEL", "-1").with("MINUTES", "-1")
+}
+
+/// A slave of the master at `device`, its own limits off.
+fn slave(device: &str) -> Setup {
+    Setup::new("net")
+        .with("UPSCABLE", "ether")
+        .with("DEVICE", device)
+        .with("UPSNAME", "")
+        .with("BATTERYLEVEL", "-1")
+        .with("MINUTES", "-1")
+        .with("NETTIMEOUT", "3")
+}
+
+fn slave_of(master: &Daemon) -> Setup {
+    slave(&at(master.port()))
+}
+
+fn at(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+fn online(daemon: &Daemon) -> Status {
+    daemon.wait_for_status(|status| status.has("ONLINE") && status.has("SLAVE"), PATIENCE)
+}
+
+fn lost(daemon: &Daemon) {
+    daemon.wait_for_status(|status| status.has("COMMLOST"), PATIENCE);
+}
+
+fn count(daemon: &Daemon, line: &str) -> usize {
+    daemon.log().iter().filter(|logged| *logged == line).count()
+}
+
+/// Ends a master as a crash does.
+fn kill(master: &Daemon) {
+    master.signal("KILL");
+}
+
+const MASTER_LOST: &str = "Shutdown because loss of comm with NIS master while on batteries.";
+const MASTER_GOES: &str = "Shutdown because NIS master is shutting down.";
+
+fn an_outage_of_the_master_is_an_outage_of_its_slave_with_the_same_values() {
+    let master = master("4 mains off\n10 mains on");
+    let daemon = Daemon::start(&slave_of(&master));
+    let status = online(&daemon);
+    assert!(status.is("DRIVER", "NETWORK UPS Driver") && status.is("CABLE", "Ethernet Link"));
+    assert!(status.is("UPSNAME", "rack1") && status.is("MASTER", &at(master.port())), "{}", status.text());
+    assert!(status.get("MASTERUPD").is_some());
+    for key in ["MODEL", "SERIALNO", "NOMBATTV", "BATTDATE"] {
+        assert_eq!(status.get(key), master.status().get(key), "{key}");
+    }
+    assert!(daemon.hooks().wait_for_count(4, PATIENCE), "{}", daemon.describe());
+    assert_eq!(daemon.events(), ["powerout", "onbattery", "offbattery", "mainsback"]);
+    // The third argument says that the UPS is not connected to this machine (nis §9.5).
+    assert_eq!(daemon.wait_for_hook("powerout", PATIENCE).text, "powerout rack1 0 1");
+    assert_eq!(daemon.threads(), 1);
+}
+
+fn a_master_killed_on_mains_is_a_loss_and_never_a_shutdown_and_comes_back() {
+    let scratch = Scratch::new();
+    let script = scratch.file("script", "");
+    let port = free_port();
+    let setup = master_setup().with("DEVICE", &script.display().to_string());
+    let first = Daemon::start_in(&setup, Scratch::new(), port);
+    let daemon = Daemon::start(&slave(&at(port)).with("NETTIMEOUT", "1"));
+    online(&daemon);
+    kill(&first);
+    daemon.wait_for_hook("commfailure", PATIENCE);
+    lost(&daemon);
+    // Five checks and NETTIMEOUT are over long before the master returns.
+    let shutdown = daemon.hooks().wait(0, Duration::from_secs(8), |hook| hook.starts_with("remotedown"));
+    assert!(shutdown.is_none(), "{}", daemon.describe());
+    let _second = Daemon::start_in(&setup, Scratch::new(), port);
+    daemon.wait_for_hook("commok", PATIENCE);
+    online(&daemon);
+    assert_eq!(daemon.events(), ["commfailure", "commok"]);
+    assert_eq!(count(&daemon, MASTER_LOST), 0);
+}
+
+fn a_master_killed_on_battery_shuts_the_slave_down_once_after_nettimeout() {
+    let master = master("3 mains off");
+    let daemon = Daemon::start(&slave_of(&master));
+    daemon.wait_for_hook("onbattery", PATIENCE);
+    kill(&master);
+    daemon.wait_for_hook("doshutdown", PATIENCE);
+    assert_eq!(daemon.events(), ["powerout", "onbattery", "commfailure", "remotedown", "doshutdown"]);
+    for line in [MASTER_LOST, "Remote shutdown requested.", "Initiating system shutdown!"] {
+        assert_eq!(count(&daemon, line), 1, "{line}: {}", daemon.describe());
+    }
+    let status = daemon.status();
+    assert!(status.is("STATUS", "SHUTTING DOWN") && status.is("STATFLAG", "0x05860710"), "{}", status.text());
+    assert!(daemon.dir().join("flags/powerfail").exists());
+}
+
+fn a_master_that_is_back_before_nettimeout_shuts_nobody_down() {
+    let scratch = Scratch::new();
+    let script = scratch.file("script", "3 mains off\n30 mains on");
+    let port = free_port();
+    let setup = master_setup().with("DEVICE", &script.display().to_string());
+    let first = Daemon::start_in(&setup, Scratch::new(), port);
+    let daemon = Daemon::start(&slave(&at(port)).with("NETTIMEOUT", "40"));
+    daemon.wait_for_hook("onbattery", PATIENCE);
+    kill(&first);
+    daemon.wait_for_hook("commfailure", PATIENCE);
+    let _second = Daemon::start_in(&setup, Scratch::new(), port);
+    daemon.wait_for_hook("commok", PATIENCE);
+    // The new master starts on mains, then fails again.
+    daemon.wait_for_hook("mainsback", PATIENCE);
+    assert_eq!(
+        daemon.events(),
+        ["powerout", "onbattery", "commfailure", "commok", "offbattery", "mainsback"]
+    );
+}
+
+fn a_master_that_shuts_down_takes_its_slave_with_it_once() {
+    let master = play("3 mains off", master_setup().with("TIMEOUT", "4"));
+    let daemon = Daemon::start(&slave_of(&master));
+    daemon.wait_for_hook("doshutdown", PATIENCE);
+    let hooks = daemon.hooks().since(0).len();
+    // Several answers more that say the same.
+    assert!(daemon.hooks().wait(hooks, Duration::from_secs(4), |_| true).is_none(), "{}", daemon.describe());
+    assert_eq!(daemon.events(), ["powerout", "onbattery", "remotedown", "doshutdown"]);
+    for line in [MASTER_GOES, "Remote shutdown requested.", "Initiating system shutdown!"] {
+        assert_eq!(count(&daemon, line), 1, "{line}: {}", daemon.describe());
+    }
+    assert!(daemon.status().is("STATFLAG", "0x05860610"), "{}", daemon.status().text());
+}
+
+fn a_slave_shuts_down_at_its_own_limit_before_its_master() {
+    let master = master("3 mains off");
+    let daemon = Daemon::start(&slave_of(&master).with("TIMEOUT", "3"));
+    daemon.wait_for_hook("doshutdown", PATIENCE);
+    assert_eq!(daemon.events(), ["powerout", "onbattery", "timeout", "doshutdown"]);
+    assert!(master.status().has("ONBATT"));
+}
+
+fn a_slave_started_before_its_master_learns_everything_when_the_master_comes() {
+    let port = free_port();
+    let daemon = Daemon::start(&slave(&at(port)));
+    let line = daemon.wait_for_hook("commfailure", PATIENCE);
+    assert!(line.text.ends_with(" 1 1"), "before the first contact: {}", line.text);
+    let status = daemon.status();
+    assert!(status.is("STATFLAG", "0x05000100") && status.get("MASTER").is_none(), "{}", status.text());
+    let scratch = Scratch::new();
+    let _master = {
+        let script = scratch.file("script", "");
+        let setup = master_setup().with("DEVICE", &script.display().to_string());
+        Daemon::start_in(&setup, Scratch::new(), port)
+    };
+    let status = online(&daemon);
+    assert!(status.is("UPSNAME", "rack1") && status.get("BCHARGE").is_some(), "{}", status.text());
+    daemon.wait_for_hook("commok", PATIENCE);
+}
+
+fn a_master_is_found_by_name_and_the_second_address_serves_where_the_first_does_not() {
+    let master = master("");
+    let device = format!("127.0.0.1:{}, localhost:{}", free_port(), master.port());
+    let daemon = Daemon::start(&slave(&device));
+    let status = online(&daemon);
+    assert!(status.is("MASTER", &format!("localhost:{}", master.port())), "{}", status.text());
+    assert_eq!(daemon.events(), [""; 0]);
+}
+
+fn a_slave_has_its_own_name_if_one_is_configured() {
+    let master = play_in("2 mains off", master_setup(), Scratch::new());
+    let daemon = Daemon::start(&slave_of(&master).with("UPSNAME", "mine"));
+    let status = online(&daemon);
+    assert!(status.is("UPSNAME", "mine"), "{}", status.text());
+    assert_eq!(daemon.wait_for_hook("powerout", PATIENCE).text, "powerout mine 0 1");
+}
