@@ -110,6 +110,8 @@ fn an_outage_is_announced_by_the_ups_and_ends_with_it() {
     house.daemon.wait_for_hook("offbattery", PATIENCE);
     house.daemon.wait_for_hook("mainsback", PATIENCE);
     house.daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    // The line voltage of the state before does not stay until the next poll.
+    house.daemon.wait_for_status(|status| status.is("LINEV", "230.0 Volts"), PATIENCE);
     assert_eq!(house.daemon.events(), ["powerout", "onbattery", "offbattery", "mainsback"]);
 }
 
@@ -122,6 +124,20 @@ fn a_low_battery_shuts_the_machine_down() {
     house.ups.unit().battery_low();
     house.daemon.wait_for_hook("failing", PATIENCE);
     house.daemon.wait_for_hook("doshutdown", PATIENCE);
+}
+
+#[test]
+fn the_running_daemon_kills_the_power_after_killdelay() {
+    let house = house_with(Generation::Third, |setup| setup.with("KILLDELAY", "1"));
+    ready(&house.daemon);
+    house.ups.unit().fail_mains();
+    house.daemon.wait_for_hook("onbattery", PATIENCE);
+    assert_eq!(house.ups.unit().killed, None);
+    house.ups.unit().battery_low();
+    house.daemon.wait_for_hook("doshutdown", PATIENCE);
+    let killed = support::poll_until(PATIENCE, || house.ups.unit().killed);
+    assert_eq!(killed, Some("S"), "{}", house.daemon.describe());
+    house.daemon.wait_for_output("UPS will power off after 20 seconds ...", PATIENCE);
 }
 
 #[test]
