@@ -194,4 +194,24 @@ if await 10 says "ONLINE SLAVE"; then pass "the slave is on line again"; else fa
 # apcupsd runs hooks side by side, so their lines may change places.
 same "no more than these hooks were run" "$(sort "$work/slave/hooks" | tr '\n' ' ')" "mainsback offbattery onbattery powerout "
 
+echo "--- a mainsd as a slave of an apcupsd that has no UPS"
+master_port=$(free_port)
+conf "$work/apcupsd" "$master_port" apcsmart "$work/no-such-port"
+sed -i 's/^UPSCABLE.*/UPSCABLE smart/' "$work/apcupsd/conf"
+"$debian_daemon" -b -f "$work/apcupsd/conf" -P "$work/apcupsd/pid" >"$work/apcupsd/log" 2>&1 &
+pids+=($!)
+port=$(free_port)
+conf "$work/ours" "$port" net "127.0.0.1:$master_port"
+printf 'SHUTDOWNCMD /bin/true\nSTATEFILE %s/state\nCOMMLOSTDELAY 2\nNETTIMEOUT 3\n' "$work/ours" >>"$work/ours/conf"
+sed -i '/^UPSNAME/d' "$work/ours/conf"
+MAINSD_DRY_RUN=1 "$mainsd" -b -f "$work/ours/conf" -P "$work/ours/pid" >"$work/ours/log" 2>&1 &
+pids+=($!)
+followed() { [ -n "$(value MASTER)" ]; }
+if await 20 followed; then pass "it is asked"; else fail "it is asked" "$(cat "$work/ours/log")"; fi
+same "what it lacks is lost, and it is the master" "$(value STATUS) $(value STATFLAG) $(value MASTER)" \
+    "COMMLOST 0x05000500 127.0.0.1:$master_port"
+hooked() { grep -qx "$1" "$work/ours/hooks"; }
+if await 20 hooked commfailure; then pass "the slave runs commfailure"; else fail "the slave runs commfailure" "$(cat "$work/ours/log")"; fi
+same "and nothing else" "$(tr '\n' ' ' <"$work/ours/hooks")" "commfailure "
+
 [ $failed = 0 ] && echo "all clients are served" || exit 1
