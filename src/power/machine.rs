@@ -71,7 +71,7 @@ pub(super) struct Master {
     seen: bool,
     /// It has been found unreachable; since when it has not answered.
     pub(super) unreachable: Option<Instant>,
-    /// The last that was known when the silence began is an outage.
+    /// The last that was known when the silence began is an outage, and the last reading did not deny it.
     pub(super) on_battery: bool,
 }
 

@@ -36,9 +36,9 @@ impl Machine {
             Comm::Up => {
                 self.comm = Comm::Silent { since: self.now, reason: reason.to_owned() };
                 // Readings from before and after a loss are no agreement.
-                self.candidate = None;
+                let mains = self.candidate.take().is_some_and(|candidate| !candidate.on_battery);
                 self.classify();
-                self.master.on_battery = self.outage().is_some();
+                self.master.on_battery = self.outage().is_some() && !mains;
                 if self.on_battery_since().is_none() {
                     self.low = Streak::NONE;
                     self.emergency = Streak::NONE;

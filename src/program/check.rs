@@ -166,7 +166,11 @@ fn story(out: &mut String, parsed: &Parsed, ways_down: &[String]) {
     tell("", "- the UPS says that its battery is exhausted".to_owned());
     match config.ups_type {
         Some(DriverKind::Net) => {
-            tell("", "- the master shuts down, or is lost while on battery".to_owned());
+            let patience = seconds(config.net_timeout.as_secs());
+            tell(
+                "",
+                format!("- the master shuts down, or is lost while on battery for {patience} (NETTIMEOUT)"),
+            );
         }
         Some(DriverKind::Snmp | DriverKind::Pcnet) => tell("", "- the management card orders it".to_owned()),
         _ => {}

@@ -85,6 +85,18 @@ fn a_master_lost_during_its_self_test_never_shuts_down_for_that() {
 }
 
 #[test]
+fn a_master_lost_after_one_reading_of_mains_never_shuts_down_for_that() {
+    let mut b = slave(|s| s.net_timeout = secs(10.0));
+    b.mains_lost();
+    b.run_to(20.0);
+    b.line_silently(StatusFlags::ONLINE);
+    b.poll(Evidence::Poll);
+    b.lose_master();
+    b.run_to(120.0);
+    assert_eq!(b.count(LOST), 0, "{:?}", b.log);
+}
+
+#[test]
 fn a_master_that_returns_in_time_ends_the_count() {
     let mut b = slave(|s| s.net_timeout = secs(30.0));
     b.mains_lost();
