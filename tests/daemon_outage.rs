@@ -23,6 +23,8 @@ at_once! {
     a_ups_missing_at_start_is_a_state_and_found_when_it_comes,
     an_outage_outlasts_a_restart_of_the_daemon,
     a_stale_powerfail_flag_is_removed_once_mains_is_seen,
+    a_shutdown_that_did_not_happen_is_ordered_again_after_its_grace,
+    with_p_and_no_room_for_the_flag_the_shutdown_still_comes_before_power_off,
     with_t_the_daemon_leaves_when_the_shutdown_is_under_way,
     the_ups_is_told_off_only_after_the_shutdown_is_under_way,
 }
@@ -152,6 +154,25 @@ fn a_stale_powerfail_flag_is_removed_once_mains_is_seen() {
     let daemon = play_in("", setup(), scratch);
     let gone = support::poll_until(PATIENCE, || (!flag.exists()).then_some(()));
     assert!(gone.is_some(), "{}", daemon.describe());
+}
+
+fn a_shutdown_that_did_not_happen_is_ordered_again_after_its_grace() {
+    let daemon = play("1 mains off", setup().with("TIMEOUT", "1").with("SHUTDOWNGRACE", "3"));
+    let (first, one) = daemon.wait_for_hook_from(0, "doshutdown", PATIENCE);
+    let (_, two) = daemon.wait_for_hook_from(first + 1, "doshutdown", PATIENCE);
+    assert!(two.at.duration_since(one.at).as_millis() > 2500, "{}", daemon.describe());
+    daemon.wait_for_output("The system still runs", PATIENCE);
+}
+
+fn with_p_and_no_room_for_the_flag_the_shutdown_still_comes_before_power_off() {
+    let setup = setup().with("TIMEOUT", "1").with("PWRFAILDIR", "/nonexistent").arg("-p");
+    let daemon = play("1 mains off", setup);
+    daemon.wait_for_hook("doshutdown", PATIENCE);
+    daemon.wait_for_output("Attempting to kill the UPS power!", PATIENCE);
+    let output = daemon.output().since(0);
+    let place = |part: &str| output.iter().position(|line| line.text.contains(part));
+    let (started, kill) = (place("System shutdown started by"), place("Attempting to kill the UPS power!"));
+    assert!(started.is_some() && started < kill, "{}", daemon.describe());
 }
 
 fn with_t_the_daemon_leaves_when_the_shutdown_is_under_way() {
