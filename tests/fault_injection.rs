@@ -81,7 +81,12 @@ fn play(seed: u64, complete: bool) -> Option<Outcome> {
         println!("skipped: {} needs {missing}", plan.title());
         return None;
     }
-    Some(plan.play())
+    let title = plan.title();
+    let played = std::panic::catch_unwind(|| plan.play());
+    Some(played.unwrap_or_else(|panic| {
+        eprintln!("=== {title}\nthe test itself has panicked; see above");
+        std::panic::resume_unwind(panic)
+    }))
 }
 
 #[test]
