@@ -105,7 +105,7 @@ impl EventLoop {
             observed = observer.turn(house, now);
             if started.is_some_and(|at| at <= now) {
                 started = None;
-                memory::forget_startup_text();
+                memory::forget_startup_pages();
             }
         }
     }
