@@ -19,7 +19,7 @@ Reads a configuration file as the daemon would, and tells what it means and what
 Changes nothing, needs no rights, and does not look for a UPS.
 
   -f, --config-file FILE   the file; otherwise /etc/apcupsd/apcupsd.conf
-      --explain DIRECTIVE  what this directive does, instead
+      --explain DIRECTIVE  what this directive accepts, instead
   -h, --help               this text
 
 Exit status: 0 the daemon starts with this file, perhaps with warnings; 1 it does not; 2 the file
@@ -292,12 +292,7 @@ fn explanation(directive: &Directive) -> String {
     let default = if directive.default.is_empty() { directive.blank } else { directive.default };
     let _ = writeln!(out, "  default   {default}");
     let _ = writeln!(out, "  example   {} {}", directive.name, directive.example);
-    for text in [directive.doc, directive.why, directive.compat] {
-        for paragraph in text.split("\n\n").filter(|p| !p.is_empty()) {
-            out.push('\n');
-            wrap(&mut out, &paragraph.replace('`', ""), 0);
-        }
-    }
+    out.push_str("\nmainsd.conf(5) tells what it does, and why.\n");
     out
 }
 

@@ -1,6 +1,6 @@
 //! The UPS and how it is reached, folders, ShareUPS. Source: config §3 "General", "Paths", "ShareUPS".
 
-use super::{BASE, Below, DAY, Directive, Kind, Reload, duration, seconds, whole_seconds, word};
+use super::{BASE, Below, DAY, Directive, Kind, Reload, duration, said, seconds, whole_seconds, word};
 use crate::config::words::{Cable, DriverKind, UpsClass, UpsMode};
 
 pub(super) const UPS: &[Directive] = &[
@@ -9,16 +9,20 @@ pub(super) const UPS: &[Directive] = &[
         kind: word!(DriverKind, ups_type, optional, old_type),
         shipped: Some("usb"),
         reload: Reload::Restart,
-        doc: "How the UPS is reached. The one directive that must be there.\n\n\
+        doc: said(
+            "How the UPS is reached. The one directive that must be there.\n\n\
               `usb`: any UPS on USB that presents itself as a HID power device, of APC or another maker. \
               `apcsmart`: an APC Smart-UPS on a serial port. `dumb`: a UPS that only switches modem lines. \
               `net`: another machine that runs mainsd or apcupsd and serves port 3551. \
               `snmp`: a management card. `pcnet`: a management card with PowerChute Network Shutdown. \
               `modbus`: a newer APC Smart-UPS, serial or USB. `test`: a simulated UPS, for trials, see mainsd-simulated(7); the shutdown at its end is \
               real.",
-        why: "There is no default: guessing would watch the wrong thing.",
-        compat: "Names of releases before 3.14 (`smartups`, `backups`, `linux-usb`, `netsnmp`, ...) are errors, as they \
+        ),
+        why: said("There is no default: guessing would watch the wrong thing."),
+        compat: said(
+            "Names of releases before 3.14 (`smartups`, `backups`, `linux-usb`, `netsnmp`, ...) are errors, as they \
                  are in apcupsd; the message says which name took their place.",
+        ),
         example: "usb",
         ..BASE
     },
@@ -27,11 +31,13 @@ pub(super) const UPS: &[Directive] = &[
         kind: word!(Cable, ups_cable, optional, old_cable),
         shipped: Some("usb"),
         reload: Reload::Restart,
-        doc: "The cable between UPS and machine. Only `dumb` and `modbus` look at it: every other UPSTYPE implies its \
+        doc: said(
+            "The cable between UPS and machine. Only `dumb` and `modbus` look at it: every other UPSTYPE implies its \
               cable, whatever is said here, and status shows the implied one.\n\n\
               For `dumb` it must be a cable of modem lines (or absent), for `modbus` one that is not.",
-        why: "Not set: most types imply it.",
-        compat: "",
+        ),
+        why: said("Not set: most types imply it."),
+        compat: said(""),
         example: "usb",
         ..BASE
     },
@@ -41,15 +47,19 @@ pub(super) const UPS: &[Directive] = &[
         shipped: Some(""),
         reload: Reload::Restart,
         blank: "(automatic)",
-        doc: "Where the UPS is; the form depends on UPSTYPE.\n\n\
+        doc: said(
+            "Where the UPS is; the form depends on UPSTYPE.\n\n\
               `usb`: blank for the first UPS found, or its serial number, or its bus port path (`1-1.4`) where two are \
               attached. `apcsmart`, `dumb`: the serial port, `/dev/ttyS0`. `net`: `host` or `host:port`, the port being \
               NISPORT if not said, an IPv6 address with a port in brackets; several, with blanks between, are tried in turn. `snmp`: `host:port:vendor:community`, all but the host optional; vendor is `APC`, `RFC` \
               or `MGE`, with `_NOTRAP` added if no traps are wanted. `pcnet`: blank, or `ip:user:passphrase:port`, the \
               port optional. `modbus`: the serial port, or with a USB cable blank or a serial number. `test`: blank, or the path of a script.",
-        why: "Blank finds a USB UPS by itself, also after it has come back under another number.",
-        compat: "With UPSTYPE `usb` a path, such as the `/dev/ttyS0` of the file that Debian ships, means automatic \
+        ),
+        why: said("Blank finds a USB UPS by itself, also after it has come back under another number."),
+        compat: said(
+            "With UPSTYPE `usb` a path, such as the `/dev/ttyS0` of the file that Debian ships, means automatic \
                  detection and costs a warning; apcupsd would open it and fail. Not cut at 255 bytes.",
+        ),
         example: "4B1234P56789",
         ..BASE
     },
@@ -57,10 +67,12 @@ pub(super) const UPS: &[Directive] = &[
         name: "UPSNAME",
         kind: Kind::Text { what: "name", max: 99, get: |c| &c.ups_name, put: |c, v| c.ups_name = v },
         blank: "(the name stored in the UPS, else that of this machine)",
-        doc: "A name for the UPS in status, in messages and as second argument of the hooks. Blanks are fine. Blank: the \
+        doc: said(
+            "A name for the UPS in status, in messages and as second argument of the hooks. Blanks are fine. Blank: the \
               name that is stored in the UPS, else the name of this machine.",
-        why: "Not set: the UPS or the machine has a name already.",
-        compat: "Any length up to 99 bytes is shown; only the name stored in a UPS is limited to 8.",
+        ),
+        why: said("Not set: the UPS or the machine has a name already."),
+        compat: said("Any length up to 99 bytes is shown; only the name stored in a UPS is limited to 8."),
         example: "Rack 3 left",
         ..BASE
     },
@@ -75,11 +87,13 @@ pub(super) const UPS: &[Directive] = &[
             |c, n| c.poll_time = duration(n),
         ),
         default: "60",
-        doc: "How often the UPS is asked while all is well. A UPS that reports by itself (USB, serial smart) is heard at \
+        doc: said(
+            "How often the UPS is asked while all is well. A UPS that reports by itself (USB, serial smart) is heard at \
               once whatever this says; one that does not (`net`, and USB models without interrupt reports) is seen to fail \
               up to this many seconds late. During an outage it is asked every second.",
-        why: "60 costs nothing; take less for UPSes that only answer when asked.",
-        compat: "NETTIME is another name for it, as in apcupsd. 0 and negative numbers are taken as 1.",
+        ),
+        why: said("60 costs nothing; take less for UPSes that only answer when asked."),
+        compat: said("NETTIME is another name for it, as in apcupsd. 0 and negative numbers are taken as 1."),
         example: "10",
         ..BASE
     },
@@ -90,9 +104,11 @@ pub(super) const FOLDERS: &[Directive] = &[
         name: "SCRIPTDIR",
         kind: Kind::Folder { get: |c| &c.script_dir, put: |c, v| c.script_dir = v },
         default: "/etc/apcupsd",
-        doc: "The folder of `apccontrol`, which is run at each event. If it is missing or cannot be run, events are still \
+        doc: said(
+            "The folder of `apccontrol`, which is run at each event. If it is missing or cannot be run, events are still \
               logged and the shutdown is still carried out, by SHUTDOWNCMD or its default.",
-        why: "Where apcupsd has it, so that existing hooks go on working.",
+        ),
+        why: said("Where apcupsd has it, so that existing hooks go on working."),
         example: "/etc/mainsd",
         ..BASE
     },
@@ -100,11 +116,15 @@ pub(super) const FOLDERS: &[Directive] = &[
         name: "PWRFAILDIR",
         kind: Kind::Folder { get: |c| &c.powerfail_dir, put: |c, v| c.powerfail_dir = v },
         default: "/etc/apcupsd",
-        doc: "The folder of the flag file `powerfail`, which tells the last step of a system shutdown that the UPS is to cut \
+        doc: said(
+            "The folder of the flag file `powerfail`, which tells the last step of a system shutdown that the UPS is to cut \
               its power. It must be on a file system that is still mounted then, so `/run` will do and `/home` will not.",
-        why: "Where the shutdown scripts of apcupsd look for it.",
-        compat: "apcupsd leaves a stale flag for ever, so that a later ordinary reboot cuts the power; mainsd removes it \
+        ),
+        why: said("Where the shutdown scripts of apcupsd look for it."),
+        compat: said(
+            "apcupsd leaves a stale flag for ever, so that a later ordinary reboot cuts the power; mainsd removes it \
                  when it starts on mains.",
+        ),
         example: "/run",
         ..BASE
     },
@@ -112,9 +132,11 @@ pub(super) const FOLDERS: &[Directive] = &[
         name: "NOLOGINDIR",
         kind: Kind::Folder { get: |c| &c.nologin_dir, put: |c, v| c.nologin_dir = v },
         default: "/etc",
-        doc: "The folder of the file `nologin`, which keeps users from logging in while NOLOGON says so.",
-        why: "Where login and PAM look for it.",
-        compat: "Only a file that mainsd has written itself is removed again.",
+        doc: said(
+            "The folder of the file `nologin`, which keeps users from logging in while NOLOGON says so.",
+        ),
+        why: said("Where login and PAM look for it."),
+        compat: said("Only a file that mainsd has written itself is removed again."),
         example: "/run",
         ..BASE
     },
@@ -123,9 +145,11 @@ pub(super) const FOLDERS: &[Directive] = &[
         kind: Kind::Folder { get: |c| &c.lock_dir, put: |c, v| c.lock_dir = v },
         default: "/var/lock",
         reload: Reload::Restart,
-        doc: "The folder (not file, despite its name) of the lock on the UPS's port, which keeps two programs from using it at \
+        doc: said(
+            "The folder (not file, despite its name) of the lock on the UPS's port, which keeps two programs from using it at \
               once. Not used by `net`, `snmp`, `pcnet` and `test`.",
-        why: "Where other programs that use serial ports look for it.",
+        ),
+        why: said("Where other programs that use serial ports look for it."),
         example: "/run/lock",
         ..BASE
     },
@@ -135,19 +159,23 @@ pub(super) const SHARE: &[Directive] = &[
     Directive {
         name: "UPSCLASS",
         kind: word!(UpsClass, ups_class, optional),
-        doc: "The part this machine plays on a UPS that several machines share through a ShareUPS card: `sharemaster` waits \
+        doc: said(
+            "The part this machine plays on a UPS that several machines share through a ShareUPS card: `sharemaster` waits \
               30 seconds before it tells the UPS to cut the power, `shareslave` never tells it. `standalone` otherwise.",
-        why: "Not set: the line UPSMODE of status stays empty, as apcupsd has it.",
-        compat: "",
+        ),
+        why: said("Not set: the line UPSMODE of status stays empty, as apcupsd has it."),
+        compat: said(""),
         example: "standalone",
         ..BASE
     },
     Directive {
         name: "UPSMODE",
         kind: word!(UpsMode, ups_mode, optional),
-        doc: "`share` for a UPS with a ShareUPS card, `disable` otherwise. It only decides whether status has the line SHARE.",
-        why: "Not set: status has an empty line SHARE, as apcupsd has it; `disable` removes it.",
-        compat: "",
+        doc: said(
+            "`share` for a UPS with a ShareUPS card, `disable` otherwise. It only decides whether status has the line SHARE.",
+        ),
+        why: said("Not set: status has an empty line SHARE, as apcupsd has it; `disable` removes it."),
+        compat: said(""),
         example: "disable",
         ..BASE
     },

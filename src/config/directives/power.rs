@@ -2,7 +2,7 @@
 //! they are directives of mainsd alone.
 
 use super::{
-    BASE, Below, DAY, Directive, Kind, Reload, Unit, YEAR, duration, narrow, seconds, whole_seconds,
+    BASE, Below, DAY, Directive, Kind, Reload, Unit, YEAR, duration, narrow, said, seconds, whole_seconds,
 };
 use crate::config::words::{no_logon, no_logon_word, no_logon_words};
 
@@ -17,10 +17,12 @@ pub(super) const POWER: &[Directive] = &[
             |c, n| c.on_battery_delay = duration(n),
         ),
         default: "6",
-        doc: "How long the mains must be away before users are told (event `onbattery`). It delays no shutdown limit except \
+        doc: said(
+            "How long the mains must be away before users are told (event `onbattery`). It delays no shutdown limit except \
               that TIMEOUT counts from here. The event `powerout` comes at once.",
-        why: "Most failures are over within 6 seconds and are nobody's business.",
-        compat: "Negative numbers are taken as 0.",
+        ),
+        why: said("Most failures are over within 6 seconds and are nobody's business."),
+        compat: said("Negative numbers are taken as 0."),
         example: "10",
         ..BASE
     },
@@ -35,12 +37,16 @@ pub(super) const POWER: &[Directive] = &[
             put: |c, n| c.battery_level = narrow(n),
         },
         default: "10",
-        doc: "On battery, the machine is shut down once the charge has been this low, or lower, for 5 seconds. BATTERYLEVEL, \
+        doc: said(
+            "On battery, the machine is shut down once the charge has been this low, or lower, for 5 seconds. BATTERYLEVEL, \
               MINUTES and TIMEOUT stand side by side: the first that is reached shuts down. Independent of them, the \
               machine is always shut down when the UPS itself says that its battery is exhausted.",
-        why: "10 leaves a tired battery something in reserve.",
-        compat: "The file that apcupsd ships sets 5, its manual page calls 5 the default; a file without the line gets 10 \
+        ),
+        why: said("10 leaves a tired battery something in reserve."),
+        compat: said(
+            "The file that apcupsd ships sets 5, its manual page calls 5 the default; a file without the line gets 10 \
                  from both programs. Above 100, which would shut down at every outage, is an error.",
+        ),
         example: "20",
         ..BASE
     },
@@ -55,11 +61,15 @@ pub(super) const POWER: &[Directive] = &[
             put: |c, n| c.minutes = narrow(n),
         },
         default: "5",
-        doc: "On battery, the machine is shut down once the runtime that the UPS expects has been this short, or shorter, for \
+        doc: said(
+            "On battery, the machine is shut down once the runtime that the UPS expects has been this short, or shorter, for \
               5 seconds. Choose more than your machine takes to shut down.",
-        why: "A machine with databases or virtual machines wants minutes to stop.",
-        compat: "The file that apcupsd ships sets 3, its manual page calls 3 the default; a file without the line gets 5 \
+        ),
+        why: said("A machine with databases or virtual machines wants minutes to stop."),
+        compat: said(
+            "The file that apcupsd ships sets 3, its manual page calls 3 the default; a file without the line gets 5 \
                  from both programs.",
+        ),
         example: "8",
         ..BASE
     },
@@ -75,10 +85,12 @@ pub(super) const POWER: &[Directive] = &[
         },
         default: "0",
         zero: "off",
-        doc: "On battery, the machine is shut down this many seconds after the event `onbattery`, so ONBATTERYDELAY comes on \
+        doc: said(
+            "On battery, the machine is shut down this many seconds after the event `onbattery`, so ONBATTERYDELAY comes on \
               top. 0: no limit in time. The only limit that works with a UPS that knows neither charge nor runtime.",
-        why: "0: a UPS that knows its battery should be asked, not timed.",
-        compat: "Timed with a clock that no change of the date can move.",
+        ),
+        why: said("0: a UPS that knows its battery should be asked, not timed."),
+        compat: said("Timed with a clock that no change of the date can move."),
         example: "600",
         ..BASE
     },
@@ -87,11 +99,13 @@ pub(super) const POWER: &[Directive] = &[
         kind: seconds(0, YEAR, Below::Smallest, |c| c.kill_delay.into(), |c, n| c.kill_delay = narrow(n)),
         default: "0",
         zero: "off",
-        doc: "How long after the start of the shutdown the running daemon tells the UPS to cut its power, if the mains are \
+        doc: said(
+            "How long after the start of the shutdown the running daemon tells the UPS to cut its power, if the mains are \
               still away. 0: not at all, the last step of the system shutdown does it (see `mainsd --killpower`). For systems \
               whose shutdown cannot run a command at its end. Choose far more than a shutdown takes.",
-        why: "0: cutting the power of a machine that is still writing is the worst of all ends.",
-        compat: "A negative number is taken as 0; apcupsd would cut the power at once.",
+        ),
+        why: said("0: cutting the power of a machine that is still writing is the worst of all ends."),
+        compat: said("A negative number is taken as 0; apcupsd would cut the power at once."),
         example: "300",
         ..BASE
     },
@@ -111,11 +125,15 @@ pub(super) const POWER: &[Directive] = &[
         },
         default: "always",
         shipped: Some("disable"),
-        doc: "When users are kept from logging in during an outage: `disable` never; `timeout` after nine tenths of TIMEOUT; \
+        doc: said(
+            "When users are kept from logging in during an outage: `disable` never; `timeout` after nine tenths of TIMEOUT; \
               `percent` and `minutes` one tenth before BATTERYLEVEL and MINUTES are reached; `always` as soon as the outage \
               begins. Administrators can still log in as root, where the system allows it.",
-        why: "As in apcupsd; but `disable` is better, because the person who comes to help must get in.",
-        compat: "",
+        ),
+        why: said(
+            "As in apcupsd; but `disable` is better, because the person who comes to help must get in.",
+        ),
+        compat: said(""),
         example: "disable",
         ..BASE
     },
@@ -123,10 +141,14 @@ pub(super) const POWER: &[Directive] = &[
         name: "ANNOY",
         kind: seconds(0, YEAR, Below::Smallest, |c| whole_seconds(c.annoy), |c, n| c.annoy = duration(n)),
         default: "300",
-        doc: "How often users are asked to log off (event `annoyme`) while logins are prohibited by NOLOGON.",
-        why: "Often enough to be heard, rare enough to be borne.",
-        compat: "0 means at every reading of the UPS, not never: to have no such messages, set NOLOGON to `disable`. \
+        doc: said(
+            "How often users are asked to log off (event `annoyme`) while logins are prohibited by NOLOGON.",
+        ),
+        why: said("Often enough to be heard, rare enough to be borne."),
+        compat: said(
+            "0 means at every reading of the UPS, not never: to have no such messages, set NOLOGON to `disable`. \
                  Negative numbers are taken as 0.",
+        ),
         example: "120",
         ..BASE
     },
@@ -140,10 +162,12 @@ pub(super) const POWER: &[Directive] = &[
             |c, n| c.annoy_delay = duration(n),
         ),
         default: "60",
-        doc: "How long after the event `onbattery` users are first asked to log off. If ANNOY is not smaller, this is taken \
+        doc: said(
+            "How long after the event `onbattery` users are first asked to log off. If ANNOY is not smaller, this is taken \
               as 0 and ANNOY alone counts; with both at their default that is so.",
-        why: "As apcupsd has it.",
-        compat: "",
+        ),
+        why: said("As apcupsd has it."),
+        compat: said(""),
         example: "60",
         ..BASE
     },
@@ -158,10 +182,14 @@ pub(super) const POWER: &[Directive] = &[
             put: |c, n| c.confirm_polls = u32::try_from(n).unwrap_or(1),
         },
         default: "2",
-        doc: "How many readings in a row must agree before mainsd believes that the mains have failed or come back, that the \
+        doc: said(
+            "How many readings in a row must agree before mainsd believes that the mains have failed or come back, that the \
               battery is low, or that a limit is reached. They are taken a second apart or faster.",
-        why: "2: one wrong sample never shuts a machine down, and a real outage is still announced within 3 seconds.",
-        compat: "New. apcupsd believes each single reading.",
+        ),
+        why: said(
+            "2: one wrong sample never shuts a machine down, and a real outage is still announced within 3 seconds.",
+        ),
+        compat: said("New. apcupsd believes each single reading."),
         example: "3",
         ..BASE
     },
@@ -175,10 +203,14 @@ pub(super) const POWER: &[Directive] = &[
             |c, n| c.comm_lost_delay = duration(n),
         ),
         default: "10",
-        doc: "How long the UPS may be silent before the event `commfailure`. On battery, the limits go on counting while it is \
+        doc: said(
+            "How long the UPS may be silent before the event `commfailure`. On battery, the limits go on counting while it is \
               silent, and shut the machine down.",
-        why: "10 rides out a re-plugged cable or a device that resets its USB port.",
-        compat: "New. In apcupsd each driver has a time of its own, from none to 55 seconds, and no limit counts meanwhile.",
+        ),
+        why: said("10 rides out a re-plugged cable or a device that resets its USB port."),
+        compat: said(
+            "New. In apcupsd each driver has a time of its own, from none to 55 seconds, and no limit counts meanwhile.",
+        ),
         example: "30",
         ..BASE
     },
@@ -192,12 +224,14 @@ pub(super) const POWER: &[Directive] = &[
             |c, n| c.net_timeout = duration(n),
         ),
         default: "10",
-        doc: "Only UPSTYPE `net`: on battery, how long the master may be unreachable before this machine is shut down (event \
+        doc: said(
+            "Only UPSTYPE `net`: on battery, how long the master may be unreachable before this machine is shut down (event \
               `remotedown`). At least five checks must have failed. BATTERYLEVEL, MINUTES and TIMEOUT go on counting \
               from the last values and may be due before. A master that is lost while on mains never shuts this machine \
               down.",
-        why: "10: five checks, 2 seconds apart, as in apcupsd.",
-        compat: "New. apcupsd counts five failed checks and has no time.",
+        ),
+        why: said("10: five checks, 2 seconds apart, as in apcupsd."),
+        compat: said("New. apcupsd counts five failed checks and has no time."),
         example: "60",
         ..BASE
     },
@@ -208,10 +242,14 @@ pub(super) const SHUTDOWN: &[Directive] = &[
         name: "SHUTDOWNCMD",
         kind: Kind::Command { get: |c| &c.shutdown_cmd, put: |c, v| c.shutdown_cmd = v },
         blank: "(the first that exists of systemctl, shutdown, poweroff, halt)",
-        doc: "What shuts the machine down if `apccontrol` cannot: because it is missing, cannot be run, fails or takes too \
+        doc: said(
+            "What shuts the machine down if `apccontrol` cannot: because it is missing, cannot be run, fails or takes too \
               long. Blank: the first that exists of `systemctl poweroff`, `shutdown -h now`, `poweroff` and `halt`.",
-        why: "Not set: every system has one of these.",
-        compat: "New. apcupsd only logs that `apccontrol` could not be run, and the machine stays up until its power goes.",
+        ),
+        why: said("Not set: every system has one of these."),
+        compat: said(
+            "New. apcupsd only logs that `apccontrol` could not be run, and the machine stays up until its power goes.",
+        ),
         example: "/sbin/shutdown -h +0",
         ..BASE
     },
@@ -225,10 +263,12 @@ pub(super) const SHUTDOWN: &[Directive] = &[
             |c, n| c.shutdown_grace = duration(n),
         ),
         default: "300",
-        doc: "If the machine is still up and on battery this long after a shutdown that seemed to succeed, it is shut down \
+        doc: said(
+            "If the machine is still up and on battery this long after a shutdown that seemed to succeed, it is shut down \
               again. Choose more than your machine takes to shut down.",
-        why: "300 is longer than most shutdowns, shorter than most batteries last at their limit.",
-        compat: "New. apcupsd tries once.",
+        ),
+        why: said("300 is longer than most shutdowns, shorter than most batteries last at their limit."),
+        compat: said("New. apcupsd tries once."),
         example: "600",
         ..BASE
     },
@@ -242,10 +282,12 @@ pub(super) const SHUTDOWN: &[Directive] = &[
             |c, n| c.hook_timeout = duration(n),
         ),
         default: "60",
-        doc: "How long a hook may run. Then it and all it has started are ended, and the log says so. Hooks run one after \
+        doc: said(
+            "How long a hook may run. Then it and all it has started are ended, and the log says so. Hooks run one after \
               the other; none of them delays a shutdown by more than 10 seconds.",
-        why: "60 is enough for a mail over a slow line.",
-        compat: "New. apcupsd lets hooks run for ever, and several at once.",
+        ),
+        why: said("60 is enough for a mail over a slow line."),
+        compat: said("New. apcupsd lets hooks run for ever, and several at once."),
         example: "120",
         ..BASE
     },
@@ -255,11 +297,13 @@ pub(super) const SHUTDOWN: &[Directive] = &[
         default: "/run/mainsd.state",
         blank: "(none)",
         reload: Reload::Restart,
-        doc: "Where the running outage and the counters are kept, so that TIMEOUT goes on counting when the daemon is \
+        doc: said(
+            "Where the running outage and the counters are kept, so that TIMEOUT goes on counting when the daemon is \
               restarted. Written only when something changes, ignored after a reboot. Blank: not kept. Two daemons on one \
               machine need two files.",
-        why: "/run is empty after a boot, which is just right.",
-        compat: "New. apcupsd begins to count anew.",
+        ),
+        why: said("/run is empty after a boot, which is just right."),
+        compat: said("New. apcupsd begins to count anew."),
         example: "/run/mainsd-rack3.state",
         ..BASE
     },

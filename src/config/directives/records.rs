@@ -1,6 +1,6 @@
 //! Events file, status file, syslog. Source: config §3 "NIS, events, logging", §8.
 
-use super::{BASE, Below, DAY, Directive, Kind, Unit, YEAR, duration, seconds, whole_seconds};
+use super::{BASE, Below, DAY, Directive, Kind, Unit, YEAR, duration, said, seconds, whole_seconds};
 use crate::config::words::Facility;
 
 pub(super) const RECORDS: &[Directive] = &[
@@ -9,10 +9,14 @@ pub(super) const RECORDS: &[Directive] = &[
         kind: Kind::File { get: |c| &c.events_file, put: |c, v| c.events_file = v },
         shipped: Some("/var/log/apcupsd.events"),
         blank: "(none)",
-        doc: "The file that each event is added to, one a line with its time. Clients that ask for events get its last lines. \
+        doc: said(
+            "The file that each event is added to, one a line with its time. Clients that ask for events get its last lines. \
               Blank: none.",
-        why: "As in apcupsd; but it is the first thing to read after an outage, and what `mainsd events` shows.",
-        compat: "",
+        ),
+        why: said(
+            "As in apcupsd; but it is the first thing to read after an outage, and what `mainsd events` shows.",
+        ),
+        compat: said(""),
         example: "/var/log/apcupsd.events",
         ..BASE
     },
@@ -28,10 +32,12 @@ pub(super) const RECORDS: &[Directive] = &[
         },
         default: "10",
         zero: "unlimited",
-        doc: "When the events file has grown beyond this, its oldest lines are removed until four fifths of it are left. 0: it \
+        doc: said(
+            "When the events file has grown beyond this, its oldest lines are removed until four fifths of it are left. 0: it \
               grows for ever.",
-        why: "10 KiB hold some 150 events: years, in most places.",
-        compat: "Negative numbers are taken as 0.",
+        ),
+        why: said("10 KiB hold some 150 events: years, in most places."),
+        compat: said("Negative numbers are taken as 0."),
         example: "100",
         ..BASE
     },
@@ -50,9 +56,9 @@ pub(super) const RECORDS: &[Directive] = &[
             hint: |_| None,
         },
         default: "daemon",
-        doc: "The syslog facility of all that mainsd logs.",
-        why: "It is a daemon.",
-        compat: "",
+        doc: said("The syslog facility of all that mainsd logs."),
+        why: said("It is a daemon."),
+        compat: said(""),
         example: "local0",
         ..BASE
     },
@@ -67,10 +73,12 @@ pub(super) const RECORDS: &[Directive] = &[
         ),
         default: "0",
         zero: "off",
-        doc: "How often STATFILE is written. 0: never; a file left from earlier is then removed at the start. While it is not \
+        doc: said(
+            "How often STATFILE is written. 0: never; a file left from earlier is then removed at the start. While it is not \
               0, the UPS is asked at least this often.",
-        why: "0: asking port 3551 is fresher and costs no disk.",
-        compat: "Negative numbers are taken as 0.",
+        ),
+        why: said("0: asking port 3551 is fresher and costs no disk."),
+        compat: said("Negative numbers are taken as 0."),
         example: "60",
         ..BASE
     },
@@ -78,9 +86,13 @@ pub(super) const RECORDS: &[Directive] = &[
         name: "STATFILE",
         kind: Kind::File { get: |c| &c.stat_file, put: |c, v| c.stat_file = v },
         blank: "(none)",
-        doc: "The file that the status is written to every STATTIME seconds, in the words of `mainsd status`. Blank: none.",
-        why: "Not set: needs STATTIME to be of use.",
-        compat: "Replaced as a whole, so that a reader never sees half of it; apcupsd leaves the end of a longer one behind.",
+        doc: said(
+            "The file that the status is written to every STATTIME seconds, in the words of `mainsd status`. Blank: none.",
+        ),
+        why: said("Not set: needs STATTIME to be of use."),
+        compat: said(
+            "Replaced as a whole, so that a reader never sees half of it; apcupsd leaves the end of a longer one behind.",
+        ),
         example: "/var/log/apcupsd.status",
         ..BASE
     },
@@ -88,9 +100,9 @@ pub(super) const RECORDS: &[Directive] = &[
         name: "LOGSTATS",
         kind: Kind::Switch { get: |c| c.log_stats, put: |c, v| c.log_stats = v },
         default: "off",
-        doc: "Whether each line of the status is also logged, every STATTIME seconds.",
-        why: "Off: it fills the log, and the events file with it.",
-        compat: "",
+        doc: said("Whether each line of the status is also logged, every STATTIME seconds."),
+        why: said("Off: it fills the log, and the events file with it."),
+        compat: said(""),
         example: "off",
         ..BASE
     },
@@ -105,10 +117,12 @@ pub(super) const RECORDS: &[Directive] = &[
         ),
         default: "0",
         zero: "off",
-        doc: "How often one line of comma-separated measured values is logged, at priority info. 0: never. While it is not 0, \
+        doc: said(
+            "How often one line of comma-separated measured values is logged, at priority info. 0: never. While it is not 0, \
               the UPS is asked at least this often.",
-        why: "0: graphs are better drawn by a client of port 3551.",
-        compat: "Negative numbers are taken as 0.",
+        ),
+        why: said("0: graphs are better drawn by a client of port 3551."),
+        compat: said("Negative numbers are taken as 0."),
         example: "300",
         ..BASE
     },

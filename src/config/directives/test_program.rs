@@ -1,6 +1,6 @@
 //! Settings that a Smart-UPS keeps itself; only the test program writes them. Source: config §3 "EEPROM-only".
 
-use super::{BASE, Below, Directive, Kind, Reload, Unit, narrow};
+use super::{BASE, Below, Directive, Kind, Reload, Unit, narrow, said};
 
 /// A number that is sent in a fixed count of digits.
 macro_rules! stored {
@@ -18,7 +18,7 @@ macro_rules! stored {
             default: "-1",
             reload: Reload::Unused,
             doc: $doc,
-            why: "-1: left as it is in the UPS.",
+            why: said("-1: left as it is in the UPS."),
             example: $example,
             ..BASE
         }
@@ -38,7 +38,7 @@ macro_rules! stored_word {
             },
             reload: Reload::Unused,
             doc: $doc,
-            why: "Not set: left as it is in the UPS.",
+            why: said("Not set: left as it is in the UPS."),
             example: $example,
             ..BASE
         }
