@@ -203,7 +203,16 @@ impl Bench {
         bench.open();
         bench.run(Duration::from_secs(10));
         assert!(bench.identity().is_some(), "{}: did not attach: {:?}", device.file, bench.events);
+        bench.push_all();
+        bench.run(Duration::from_secs(10));
         bench
+    }
+
+    /// Pushes every report as it is, as most units do now and then: they tell their line state by themselves.
+    pub fn push_all(&mut self) {
+        for (_, report) in self.ups.reports.clone().into_iter().filter(|((kind, _), _)| *kind == 3) {
+            self.interrupt(&report);
+        }
     }
 
     pub fn open(&mut self) {

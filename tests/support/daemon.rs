@@ -241,7 +241,10 @@ impl Daemon {
         let deadline = sent + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                return End { status, took: sent.elapsed(), output: self.output.text() };
+                let took = sent.elapsed();
+                // What it wrote last is still on its way through the pipe; a hook that hangs holds the pipe open.
+                self.output.wait_for_end(Duration::from_secs(2));
+                return End { status, took, output: self.output.text() };
             }
             assert!(Instant::now() < deadline, "still running after {PATIENCE:?}; {}", self.describe());
             std::thread::sleep(Duration::from_millis(1));

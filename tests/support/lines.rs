@@ -1,6 +1,7 @@
 //! Lines that another process writes, each with the moment it came, and a way to wait for one.
 
 use std::io::{BufRead, BufReader, Read};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ pub struct Line {
 #[derive(Clone, Debug, Default)]
 pub struct Lines {
     shared: Arc<(Mutex<Vec<Line>>, Condvar)>,
+    ended: Arc<AtomicBool>,
 }
 
 impl Lines {
@@ -31,6 +33,7 @@ impl Lines {
                 writer.push(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned());
                 bytes.clear();
             }
+            writer.ended.store(true, Ordering::Release);
         });
         lines
     }
@@ -40,6 +43,11 @@ impl Lines {
         let (lines, changed) = &*self.shared;
         lines.lock().unwrap().push(Line { at: Instant::now(), text });
         changed.notify_all();
+    }
+
+    /// Waits until the source has ended; whoever inherited it may hold it open beyond `patience`.
+    pub fn wait_for_end(&self, patience: Duration) {
+        super::poll_until(patience, || self.ended.load(Ordering::Acquire).then_some(()));
     }
 
     /// How many lines there are: the place to wait from.

@@ -89,8 +89,9 @@ pub(super) const UPS: &[Directive] = &[
         default: "60",
         doc: said(
             "How often the UPS is asked while all is well. A UPS that reports by itself (USB, serial smart) is heard at \
-              once whatever this says; one that does not (`net`, and USB models without interrupt reports) is seen to fail \
-              up to this many seconds late. During an outage it is asked every second.",
+              once whatever this says; a USB model that has not done so yet has its line state looked at every 1.5 \
+              seconds. A master (`net`) is seen to fail up to this many seconds late. During an outage the UPS is asked \
+              every second.",
         ),
         why: said("60 costs nothing; take less for UPSes that only answer when asked."),
         compat: said("NETTIME is another name for it, as in apcupsd. 0 and negative numbers are taken as 1."),

@@ -24,6 +24,9 @@ use crate::wire::hid::{DescriptorError, Field, ReportDescriptor, ReportKind, is_
 const SOON: Duration = Duration::from_secs(1);
 /// At fast pace the values that move slowly are read as often as this; a hint about an alarm brings a poll no sooner.
 const SLOW: Duration = Duration::from_secs(5);
+/// Longest time between two looks at the line state of a UPS that has not told it by itself so far: with the look that
+/// confirms it, an outage is announced within 3 s.
+const UNTOLD: Duration = Duration::from_millis(1500);
 /// A hint about a value brings a poll no sooner.
 const VALUE_HINT: Duration = Duration::from_secs(20);
 /// Pauses between looks while the reads do not confirm the hint: the feature report may lag behind, but noise must not
@@ -151,7 +154,10 @@ pub(super) struct Session {
     phase: Phase,
     asked: Option<Asked>,
     attached: bool,
-    interval: Duration,
+    pace: Pace,
+    poll_time: Duration,
+    /// The UPS has told its line state by itself: it will tell of a change, too.
+    tells_line: bool,
     next_poll: Instant,
     polled_at: Option<Instant>,
     read_all_at: Option<Instant>,
@@ -183,7 +189,9 @@ impl Session {
             phase: Phase::Descriptor { tries: 0, not_before: now },
             asked: None,
             attached: false,
-            interval: interval(pace, poll_time),
+            pace,
+            poll_time,
+            tells_line: false,
             next_poll: now,
             polled_at: None,
             read_all_at: None,
@@ -233,11 +241,20 @@ impl Session {
     }
 
     pub(super) fn set_pace(&mut self, pace: Pace, poll_time: Duration, now: Instant) {
-        self.interval = interval(pace, poll_time);
-        let due = self.polled_at.map_or(now, |at| at + self.interval);
+        (self.pace, self.poll_time) = (pace, poll_time);
+        let due = self.polled_at.map_or(now, |at| at + self.interval());
         // What waits for its second read does not wait longer.
         let sooner = pace == Pace::Fast || self.belief.is_waiting() || self.poll_command;
         self.next_poll = if sooner { self.next_poll.min(due) } else { due };
+    }
+
+    /// Time between two polls.
+    fn interval(&self) -> Duration {
+        match self.pace {
+            Pace::Fast => SOON,
+            Pace::Normal if self.tells_line => self.poll_time.max(SOON),
+            Pace::Normal => self.poll_time.clamp(SOON, UNTOLD),
+        }
     }
 
     pub(super) fn command(&mut self, command: Command, now: Instant) -> Result<(), String> {
@@ -329,7 +346,8 @@ impl Session {
                 }
                 Phase::Idle if now < self.next_poll => return None,
                 Phase::Idle => {
-                    let all = self.read_all_at.is_none_or(|at| now.saturating_duration_since(at) >= SLOW);
+                    let rest = if self.pace == Pace::Fast { SLOW } else { self.poll_time.max(SLOW) };
+                    let all = self.read_all_at.is_none_or(|at| now.saturating_duration_since(at) >= rest);
                     let deepest = if all { When::Volatile } else { When::Urgent };
                     self.phase = Phase::Polling { cursor: 0, deepest, answers: 0, failures: 0 };
                     self.polled_at = Some(now);
@@ -435,6 +453,9 @@ impl Session {
             self.store.weigh_inputs(&self.layout);
         }
         let hint = self.view().hint(report, id);
+        if hint.on_battery.is_some() && !std::mem::replace(&mut self.tells_line, true) {
+            self.set_pace(self.pace, self.poll_time, now);
+        }
         if self.store.counts_pushed(&self.layout, id) {
             return self.pushed_counts(now, same);
         }
@@ -482,13 +503,6 @@ impl Session {
             (false, true) => Some(true),
             _ => None,
         }
-    }
-}
-
-fn interval(pace: Pace, poll_time: Duration) -> Duration {
-    match pace {
-        Pace::Normal => poll_time.max(SOON),
-        Pace::Fast => SOON,
     }
 }
 

@@ -288,9 +288,11 @@ fn switches(pid: u32) -> u64 {
 }
 
 fn one_thread(lab: &Lab) {
-    let _unit = bound(lab);
+    let unit = bound(lab);
     let daemon = lab.online(&lab.setup().with("POLLTIME", "60"));
     let pid = daemon.pid();
+    // It tells by itself that it is on mains, as a real unit does now and then.
+    unit.send(&[0x06, 0x00, 0x00, 0x08]);
     std::thread::sleep(Duration::from_secs(3));
     let before = switches(pid);
     std::thread::sleep(Duration::from_secs(20));

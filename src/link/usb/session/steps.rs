@@ -276,7 +276,7 @@ impl Session {
             self.log(Priority::Warning, text);
         }
         let unclear = self.belief.is_waiting() || matches!(line, Line::Blank | Line::Contradiction);
-        let pause = if unclear { self.interval.min(SOON) } else { self.interval };
+        let pause = if unclear { self.interval().min(SOON) } else { self.interval() };
         self.next_poll = self.polled_at.unwrap_or(now) + pause;
         if unclear {
             self.read_all_at = None;
