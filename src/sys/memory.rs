@@ -1,21 +1,34 @@
 //! What the process keeps mapped.
 #![allow(unsafe_code)]
 
-use std::fs;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 
 /// Lets go of what was mapped so far of the program and its libraries; what is used again is mapped again from the page cache,
 /// 64 KiB around each place. Reading a configuration, enumerating devices and starting up touch most of the program
 /// once; watching a UPS needs a fifth of it. Returns how many bytes of mappings were let go of; 0 where `/proc` is missing.
 pub fn forget_startup_pages() -> usize {
-    let maps = fs::read_to_string("/proc/self/smaps").unwrap_or_default();
-    let clean = clean_mappings(&maps);
-    clean.filter(|&(start, length)| let_go(start, length)).map(|(_, length)| length).sum()
+    let smaps = File::open("/proc/self/smaps").map(BufReader::new);
+    let lines = smaps.into_iter().flat_map(|smaps| smaps.lines().map_while(Result::ok));
+    let let_go = clean_mappings(lines).filter(|&(start, length)| let_go(start, length));
+    let length = let_go.map(|(_, length)| length).sum();
+    trim_heap();
+    length
+}
+
+/// Gives the heap that only the start needed back to the kernel.
+fn trim_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: `malloc_trim` returns unused memory only (malloc_trim(3)).
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }
 
 /// Start and length of each private, unwritable mapping of a file of which no page differs from the file (proc(5), `smaps`).
-fn clean_mappings(smaps: &str) -> impl Iterator<Item = (usize, usize)> {
+fn clean_mappings(smaps: impl Iterator<Item = String>) -> impl Iterator<Item = (usize, usize)> {
     let mut candidate = None;
-    smaps.lines().filter_map(move |line| {
+    smaps.filter_map(move |line| {
         let (first, rest) = line.split_once(' ')?;
         match first {
             "Anonymous:" => candidate.take().filter(|_| rest.trim() == "0 kB"),
@@ -55,7 +68,7 @@ mod tests {
             let smaps = format!(
                 "{header}\nSize:  4 kB\nRss:  4 kB\nAnonymous:  {anonymous} kB\nVmFlags: rd ex mr mw me \n"
             );
-            clean_mappings(&smaps).collect::<Vec<_>>()
+            clean_mappings(smaps.lines().map(str::to_owned)).collect::<Vec<_>>()
         };
         for perms in ["r-xp", "r--p"] {
             let header = format!("7f00-7fff {perms} 00001000 fe:00 1234    /usr/bin/mainsd");
