@@ -27,6 +27,18 @@ pub fn reason(error: &std::io::Error) -> String {
     }
 }
 
+/// Waits as `poll` does, on through signals: in the test program, children of other tests end at any time.
+#[cfg(test)]
+pub(crate) fn poll_through_signals(
+    poll: &mut mio::Poll,
+    events: &mut mio::Events,
+    wait: std::time::Duration,
+) {
+    while let Err(error) = poll.poll(events, Some(wait)) {
+        assert_eq!(error.kind(), std::io::ErrorKind::Interrupted, "{error}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -94,7 +94,9 @@ impl Loop {
             assert!(now < deadline, "waited for {what}; told: {all:?}; {:?}", self.port);
             let next = self.port.poll_timeout().map_or(deadline, |at| at.min(deadline));
             let wait = next.saturating_duration_since(now);
-            self.poll.poll(&mut events, Some(wait)).unwrap();
+            if let Err(error) = self.poll.poll(&mut events, Some(wait)) {
+                assert_eq!(error.kind(), std::io::ErrorKind::Interrupted, "{error}");
+            }
             let called = Instant::now();
             for event in &events {
                 self.port.ready(self.poll.registry(), event.token(), called);
