@@ -360,7 +360,7 @@ impl House {
         self.log(Priority::Notice, &format!("{} shutdown succeeded", self.how.name));
     }
 
-    /// Keeps what is logged from now on for [`House::take_lines`].
+    /// Keeps what is logged from now on for [`House::take_line`].
     pub fn keep_lines(&mut self) {
         self.tap.get_or_insert_with(VecDeque::new);
     }

@@ -4,8 +4,6 @@ use mio::Token;
 
 /// Signals.
 pub const SIGNALS: Token = Token(0);
-/// First token of `act/` (pipes, if any).
-pub const ACT: Token = Token(0x10);
 /// First token of the driver; 0x100 of them.
 pub const DRIVER: Token = Token(0x100);
 /// First token of the server; listeners, then connections.
