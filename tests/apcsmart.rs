@@ -39,11 +39,25 @@ fn ready(daemon: &Daemon) -> Status {
     daemon.wait_for_status(|status| status.get("MODEL").is_some() && status.is("STATUS", "ONLINE"), PATIENCE)
 }
 
+/// Waits until the status has these values; a slow machine shows what it has before all is read.
+fn wait_for_values(daemon: &Daemon, values: &[(&str, &str)]) -> Status {
+    daemon.wait_for_status(
+        |status| {
+            let missing = values.iter().find(|(key, value)| !status.is(key, value));
+            if let Some((key, value)) = missing {
+                // Shown if the test fails; the last one is what it failed for.
+                eprintln!("{key} is {:?}, not yet {value}", status.get(key));
+            }
+            missing.is_none()
+        },
+        4 * PATIENCE,
+    )
+}
+
 #[test]
 fn every_key_of_a_third_generation_smart_ups_is_shown() {
     let house = house(Generation::Third);
-    let status = ready(&house.daemon);
-    for (key, value) in [
+    let values = [
         ("UPSNAME", "harness"),
         ("CABLE", "Custom Cable Smart"),
         ("DRIVER", "APC Smart UPS (any)"),
@@ -86,9 +100,8 @@ fn every_key_of_a_third_generation_smart_ups_is_shown() {
         ("EXTBATTS", "0"),
         ("BADBATTS", "0"),
         ("FIRMWARE", "60.11.I"),
-    ] {
-        assert_eq!(status.get(key), Some(value), "{key} in\n{}", status.text());
-    }
+    ];
+    wait_for_values(&house.daemon, &values);
     assert_eq!(house.daemon.events(), Vec::<String>::new());
     assert!(house.daemon.terminate().status.success());
 }
@@ -103,8 +116,8 @@ fn an_outage_is_announced_by_the_ups_and_ends_with_it() {
     let hook = house.daemon.wait_for_hook("powerout", PATIENCE);
     println!("from the alert to the hook's line: {:?}", hook.at - failed_at);
     house.daemon.wait_for_hook("onbattery", PATIENCE);
-    let status = house.daemon.wait_for_status(|status| status.has("ONBATT"), PATIENCE);
-    assert_eq!(status.get("LASTXFER"), Some("Line voltage notch or spike"));
+    let cause = |status: &Status| status.is("LASTXFER", "Line voltage notch or spike");
+    let status = house.daemon.wait_for_status(|status| status.has("ONBATT") && cause(status), PATIENCE);
     assert_eq!(status.get("NUMXFERS"), Some("1"));
     house.ups.unit().restore_mains();
     house.daemon.wait_for_hook("offbattery", PATIENCE);
@@ -146,6 +159,7 @@ fn a_self_test_of_the_ups_is_no_power_failure() {
     ready(&house.daemon);
     house.ups.unit().receive(b'W', std::time::Instant::now());
     house.daemon.wait_for_hook("startselftest", PATIENCE);
+    house.ups.unit().end_self_test();
     house.daemon.wait_for_hook("endselftest", PATIENCE);
     house.daemon.wait_for_status(|status| status.is("SELFTEST", "OK"), PATIENCE);
     assert_eq!(house.daemon.events(), ["startselftest", "endselftest"]);
@@ -216,16 +230,14 @@ fn a_ups_that_is_not_there_at_start_is_waited_for() {
 #[test]
 fn an_early_smart_ups_is_probed() {
     let house = house(Generation::First);
-    let status = house.daemon.wait_for_status(|status| status.get("MODEL").is_some(), 4 * PATIENCE);
-    for (key, value) in [
+    let values = [
         ("MODEL", "APC Smart-UPS 400"),
         ("FIRMWARE", "4QI"),
         ("LINEV", "230.0 Volts"),
         ("BCHARGE", "100.0 Percent"),
         ("NOMBATTV", "24.0 Volts"),
-    ] {
-        assert_eq!(status.get(key), Some(value), "{key} in\n{}", status.text());
-    }
+    ];
+    let status = wait_for_values(&house.daemon, &values);
     for absent in ["TIMELEFT", "SERIALNO", "REG1", "HUMIDITY", "EXTBATTS", "SENSE"] {
         assert_eq!(status.get(absent), None, "{absent}");
     }
@@ -235,23 +247,19 @@ fn an_early_smart_ups_is_probed() {
 fn a_back_ups_pro_and_a_matrix_show_what_they_have() {
     let pro = house(Generation::BackUpsPro);
     let matrix = house(Generation::Matrix);
-    let status = ready(&pro.daemon);
-    assert_eq!(status.get("MODEL"), Some("BACK-UPS PRO 650"));
-    assert_eq!(status.get("TIMELEFT"), Some("17.0 Minutes"));
+    let status = wait_for_values(&pro.daemon, &[("MODEL", "BACK-UPS PRO 650"), ("TIMELEFT", "17.0 Minutes")]);
     for absent in ["OUTPUTV", "BATTV", "LINEFREQ", "REG2", "EXTBATTS", "ITEMP", "DWAKE"] {
         assert_eq!(status.get(absent), None, "{absent}");
     }
-    let status = ready(&matrix.daemon);
-    for (key, value) in [
+    let values = [
         ("EXTBATTS", "3"),
         ("BADBATTS", "1"),
         ("REG1", "0xC0"),
         ("REG2", "0x40"),
         ("REG3", "0x20"),
         ("DIPSW", "0x0F"),
-    ] {
-        assert_eq!(status.get(key), Some(value), "{key} in\n{}", status.text());
-    }
+    ];
+    let status = wait_for_values(&matrix.daemon, &values);
     assert_eq!(status.get("HUMIDITY"), None);
 }
 
@@ -348,7 +356,7 @@ fn what_is_no_ups_is_named_in_the_log_and_makes_no_event() {
         named().then_some(())
     });
     assert!(found.is_some(), "{}", daemon.describe());
-    assert!(daemon.status().is("STATUS", "COMMLOST"));
+    daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), PATIENCE);
     assert_eq!(daemon.events(), Vec::<String>::new());
 }
 
@@ -373,17 +381,20 @@ fn a_full_poll_at_2400_baud_is_one_pass_from_status_to_status() {
     let ups = Smart::start(Generation::Third, &port, true);
     let daemon = Daemon::start(&setup(&port).with("POLLTIME", "8"));
     ready(&daemon);
-    let took = support::poll_until(PATIENCE, || {
+    // The link is held to 3 s by a clock of its own; here any poll counts that the machine's load did not stretch.
+    let mut fastest = None;
+    let quick = support::poll_until(8 * PATIENCE, || {
         let unit = ups.unit();
         let heard: Vec<u8> = unit.received.iter().map(|(byte, _)| *byte).collect();
         let poll = b"QfjLPG'BXMNOFC7~8htQ";
-        let at = heard.windows(poll.len()).position(|window| window == poll)?;
-        Some(unit.received[at + poll.len() - 1].1 - unit.received[at].1)
+        fastest = (0..=heard.len().saturating_sub(poll.len()))
+            .filter(|at| heard[*at..].starts_with(poll))
+            .map(|at| unit.received[at + poll.len() - 1].1 - unit.received[at].1)
+            .min();
+        fastest.filter(|took| *took < std::time::Duration::from_secs(6))
     });
-    let took = took.unwrap_or_else(|| panic!("no poll; {}", daemon.describe()));
-    println!("a full poll took {took:?}");
-    // Ten times what it takes when nothing else runs; by a clock of its own the link is held to 3 s.
-    assert!(took < std::time::Duration::from_secs(6), "{took:?}");
+    println!("a full poll took {quick:?}");
+    assert!(quick.is_some(), "the fastest poll took {fastest:?}; {}", daemon.describe());
 }
 
 #[test]
@@ -431,13 +442,8 @@ impl Apcupsd {
         Self { child, port, _scratch: scratch, ups }
     }
 
-    fn wait_for_status(&self, wanted: impl Fn(&Status) -> bool) -> Status {
-        let mut last = Status::default();
-        support::poll_until(4 * PATIENCE, || {
-            last = support::Nis::connect(("127.0.0.1", self.port), PATIENCE).ok()?.status().ok()?;
-            wanted(&last).then(|| last.clone())
-        })
-        .unwrap_or_else(|| panic!("apcupsd did not say it; the last was\n{}", last.text()))
+    fn status(&self) -> Option<Status> {
+        support::Nis::connect(("127.0.0.1", self.port), PATIENCE).ok()?.status().ok()
     }
 }
 
@@ -485,6 +491,24 @@ fn comparable(status: &Status) -> Vec<String> {
     status.records.iter().filter(|record| !NOT.contains(&key(record).as_str())).cloned().collect()
 }
 
+/// Waits until both programs say what `wanted` accepts and, the moment's records left out, the same. Each sees a change at its own
+/// polls, and some flags follow a poll later: a difference counts only if it stays.
+fn settle(theirs: &Apcupsd, ours: &Daemon, what: &str, wanted: impl Fn(&Status) -> bool) {
+    let mut last = (Status::default(), Status::default());
+    let settled = support::poll_until(4 * PATIENCE, || {
+        if let Some(status) = theirs.status() {
+            last.0 = status;
+        }
+        last.1 = ours.status();
+        let alike = || comparable(&last.0) == comparable(&last.1);
+        (wanted(&last.0) && wanted(&last.1) && alike()).then_some(())
+    });
+    if settled.is_none() {
+        let (theirs, ours) = (last.0.text(), last.1.text());
+        panic!("{what}: they do not come to say the same.\napcupsd:\n{theirs}\nmainsd:\n{ours}");
+    }
+}
+
 #[test]
 fn keys_and_values_equal_those_of_apcupsd() {
     if !support::in_ci("Debian's apcupsd") {
@@ -498,24 +522,20 @@ fn keys_and_values_equal_those_of_apcupsd() {
                 && status.is("STATUS", "ONLINE")
                 && status.is("LINEV", "230.0 Volts")
         };
-        let reference = theirs.wait_for_status(online);
-        let status = ours.daemon.wait_for_status(online, PATIENCE);
-        assert_eq!(comparable(&status), comparable(&reference), "{generation:?} on line");
+        settle(&theirs, &ours.daemon, &format!("{generation:?} on line"), online);
         theirs.ups.unit().fail_mains();
         ours.ups.unit().fail_mains();
         // ONBATT, announced, polled fast; all values read since.
-        let on_battery = |status: &Status| {
+        settle(&theirs, &ours.daemon, &format!("{generation:?} on battery"), |status| {
             status.is("STATFLAG", "0x05060010")
                 && status.is("LINEV", "0.0 Volts")
                 && status.is("NUMXFERS", "1")
-        };
-        let reference = theirs.wait_for_status(on_battery);
-        let status = ours.daemon.wait_for_status(on_battery, PATIENCE);
-        assert_eq!(comparable(&status), comparable(&reference), "{generation:?} on battery");
+        });
         theirs.ups.unit().restore_mains();
         ours.ups.unit().restore_mains();
-        let reference = theirs.wait_for_status(online);
-        let status = ours.daemon.wait_for_status(online, PATIENCE);
-        assert_eq!(comparable(&status), comparable(&reference), "{generation:?} on line again");
+        // apcupsd polls fast for one more round; the flag goes after it (power-events, table of states).
+        settle(&theirs, &ours.daemon, &format!("{generation:?} on line again"), |status| {
+            online(status) && status.is("STATFLAG", "0x05000008")
+        });
     }
 }

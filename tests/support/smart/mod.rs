@@ -66,11 +66,7 @@ fn serve(mut master: std::fs::File, unit: &Mutex<Unit>, stop: &AtomicBool, paced
             }
             // Nothing now, or nobody has the other side open.
             Err(error) if error.kind() == ErrorKind::WouldBlock || error.raw_os_error() == Some(5) => {
-                let out = {
-                    let mut unit = unit.lock().unwrap();
-                    unit.tick(Instant::now());
-                    std::mem::take(&mut unit.out)
-                };
+                let out = std::mem::take(&mut unit.lock().unwrap().out);
                 if out.is_empty() {
                     std::thread::sleep(Duration::from_millis(1));
                 }
