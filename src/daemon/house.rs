@@ -173,6 +173,9 @@ impl House {
             }
         }
         self.status.show_power(&self.machine.view(), now);
+        if self.status.take_changed() {
+            self.server.push(now, &mut self.status);
+        }
     }
 
     fn take_link_event(&mut self, event: LinkEvent, now: Instant) {

@@ -13,7 +13,7 @@ use crate::power::PowerView;
 use crate::report::{Snapshot, Stamp};
 use crate::server::{Cache, StatusSource, events_answer};
 use crate::sys::clock;
-use crate::ups::{Identity, Reading};
+use crate::ups::{Identity, Reading, Values};
 
 /// The status as clients see it.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Status {
     /// The loop's time at the last turn: TONBATT is counted up to it.
     now: Instant,
     shown: [Option<Instant>; 3],
+    /// The state of the UPS, not only a measured value, has changed since [`Status::take_changed`].
+    changed: bool,
 }
 
 /// Turns wall time into stamps; asks the C library once a second at most.
@@ -57,7 +59,13 @@ impl Status {
             on_battery_total: Duration::ZERO,
             now,
             shown: [None; 3],
+            changed: false,
         }
+    }
+
+    /// Whether there is a change of state that clients who watch are to be told of; once.
+    pub const fn take_changed(&mut self) -> bool {
+        std::mem::replace(&mut self.changed, false)
     }
 
     /// The present snapshot, to be changed in place.
@@ -85,12 +93,15 @@ impl Status {
     pub fn show_reading(&mut self, reading: Reading) {
         let stamp = self.stamp();
         let snapshot = self.cache.update();
+        let words = |values: &Values| (values.self_test, values.transfer_cause);
+        self.changed |= words(&snapshot.values) != words(&reading.values);
         snapshot.values = reading.values;
         snapshot.polled_at = Some(stamp);
     }
 
     /// The UPS has said what it is.
     pub fn show_identity(&mut self, identity: Identity) {
+        self.changed = true;
         self.cache.update().identity = identity;
     }
 
@@ -101,6 +112,7 @@ impl Status {
         self.on_battery_total = view.on_battery_total;
         let snapshot = self.cache.snapshot();
         if snapshot.flags != view.flags || snapshot.transfers != view.transfers {
+            self.changed = true;
             let snapshot = self.cache.update();
             snapshot.flags = view.flags;
             snapshot.transfers = view.transfers;
@@ -112,6 +124,7 @@ impl Status {
         let stamps: [Option<Stamp>; 3] =
             std::array::from_fn(|i| moments.get(i).copied().flatten().map(|at| self.stamp_of(i, at, now)));
         self.shown = moments;
+        self.changed = true;
         let snapshot = self.cache.update();
         [snapshot.on_battery_at, snapshot.off_battery_at, snapshot.last_self_test_at] = stamps;
     }

@@ -50,6 +50,10 @@ pub(super) struct Connection {
     /// The answer on its way, shared with everyone else who got it, and how much of it has been sent.
     answer: Option<Rc<[u8]>>,
     sent: u32,
+    /// It has asked to be told of changes.
+    pub watching: bool,
+    /// Something has changed since the answer on its way was made.
+    outdated: bool,
 }
 
 impl Connection {
@@ -65,6 +69,8 @@ impl Connection {
             backlog: Box::default(),
             answer: None,
             sent: 0,
+            watching: false,
+            outdated: false,
         }
     }
 
@@ -84,6 +90,11 @@ impl Connection {
                 Flush::Done => {}
                 Flush::Blocked => return (Outcome::Wait, touched),
                 Flush::Broken => return (Outcome::Close, touched),
+            }
+            if std::mem::take(&mut self.outdated) {
+                self.answer = Some(source.status());
+                self.sent = 0;
+                continue;
             }
             let mut chunk = [0; CHUNK];
             let taken = std::mem::take(&mut self.backlog);
@@ -114,8 +125,12 @@ impl Connection {
                 let Some(request) = request else { continue };
                 answers += 1;
                 self.begun = None;
+                if request == Request::Watch && !self.watching {
+                    self.watching = true;
+                    socket::watched(&self.stream, super::WRITE_LIMIT);
+                }
                 self.answer = Some(match request {
-                    Request::Status => source.status(),
+                    Request::Status | Request::Watch => source.status(),
                     Request::Events => source.events(),
                     Request::Unknown => Rc::from(INVALID_COMMAND),
                 });
@@ -142,10 +157,26 @@ impl Connection {
         (Outcome::Wait, touched)
     }
 
+    /// Tells a watching client what is true now; after the answer that is on its way, if there is one.
+    pub fn push(&mut self, source: &mut dyn StatusSource) -> Outcome {
+        if self.answer.is_some() {
+            self.outdated = true;
+            return Outcome::Wait;
+        }
+        self.answer = Some(source.status());
+        self.sent = 0;
+        match self.flush() {
+            Flush::Broken => Outcome::Close,
+            Flush::Done | Flush::Blocked => Outcome::Wait,
+        }
+    }
+
     /// What it is doing now.
     pub fn doing(&self) -> State {
         if self.answer.is_some() {
             State::Writing
+        } else if self.watching {
+            State::Watching
         } else if self.reader.is_inside() {
             State::Partial
         } else {

@@ -1,17 +1,19 @@
 //! Port 3551: listeners, connections with limits and deadlines, datagrams. Answers come from a [`StatusSource`], which
 //! never waits for the UPS.
 //!
-//! Every client has a slot, and every slot a place in one of three lists ordered by deadline (`queue`); nothing is
+//! Every client has a slot, and every slot a place in one of four lists ordered by deadline (`queue`); nothing is
 //! ever searched, and with 1,000 idle clients the server sleeps. A client costs less than 200 bytes; an answer is one
-//! allocation shared by all who get it.
+//! allocation shared by all who get it. A client that watches is sent the status whenever [`Server::push`] is called,
+//! and from time to time.
 //!
 //! The loop drives a [`Server`] like this:
 //!
 //! 1. [`Server::open`] once; [`Server::reconfigure`] when the configuration changed;
 //! 2. [`Server::ready`] for each event whose token [`Server::owns`];
 //! 3. [`Server::handle_timeout`] whenever it turns; too early or too often does no harm;
-//! 4. [`Server::poll_log`] until `None`;
-//! 5. wait no longer than [`Server::poll_timeout`].
+//! 4. [`Server::push`] when the state of the UPS has changed;
+//! 5. [`Server::poll_log`] until `None`;
+//! 6. wait no longer than [`Server::poll_timeout`].
 
 mod cache;
 mod connection;
@@ -79,6 +81,8 @@ impl fmt::Debug for Settings {
 const IDLE_LIMIT: Duration = Duration::from_secs(15);
 /// A client that has not taken an answer after this time is let go.
 const WRITE_LIMIT: Duration = Duration::from_secs(15);
+/// Clients that watch hear from us at least every 10 s (mainsd-nis(7)); the rest is for a loop that is busy.
+const WATCH_AGAIN: Duration = Duration::from_millis(9500);
 /// A client that takes longer over one request of 8 bytes gives its place to another before any idle one does.
 const DAWDLING: Duration = Duration::from_secs(2);
 /// Deadlines this close together cost one wake-up.
@@ -103,6 +107,9 @@ pub struct Server {
     slots: Vec<Option<Connection>>,
     free: Vec<u32>,
     clients: usize,
+    /// How many of them watch, and when they are to hear from us again.
+    watchers: usize,
+    push_at: Option<Instant>,
     /// Most clients at a time.
     limit: usize,
     queues: Queues,
@@ -126,6 +133,8 @@ impl Server {
             slots: Vec::new(),
             free: Vec::new(),
             clients: 0,
+            watchers: 0,
+            push_at: None,
             limit: 1,
             queues: Queues::default(),
             again: VecDeque::new(),
@@ -232,6 +241,9 @@ impl Server {
             }
             self.serve_client(slot, now, source);
         }
+        if self.push_at.is_some_and(|at| at <= now) {
+            self.push(now, source);
+        }
         for (state, limit) in LIMITS {
             while let Some(slot) = self.queues.first(state) {
                 if self.client(slot).is_some_and(|c| now.saturating_duration_since(c.since) < limit) {
@@ -267,7 +279,23 @@ impl Server {
             Some(client.since + limit + SLACK)
         });
         let listeners = self.listeners.iter().flatten().filter_map(|l| l.retry_at);
-        clients.chain(listeners).min()
+        clients.chain(listeners).chain(self.push_at).min()
+    }
+
+    /// Tells every client that watches what is true now. One that has not yet taken the last answer gets the newest
+    /// when it has.
+    pub fn push(&mut self, now: Instant, source: &mut dyn StatusSource) {
+        self.push_at = None;
+        if self.watchers == 0 {
+            return;
+        }
+        self.push_at = Some(now + WATCH_AGAIN);
+        for slot in 0..self.slots.len() {
+            let watching = self.slots.get_mut(slot).and_then(Option::as_mut).filter(|c| c.watching);
+            let (Some(client), Ok(slot)) = (watching, u32::try_from(slot)) else { continue };
+            let outcome = client.push(source);
+            self.settle(slot, outcome, false, now);
+        }
     }
 
     /// The next line for the log.
@@ -296,6 +324,8 @@ impl Server {
         self.slots = Vec::new();
         self.free = Vec::new();
         self.clients = 0;
+        self.watchers = 0;
+        self.push_at = None;
         self.queues.shrink();
         self.again = VecDeque::new();
     }
@@ -418,11 +448,22 @@ impl Server {
 
     fn serve_client(&mut self, slot: u32, now: Instant, source: &mut dyn StatusSource) {
         let Some(client) = self.client(slot) else { return };
+        let watched = client.watching;
         let (outcome, touched) = client.advance(now, source);
-        let state = client.doing();
+        if client.watching && !watched {
+            self.watchers += 1;
+            self.push_at.get_or_insert(now + WATCH_AGAIN);
+        }
+        self.settle(slot, outcome, touched, now);
+    }
+
+    /// Puts a client where it belongs after its turn.
+    fn settle(&mut self, slot: u32, outcome: Outcome, touched: bool, now: Instant) {
         if outcome == Outcome::Close {
             return self.drop_client(slot);
         }
+        let Some(client) = self.client(slot) else { return };
+        let state = client.doing();
         let enqueue = outcome == Outcome::Again && !client.again;
         client.again |= enqueue;
         if touched || state != client.state {
@@ -438,10 +479,14 @@ impl Server {
     fn drop_client(&mut self, slot: u32) {
         self.queues.remove(slot);
         let taken = self.slots.get_mut(slot as usize).and_then(Option::take);
-        if taken.is_none() {
-            return;
-        }
+        let Some(client) = taken else { return };
         self.clients -= 1;
+        if client.watching {
+            self.watchers -= 1;
+            if self.watchers == 0 {
+                self.push_at = None;
+            }
+        }
         if self.clients == 0 && self.slots.len() > CROWD {
             // What a crowd needed is given back when it has gone.
             self.slots = Vec::new();
@@ -454,14 +499,15 @@ impl Server {
     }
 
     /// Lets one client go to make room: one that dawdles over its request, else the one idle longest, else the
-    /// slowest.
+    /// slowest, and one that watches only if all do.
     fn drop_one(&mut self, now: Instant) {
         let partial = self.queues.first(State::Partial);
         let dawdling = partial.filter(|&slot| self.client(slot).is_some_and(|c| c.dawdles(now, DAWDLING)));
         let victim = dawdling
             .or_else(|| self.queues.first(State::Waiting))
             .or(partial)
-            .or_else(|| self.queues.first(State::Writing));
+            .or_else(|| self.queues.first(State::Writing))
+            .or_else(|| self.queues.first(State::Watching));
         if let Some(slot) = victim {
             self.drop_client(slot);
         }

@@ -1,7 +1,7 @@
 //! Connections in the order of their deadlines.
 //!
 //! All connections in one state have the same time limit, so the order in which they entered the state is the order of
-//! their deadlines: three lists threaded through the slots give the next deadline, and every change, in constant time,
+//! their deadlines: lists threaded through the slots give the next deadline, and every change, in constant time,
 //! however many connections there are.
 
 /// What a connection is doing; each state has its own list.
@@ -13,6 +13,8 @@ pub(super) enum State {
     Partial,
     /// Part of an answer could not be sent yet.
     Writing,
+    /// Is told of changes; without a deadline.
+    Watching,
 }
 
 const NONE: u32 = u32::MAX;
@@ -37,13 +39,14 @@ impl Default for Ends {
     }
 }
 
-/// The three lists.
+/// The lists.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
     links: Vec<Link>,
     waiting: Ends,
     partial: Ends,
     writing: Ends,
+    watching: Ends,
 }
 
 impl Queues {
@@ -53,6 +56,7 @@ impl Queues {
             State::Waiting => self.waiting.first,
             State::Partial => self.partial.first,
             State::Writing => self.writing.first,
+            State::Watching => self.watching.first,
         };
         (first != NONE).then_some(first)
     }
@@ -108,6 +112,7 @@ impl Queues {
             State::Waiting => &mut self.waiting,
             State::Partial => &mut self.partial,
             State::Writing => &mut self.writing,
+            State::Watching => &mut self.watching,
         }
     }
 }
@@ -120,11 +125,11 @@ mod tests {
     proptest! {
         #[test]
         fn lists_behave_as_plain_vectors_do(
-            steps in proptest::collection::vec((0u32..12, 0usize..4), 0..300),
+            steps in proptest::collection::vec((0u32..12, 0usize..5), 0..300),
         ) {
-            const STATES: [State; 3] = [State::Waiting, State::Partial, State::Writing];
+            const STATES: [State; 4] = [State::Waiting, State::Partial, State::Writing, State::Watching];
             let mut queues = Queues::default();
-            let mut model: [Vec<u32>; 3] = Default::default();
+            let mut model: [Vec<u32>; 4] = Default::default();
             for (slot, what) in steps {
                 for list in &mut model {
                     list.retain(|&s| s != slot);

@@ -76,6 +76,13 @@ impl Bench {
         self.server.handle_timeout(self.poll.registry(), self.now, &mut self.source);
     }
 
+    /// The UPS changes, and those who watch are told.
+    fn change(&mut self, answer: &[u8]) {
+        self.source.0 = answer.into();
+        self.server.push(self.now, &mut self.source);
+        self.settle();
+    }
+
     /// Seconds until the server wants to be woken.
     fn wait(&self) -> Option<f64> {
         self.server.poll_timeout().map(|at| at.saturating_duration_since(self.now).as_secs_f64())
@@ -194,4 +201,140 @@ fn a_crowd_that_has_gone_leaves_no_memory_behind() {
 #[test]
 fn a_connection_costs_less_than_two_hundred_bytes() {
     assert!(size_of::<Option<Connection>>() < 200, "{}", size_of::<Option<Connection>>());
+}
+
+const WATCH: &[u8] = b"\0\x05watch";
+
+fn take<const N: usize>(stream: &mut TcpStream) -> [u8; N] {
+    let mut bytes = [0; N];
+    stream.read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+/// Nothing more has come.
+fn is_silent(stream: &mut TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let silent = stream.read(&mut [0; 64]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+    stream.set_nonblocking(false).unwrap();
+    silent
+}
+
+#[test]
+fn a_watching_client_hears_at_once_of_changes_and_within_ten_seconds() {
+    let mut bench = Bench::new(10, 8);
+    let mut client = bench.client(WATCH);
+    assert_eq!(&take(&mut client), b"xxxxxxxx");
+    bench.change(b"changed1");
+    assert_eq!(&take(&mut client), b"changed1");
+    let wait = bench.wait().unwrap();
+    assert!((9.0..10.0).contains(&wait), "{wait}");
+    // Half a request keeps nothing from it, and no silence is held against it.
+    bench.send(&mut client, b"\0\x06sta");
+    for _ in 0..9 {
+        bench.advance(wait);
+        assert_eq!(&take(&mut client), b"changed1");
+        assert!(is_silent(&mut client));
+    }
+    assert_eq!(bench.server.clients(), 1);
+    bench.send(&mut client, b"tus");
+    assert_eq!(&take(&mut client), b"changed1");
+    // Asking again is harmless.
+    bench.send(&mut client, WATCH);
+    assert_eq!(&take(&mut client), b"changed1");
+    bench.change(b"changed2");
+    assert_eq!(&take(&mut client), b"changed2");
+    assert!(is_silent(&mut client));
+    drop(client);
+    bench.settle();
+    assert_eq!((bench.server.clients(), bench.wait()), (0, None), "nothing is left to do");
+}
+
+#[test]
+fn only_who_asked_for_it_is_told_of_changes() {
+    let mut bench = Bench::new(10, 8);
+    let mut polling = bench.client(b"\0\x06status");
+    let mut watching = bench.client(WATCH);
+    bench.change(b"changed1");
+    assert_eq!(&take(&mut watching), b"xxxxxxxx");
+    assert_eq!(&take(&mut watching), b"changed1");
+    assert_eq!(&take(&mut polling), b"xxxxxxxx");
+    assert!(is_silent(&mut polling));
+}
+
+#[test]
+fn a_watcher_that_does_not_read_gets_the_newest_state_after_the_answer_on_its_way() {
+    // Longer than the buffers of both ends.
+    let size = 8 << 20;
+    let mut bench = Bench::new(10, size);
+    let mut client = bench.client(WATCH);
+    for answer in [b"changed1", b"changed2", b"changed3"] {
+        bench.change(answer);
+    }
+    let reader = std::thread::spawn(move || {
+        let mut first = vec![0; size];
+        client.read_exact(&mut first).unwrap();
+        assert!(first.iter().all(|&byte| byte == b'x'), "answers are mixed");
+        let next: [u8; 8] = take(&mut client);
+        (client, next)
+    });
+    while !reader.is_finished() {
+        bench.settle();
+    }
+    let (mut client, next) = reader.join().unwrap();
+    assert_eq!(&next, b"changed3");
+    assert!(is_silent(&mut client), "a state that has passed was sent");
+}
+
+#[test]
+fn a_watcher_that_does_not_read_is_let_go_however_often_the_state_changes() {
+    let mut bench = Bench::new(10, 8 << 20);
+    let _client = bench.client(WATCH);
+    for _ in 0..14 {
+        bench.advance(1.0);
+        bench.change(&[b'y'; 64]);
+    }
+    assert_eq!(bench.server.clients(), 1);
+    bench.advance(1.0);
+    assert_eq!(bench.server.clients(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn no_more_than_one_answer_waits_in_the_kernel_for_a_watcher_that_does_not_read() {
+    let mut bench = Bench::new(10, 8 << 10);
+    let mut client = bench.client(WATCH);
+    // Fills what the peer's kernel takes for it; then the next stays with ours, and the one after it with us.
+    for _ in 0..10_000 {
+        bench.server.push(bench.now, &mut bench.source);
+        if bench.server.queues.first(State::Writing).is_some() {
+            break;
+        }
+    }
+    assert!(bench.server.queues.first(State::Writing).is_some(), "the kernel took everything");
+    bench.change(b"the end.");
+    bench.advance(14.0);
+    client.set_nonblocking(true).unwrap();
+    let mut text = Vec::new();
+    let mut chunk = vec![0; 1 << 16];
+    while !text.ends_with(b"the end.") {
+        match client.read(&mut chunk) {
+            Ok(n) => text.extend_from_slice(&chunk[..n]),
+            Err(_) => bench.settle(),
+        }
+    }
+    assert_eq!(text.len() % (8 << 10), 8, "answers are mixed");
+    assert_eq!(bench.server.clients(), 1);
+}
+
+#[test]
+fn who_watches_keeps_its_place_as_long_as_anybody_idles() {
+    let mut bench = Bench::new(2, 8);
+    let mut watching = bench.client(WATCH);
+    bench.advance(5.0);
+    for _ in 0..5 {
+        let _other = bench.client(b"");
+    }
+    assert_eq!(&take(&mut watching), b"xxxxxxxx");
+    assert!(is_silent(&mut watching) && !is_closed(&mut watching));
+    assert_eq!(bench.server.clients(), 2);
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::mem;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 /// Connections that the kernel keeps until we accept them.
 const BACKLOG: libc::c_int = 512;
@@ -52,6 +53,20 @@ pub fn acknowledge_now(socket: &impl AsFd) {
     }
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let _ = socket;
+}
+
+/// Prepares a connection for news sent unasked: as long as the peer has not taken the last, the kernel takes no more
+/// (so at most one answer waits), and a peer that acknowledges nothing for `patience` is given up.
+pub fn watched(socket: &impl AsFd, patience: Duration) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        // Without these a silent peer is found later, by the deadline for writing.
+        let _ = set(socket, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, 1);
+        let patience = libc::c_int::try_from(patience.as_millis()).unwrap_or(libc::c_int::MAX);
+        let _ = set(socket, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, patience);
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (socket, patience);
 }
 
 /// Whether a bind failed because this machine has no such address, or not even such addresses.

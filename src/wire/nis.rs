@@ -27,6 +27,8 @@ pub enum Request {
     Status,
     /// `events`.
     Events,
+    /// `watch`: `status` now, at each change of state, and from time to time (mainsd-nis(7)).
+    Watch,
     /// Anything else; exact length and case count (nis §3).
     Unknown,
 }
@@ -38,13 +40,14 @@ impl Request {
         match payload {
             b"status" => Self::Status,
             b"events" => Self::Events,
+            b"watch" => Self::Watch,
             _ => Self::Unknown,
         }
     }
 
     /// The request in a datagram, bare or framed; a bare one may end in the newline that a person's tool adds.
     /// `None`: not a request; a datagram is never answered with an error (two servers would answer each other for
-    /// ever).
+    /// ever), nor watched.
     #[must_use]
     pub fn parse_datagram(datagram: &[u8]) -> Option<Self> {
         let framed = match datagram {
@@ -54,7 +57,7 @@ impl Request {
         let bare = datagram.strip_suffix(b"\n").unwrap_or(datagram);
         let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
         match Self::parse(framed.unwrap_or(bare)) {
-            Self::Unknown => None,
+            Self::Unknown | Self::Watch => None,
             request => Some(request),
         }
     }
@@ -233,13 +236,16 @@ mod tests {
         let bytes: Vec<&[u8]> = STATUS.chunks(1).collect();
         assert_eq!(requests(&bytes), Ok(vec![Request::Status]));
         assert_eq!(requests(&[b"\0\x06", b"events"]), Ok(vec![Request::Events]));
+        assert_eq!(requests(&[b"\0\x05wat", b"ch"]), Ok(vec![Request::Watch]));
         let three = [STATUS, b"\0\x01x", b"\0\x06events\0"].concat();
         assert_eq!(requests(&[&three]), Ok(vec![Request::Status, Request::Unknown, Request::Events]));
     }
 
     #[test]
     fn a_command_counts_only_in_its_exact_form() {
-        for text in [&b"STATUS"[..], b"status\n", b"status\0", b"statu", b"s", b"help", &[b's'; 256]] {
+        let others =
+            [&b"STATUS"[..], b"status\n", b"status\0", b"statu", b"s", b"help", b"watch\n", &[b's'; 256]];
+        for text in others {
             let mut frame = Vec::new();
             push_frame(&mut frame, text);
             assert_eq!(requests(&[&frame]), Ok(vec![Request::Unknown]), "{text:?}");
@@ -257,7 +263,7 @@ mod tests {
     #[test]
     fn a_datagram_is_a_bare_or_framed_command_and_nothing_else() {
         use Request::{Events, Status};
-        let table: [(&[u8], Option<Request>); 12] = [
+        let table: [(&[u8], Option<Request>); 14] = [
             (b"status", Some(Status)),
             (b"status\n", Some(Status)),
             (b"status\r\n", Some(Status)),
@@ -265,6 +271,8 @@ mod tests {
             (b"\0\x06events", Some(Events)),
             (b"events", Some(Events)),
             (b"", None),
+            (b"watch", None),
+            (b"\0\x05watch", None),
             (b"\0\x06status\n", None),
             (b"\0\x07status\n", None),
             (b"status\n\n", None),
