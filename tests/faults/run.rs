@@ -10,7 +10,7 @@ use super::guard::{Guard, Way, is_root, must};
 use super::judge::{PATIENCE, Verdict, judge};
 use super::record::{Record, Seen};
 use super::story::{KINDS, Kind, Story};
-use crate::support::{Nis, Scratch, Setup, logged, poll_until};
+use crate::support::{Lines, Nis, Scratch, Setup, logged, poll_until};
 
 /// How long what takes milliseconds may take.
 const AT_ONCE: Duration = Duration::from_secs(60);
@@ -321,8 +321,9 @@ impl Play {
         }
         self.look();
         let verdict = judge(&self.plan.story, self.plan.fault, &self.record);
-        let report = if verdict.wrong.is_empty() { String::new() } else { self.report(&verdict) };
-        Outcome { plan: self.plan, verdict, slowest_end: self.slowest_end, report }
+        let report =
+            if verdict.wrong.is_empty() { String::new() } else { self.report(&verdict.wrong.join("\n")) };
+        Outcome { plan: self.plan.clone(), verdict, slowest_end: self.slowest_end, report }
     }
 
     fn act(&mut self, act: Act) {
@@ -457,21 +458,46 @@ impl Play {
         }
     }
 
-    fn report(&self, verdict: &Verdict) -> String {
+    /// Everything for whoever has to find out: printed, and kept with the daemon's whole folder under `target/tmp`.
+    fn report(&self, wrong: &str) -> String {
         let config = std::fs::read_to_string(&self.guard.config).unwrap_or_default();
         let events = std::fs::read_to_string(self.guard.dir().join("events")).unwrap_or_default();
-        format!(
+        let proc = |name: &str| {
+            std::fs::read_to_string(format!("/proc/{}/{name}", self.guard.pid())).unwrap_or_default()
+        };
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fault-seed-{}", self.plan.seed));
+        let report = format!(
             "=== {title}\n{wrong}\nlimit: {limit:?}\n--- script\n{script}--- hook\n{hook}\n--- timeline\n{timeline}\
-             --- mainsd.conf\n{config}--- events file\n{events}--- again: MAINSD_FAULT_SEED={seed} cargo test --test \
-             fault_injection -- --nocapture\n",
+             --- streams at their end: {ended:?}; process: {status:?} {limits}\n\
+             --- mainsd.conf\n{config}--- events file\n{events}--- load {load}--- kept in {kept}; again: \
+             MAINSD_FAULT_SEED={seed} cargo test --test fault_injection -- --nocapture\n",
             title = self.plan.title(),
-            wrong = verdict.wrong.join("\n"),
             limit = self.plan.story.limit,
             script = self.plan.story.script_from(0.0),
             hook = self.plan.hook,
             timeline = self.record.timeline(),
+            ended = self.guard.outputs.iter().map(Lines::ended).collect::<Vec<_>>(),
+            status = proc("status").lines().find(|line| line.starts_with("State")),
+            limits = proc("limits"),
+            load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default(),
+            kept = kept.display(),
             seed = self.plan.seed,
-        )
+        );
+        let _ = std::fs::remove_dir_all(&kept);
+        let _ = Command::new("cp").arg("-R").arg("--").arg(self.guard.dir()).arg(&kept).output();
+        let _ = std::fs::create_dir_all(&kept);
+        let _ = std::fs::write(kept.join("report"), &report);
+        report
+    }
+}
+
+impl Drop for Play {
+    /// A panic of the test itself leaves as much behind as a judgement.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.look();
+            eprint!("{}", self.report("the test itself has panicked; see above"));
+        }
     }
 }
 

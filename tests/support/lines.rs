@@ -50,6 +50,11 @@ impl Lines {
         super::poll_until(patience, || self.ended.load(Ordering::Acquire).then_some(()));
     }
 
+    /// Whether the source has ended: nobody holds it open any more.
+    pub fn ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
     /// How many lines there are: the place to wait from.
     pub fn count(&self) -> usize {
         self.shared.0.lock().unwrap().len()
