@@ -2,7 +2,7 @@
 //! may be a false one.
 //!
 //! Each seed picks a story and a fault and all that is random in them. `cargo test` plays a few; `MAINSD_CI=1` plays every
-//! story under every fault; `MAINSD_FAULT_RUNS=n` plays seeds 0 to n - 1, `MAINSD_FAULT_SEED=n` that one,
+//! story under every fault; `MAINSD_FAULT_RUNS=n` plays seeds 0 to n - 1, `MAINSD_FAULT_SEED=n` that one, both so many from that one on,
 //! `MAINSD_FAULT_JOBS=n` so many at a time.
 #![allow(
     clippy::disallowed_methods,
@@ -41,7 +41,7 @@ fn no_shutdown_is_missed_and_none_is_false_whatever_breaks() {
     let complete = std::env::var_os("MAINSD_CI").is_some_and(|value| value == "1");
     let pairs = (KINDS.len() * FAULTS.len()) as u64;
     let seeds = match (number("MAINSD_FAULT_SEED"), number("MAINSD_FAULT_RUNS")) {
-        (Some(seed), _) => seed..seed + 1,
+        (Some(seed), runs) => seed..seed + runs.unwrap_or(1),
         (None, Some(runs)) => 0..runs,
         (None, None) => 0..if complete { pairs } else { FEW },
     };

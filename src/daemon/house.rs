@@ -149,6 +149,12 @@ impl House {
         self.machine.handle_resume(now);
     }
 
+    /// Whether neither a hook nor a shutdown is being waited for: tests let their clock run on only then.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.act.poll_timeout().is_none()
+    }
+
     /// Moves everything until nothing is left to move.
     pub fn pump(&mut self, now: Instant) {
         loop {

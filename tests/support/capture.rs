@@ -7,6 +7,8 @@ use std::path::Path;
 pub struct Capture {
     /// The texts of the log lines, in order.
     pub log: Vec<String>,
+    /// Seconds of each from the first change of the UPS.
+    pub seconds: Vec<f64>,
     /// The first argument of each hook. They ran at the same time, so their order means nothing.
     pub hooks: Vec<String>,
     /// The `powerfail` flag was there at the end.
@@ -21,13 +23,19 @@ impl Capture {
     pub fn read(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures");
         let text = std::fs::read_to_string(folder.join(format!("events-{name}.txt"))).unwrap();
-        let mut capture = Self { log: Vec::new(), hooks: Vec::new(), powerfail: false };
+        let mut capture = Self { log: Vec::new(), seconds: Vec::new(), hooks: Vec::new(), powerfail: false };
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let mut words = line.split_whitespace();
-            let (_time, source) = (words.next(), words.next().unwrap_or_default());
+            let (time, source) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
             let rest: Vec<&str> = words.collect();
             match source {
-                "SYSLOG" => capture.log.push(rest[1..].join(" ")),
+                "SYSLOG" => {
+                    let text = rest[1..].join(" ");
+                    if !ASIDE.iter().any(|aside| text.contains(aside)) {
+                        capture.log.push(text);
+                        capture.seconds.push(time.parse().unwrap());
+                    }
+                }
                 "APCCONTROL" if rest[0] == "argc=4" => capture.hooks.push(rest[2].to_owned()),
                 "FILES" if rest.starts_with(&["after", "exit"]) => {
                     capture.powerfail = rest.contains(&"powerfail");
@@ -35,8 +43,6 @@ impl Capture {
                 _ => {}
             }
         }
-        capture.log.retain(|text| !ASIDE.iter().any(|aside| text.contains(aside)));
-        assert!(!capture.log.is_empty() || !capture.hooks.is_empty(), "{name} records nothing");
         capture
     }
 }

@@ -42,6 +42,14 @@ impl Setup {
         self
     }
 
+    /// Adds a directive in place of one that was added before.
+    #[must_use]
+    pub fn replaced(mut self, keyword: &str, value: &str) -> Self {
+        let other = |line: &&str| line.split(' ').next() != Some(keyword);
+        self.directives = self.directives.lines().filter(other).map(|line| format!("{line}\n")).collect();
+        self.with(keyword, value)
+    }
+
     /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, arg: &str) -> Self {

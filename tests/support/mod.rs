@@ -26,6 +26,7 @@
 
 mod capture;
 mod daemon;
+mod fake_time;
 mod lines;
 mod nis;
 mod scratch;
@@ -34,6 +35,7 @@ mod simulated;
 
 pub use capture::Capture;
 pub use daemon::{Daemon, End, Finished, Setup, logged, run, run_program, run_program_for, write_config};
+pub use fake_time::FakeTime;
 pub use lines::{Line, Lines};
 pub use nis::{Nis, Status};
 pub use scratch::Scratch;

@@ -84,6 +84,11 @@ pub struct Status {
 }
 
 impl Status {
+    /// From the text of a status file.
+    pub fn from_text(text: &str) -> Self {
+        Self { records: text.split_inclusive('\n').map(str::to_owned).collect() }
+    }
+
     /// The value of a key, without the blanks around it; `None` if the key is absent.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.records.iter().find_map(|record| {

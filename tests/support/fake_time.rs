@@ -1,0 +1,121 @@
+//! The whole daemon on a simulated UPS, in a time that only a test lets pass: scenarios of minutes and hours in
+//! milliseconds, at their exact moments. Configuration, driver, power machine, hooks (real processes), flags and journal are
+//! the program's own; only the loop is another, which takes the next deadline for the present moment instead of waiting.
+
+use std::time::{Duration, Instant};
+
+use mainsd::config;
+use mainsd::daemon::{House, Invocation, Parts, drivers};
+use mainsd::power::AtStart;
+use mainsd::report::{Stamp, text};
+use mio::Poll;
+
+use super::{Lines, PATIENCE, Scratch, Setup, Status, write_config};
+
+/// A daemon in fake time.
+pub struct FakeTime {
+    house: House,
+    poll: Poll,
+    scratch: Scratch,
+    hooks: Lines,
+    zero: Instant,
+    now: Instant,
+    /// What was logged, and at which second from zero.
+    pub log: Vec<(f64, String)>,
+}
+
+impl FakeTime {
+    /// Starts it so many seconds before second zero. `arrange` changes the folder before; files there count as left by an
+    /// earlier run.
+    pub fn start(setup: &Setup, script: &str, before: f64, arrange: impl FnOnce(&Scratch)) -> Self {
+        let scratch = Scratch::new();
+        let path = scratch.file("script", script);
+        let setup = setup.clone().with("DEVICE", &path.display().to_string()).with("NETSERVER", "off");
+        let file = write_config(&setup, &scratch, 3551);
+        arrange(&scratch);
+        let parsed = config::load(&file).unwrap();
+        assert!(!parsed.has_errors(), "{:?}", parsed.diagnostics);
+        let config = parsed.config;
+        let fifo = std::fs::OpenOptions::new().read(true).write(true).open(scratch.path().join("hooks"));
+        let hooks = Lines::collect(fifo.unwrap());
+        let how = Invocation {
+            name: "mainsd",
+            version: mainsd::program::VERSION,
+            config_file: file,
+            pid_file: None,
+            foreground: true,
+            kill_on_powerfail: setup.args.iter().any(|arg| arg == "-p"),
+            term_on_powerfail: setup.args.iter().any(|arg| arg == "-t"),
+            dry_run: true,
+            syslog: false,
+            surroundings: |_| Vec::new(),
+            stderr: false,
+        };
+        let now = Instant::now();
+        let at_start = AtStart { saved: None, powerfail: config.powerfail_dir.join("powerfail").exists() };
+        let driver = drivers::open(&config, now).unwrap();
+        let (hostname, start_time) = ("harness".to_owned(), Stamp::new(0, 0));
+        let mut house = House::new(Parts { config, how, driver, at_start, hostname, start_time }, now);
+        house.keep_lines();
+        let poll = Poll::new().unwrap();
+        let zero = now + Duration::from_secs_f64(before);
+        let mut fake = Self { house, poll, scratch, hooks, zero, now, log: Vec::new() };
+        fake.house.start(fake.poll.registry(), now);
+        fake.settle();
+        fake
+    }
+
+    /// The folder, as a daemon's of the harness.
+    pub fn dir(&self) -> &std::path::Path {
+        self.scratch.path()
+    }
+
+    /// Lets time pass until this second.
+    pub fn run_to(&mut self, second: f64) {
+        let end = self.zero + Duration::from_secs_f64(second);
+        loop {
+            let next = self.house.poll_timeout().map_or(end, |at| at.min(end));
+            self.now = self.now.max(next);
+            self.house.handle_timeout(self.poll.registry(), self.now);
+            self.settle();
+            if self.now >= end && self.house.poll_timeout().is_none_or(|at| at > end) {
+                return;
+            }
+        }
+    }
+
+    /// The status as clients would see it.
+    pub fn status(&mut self) -> Status {
+        Status::from_text(&text(self.house.snapshot(self.now)))
+    }
+
+    /// What the hooks have logged, once there are so many lines.
+    pub fn hooks(&self, count: usize) -> Vec<String> {
+        self.hooks.wait_for_count(count, PATIENCE);
+        self.hooks.since(0).into_iter().map(|line| line.text).collect()
+    }
+
+    /// Whether this flag exists.
+    pub fn flag(&self, name: &str) -> bool {
+        self.dir().join("flags").join(name).exists()
+    }
+
+    /// No time passes while hooks run: they are as slow as this machine is loaded.
+    fn settle(&mut self) {
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            self.house.handle_child_signal(self.now);
+            self.house.pump(self.now);
+            let after = self.now.saturating_duration_since(self.zero).as_secs_f64();
+            let before = self.zero.saturating_duration_since(self.now).as_secs_f64();
+            while let Some((_, line)) = self.house.take_line() {
+                self.log.push((after - before, line));
+            }
+            if self.house.is_idle() {
+                return;
+            }
+            assert!(Instant::now() < patience, "hooks still run after {PATIENCE:?}; log: {:?}", self.log);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
