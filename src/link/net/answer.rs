@@ -1,6 +1,7 @@
 //! What a master's status answer says (nis §9.2, §9.3). Keys are taken exactly; a value that is there and empty is
 //! empty, `N/A` is not there.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use crate::ups::{
@@ -14,13 +15,17 @@ const MAX_FRAME: usize = 999;
 /// Longest answer. A master's own buffer holds 4096 bytes of records.
 const MAX_ANSWER: usize = 16 * 1024;
 
-/// An answer, as far as it has come.
+/// Answers, as far as they have come. Of several that come at once the last alone counts: the others are history.
 #[derive(Clone, Debug, Default)]
 pub struct Incoming {
     bytes: Vec<u8>,
-    /// How far frames have been read.
+    /// The last complete answer, until more bytes come.
+    latest: Option<Range<usize>>,
+    /// Where the next answer begins.
+    start: usize,
+    /// How far its frames have been read.
     read: usize,
-    /// The record `END APC` has come.
+    /// Its record `END APC` has come.
     ended: bool,
 }
 
@@ -28,33 +33,47 @@ impl Incoming {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.bytes.clear();
+        self.latest = None;
+        self.start = 0;
         self.read = 0;
         self.ended = false;
     }
 
-    /// Takes bytes; true when the end frame has come.
+    /// Takes bytes; true when an end frame has come: there is a new answer.
     ///
     /// # Errors
     /// Why this is no answer; the connection is of no further use.
     pub fn take(&mut self, bytes: &[u8]) -> Result<bool, String> {
+        if self.latest.take().is_some() {
+            self.bytes.drain(..self.start.min(self.bytes.len()));
+            self.read -= self.start;
+            self.start = 0;
+        }
         self.bytes.extend_from_slice(bytes);
-        loop {
+        let trouble = loop {
             let rest = self.bytes.get(self.read..).unwrap_or_default();
             match parse_frame(rest, MAX_FRAME) {
-                Ok(Some((Frame::End, _))) => return Ok(true),
+                Ok(Some((Frame::End, size))) => {
+                    self.latest = Some(self.start..self.read);
+                    self.read += size;
+                    self.start = self.read;
+                    self.ended = false;
+                }
                 Ok(Some((Frame::Record(record), size))) => {
                     self.ended |= record.starts_with(b"END APC");
                     self.read += size;
                 }
-                Ok(None) if self.bytes.len() > MAX_ANSWER => {
-                    return Err(format!("an answer of more than {MAX_ANSWER} bytes"));
-                }
-                Ok(None) => return Ok(false),
-                Err(error) => return Err(error.to_string()),
+                Ok(None) => break None,
+                Err(error) => break Some(error.to_string()),
             }
-            if self.read > MAX_ANSWER {
-                return Err(format!("an answer of more than {MAX_ANSWER} bytes"));
+            if self.read - self.start > MAX_ANSWER {
+                break Some(format!("an answer of more than {MAX_ANSWER} bytes"));
             }
+        };
+        // What follows a complete answer is met again with the next bytes.
+        match trouble {
+            Some(trouble) if self.latest.is_none() => Err(trouble),
+            _ => Ok(self.latest.is_some()),
         }
     }
 
@@ -64,15 +83,10 @@ impl Incoming {
         self.ended
     }
 
-    /// Whether nothing has come yet.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
     /// Every record's key and value, in order.
     fn records(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut rest = self.bytes.get(..self.read).unwrap_or_default();
+        let answer = self.latest.clone().unwrap_or(self.start..self.read);
+        let mut rest = self.bytes.get(answer).unwrap_or_default();
         std::iter::from_fn(move || match parse_frame(rest, MAX_FRAME) {
             Ok(Some((Frame::Record(record), size))) => {
                 rest = rest.get(size..).unwrap_or_default();
@@ -108,6 +122,8 @@ pub struct MasterStatus {
     pub flags: StatusFlags,
     /// UPSMODE.
     pub mode: Option<String>,
+    /// STARTTIME: another one is another run of the master, perhaps of another program.
+    pub started: Option<String>,
     /// UPSNAME and what does not change.
     pub identity: Identity,
     /// What is measured.
@@ -115,15 +131,10 @@ pub struct MasterStatus {
 }
 
 impl MasterStatus {
-    /// The reading that it is: one more look at the master's UPS.
+    /// The reading that it is: one more look at the master's UPS, made with this evidence.
     #[must_use]
-    pub fn reading(&self, at: Instant) -> Reading {
-        Reading {
-            at,
-            status: self.flags & StatusFlags::FROM_UPS,
-            evidence: Evidence::Poll,
-            values: self.values.clone(),
-        }
+    pub fn reading(&self, at: Instant, evidence: Evidence) -> Reading {
+        Reading { at, status: self.flags & StatusFlags::FROM_UPS, evidence, values: self.values.clone() }
     }
 
     /// Takes one record. Keys that a slave does not relay are left out (nis §9.2).
@@ -132,6 +143,7 @@ impl MasterStatus {
         match key {
             b"UPSNAME" => identity.name = Some(text(value)),
             b"UPSMODE" => self.mode = Some(text(value)),
+            b"STARTTIME" => self.started = Some(text(value)),
             b"MODEL" => identity.model = Some(text(value)),
             b"SERIALNO" => identity.serial = Some(text(value)),
             b"BATTDATE" => identity.battery_date = Some(text(value)),

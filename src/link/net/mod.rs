@@ -1,7 +1,8 @@
 //! A master: another apcupsd or mainsd that is asked over port 3551 (`UPSTYPE net`, nis §9).
 //!
-//! Each check is a connection of its own: connect, ask `status`, read to the end frame, close. With several targets the
-//! one that answered last is asked first, then the others in their order.
+//! A check is a connection: `watch` asks for the status now and whenever it changes, and a master that knows that keeps
+//! the connection (mainsd-nis(7)). Another is asked `status`, to the end frame, and the connection is closed; the next check is
+//! another. With several targets the one that answered last is asked first, then the others in their order.
 
 mod answer;
 mod device;
@@ -13,7 +14,7 @@ pub use answer::{Incoming, MasterStatus};
 pub use device::{Target, targets};
 
 use super::LinkEvent;
-use crate::ups::{Command, CommandResult, Identity, Pace, Priority, StatusFlags};
+use crate::ups::{Command, CommandResult, Evidence, Identity, Pace, Priority, StatusFlags};
 
 /// Between checks on battery (nis §9.1).
 const FAST: Duration = Duration::from_secs(2);
@@ -23,6 +24,10 @@ const LOST: Duration = Duration::from_secs(5);
 const CONNECT: Duration = Duration::from_secs(40);
 /// Longest wait for the whole answer (nis §4: a client of 3.14.14 reads for 15 s).
 const ANSWER: Duration = Duration::from_secs(15);
+/// Longest silence of a watched master, which sends something at least every 10 s.
+const SILENCE: Duration = Duration::from_secs(12);
+/// So long after a change that was sent by itself a watched master is asked about it: by then it has asked its UPS.
+const SETTLED: Duration = Duration::from_millis(700);
 /// So many checks in a row without any answer make a master unreachable (nis §9.4).
 const UNREACHABLE: u32 = 5;
 /// Most commands that wait for a check.
@@ -39,8 +44,9 @@ pub enum Transmit {
     Close,
 }
 
-/// The request `status`, framed.
+/// The requests, framed.
 const STATUS: &[u8] = b"\x00\x06status";
+const WATCH: &[u8] = b"\x00\x05watch";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -55,6 +61,12 @@ enum State {
     Asked {
         target: usize,
         tried: usize,
+        watch: bool,
+        until: Instant,
+    },
+    /// The master says by itself what changes; something must come until then.
+    Watching {
+        target: usize,
         until: Instant,
     },
 }
@@ -80,6 +92,13 @@ pub struct NetLink {
     began: Option<Instant>,
     next_at: Instant,
     incoming: Incoming,
+    /// The target that does not know `watch`, and the STARTTIME that it has said since.
+    refused: Option<(usize, Option<String>)>,
+    /// That has been logged.
+    refusal_said: bool,
+    /// While watching: the last answer, and whether the next one has been asked for.
+    heard: Instant,
+    asked: bool,
     told: Told,
     identity: Identity,
     /// Checks in a row that got no answer, and when the first of them failed.
@@ -89,6 +108,8 @@ pub struct NetLink {
     remote: bool,
     /// Commands that the check under way, or the next one, answers.
     waiting: Vec<Command>,
+    /// While watching: when to ask for the sake of those that wait.
+    command_at: Option<Instant>,
     running: Vec<Command>,
     out: VecDeque<Transmit>,
     events: VecDeque<LinkEvent>,
@@ -107,12 +128,17 @@ impl NetLink {
             began: None,
             next_at: now,
             incoming: Incoming::default(),
+            refused: None,
+            refusal_said: false,
+            heard: now,
+            asked: false,
             told: Told::Nothing,
             identity: Identity::default(),
             unanswered: 0,
             unanswered_since: None,
             remote: false,
             waiting: Vec::new(),
+            command_at: None,
             running: Vec::new(),
             out: VecDeque::new(),
             events: VecDeque::new(),
@@ -128,28 +154,26 @@ impl NetLink {
     /// The connection is there.
     pub fn handle_connected(&mut self, now: Instant) {
         if let State::Connecting { target, tried, .. } = self.state {
-            self.incoming.clear();
-            self.state = State::Asked { target, tried, until: now + ANSWER };
-            self.out.push_back(Transmit::Send(STATUS));
+            let watch = self.refused.as_ref().is_none_or(|(refused, _)| *refused != target);
+            self.ask(now, target, tried, watch);
         }
     }
 
     /// Bytes have come.
     pub fn handle_bytes(&mut self, now: Instant, bytes: &[u8]) {
-        let State::Asked { target, .. } = self.state else { return };
+        let (State::Asked { target, .. } | State::Watching { target, .. }) = self.state else { return };
         match self.incoming.take(bytes) {
             Ok(false) => {}
             Ok(true) => self.answered(now, target),
-            Err(reason) => self.target_failed(now, &reason),
+            Err(reason) => self.target_failed(now, &reason, true),
         }
     }
 
     /// There is no connection, or no longer one; why.
     pub fn handle_closed(&mut self, now: Instant, reason: &str) {
         match self.state {
-            State::Idle => {}
             State::Asked { target, .. } if self.incoming.has_last_record() => self.answered(now, target),
-            State::Asked { .. } | State::Connecting { .. } => self.target_failed(now, reason),
+            _ => self.target_failed(now, reason, true),
         }
     }
 
@@ -158,21 +182,30 @@ impl NetLink {
         match self.state {
             State::Idle if now >= self.next_at => {
                 self.began = Some(now);
-                self.running = std::mem::take(&mut self.waiting);
+                self.take_commands();
                 self.connect(now, self.preferred, 0);
             }
-            State::Connecting { until, .. } if now >= until => self.target_failed(now, "no connection"),
-            State::Asked { until, .. } if now >= until => self.target_failed(now, "no answer"),
-            State::Idle | State::Connecting { .. } | State::Asked { .. } => {}
+            State::Connecting { until, .. } if now >= until => {
+                self.target_failed(now, "no connection", false)
+            }
+            State::Asked { until, .. } if now >= until => self.target_failed(now, "no answer", false),
+            State::Watching { until, .. } if now >= until => self.target_failed(now, "silent", false),
+            State::Watching { .. } if self.ask_at().is_some_and(|at| now >= at) => {
+                self.asked = true;
+                self.take_commands();
+                self.out.push_back(Transmit::Send(STATUS));
+            }
+            _ => {}
         }
     }
 
     /// The next deadline.
     #[must_use]
-    pub const fn poll_timeout(&self) -> Instant {
+    pub fn poll_timeout(&self) -> Instant {
         match self.state {
             State::Idle => self.next_at,
             State::Connecting { until, .. } | State::Asked { until, .. } => until,
+            State::Watching { until, .. } => self.ask_at().map_or(until, |at| at.min(until)),
         }
     }
 
@@ -206,6 +239,8 @@ impl NetLink {
                     self.waiting.push(command);
                 }
                 self.next_at = now;
+                let at = if command == Command::Poll { now } else { now + SETTLED };
+                self.command_at = Some(self.command_at.map_or(at, |earlier| earlier.min(at)));
             }
             Command::KillPower
             | Command::PowerOff
@@ -223,18 +258,49 @@ impl NetLink {
         self.out.push_back(Transmit::Connect(target));
     }
 
+    fn ask(&mut self, now: Instant, target: usize, tried: usize, watch: bool) {
+        self.incoming.clear();
+        self.asked = false;
+        self.state = State::Asked { target, tried, watch, until: now + ANSWER };
+        self.out.push_back(Transmit::Send(if watch { WATCH } else { STATUS }));
+    }
+
+    /// While watching: when to ask for an answer that does not come by itself.
+    fn ask_at(&self) -> Option<Instant> {
+        let fast = (self.pace == Pace::Fast).then(|| self.heard + FAST);
+        self.command_at.into_iter().chain(fast).min().filter(|_| !self.asked)
+    }
+
+    fn take_commands(&mut self) {
+        self.command_at = None;
+        self.running.append(&mut self.waiting);
+    }
+
     /// A complete answer.
     fn answered(&mut self, now: Instant, target: usize) {
-        self.out.push_back(Transmit::Close);
-        self.unanswered = 0;
-        self.unanswered_since = None;
-        let status = self.incoming.status();
         let name = self.name(target);
-        let Some(status) = status else {
+        let Some(status) = self.incoming.status() else {
+            match self.state {
+                State::Asked { tried, watch: true, .. } => {
+                    self.refused = Some((target, None));
+                    return self.ask(now, target, tried, false);
+                }
+                State::Watching { .. } => return self.target_failed(now, "no status", false),
+                _ => {}
+            }
+            self.reached();
             self.lost(format!("{name} answers, but not with a status"));
             return self.end_check(now, Err("the master gives no status"));
         };
+        self.reached();
         self.preferred = target;
+        let watch = matches!(self.state, State::Watching { .. } | State::Asked { watch: true, .. });
+        if watch {
+            (self.heard, self.asked) = (now, false);
+            self.state = State::Watching { target, until: now + SILENCE };
+        } else {
+            self.polled(&name, status.started.clone().unwrap_or_default());
+        }
         let master = LinkEvent::Master { name: name.clone(), mode: status.mode.clone() };
         self.events.push_back(master);
         self.remote(status.flags.contains(StatusFlags::SHUTDOWN));
@@ -247,8 +313,29 @@ impl NetLink {
             self.identity.clone_from(&status.identity);
             self.events.push_back(LinkEvent::Attached(Box::new(status.identity.clone())));
         }
-        self.events.push_back(LinkEvent::Reading(Box::new(status.reading(now))));
+        // What a master sends by itself it has confirmed.
+        let evidence = if watch { Evidence::AlertAndRead } else { Evidence::Poll };
+        self.events.push_back(LinkEvent::Reading(Box::new(status.reading(now, evidence))));
         self.end_check(now, Ok(()));
+    }
+
+    fn reached(&mut self) {
+        self.unanswered = 0;
+        self.unanswered_since = None;
+    }
+
+    /// A master that does not know `watch` has answered. Restarted, it may be another program.
+    fn polled(&mut self, name: &str, started: String) {
+        let Some((_, said)) = &mut self.refused else { return };
+        match said {
+            None => *said = Some(started),
+            Some(said) if *said != started => self.refused = None,
+            Some(_) => {}
+        }
+        if !std::mem::replace(&mut self.refusal_said, true) {
+            let text = format!("{name} does not know `watch`: it is polled");
+            self.events.push_back(LinkEvent::Log(Priority::Info, text));
+        }
     }
 
     fn remote(&mut self, ordered: bool) {
@@ -262,13 +349,28 @@ impl NetLink {
         self.events.push_back(LinkEvent::Remote(ordered));
     }
 
-    /// This target gave no answer: the next one, or the check has failed.
-    fn target_failed(&mut self, now: Instant, reason: &str) {
-        let (State::Connecting { target, tried, .. } | State::Asked { target, tried, .. }) = self.state
-        else {
-            return;
+    /// This target gives no answer, or not any more: a new check, without `watch` if that may be why, the next target, or
+    /// the check has failed.
+    fn target_failed(&mut self, now: Instant, reason: &str, at_once: bool) {
+        let (target, tried) = match self.state {
+            State::Idle => return,
+            State::Watching { .. } => {
+                self.out.push_back(Transmit::Close);
+                self.incoming.clear();
+                self.waiting.append(&mut self.running);
+                self.state = State::Idle;
+                // A master that was restarted answers at once; one that never keeps a connection is as if polled.
+                self.next_at = self.began.map_or(now, |began| now.max(began + FAST));
+                return;
+            }
+            State::Connecting { target, tried, .. } | State::Asked { target, tried, .. } => (target, tried),
         };
         self.out.push_back(Transmit::Close);
+        self.refused = matches!(self.state, State::Asked { watch: true, .. }).then_some((target, None));
+        if self.refused.is_some() && at_once {
+            return self.connect(now, target, tried);
+        }
+        self.state = State::Idle;
         let tried = tried + 1;
         if tried < self.targets.len() {
             return self.connect(now, (target + 1) % self.targets.len(), tried);
@@ -294,13 +396,20 @@ impl NetLink {
         self.targets.get(target).map_or_else(String::new, ToString::to_string)
     }
 
+    /// The end of a check, or, while watching, of an answer.
     fn end_check(&mut self, now: Instant, outcome: Result<(), &str>) {
-        self.state = State::Idle;
-        self.incoming.clear();
         for command in std::mem::take(&mut self.running) {
             let outcome = outcome.map(|()| "read".to_owned()).map_err(ToOwned::to_owned);
             self.events.push_back(LinkEvent::Command(CommandResult { command, outcome }));
         }
+        if matches!(self.state, State::Watching { .. }) {
+            return;
+        }
+        if let State::Asked { .. } = self.state {
+            self.out.push_back(Transmit::Close);
+            self.state = State::Idle;
+        }
+        self.incoming.clear();
         self.next_at = if self.waiting.is_empty() { self.due(now) } else { now };
     }
 
