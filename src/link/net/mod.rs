@@ -172,7 +172,11 @@ impl NetLink {
     /// There is no connection, or no longer one; why.
     pub fn handle_closed(&mut self, now: Instant, reason: &str) {
         match self.state {
-            State::Asked { target, .. } if self.incoming.has_last_record() => self.answered(now, target),
+            State::Asked { target, tried, until, .. } if self.incoming.has_last_record() => {
+                // An answer all the same, but nothing to watch.
+                self.state = State::Asked { target, tried, watch: false, until };
+                self.answered(now, target);
+            }
             _ => self.target_failed(now, reason, true),
         }
     }

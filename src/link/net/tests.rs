@@ -306,6 +306,12 @@ fn what_is_no_status_is_a_loss_but_its_sender_is_not_unreachable() {
     // The end frame may be missing (nis §9.1).
     let told = Bench::new("a").run(1.0, &[says(&ONLINE[..ONLINE.len() - 2])]);
     assert_eq!(told.last().map(String::as_str), Some("0 reading 04000008"));
+    let mut bench = Bench::new("a");
+    bench.run(0.0, &[Master::Watched(&ONLINE[..ONLINE.len() - 2])]);
+    bench.link.handle_closed(bench.now, "the connection was closed");
+    bench.take_events();
+    assert_eq!(bench.told.last().map(String::as_str), Some("0 reading 04000008"));
+    assert_eq!(bench.link.state, State::Idle, "there is nothing to be watched any more");
 }
 
 #[test]
