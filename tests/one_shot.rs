@@ -46,3 +46,19 @@ fn a_ups_that_refuses_or_that_comes_late_shows_in_words_and_status() {
     let (status, said) = order("0 mains off\n0 unplug\n2 plug", true, "--killpower");
     assert!(status.success(), "{said}");
 }
+
+#[test]
+fn a_slave_refuses_both_without_asking_its_master() {
+    for option in ["--killpower", "--power-off"] {
+        let master = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        master.set_nonblocking(true).unwrap();
+        let scratch = Scratch::new();
+        let setup = Setup::new("net").with("DEVICE", &master.local_addr().unwrap().to_string());
+        let config = support::write_config(&setup, &scratch, support::free_port());
+        scratch.file("flags/powerfail", "");
+        let done = support::run(["-f", &config.display().to_string(), option]);
+        assert_eq!(done.status.code(), Some(1), "{option}: {}", done.stderr);
+        assert!(done.stderr.contains("a slave never switches off its master's UPS"), "{}", done.stderr);
+        assert!(master.accept().is_err(), "{option}: the master was asked");
+    }
+}

@@ -51,7 +51,7 @@ pub(super) const UPS: &[Directive] = &[
             "Where the UPS is; the form depends on UPSTYPE.\n\n\
               `usb`: blank for the first UPS found, or its serial number, or its bus port path (`1-1.4`) where two are \
               attached. `apcsmart`, `dumb`: the serial port, `/dev/ttyS0`. `net`: `host` or `host:port`, the port being \
-              NISPORT if not said, an IPv6 address with a port in brackets; several, with blanks between, are tried in turn. `snmp`: `host:port:vendor:community`, all but the host optional; vendor is `APC`, `RFC` \
+              NISPORT if not said, an IPv6 address with a port in brackets; of several, with blanks between, the first that answers is used; a name is looked up anew when it does not answer. `snmp`: `host:port:vendor:community`, all but the host optional; vendor is `APC`, `RFC` \
               or `MGE`, with `_NOTRAP` added if no traps are wanted. `pcnet`: blank, or `ip:user:passphrase:port`, the \
               port optional. `modbus`: the serial port, or with a USB cable blank or a serial number. `test`: blank, or the path of a script.",
         ),
@@ -90,8 +90,8 @@ pub(super) const UPS: &[Directive] = &[
         doc: said(
             "How often the UPS is asked while all is well. A UPS that reports by itself (USB, serial smart) is heard at \
               once whatever this says; a USB model that has not done so yet has its line state looked at every 1.5 \
-              seconds. A master (`net`) is seen to fail up to this many seconds late. During an outage the UPS is asked \
-              every second.",
+              seconds. A master (`net`) that runs mainsd tells its slaves at once, too; the outage of another is seen up to \
+              this many seconds late. During an outage the UPS is asked every second, a master every 2 seconds.",
         ),
         why: said("60 costs nothing; take less for UPSes that only answer when asked."),
         compat: said("NETTIME is another name for it, as in apcupsd. 0 and negative numbers are taken as 1."),

@@ -226,7 +226,7 @@ pub(super) const POWER: &[Directive] = &[
         default: "10",
         doc: said(
             "Only UPSTYPE `net`: on battery, how long the master may be unreachable before this machine is shut down (event \
-              `remotedown`). At least five checks must have failed. BATTERYLEVEL, MINUTES and TIMEOUT go on counting \
+              `remotedown`), counted from the first of at least five checks in a row that have failed. BATTERYLEVEL, MINUTES and TIMEOUT go on counting \
               from the last values and may be due before. A master that is lost while on mains never shuts this machine \
               down.",
         ),

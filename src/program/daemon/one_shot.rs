@@ -50,6 +50,9 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
         eprintln!("{}: {text}", how.name);
         journal.log(priority, text, SystemTime::now());
     };
+    if config.ups_type == Some(DriverKind::Net) {
+        return Err(Refusal::new("UPSTYPE net: a slave never switches off its master's UPS"));
+    }
     if command == Command::KillPower {
         check_flag(&config, &mut say)?;
     }
@@ -89,9 +92,6 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
 /// `--killpower` acts only after a power failure, which the flag tells (power-events §8).
 fn check_flag(config: &Config, say: &mut dyn FnMut(Priority, &str)) -> Result<(), Refusal> {
     let flag = config.powerfail_dir.join("powerfail");
-    if config.ups_type == Some(DriverKind::Net) {
-        return Err(Refusal::new("UPSTYPE net: a slave never kills the power of its master's UPS"));
-    }
     if flag.exists() {
         return Ok(());
     }
