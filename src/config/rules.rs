@@ -3,7 +3,7 @@
 use super::diagnostic::Severity::{Error, Warning};
 use super::directives::printable;
 use super::parse::{Origin, Reader};
-use super::words::{CableClass, DriverKind};
+use super::words::{Cable, CableClass, DriverKind};
 use std::time::Duration;
 
 /// Applies them to what was read.
@@ -48,8 +48,9 @@ fn cable(reader: &mut Reader, driver: DriverKind) {
     }
     let class = reader.out.config.ups_cable.map(|cable| cable.class());
     match (driver, class) {
-        (DriverKind::Dumb, Some(CableClass::Smart | CableClass::Ether | CableClass::Usb)) => {
-            let text = "UPSTYPE dumb cannot use this cable; accepted: simple, MAM-04-02-2000 or the number of a simple cable";
+        (DriverKind::Dumb, None | Some(CableClass::Smart | CableClass::Ether | CableClass::Usb)) => {
+            let text = "UPSTYPE dumb cannot work without the name of a cable with modem lines; accepted: simple, MAM-04-02-2000 or the \
+                        number of a simple cable";
             reader.say_about(Error, "UPSCABLE", text.to_owned());
         }
         (DriverKind::Modbus, None | Some(CableClass::Simple)) => {
@@ -161,7 +162,23 @@ fn snmp(text: &str) -> Result<(), String> {
 }
 
 fn limits(reader: &mut Reader) {
-    if !reader.out.config.has_a_limit() {
+    let config = &reader.out.config;
+    if config.ups_type == Some(DriverKind::Dumb) {
+        if config.timeout <= 0 {
+            // Neither has a line for it (dumb §2).
+            let what = match config.ups_cable {
+                Some(Cable::Apc("940-0023A" | "940-0095B")) => {
+                    "and this cable has no low-battery signal: NOTHING"
+                }
+                _ => "only the low-battery signal",
+            };
+            let text = format!(
+                "off, BATTERYLEVEL and MINUTES do nothing with UPSTYPE dumb, {what} shuts this machine down; give TIMEOUT a \
+                 value"
+            );
+            reader.say_about(Warning, "TIMEOUT", text);
+        }
+    } else if !config.has_a_limit() {
         let text = "BATTERYLEVEL, MINUTES and TIMEOUT are all off: only the low-battery signal of the UPS shuts this machine \
                     down, seconds or minutes before its power goes; give at least one of them a value"
             .to_owned();

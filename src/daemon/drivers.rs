@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use super::driver::{Driver, NetDriver};
-use super::{ApcSmartDriver, SimulatedDriver, UsbDriver, settings};
+use super::{SerialDriver, SimulatedDriver, UsbDriver, settings};
 use crate::config::{Config, DriverKind};
+use crate::link::dumb;
 use crate::link::simulated::Script;
 
 /// Whether this build has the driver, and its settings make sense; to be asked before going to the background.
@@ -14,9 +15,10 @@ use crate::link::simulated::Script;
 pub fn check(config: &Config) -> Result<(), String> {
     match config.ups_type {
         Some(DriverKind::Usb | DriverKind::ApcSmart | DriverKind::Net) => Ok(()),
+        Some(DriverKind::Dumb) => cable(config).map(drop),
         Some(DriverKind::Test) => script(config).map(drop),
         Some(kind) => Err(format!(
-            "UPSTYPE {}: this version of mainsd has no such driver yet; it has usb, apcsmart, net and test",
+            "UPSTYPE {}: this version of mainsd has no such driver yet; it has usb, apcsmart, dumb, net and test",
             kind.word()
         )),
         None => Err("Apcupsd cannot continue without a valid driver.\n\
@@ -34,12 +36,22 @@ pub fn open(config: &Config, now: Instant) -> Result<Box<dyn Driver>, String> {
     let poll_time = settings::poll_time(config);
     match config.ups_type {
         Some(DriverKind::Test) => Ok(Box::new(SimulatedDriver::new(script(config)?, poll_time, now))),
-        Some(DriverKind::ApcSmart) => Ok(Box::new(ApcSmartDriver::new(&config.device, poll_time, now))),
+        Some(DriverKind::ApcSmart) => Ok(Box::new(SerialDriver::smart(&config.device, poll_time, now))),
+        Some(DriverKind::Dumb) => {
+            Ok(Box::new(SerialDriver::dumb(&config.device, cable(config)?, poll_time, now)))
+        }
         Some(DriverKind::Net) => {
             Ok(Box::new(NetDriver::new(&config.device, config.nis_port, poll_time, now)))
         }
         _ => Ok(Box::new(UsbDriver::new(&config.device, poll_time, now))),
     }
+}
+
+/// The cable that UPSCABLE names.
+fn cable(config: &Config) -> Result<&'static dumb::Cable, String> {
+    // The rules of the configuration have refused every other one.
+    let cable = config.ups_cable.and_then(|cable| dumb::Cable::of_name(cable.word()));
+    cable.ok_or_else(|| "Invalid cable specified for Dumb UPS".to_owned())
 }
 
 /// The script that DEVICE names; without one, mains stays.

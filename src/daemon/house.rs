@@ -91,6 +91,12 @@ impl House {
                 "Dry run: only hooks and SHUTDOWNCMD are run; this machine is NOT shut down by anything built in",
             );
         }
+        if self.how.kill_on_powerfail && self.config.ups_type == Some(DriverKind::Dumb) {
+            self.log(
+                Priority::Warning,
+                "Ignoring --kill-on-powerfail since it is unsafe on Simple Signaling UPSes",
+            );
+        }
         self.server.open(registry, now);
         self.driver.start(registry, now);
         self.journalist.ready();

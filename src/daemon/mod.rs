@@ -12,7 +12,7 @@ mod status;
 pub mod token;
 
 pub use clock::Clock;
-pub use driver::{ApcSmartDriver, Driver, UsbDriver};
+pub use driver::{Driver, SerialDriver, UsbDriver};
 pub use event_loop::{EventLoop, Exit, Observer, Unobserved};
 pub use house::{House, Parts};
 pub use settings::Invocation;

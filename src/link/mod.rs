@@ -5,6 +5,7 @@
 //! decide about power: they say what the UPS says, once it is plausible.
 
 pub mod apcsmart;
+pub mod dumb;
 pub mod net;
 pub mod simulated;
 pub mod usb;

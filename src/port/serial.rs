@@ -64,6 +64,8 @@ pub struct SerialPort {
     /// There may be more to read.
     more: bool,
     told: Option<String>,
+    /// Closed, the port stays as it is.
+    keep: bool,
 }
 
 impl SerialPort {
@@ -83,7 +85,15 @@ impl SerialPort {
             send_at: now,
             more: false,
             told: None,
+            keep: false,
         }
+    }
+
+    /// Closed, the port does not get its former settings back: that could move lines that order something (dumb §1).
+    #[must_use]
+    pub const fn keep_settings(mut self) -> Self {
+        self.keep = true;
+        self
     }
 
     /// The first try.
@@ -143,20 +153,30 @@ impl SerialPort {
         }
     }
 
-    /// The modem lines of the open port.
-    #[must_use]
-    pub fn modem_lines(&self) -> Option<ModemLines> {
-        match &self.state {
-            State::Open { tty, .. } => tty.modem_lines().ok(),
-            State::Closed(_) => None,
+    /// The modem lines; `None` within if the port has none. `None` if it is closed, or found to be gone now.
+    pub fn modem_lines(&mut self, registry: &Registry, now: Instant) -> Option<Option<ModemLines>> {
+        let State::Open { tty, .. } = &self.state else { return None };
+        match tty.modem_lines() {
+            Ok(lines) => Some(Some(lines)),
+            Err(error) if tty::is_none(&error) => Some(None),
+            Err(error) => {
+                self.gone(registry, now, &format!("is gone: {}", reason(&error)));
+                None
+            }
         }
     }
 
-    /// Switches modem lines of the open port; whether it did.
-    pub fn set_modem_lines(&mut self, lines: ModemLines, on: bool) -> bool {
-        match &self.state {
-            State::Open { tty, .. } => tty.set_modem_lines(lines, on).is_ok(),
-            State::Closed(_) => false,
+    /// Switches modem lines of the open port. That they are, the next look at them shows.
+    pub fn set_modem_lines(&self, lines: ModemLines, on: bool) {
+        if let State::Open { tty, .. } = &self.state {
+            let _ = tty.set_modem_lines(lines, on);
+        }
+    }
+
+    /// Puts the sending line of the open port into the break condition, or takes it out.
+    pub fn set_break(&self, on: bool) {
+        if let State::Open { tty, .. } = &self.state {
+            let _ = tty.set_break(on);
         }
     }
 
@@ -166,14 +186,17 @@ impl SerialPort {
     }
 
     fn open(&mut self, registry: &Registry, now: Instant) {
-        let opened = Tty::open(&self.path).and_then(|tty| {
+        let opened = Tty::open(&self.path).and_then(|mut tty| {
+            if self.keep {
+                tty.keep_settings();
+            }
             registry.register(&mut SourceFd(&tty.as_raw_fd()), self.token, Interest::READABLE)?;
             Ok(tty)
         });
         match opened {
             Ok(tty) => {
                 let (raise, clear) = self.lines;
-                for (lines, on) in [(raise, true), (clear, false)] {
+                for (lines, on) in [(clear, false), (raise, true)] {
                     if lines != ModemLines::default()
                         && let Err(error) = tty.set_modem_lines(lines, on)
                     {

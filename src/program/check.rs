@@ -250,13 +250,20 @@ fn logins(config: &Config) -> String {
     .to_owned()
 }
 
+/// A UPS with simple signalling knows no numbers.
+fn measures(config: &Config) -> bool {
+    config.ups_type != Some(DriverKind::Dumb)
+}
+
 fn charge(config: &Config) -> Option<String> {
-    (config.battery_level >= 0).then(|| format!("the charge is {} percent or less", config.battery_level))
+    (config.battery_level >= 0 && measures(config))
+        .then(|| format!("the charge is {} percent or less", config.battery_level))
 }
 
 fn runtime(config: &Config) -> Option<String> {
     let unit = if config.minutes == 1 { "minute" } else { "minutes" };
-    (config.minutes >= 0).then(|| format!("the runtime left is {} {unit} or less", config.minutes))
+    (config.minutes >= 0 && measures(config))
+        .then(|| format!("the runtime left is {} {unit} or less", config.minutes))
 }
 
 /// TIMEOUT counts from the event onbattery, unless it is over before (power-events §3).

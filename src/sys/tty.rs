@@ -50,7 +50,7 @@ impl ModemLines {
 #[derive(Debug)]
 pub struct Tty {
     fd: OwnedFd,
-    before: libc::termios,
+    before: Option<libc::termios>,
 }
 
 impl Tty {
@@ -80,7 +80,7 @@ impl Tty {
         }
         take_alone(&fd)?;
         // From here on dropping gives everything back.
-        let tty = Self { fd, before };
+        let tty = Self { fd, before: Some(before) };
         let mut raw = before;
         raw.c_iflag = libc::IGNPAR;
         raw.c_oflag = 0;
@@ -98,6 +98,11 @@ impl Tty {
         set(&tty.fd, &raw)?;
         tty.flush_input();
         Ok(tty)
+    }
+
+    /// The settings, and with them the modem lines, stay as they are when it is closed.
+    pub const fn keep_settings(&mut self) {
+        self.before = None;
     }
 
     /// Reads what there is; 0: the port is gone.
@@ -151,6 +156,18 @@ impl Tty {
         let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), request, &raw const lines.0) };
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
+
+    /// Puts the sending line into the break condition (positive voltage) until it is taken out again.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says.
+    pub fn set_break(&self, on: bool) -> io::Result<()> {
+        let request = if on { libc::TIOCSBRK } else { libc::TIOCCBRK };
+        // SAFETY: takes no pointer.
+        let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), request) };
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
 }
 
 impl AsRawFd for Tty {
@@ -163,17 +180,19 @@ impl Drop for Tty {
     fn drop(&mut self) {
         // SAFETY: takes no pointer; the descriptor is open, being owned.
         unsafe { libc::tcflush(self.fd.as_raw_fd(), libc::TCIOFLUSH) };
-        // A port that is gone has no settings.
-        let _ = set(&self.fd, &self.before);
+        if let Some(before) = &self.before {
+            // A port that is gone has no settings.
+            let _ = set(&self.fd, before);
+        }
         // SAFETY: takes no pointer.
         unsafe { libc::ioctl(self.fd.as_raw_fd(), libc::TIOCNXCL) };
     }
 }
 
-/// Whether the error says that what was opened is no serial port.
+/// Whether the error says that what was opened is no serial port, or that the port has no modem lines.
 #[must_use]
 pub fn is_none(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::ENOTTY)
+    matches!(error.raw_os_error(), Some(libc::ENOTTY | libc::EINVAL))
 }
 
 /// Takes the port for this process alone. The kernel refuses others but not root, who must look.

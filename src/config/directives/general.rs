@@ -34,10 +34,14 @@ pub(super) const UPS: &[Directive] = &[
         doc: said(
             "The cable between UPS and machine. Only `dumb` and `modbus` look at it: every other UPSTYPE implies its \
               cable, whatever is said here, and status shows the implied one.\n\n\
-              For `dumb` it must be a cable of modem lines (or absent), for `modbus` one that is not.",
+              For `dumb` it must be a cable of modem lines, for `modbus` one that is not. \
+              `simple`: the one to build oneself, on battery on CD and battery low on CTS. `940-0020B`, `940-0020C`, \
+              `940-0119A`, `940-0127A`, `940-0128A`, `940-0095A`, `940-0095C`, `MAM-04-02-2000`: by the number on the cable. `940-0095B` \
+              and `940-0023A` do not tell that the battery is low, so give TIMEOUT a value; `940-0023A` cannot cut \
+              the power either.",
         ),
         why: said("Not set: most types imply it."),
-        compat: said(""),
+        compat: said("`dumb` without a cable is an error; apcupsd would start and see no outage."),
         example: "usb",
         ..BASE
     },

@@ -102,7 +102,8 @@ pub(super) const POWER: &[Directive] = &[
         doc: said(
             "How long after the start of the shutdown the running daemon tells the UPS to cut its power, if the mains are \
               still away. 0: not at all, the last step of the system shutdown does it (see `mainsd --killpower`). For systems \
-              whose shutdown cannot run a command at its end. Choose far more than a shutdown takes.",
+              whose shutdown cannot run a command at its end. Choose far more than a shutdown takes. With UPSTYPE `dumb` the power \
+              goes within seconds of it, without the grace that other UPSes give.",
         ),
         why: said("0: cutting the power of a machine that is still writing is the worst of all ends."),
         compat: said("A negative number is taken as 0; apcupsd would cut the power at once."),

@@ -31,20 +31,44 @@ fn upstype_overrides_upscable() {
         assert_eq!((said(&parsed), parsed.config.ups_cable), (vec![], Some(cable)), "{kind}");
         assert_eq!(parsed.origin("UPSCABLE"), Origin::Because("UPSTYPE"));
     }
-    let parsed = parse(b"UPSCABLE 940-0020b\nUPSTYPE dumb\nDEVICE /dev/ttyS0", "t.conf");
+    let parsed = parse(b"UPSCABLE 940-0020b\nUPSTYPE dumb\nDEVICE /dev/ttyS0\nTIMEOUT 60", "t.conf");
     assert_eq!((said(&parsed), parsed.config.ups_cable), (vec![], Some(Cable::Apc("940-0020B"))));
 }
 
 #[test]
 fn dumb_needs_a_simple_cable_and_modbus_any_other() {
     let wrong = |text: &str| errors(&parse(format!("DEVICE /dev/ttyS0\n{text}").as_bytes(), "t.conf"));
-    for good in
-        ["UPSTYPE dumb", "UPSTYPE dumb\nUPSCABLE 940-0095A", "UPSTYPE modbus\nUPSCABLE usb", "UPSTYPE test"]
-    {
+    for good in [
+        "UPSTYPE dumb\nUPSCABLE simple",
+        "UPSTYPE dumb\nUPSCABLE 940-0095A",
+        "UPSTYPE modbus\nUPSCABLE usb",
+        "UPSTYPE test",
+    ] {
         assert_eq!(wrong(good), [""; 0], "{good}");
     }
-    for bad in ["UPSTYPE dumb\nUPSCABLE usb", "UPSTYPE modbus", "UPSTYPE modbus\nUPSCABLE simple"] {
+    for bad in [
+        "UPSTYPE dumb",
+        "UPSTYPE dumb\nUPSCABLE usb",
+        "UPSTYPE dumb\nUPSCABLE 940-0024C",
+        "UPSTYPE modbus",
+        "UPSTYPE modbus\nUPSCABLE simple",
+    ] {
         assert!(wrong(bad).len() == 1 && wrong(bad)[0].contains("UPSCABLE"), "{bad}");
+    }
+}
+
+#[test]
+fn dumb_without_timeout_is_warned_of_what_is_left_to_shut_the_machine_down() {
+    let said = |cable: &str, timeout: u32| {
+        let text = format!("UPSTYPE dumb\nUPSCABLE {cable}\nDEVICE /dev/ttyS0\nTIMEOUT {timeout}");
+        said(&parse(text.as_bytes(), "t.conf"))
+    };
+    for (cable, words) in
+        [("simple", "only the low-battery signal"), ("940-0023A", "NOTHING"), ("940-0095B", "NOTHING")]
+    {
+        assert_eq!(said(cable, 300), [""; 0], "{cable}");
+        let said = said(cable, 0);
+        assert!(said.len() == 1 && said[0].contains("TIMEOUT") && said[0].contains(words), "{said:?}");
     }
 }
 
@@ -101,8 +125,9 @@ fn forms_of_device_are_checked_for_each_type() {
         ("apcsmart", ""),
         ("dumb", ""),
     ];
-    let wrong =
-        |kind: &str, device: &str| errors(&parse(format!("DEVICE {device}\nUPSTYPE {kind}").as_bytes(), "t"));
+    let wrong = |kind: &str, device: &str| {
+        errors(&parse(format!("DEVICE {device}\nUPSTYPE {kind}\nUPSCABLE simple").as_bytes(), "t"))
+    };
     for (kind, device) in good {
         assert_eq!(wrong(kind, device), [""; 0], "{kind} {device}");
     }

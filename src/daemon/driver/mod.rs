@@ -1,11 +1,11 @@
 //! A driver: one link and the port it talks through, as the loop sees it.
 
-mod apcsmart;
 mod net;
+mod serial;
 mod usb;
 
-pub use apcsmart::ApcSmartDriver;
 pub use net::NetDriver;
+pub use serial::SerialDriver;
 pub use usb::UsbDriver;
 
 use std::time::Instant;

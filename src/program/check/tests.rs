@@ -104,6 +104,9 @@ fn the_story_says_when_the_machine_shuts_down() {
     assert!(
         story("UPSTYPE net\nDEVICE host").contains("- the master shuts down, or is lost while on battery")
     );
+    let dumb = story("UPSTYPE dumb\nUPSCABLE simple\nDEVICE /dev/ttyS0\nTIMEOUT 60");
+    assert!(dumb.contains("off: BATTERYLEVEL, MINUTES") && dumb.contains("(TIMEOUT)"), "{dumb}");
+    assert!(dumb.starts_with("  Watched     the UPS at /dev/ttyS0, by dumb\n"), "{dumb}");
     assert!(story("NETSERVER off").contains("Clients     none"));
 }
 
