@@ -223,6 +223,31 @@ fn events_are_printed_and_their_absence_is_an_error() {
 }
 
 #[test]
+fn clients_are_listed_to_this_machine_and_their_absence_is_an_error() {
+    let fixture = v4();
+    let at = fixture.server.address().to_string();
+    let ran = access(&["clients", &at]);
+    assert_eq!((code(&ran), ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""), "who asks is not listed");
+    let mut watching = support::Nis::connect(fixture.server.address(), support::PATIENCE).unwrap();
+    watching.ask(b"watch").unwrap();
+    for args in [&["apcaccess", "clients", &at][..], &["clients", &at], &["status", "clients", &at]] {
+        let ran = run(args);
+        assert_eq!((code(&ran), ran.stderr.as_str()), (0, ""), "{args:?}");
+        assert!(ran.stdout.starts_with("watch    2026-11-21 04:"), "{}", ran.stdout);
+        assert!(ran.stdout.ends_with(" +0100  127.0.0.1\n"), "{}", ran.stdout);
+    }
+    let ran = access(&["--json", "clients", &at]);
+    let value: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&value[0]["how"], &value[0]["address"]), (&"watch".into(), &"127.0.0.1".into()));
+    // What apcupsd says, and mainsd to another machine.
+    let at = once(recorded("invalid-command.bin"));
+    let ran = access(&["clients", &at.to_string()]);
+    let words = "only mainsd lists its clients, and only to its own machine";
+    let words = format!("Error reading clients from apcupsd @ {at}: {words}\n");
+    assert_eq!((code(&ran), ran.stdout.as_str(), ran.stderr), (1, "", words));
+}
+
+#[test]
 fn json_has_numbers_null_and_the_order_of_the_status() {
     let fixture = v4();
     let at = fixture.server.address().to_string();

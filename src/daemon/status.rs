@@ -185,4 +185,8 @@ impl StatusSource for Status {
     fn events(&mut self) -> Rc<[u8]> {
         events_answer(self.events_file.as_deref())
     }
+
+    fn stamp(&mut self) -> Stamp {
+        Self::stamp(self)
+    }
 }

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `apcupsd` | any | the daemon, in the background unless `-b` |
 //! | `apcaccess` | any | the status client |
-//! | `mainsd` | `status`, `events`, `apcaccess` | the status client |
+//! | `mainsd` | `status`, `events`, `clients`, `apcaccess` | the status client |
 //! | `mainsd` | `apcupsd` | the daemon, as `apcupsd` |
 //! | `mainsd` | `resolve` | looks a host name up for the daemon |
 //! | `mainsd` | `check`, `demo` | configuration check, demonstration |
@@ -25,7 +25,7 @@ pub mod surroundings;
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (21 November 2026) mainsd");
 
 /// The names that `mainsd` takes as first argument.
-const PROGRAMS: [&str; 6] = ["status", "events", "apcaccess", "apcupsd", "check", "demo"];
+const PROGRAMS: [&str; 7] = ["status", "events", "clients", "apcaccess", "apcupsd", "check", "demo"];
 
 /// Runs the program that `args` names. `args` begins with the name of the binary.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -42,7 +42,9 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
 fn by_first_argument(mut args: Vec<OsString>) -> ExitCode {
     let first = args.first().and_then(|a| a.to_str()).unwrap_or("").to_owned();
     match first.as_str() {
-        "status" | "events" => access::main(args),
+        // Behind `status` only a host could stand, and nobody calls one `clients`.
+        "status" if args.get(1).is_some_and(|second| second == "clients") => access::main(args.split_off(1)),
+        "status" | "events" | "clients" => access::main(args),
         "apcaccess" => access::main(args.split_off(1)),
         "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, args.split_off(1)),
         "check" => check::main(args.split_off(1)),

@@ -46,12 +46,35 @@ pub fn json_value(key: &str, value: &str) -> String {
 /// The lines of an answer to `events` as a JSON array of objects with `time` and `message`.
 #[must_use]
 pub fn json_events(text: &str) -> String {
+    // The two spaces behind the date separate it from the message (nis §6).
+    array(text, |line| {
+        let (time, message) = line.split_once("  ").unwrap_or(("", line));
+        vec![("time", time), ("message", message)]
+    })
+}
+
+/// The lines of an answer to `clients` as a JSON array of objects with `how`, `since` and `address`.
+#[must_use]
+pub fn json_clients(text: &str) -> String {
+    array(text, |line| {
+        let (how, rest) = line.split_once(' ').unwrap_or(("", line));
+        let (since, address) = rest.trim_start().split_once("  ").unwrap_or(("", rest));
+        vec![("how", how), ("since", since), ("address", address)]
+    })
+}
+
+/// One object a line.
+fn array(text: &str, members: fn(&str) -> Vec<(&'static str, &str)>) -> String {
     let mut out = String::from("[");
     for (i, line) in text.lines().enumerate() {
-        out.push_str(if i == 0 { "\n  " } else { ",\n  " });
-        // The two spaces behind the date separate it from the message (nis §6).
-        let (time, message) = line.split_once("  ").unwrap_or(("", line));
-        out.push_str(&format!("{{\"time\": {}, \"message\": {}}}", quoted(time), quoted(message.trim_end())));
+        out.push_str(if i == 0 { "\n  {" } else { ",\n  {" });
+        for (j, (name, value)) in members(line).into_iter().enumerate() {
+            out.push_str(if j == 0 { "\"" } else { ", \"" });
+            out.push_str(name);
+            out.push_str("\": ");
+            out.push_str(&quoted(value.trim_end()));
+        }
+        out.push('}');
     }
     out.push_str(if text.is_empty() { "]" } else { "\n]" });
     out
@@ -111,14 +134,24 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_an_object_with_its_three_columns() {
+        let text = "watch    2026-11-21 04:09:56 +0100  ::1\npolling  2026-11-21 04:09:57 +0100  10.0.0.7\n";
+        let expected = "[\n  {\"how\": \"watch\", \"since\": \"2026-11-21 04:09:56 +0100\", \"address\": \"::1\"},\n  \
+                        {\"how\": \"polling\", \"since\": \"2026-11-21 04:09:57 +0100\", \"address\": \"10.0.0.7\"}\n]";
+        assert_eq!((json_clients(text), json_clients("")), (expected.to_owned(), "[]".to_owned()));
+    }
+
+    #[test]
     fn any_text_becomes_json_that_parses() {
         let mut config = proptest::test_runner::Config::with_cases(300);
         config.failure_persistence = None;
         proptest::proptest!(config, |(text in "(([A-Z ]{1,9}|LINEV    |NUMXFERS ): ?.{0,20}\n?){0,6}")| {
             let value: serde_json::Value = serde_json::from_str(&json(&text)).unwrap();
             proptest::prop_assert!(value.is_object());
-            let value: serde_json::Value = serde_json::from_str(&json_events(&text)).unwrap();
-            proptest::prop_assert!(value.is_array());
+            for array in [json_events(&text), json_clients(&text)] {
+                let value: serde_json::Value = serde_json::from_str(&array).unwrap();
+                proptest::prop_assert!(value.is_array());
+            }
         });
     }
 }

@@ -7,7 +7,7 @@ mod stamp;
 mod text;
 
 pub use field::status_words;
-pub use json::{json, json_events, json_value};
+pub use json::{json, json_clients, json_events, json_value};
 pub use snapshot::{Facts, Snapshot};
 pub use stamp::Stamp;
 pub use text::{MAX_RECORD, Renderer, text};

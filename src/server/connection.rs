@@ -28,6 +28,8 @@ pub(super) enum Outcome {
     Wait,
     /// It has more to do that no event will announce.
     Again,
+    /// It wants to know who is connected, and goes on when it has been told.
+    List,
     /// It is over.
     Close,
 }
@@ -40,6 +42,13 @@ pub(super) struct Connection {
     /// When it entered its state, or last sent something in it.
     pub since: Instant,
     pub state: State,
+    /// When it was accepted.
+    pub opened: Instant,
+    /// Requests since the server looked last, and how often the status was asked for in all.
+    pub heard: bool,
+    pub asked: u32,
+    /// The other end has closed it.
+    pub hung_up: bool,
     /// Set while it stands in the list of those with more to do.
     pub again: bool,
     /// When the incomplete request began.
@@ -63,6 +72,10 @@ impl Connection {
             peer,
             since: now,
             state: State::Waiting,
+            opened: now,
+            heard: false,
+            asked: 0,
+            hung_up: false,
             again: false,
             begun: None,
             reader: RequestReader::default(),
@@ -92,8 +105,7 @@ impl Connection {
                 Flush::Broken => return (Outcome::Close, touched),
             }
             if std::mem::take(&mut self.outdated) {
-                self.answer = Some(source.status());
-                self.sent = 0;
+                self.tell(source.status());
                 continue;
             }
             let mut chunk = [0; CHUNK];
@@ -104,7 +116,10 @@ impl Connection {
                 }
                 reads += 1;
                 match self.stream.read(&mut chunk) {
-                    Ok(0) => return (Outcome::Close, touched),
+                    Ok(0) => {
+                        self.hung_up = true;
+                        return (Outcome::Close, touched);
+                    }
                     Ok(n) => chunk.get(..n).unwrap_or(&[]),
                     Err(e) if e.kind() == ErrorKind::WouldBlock => break,
                     Err(e) if e.kind() == ErrorKind::Interrupted => continue,
@@ -129,10 +144,16 @@ impl Connection {
                     self.watching = true;
                     socket::watched(&self.stream, super::WRITE_LIMIT);
                 }
+                self.heard |= request != Request::Clients;
+                self.asked = self.asked.saturating_add(u32::from(request == Request::Status));
                 self.answer = Some(match request {
                     Request::Status | Request::Watch => source.status(),
                     Request::Events => source.events(),
-                    Request::Unknown => Rc::from(INVALID_COMMAND),
+                    Request::Clients if self.peer.is_loopback() => {
+                        self.backlog = rest.into();
+                        return (Outcome::List, touched);
+                    }
+                    Request::Clients | Request::Unknown => Rc::from(INVALID_COMMAND),
                 });
                 self.sent = 0;
                 match self.flush() {
@@ -157,14 +178,19 @@ impl Connection {
         (Outcome::Wait, touched)
     }
 
+    /// Gives the answer to [`Outcome::List`].
+    pub fn tell(&mut self, answer: Rc<[u8]>) {
+        self.answer = Some(answer);
+        self.sent = 0;
+    }
+
     /// Tells a watching client what is true now; after the answer that is on its way, if there is one.
     pub fn push(&mut self, source: &mut dyn StatusSource) -> Outcome {
         if self.answer.is_some() {
             self.outdated = true;
             return Outcome::Wait;
         }
-        self.answer = Some(source.status());
-        self.sent = 0;
+        self.tell(source.status());
         match self.flush() {
             Flush::Broken => Outcome::Close,
             Flush::Done | Flush::Blocked => Outcome::Wait,

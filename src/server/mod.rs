@@ -16,6 +16,8 @@
 //! 6. wait no longer than [`Server::poll_timeout`].
 
 mod cache;
+mod census;
+mod clients;
 mod connection;
 mod events;
 mod listener;
@@ -34,8 +36,10 @@ use mio::event::Event;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
+use crate::report::Stamp;
 use crate::sys::socket;
 use crate::ups::Priority;
+use census::Census;
 use connection::{Connection, Outcome};
 use listener::{Listener, Transport};
 use log::{Kind, Log};
@@ -50,6 +54,8 @@ pub trait StatusSource {
     fn status(&mut self) -> Rc<[u8]>;
     /// The complete framed answer to `events` (nis §6).
     fn events(&mut self) -> Rc<[u8]>;
+    /// Wall time now, to be shown.
+    fn stamp(&mut self) -> Stamp;
 }
 
 /// How to serve.
@@ -116,6 +122,7 @@ pub struct Server {
     /// Clients with more to do that no event will announce.
     again: VecDeque<u32>,
     limiter: udp::Limiter,
+    census: Census,
     log: Log,
     /// The last `now`, for work that is due at once.
     now: Option<Instant>,
@@ -139,6 +146,7 @@ impl Server {
             queues: Queues::default(),
             again: VecDeque::new(),
             limiter: udp::Limiter::default(),
+            census: Census::default(),
             log: Log::default(),
             now: None,
             succeeded: false,
@@ -449,10 +457,21 @@ impl Server {
     fn serve_client(&mut self, slot: u32, now: Instant, source: &mut dyn StatusSource) {
         let Some(client) = self.client(slot) else { return };
         let watched = client.watching;
-        let (outcome, touched) = client.advance(now, source);
+        let asked = client.asked;
+        let (mut outcome, touched) = client.advance(now, source);
+        let (heard, polled, peer) = (std::mem::take(&mut client.heard), client.asked > asked, client.peer);
         if client.watching && !watched {
             self.watchers += 1;
             self.push_at.get_or_insert(now + WATCH_AGAIN);
+        } else if heard && !client.watching {
+            self.census.note(peer, polled, now);
+        }
+        if outcome == Outcome::List {
+            let answer = self.list(slot, now, source.stamp());
+            if let Some(client) = self.client(slot) {
+                client.tell(answer);
+            }
+            outcome = Outcome::Again;
         }
         self.settle(slot, outcome, touched, now);
     }
@@ -486,6 +505,8 @@ impl Server {
             if self.watchers == 0 {
                 self.push_at = None;
             }
+        } else if client.hung_up && client.asked > 1 {
+            self.census.left(client.peer);
         }
         if self.clients == 0 && self.slots.len() > CROWD {
             // What a crowd needed is given back when it has gone.

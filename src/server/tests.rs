@@ -18,6 +18,10 @@ impl StatusSource for Source {
     fn events(&mut self) -> Rc<[u8]> {
         Rc::from(&[0, 0][..])
     }
+
+    fn stamp(&mut self) -> Stamp {
+        Stamp::new(1_795_230_596, 3600)
+    }
 }
 
 struct Bench {
@@ -337,4 +341,45 @@ fn who_watches_keeps_its_place_as_long_as_anybody_idles() {
     assert_eq!(&take(&mut watching), b"xxxxxxxx");
     assert!(is_silent(&mut watching) && !is_closed(&mut watching));
     assert_eq!(bench.server.clients(), 2);
+}
+
+/// The lines of an answer.
+fn lines(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    loop {
+        let length = u16::from_be_bytes(take(stream));
+        if length == 0 {
+            return String::from_utf8(text).unwrap();
+        }
+        let mut line = vec![0; length.into()];
+        stream.read_exact(&mut line).unwrap();
+        text.extend(line);
+    }
+}
+
+#[test]
+fn who_is_connected_and_who_was_is_listed_with_the_time_and_the_way() {
+    let mut bench = Bench::new(10, 8);
+    let _silent = bench.client(b"");
+    bench.advance(1.0);
+    let _watching = bench.client(WATCH);
+    bench.advance(1.0);
+    let mut asking = bench.client(b"\0\x07clients\0\x07clients");
+    let first =
+        "other    2026-11-21 04:09:54 +0100  127.0.0.1\nwatch    2026-11-21 04:09:55 +0100  127.0.0.1\n";
+    assert_eq!((lines(&mut asking), lines(&mut asking)), (first.to_owned(), first.to_owned()));
+    drop(bench.client(b"\0\x06events"));
+    bench.settle();
+    bench.send(&mut asking, b"\0\x07clients");
+    let once =
+        "watch    2026-11-21 04:09:55 +0100  127.0.0.1\nother    2026-11-21 04:09:56 +0100  127.0.0.1\n";
+    assert_eq!(lines(&mut asking), once, "one line for all from an address that do not watch");
+    for _ in 0..2 {
+        bench.advance(2.0);
+        drop(bench.client(b"\0\x06status"));
+        bench.settle();
+    }
+    bench.send(&mut asking, b"\0\x07clients");
+    assert!(lines(&mut asking).ends_with("\npolling  2026-11-21 04:09:52 +0100  127.0.0.1\n"));
+    assert_eq!(bench.server.slaves(bench.now), [Ipv4Addr::LOCALHOST], "the one that watches");
 }

@@ -91,7 +91,7 @@ pub(super) fn answer(
         let answer = match request {
             Request::Status => source.status(),
             Request::Events => source.events(),
-            Request::Watch | Request::Unknown => continue,
+            Request::Watch | Request::Clients | Request::Unknown => continue,
         };
         // A datagram may get lost; the client asks again.
         let _ = socket.send_to(&answer, peer);

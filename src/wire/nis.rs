@@ -29,6 +29,8 @@ pub enum Request {
     Events,
     /// `watch`: `status` now, at each change of state, and from time to time (mainsd-nis(7)).
     Watch,
+    /// `clients`: who is connected; answered to the machine itself only (mainsd-nis(7)).
+    Clients,
     /// Anything else; exact length and case count (nis §3).
     Unknown,
 }
@@ -41,13 +43,14 @@ impl Request {
             b"status" => Self::Status,
             b"events" => Self::Events,
             b"watch" => Self::Watch,
+            b"clients" => Self::Clients,
             _ => Self::Unknown,
         }
     }
 
     /// The request in a datagram, bare or framed; a bare one may end in the newline that a person's tool adds.
     /// `None`: not a request; a datagram is never answered with an error (two servers would answer each other for
-    /// ever), nor watched.
+    /// ever), watched, or told of other clients.
     #[must_use]
     pub fn parse_datagram(datagram: &[u8]) -> Option<Self> {
         let framed = match datagram {
@@ -57,7 +60,7 @@ impl Request {
         let bare = datagram.strip_suffix(b"\n").unwrap_or(datagram);
         let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
         match Self::parse(framed.unwrap_or(bare)) {
-            Self::Unknown | Self::Watch => None,
+            Self::Unknown | Self::Watch | Self::Clients => None,
             request => Some(request),
         }
     }
@@ -92,7 +95,7 @@ pub struct RequestReader {
     /// The frame's length field.
     length: u16,
     /// The beginning of the payload; longer than any command by one.
-    head: [u8; 7],
+    head: [u8; 8],
 }
 
 impl RequestReader {
@@ -237,14 +240,24 @@ mod tests {
         assert_eq!(requests(&bytes), Ok(vec![Request::Status]));
         assert_eq!(requests(&[b"\0\x06", b"events"]), Ok(vec![Request::Events]));
         assert_eq!(requests(&[b"\0\x05wat", b"ch"]), Ok(vec![Request::Watch]));
+        assert_eq!(requests(&[b"\0\x07clients"]), Ok(vec![Request::Clients]));
         let three = [STATUS, b"\0\x01x", b"\0\x06events\0"].concat();
         assert_eq!(requests(&[&three]), Ok(vec![Request::Status, Request::Unknown, Request::Events]));
     }
 
     #[test]
     fn a_command_counts_only_in_its_exact_form() {
-        let others =
-            [&b"STATUS"[..], b"status\n", b"status\0", b"statu", b"s", b"help", b"watch\n", &[b's'; 256]];
+        let others = [
+            &b"STATUS"[..],
+            b"status\n",
+            b"status\0",
+            b"statu",
+            b"s",
+            b"help",
+            b"watch\n",
+            b"clients!",
+            &[b's'; 256],
+        ];
         for text in others {
             let mut frame = Vec::new();
             push_frame(&mut frame, text);
@@ -263,7 +276,7 @@ mod tests {
     #[test]
     fn a_datagram_is_a_bare_or_framed_command_and_nothing_else() {
         use Request::{Events, Status};
-        let table: [(&[u8], Option<Request>); 14] = [
+        let table: [(&[u8], Option<Request>); 15] = [
             (b"status", Some(Status)),
             (b"status\n", Some(Status)),
             (b"status\r\n", Some(Status)),
@@ -272,6 +285,7 @@ mod tests {
             (b"events", Some(Events)),
             (b"", None),
             (b"watch", None),
+            (b"clients", None),
             (b"\0\x05watch", None),
             (b"\0\x06status\n", None),
             (b"\0\x07status\n", None),

@@ -37,6 +37,10 @@ impl StatusSource for Source {
     fn events(&mut self) -> Rc<[u8]> {
         events_answer(self.events.as_deref())
     }
+
+    fn stamp(&mut self) -> mainsd::report::Stamp {
+        mainsd::report::Stamp::new(1_795_230_596, 3600)
+    }
 }
 
 /// Settings in a form that can go to another thread.

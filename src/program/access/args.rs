@@ -14,6 +14,8 @@ pub enum Command {
     Status,
     /// `events`.
     Events,
+    /// `clients`.
+    Clients,
 }
 
 /// A command line, understood.
@@ -72,6 +74,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Args, Other> {
         found.command = match command.as_str() {
             "status" => Command::Status,
             "events" => Command::Events,
+            "clients" => Command::Clients,
             _ => return Err(Other::Wrong(format!("Unknown command {command}"))),
         };
     }

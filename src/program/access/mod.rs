@@ -34,7 +34,7 @@ Usage: apcaccess [-f <config-file>] [-h <host>[:<port>]] [-p <parameter-name>] [
  --help     Print this
  --version  Print the version
 
-Supported commands: 'status' (default), 'events'
+Supported commands: 'status' (default), 'events', 'clients' (who is connected; asked on the server itself only)
 A host behind the command wins over -h and the file.
 ";
 
@@ -58,7 +58,8 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     };
     match args.command {
         Command::Status => status(&args, &host, port),
-        Command::Events => events(&args, &host, port),
+        Command::Events => lines(&args, "events", report::json_events, &host, port),
+        Command::Clients => lines(&args, "clients", report::json_clients, &host, port),
     }
 }
 
@@ -136,20 +137,23 @@ fn status(args: &Args, host: &str, port: u32) -> ExitCode {
     }
 }
 
-fn events(args: &Args, host: &str, port: u32) -> ExitCode {
+fn lines(args: &Args, what: &str, json: fn(&str) -> String, host: &str, port: u32) -> ExitCode {
     let mut out = Vec::new();
-    let asked = client::ask(host, port, "events", MAX_EVENT, &mut |record| out.extend_from_slice(record));
+    let asked = client::ask(host, port, what, MAX_EVENT, &mut |record| out.extend_from_slice(record));
     // The server's words for "no events file", and those of one that does not know the command.
     if let Some(words) = out.strip_suffix(b"\n\0") {
-        let failure = Failure::Read(String::from_utf8_lossy(words).into_owned());
-        return fail(&[], "events", host, port, &failure);
+        let words = match args.command {
+            Command::Clients => "only mainsd lists its clients, and only to its own machine".into(),
+            _ => String::from_utf8_lossy(words).into_owned(),
+        };
+        return fail(&[], what, host, port, &Failure::Read(words));
     }
     if args.json {
-        out = report::json_events(&String::from_utf8_lossy(&out)).into_bytes();
+        out = json(&String::from_utf8_lossy(&out)).into_bytes();
         out.push(b'\n');
     }
     match asked {
-        Err(failure) => fail(&out, "events", host, port, &failure),
+        Err(failure) => fail(&out, what, host, port, &failure),
         Ok(()) => print(&out, ExitCode::SUCCESS),
     }
 }
