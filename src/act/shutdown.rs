@@ -161,7 +161,7 @@ impl Act {
     fn after_hook(&mut self, pending: Pending, task: Task, step: Step, now: Instant) -> Phase {
         let how = self.ended_or_left_behind(task, step, now);
         if how.1.is_success() {
-            return self.succeeded(how.0);
+            return self.succeeded(how.0, &pending.reason);
         }
         self.fall_back(pending, &how.0, &how.1, now)
     }
@@ -223,7 +223,7 @@ impl Act {
     ) -> Phase {
         let (what, how) = self.ended_or_left_behind(task, step, now);
         if how.is_success() {
-            return self.succeeded(what);
+            return self.succeeded(what, &pending.reason);
         }
         self.log(Priority::Error, format!("{what} {how}"));
         self.run_next_command(pending, rest, now)
@@ -244,8 +244,8 @@ impl Act {
         (what, HookEnd::TimedOut)
     }
 
-    fn succeeded(&mut self, what: String) -> Phase {
-        self.log(Priority::Notice, format!("System shutdown started by {what}"));
+    fn succeeded(&mut self, what: String, reason: &str) -> Phase {
+        self.log(Priority::Notice, format!("System shutdown started by {what}. {reason}"));
         self.outcomes.push_back(Outcome::ShutdownStarted(what));
         Phase::Idle
     }

@@ -19,6 +19,8 @@ pub struct Setup {
     pub hook: String,
     /// More arguments.
     pub args: Vec<String>,
+    /// Its environment, beside the harness's own.
+    pub environment: Vec<(String, String)>,
     /// The program; the one that Cargo built for the tests by default.
     pub program: PathBuf,
 }
@@ -31,6 +33,7 @@ impl Setup {
             directives: String::new(),
             hook: String::new(),
             args: Vec::new(),
+            environment: Vec::new(),
             program: option_env!("CARGO_BIN_EXE_mainsd").map(PathBuf::from).unwrap_or_default(),
         }
     }
@@ -54,6 +57,13 @@ impl Setup {
     #[must_use]
     pub fn arg(mut self, arg: &str) -> Self {
         self.args.push(arg.to_owned());
+        self
+    }
+
+    /// Adds to its environment.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -118,6 +128,7 @@ impl Daemon {
             .env("TZ", "UTC")
             // Nothing built in may shut this machine down, whatever a defect makes of the hooks and SHUTDOWNCMD.
             .env("MAINSD_DRY_RUN", "1")
+            .envs(setup.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

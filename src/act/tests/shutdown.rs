@@ -38,7 +38,10 @@ fn doshutdown_runs_after_the_hooks_before_it_and_before_those_after_it() {
     let by = format!("{} doshutdown", stage.apccontrol());
     stage.until_seen(&started(&by));
     assert_eq!(stage.outcomes().len(), 1);
-    assert_eq!(stage.said(Priority::Notice), [format!("System shutdown started by {by}")]);
+    assert_eq!(
+        stage.said(Priority::Notice),
+        [format!("System shutdown started by {by}. TIMEOUT 10 s reached.")]
+    );
     assert!(!stage.act.is_shutting_down());
 }
 

@@ -1,0 +1,139 @@
+//! Files that the daemon writes by the clock, and steps of that clock.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a scenario fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "tests measure a real daemon by the real clock")]
+
+mod support;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use support::{Daemon, FakeTime, PATIENCE, Scratch, Setup, play_in, poll_until};
+
+fn setup() -> Setup {
+    Setup::new("test").with("NOLOGON", "disable")
+}
+
+/// The keys of a status, without those that one of its two readers knows in a later moment only.
+fn keys<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    lines.filter_map(|line| line.split_once(':').map(|(key, _)| key.trim_end())).collect()
+}
+
+#[test]
+fn data_records_status_file_and_logged_status_come_at_their_times() {
+    // As recorded: the record's form, its last field that alternates, LOGSTATS with each status, status before its end.
+    let scratch = Scratch::new();
+    let file = scratch.path().join("status");
+    let setup = setup().with("DATATIME", "1").with("STATTIME", "1").with("LOGSTATS", "on");
+    let daemon = play_in("", setup.with("STATFILE", &file.display().to_string()), scratch);
+    let is_record = |line: &str| {
+        let fields: Vec<&str> = line.rsplit(' ').next().unwrap_or_default().split(',').collect();
+        fields.len() == 12 && fields.iter().take(11).all(|field| field.contains('.'))
+    };
+    let mut from = 0;
+    let mut last = Vec::new();
+    for _ in 0..3 {
+        let (place, line) = daemon.output().wait(from, PATIENCE, is_record).expect("a data record");
+        from = place + 1;
+        last.push(line.text.chars().last());
+    }
+    assert_eq!(last, [Some('1'), Some('0'), Some('1')], "{}", daemon.describe());
+
+    let begins = |line: &str| line.contains("APC      : 001,");
+    let ends = |line: &str| line.contains("END APC  : ");
+    let (first, _) = daemon.output().wait(0, PATIENCE, begins).expect("a status in the log");
+    let (end, _) = daemon.output().wait(first, PATIENCE, ends).expect("its end");
+    let logged = daemon.output().since(first);
+    let logged: Vec<&str> =
+        logged.iter().take(end - first + 1).map(|line| line.text.get(27..).unwrap_or("")).collect();
+    let logged: Vec<&str> = logged.into_iter().filter(|line| !is_record(line)).collect();
+    let written =
+        poll_until(PATIENCE, || std::fs::read_to_string(&file).ok().filter(|text| text.contains("END APC")));
+    let written = written.expect("a status file");
+    assert_eq!(keys(logged.iter().copied()), keys(written.lines()));
+    assert_eq!(keys(logged.iter().copied()).first(), Some(&"APC"));
+    let answer = daemon.status();
+    assert_eq!(keys(answer.records.iter().map(String::as_str)), keys(written.lines()));
+}
+
+#[test]
+fn a_long_events_file_loses_its_oldest_lines() {
+    let filler: String = (0..40)
+        .map(|number| format!("2020-01-01 00:00:26 +0000  filler line number {number:03}\n"))
+        .collect();
+    assert_eq!(filler.len(), 2000, "as recorded");
+    let setup = setup().with("EVENTSFILEMAX", "1");
+    let mut daemon = FakeTime::start(&setup, "2 mains off\n30 mains on", 0.0, |scratch| {
+        scratch.file("events", filler);
+    });
+    let events = daemon.dir().join("events");
+    // Not in an outage: a slow disk would be in the way of what matters.
+    daemon.run_to(29.0);
+    assert!(std::fs::read_to_string(&events).unwrap().len() > 2000);
+    daemon.run_to(60.0);
+    let left = std::fs::read_to_string(&events).unwrap();
+    assert!(left.len() <= 1024, "{left}");
+    assert!(left.starts_with("20") && left.lines().all(|line| line.len() > 27), "whole lines: {left}");
+    assert!(left.contains("Power is back. UPS running on mains."), "the newest: {left}");
+}
+
+/// The library that fakes a wall clock, and leaves the others alone.
+fn clock_faker() -> Option<PathBuf> {
+    let folders = std::fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
+    folders.map(|folder| folder.join("faketime/libfaketime.so.1")).find(|path| path.exists())
+}
+
+/// A daemon whose wall clock the returned function sets, in seconds from the true time.
+fn with_a_clock(script: &str, setup: Setup) -> Option<(Daemon, impl Fn(i64))> {
+    let Some(library) = clock_faker() else {
+        assert!(!support::in_ci("libfaketime"), "libfaketime is missing (Debian: faketime)");
+        return None;
+    };
+    let scratch = Scratch::new();
+    let file = scratch.file("clock", "+0");
+    let setup = setup
+        .environment("LD_PRELOAD", &library.display().to_string())
+        .environment("FAKETIME_TIMESTAMP_FILE", &file.display().to_string())
+        .environment("FAKETIME_NO_CACHE", "1")
+        .environment("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .environment("DONT_FAKE_MONOTONIC", "1");
+    let daemon = play_in(script, setup, scratch);
+    let set = move |seconds: i64| {
+        let new = file.with_extension("new");
+        std::fs::write(&new, format!("{seconds:+}")).unwrap();
+        std::fs::rename(new, &file).unwrap();
+    };
+    Some((daemon, set))
+}
+
+/// As recorded, where a step forward shut the machine down at once, and one backward suspended every limit.
+fn outage_over_steps(steps: [i64; 2]) {
+    let Some((daemon, step)) = with_a_clock("0 lapse 0\n2 mains off", setup().with("TIMEOUT", "6")) else {
+        return;
+    };
+    let powerout = daemon.wait_for_hook("powerout", PATIENCE);
+    step(steps[0]);
+    daemon.wait_for_hook("onbattery", PATIENCE);
+    step(steps[1]);
+    let timeout = daemon.wait_for_hook("timeout", PATIENCE);
+    // ONBATTERYDELAY 1, TIMEOUT 6; the moments are those at which this test read the hooks.
+    let took = timeout.at.duration_since(powerout.at);
+    assert!(took > Duration::from_secs(5), "{took:?}; {}", daemon.describe());
+    daemon.wait_for_hook("doshutdown", PATIENCE);
+    let status = daemon.status();
+    let seconds = status.get("TONBATT").and_then(|value| value.strip_suffix(" Seconds")?.parse::<u64>().ok());
+    assert!(seconds.is_some_and(|seconds| (6..120).contains(&seconds)), "{}", status.text());
+    // The wall clock did step: what is only shown follows it.
+    let log = std::fs::read_to_string(daemon.dir().join("events")).unwrap();
+    let hour = |text: &str| log.lines().find(|line| line.ends_with(text)).map(|line| line[11..13].to_owned());
+    assert_ne!(hour("Power failure."), hour("Initiating system shutdown!"), "{log}");
+}
+
+#[test]
+fn steps_of_the_wall_clock_forward_move_no_timer() {
+    outage_over_steps([5 * 3600, 17 * 3600]);
+}
+
+#[test]
+fn steps_of_the_wall_clock_backward_move_no_timer() {
+    outage_over_steps([-5 * 3600, -17 * 3600]);
+}
