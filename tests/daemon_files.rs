@@ -1,5 +1,11 @@
 //! Files that the daemon writes by the clock, and steps of that clock.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a scenario fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a scenario fails by panicking"
+)]
 #![allow(clippy::disallowed_methods, reason = "tests measure a real daemon by the real clock")]
 
 mod support;

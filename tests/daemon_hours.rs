@@ -1,5 +1,11 @@
 //! What takes minutes and hours: the whole daemon in fake time.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a scenario fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a scenario fails by panicking"
+)]
 
 mod support;
 
