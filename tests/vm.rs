@@ -17,7 +17,7 @@ use std::sync::OnceLock;
 use support::Scratch;
 
 /// Seconds until the machine is stopped by force: emulation on a loaded machine is slow.
-const LIMIT: &str = "600";
+const LIMIT: &str = "1200";
 
 /// The scenario that ends with the machine's end.
 const POWER_OFF: &str = "machine_without_an_init_is_switched_off_all_the_same";

@@ -28,6 +28,7 @@ const SHARE_WAIT: Duration = Duration::from_secs(30);
 pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
     super::debug::start(options).map_err(Refusal::new)?;
     let loaded = start::load(options)?;
+    loaded.print_warnings(options);
     let config = loaded.config;
     let how = Invocation {
         name: options.called_as.name(),

@@ -46,7 +46,16 @@ pub struct Loaded {
     pub warnings: Vec<String>,
 }
 
-/// Reads the configuration and prints everything that is wrong with it.
+impl Loaded {
+    /// Prints the warnings, for who has no log on standard error.
+    pub fn print_warnings(&self, options: &Options) {
+        for warning in &self.warnings {
+            eprintln!("{}: {warning}", options.called_as.name());
+        }
+    }
+}
+
+/// Reads the configuration and finds everything that is wrong with it; prints it if there are errors.
 ///
 /// # Errors
 /// A [`Refusal`] if it cannot be read or has errors.
@@ -58,19 +67,15 @@ pub fn load(options: &Options) -> Result<Loaded, Refusal> {
     for diagnostic in parsed.of(config::Severity::Debug) {
         log::debug!("{diagnostic}");
     }
-    let mut warnings: Vec<String> = parsed.of(config::Severity::Warning).map(ToString::to_string).collect();
-    for diagnostic in &parsed.diagnostics {
-        if diagnostic.severity != config::Severity::Debug {
-            eprintln!("{}: {diagnostic}", options.called_as.name());
-        }
-    }
+    let name = options.called_as.name();
     if parsed.has_errors() {
+        for diagnostic in parsed.diagnostics.iter().filter(|it| it.severity != config::Severity::Debug) {
+            eprintln!("{name}: {diagnostic}");
+        }
         return Err(Refusal::new("Terminating due to configuration file errors."));
     }
-    for warning in surroundings::warnings(&parsed) {
-        eprintln!("{}: {warning}", options.called_as.name());
-        warnings.push(warning);
-    }
+    let mut warnings: Vec<String> = parsed.of(config::Severity::Warning).map(ToString::to_string).collect();
+    warnings.extend(surroundings::warnings(&parsed));
     Ok(Loaded { config: parsed.config, path, warnings })
 }
 
@@ -83,6 +88,7 @@ pub fn run(options: &Options) -> Result<ExitCode, Refusal> {
     if options.foreground {
         return guard(options, loaded, start_time, None);
     }
+    loaded.print_warnings(options);
     match daemonize().map_err(|error| Refusal::new(format!("cannot go to the background: {error}")))? {
         Side::Caller(0) => Ok(ExitCode::SUCCESS),
         Side::Caller(status) => Ok(ExitCode::from(status)),
