@@ -258,6 +258,7 @@ fn everything() -> Snapshot {
         nominal_line_voltage: Some(i32::MIN),
         nominal_battery_voltage: Some(Volts(-99_999_999.9)),
         nominal_power: Some(Watts(-99_999_999.9)),
+        permitted: Vec::new(),
         nominal_apparent_power: Some(VoltAmps(-99_999_999.9)),
     };
     snapshot.values = Values {

@@ -19,8 +19,8 @@ fn mdoc() -> String {
         let _ = writeln!(out, ".Ss {}", section.title);
         if section.title == "Settings kept in the UPS" {
             out.push_str(
-                "A Smart-UPS keeps these itself.\nThe daemon reads past them; they are here for the test program,\n\
-                 which writes them to the UPS.\n",
+                "A Smart-UPS keeps these itself.\nThe running daemon reads past them; with a serial UPS,\n.Ql mainsd --configure\n\
+                 writes them into it, see\n.Xr mainsd 8 .\n",
             );
         }
         out.push_str(".Bl -tag -width Ds\n");

@@ -76,7 +76,7 @@ pub struct Config {
     pub ups_class: Option<UpsClass>,
     /// UPSMODE.
     pub ups_mode: Option<UpsMode>,
-    /// EEPROM settings, used by the test program only (config §3); -1: not configured.
+    /// EEPROM settings, used by `--configure` only (config §3); -1: not configured.
     pub eeprom: Eeprom,
     /// HOOKTIMEOUT: how long a hook may run.
     pub hook_timeout: Duration,
@@ -94,7 +94,7 @@ pub struct Config {
     pub state_file: Option<PathBuf>,
 }
 
-/// Directives that only the test program writes to the UPS (config §3, EEPROM-only). An empty text: not configured.
+/// Directives that only `--configure` writes to the UPS (config §3, EEPROM-only). An empty text: not configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Eeprom {
     /// SELFTEST.

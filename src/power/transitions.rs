@@ -292,7 +292,8 @@ impl Machine {
                 | Command::PowerOff
                 | Command::SelfTest
                 | Command::Calibrate
-                | Command::AbortTest,
+                | Command::AbortTest
+                | Command::Set(..),
                 _,
             ) => {}
         }

@@ -11,7 +11,7 @@ mod status;
 mod transfer;
 mod units;
 
-pub use command::{Command, CommandResult, Pace};
+pub use command::{Command, CommandResult, Pace, Setting, SettingValue};
 pub use event::{Event, Priority};
 pub use names::Names;
 pub use nologon::NoLogon;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{
     AlarmDelay, Amps, Celsius, Hertz, Minutes, Percent, SelfTestInterval, SelfTestResult, Sensitivity,
-    StatusFlags, TransferCause, VoltAmps, Volts, Watts,
+    Setting, StatusFlags, TransferCause, VoltAmps, Volts, Watts,
 };
 
 /// How much a reading can be trusted to show a change of state on its own.
@@ -130,4 +130,6 @@ pub struct Identity {
     pub nominal_power: Option<Watts>,
     /// `NOMAPNT`.
     pub nominal_apparent_power: Option<VoltAmps>,
+    /// What its settings may be set to, where it says so: the values separated by blanks.
+    pub permitted: Vec<(Setting, String)>,
 }

@@ -1,4 +1,4 @@
-//! Settings that a Smart-UPS keeps itself; only the test program writes them. Source: config §3 "EEPROM-only".
+//! Settings that a Smart-UPS keeps itself; only `--configure` writes them. Source: config §3 "EEPROM-only".
 
 use super::{BASE, Below, Directive, Kind, Reload, Unit, narrow, said};
 

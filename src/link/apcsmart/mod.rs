@@ -10,6 +10,7 @@ mod stream;
 mod talk;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

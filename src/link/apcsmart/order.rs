@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::write::Write;
 use crate::ups::Command;
 use crate::wire::upslink::Alert;
 
@@ -96,6 +97,8 @@ pub(super) type Outcome = Result<String, String>;
 #[derive(Debug)]
 pub(super) struct Order {
     pub(super) command: Command,
+    /// A setting is written instead.
+    write: Option<Box<Write>>,
     ways: &'static [Way],
     step: usize,
     /// The byte of the present step has been sent; what comes back is waited for until then.
@@ -118,13 +121,39 @@ impl Order {
                 Running::SelfTest => &[ABORT_SELF_TEST],
                 Running::Calibration => &[ABORT_CALIBRATION],
             },
-            Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => &[],
+            Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest | Command::Set(..) => &[],
         };
-        Ok(Self { command, ways, step: 0, until: None, accepted: false, failed: Vec::new() })
+        Ok(Self { command, write: None, ways, step: 0, until: None, accepted: false, failed: Vec::new() })
+    }
+
+    /// A setting to be written.
+    pub(super) fn of_write(command: Command, write: Box<Write>) -> Self {
+        Self {
+            command,
+            write: Some(write),
+            ways: &[],
+            step: 0,
+            until: None,
+            accepted: false,
+            failed: Vec::new(),
+        }
+    }
+
+    /// The query whose answer is waited for.
+    pub(super) fn asked(&self) -> Option<u8> {
+        self.write.as_ref()?.asked()
+    }
+
+    /// How long there is nothing to do now, and the UPS can be watched; told once.
+    pub(super) fn take_pause(&mut self) -> Option<Duration> {
+        self.write.as_mut()?.take_pause()
     }
 
     /// The byte to send now.
     pub(super) fn poll_transmit(&mut self, now: Instant) -> Option<u8> {
+        if let Some(write) = &mut self.write {
+            return write.poll_transmit(now);
+        }
         if self.until.is_some() {
             return None;
         }
@@ -133,12 +162,15 @@ impl Order {
         Some(step.byte)
     }
 
-    pub(super) const fn poll_timeout(&self) -> Option<Instant> {
-        self.until
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.write.as_ref().map_or(self.until, |write| write.poll_timeout())
     }
 
     /// A line came back.
     pub(super) fn handle_line(&mut self, line: &[u8]) -> Option<Outcome> {
+        if let Some(write) = &mut self.write {
+            return write.handle_line(line);
+        }
         let way = *self.ways.first()?;
         // A late answer of a query before this order, or noise before the first byte.
         self.until?;
@@ -161,6 +193,9 @@ impl Order {
 
     /// Nothing came back in time.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<Outcome> {
+        if let Some(write) = &mut self.write {
+            return write.handle_timeout(now);
+        }
         if self.until.is_none_or(|until| now < until) {
             return None;
         }
@@ -175,7 +210,11 @@ impl Order {
 
     /// What was done, when the order cannot go on.
     pub(super) fn interrupted(&self, reason: &str) -> String {
-        let mut parts = vec![format!("interrupted: {reason}")];
+        let reason = format!("interrupted: {reason}");
+        if let Some(write) = &self.write {
+            return write.interrupted(&reason);
+        }
+        let mut parts = vec![reason];
         parts.extend(self.failed.iter().cloned());
         parts.join("; ")
     }

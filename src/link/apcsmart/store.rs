@@ -1,18 +1,36 @@
 //! What the UPS has said so far, and where each answer belongs.
 
-use crate::ups::{Celsius, Hertz, Identity, Minutes, Percent, SelfTestInterval, StatusFlags, Values, Volts};
-use crate::wire::upslink::{self, Value};
+use crate::ups::{
+    Celsius, Hertz, Identity, Minutes, Percent, SelfTestInterval, Setting, StatusFlags, Values, Volts,
+};
+use crate::wire::upslink::{self, Eeprom, Value};
 
 /// After so many polls without an answer a value is no longer what the UPS says.
 const MISSED_MAX: u8 = 3;
 /// Register 2, bit 5: battery disconnected (apcsmart §8.2).
 const BATTERY_DISCONNECTED: u8 = 0x20;
 
+/// Those with a few permitted values (apcsmart §10.2).
+const SETTINGS: [Setting; 10] = [
+    Setting::Sensitivity,
+    Setting::WakeDelay,
+    Setting::ShutdownDelay,
+    Setting::LowTransfer,
+    Setting::HighTransfer,
+    Setting::ReturnCharge,
+    Setting::AlarmDelay,
+    Setting::LowBattery,
+    Setting::SelfTestInterval,
+    Setting::OutputVoltage,
+];
+
 /// Values and identity.
 #[derive(Debug, Default)]
 pub(super) struct Store {
     pub(super) values: Values,
     pub(super) identity: Identity,
+    /// As the unit has sent it; used up when it is known which part concerns this unit.
+    pub(super) permitted: Eeprom,
     missed: Vec<(u8, u8)>,
 }
 
@@ -21,6 +39,19 @@ impl Store {
     pub(super) fn flags(&self, status: u8) -> StatusFlags {
         let disconnected = self.values.register_2.is_some_and(|bits| bits & BATTERY_DISCONNECTED != 0);
         StatusFlags(u32::from(status)).with(StatusFlags::BATTPRESENT, !disconnected)
+    }
+
+    /// What the settings may be set to on a unit of this locale: the last character of the firmware revision, else of the model
+    /// (apcsmart §10.1).
+    pub(super) fn settle_permitted(&mut self) {
+        let eeprom = std::mem::take(&mut self.permitted);
+        let text = self.identity.firmware.as_ref().or(self.identity.model.as_ref());
+        let locale = text.and_then(|text| text.trim_end().bytes().last()).unwrap_or_default();
+        for setting in SETTINGS {
+            if let Some(group) = eeprom.permitted(setting as u8, locale) {
+                self.identity.permitted.push((setting, group.values.join(" ")));
+            }
+        }
     }
 
     /// Takes in an answer.

@@ -13,7 +13,7 @@ use super::order::Order;
 use super::store::Store;
 use crate::link::LinkEvent;
 use crate::ups::{Command, Evidence, Pace, Priority, Reading, StatusFlags};
-use crate::wire::upslink::{self, Alert, Capabilities, Set, Value};
+use crate::wire::upslink::{self, Alert, Capabilities, Eeprom, Set, Value};
 
 /// The next character of an answer must come within this.
 const CHARACTER_WAIT: Duration = Duration::from_secs(1);
@@ -120,6 +120,8 @@ pub(super) struct Talk {
     /// The front command is done once a reading has been told.
     command_read: bool,
     order: Option<Order>,
+    /// A setting being written, between two steps.
+    parked: Option<(Instant, Order)>,
 }
 
 impl Talk {
@@ -158,12 +160,16 @@ impl Talk {
             command_tries: 0,
             command_read: false,
             order: None,
+            parked: None,
         }
     }
 
     /// The query under way.
     pub(super) fn asked(&self) -> Option<u8> {
-        self.asked.as_ref().map(|asked| asked.query)
+        match &self.order {
+            Some(order) => order.asked(),
+            None => self.asked.as_ref().map(|asked| asked.query),
+        }
     }
 
     /// A byte came: the rest of the answer gets its time.
@@ -181,6 +187,9 @@ impl Talk {
     pub(super) fn end(mut self: Box<Self>, reason: &str) -> Vec<LinkEvent> {
         if let Some(order) = self.order.take() {
             self.commands.pop_front();
+            self.result(order.command, Err(order.interrupted(reason)));
+        }
+        if let Some(order) = self.take_parked() {
             self.result(order.command, Err(order.interrupted(reason)));
         }
         for command in std::mem::take(&mut self.commands) {
@@ -308,6 +317,13 @@ impl Talk {
                 self.listed = list.map(|list| list.commands);
                 self.plan_inventory();
                 // An alert that fell into the list was not seen as one.
+                self.status_wanted = true;
+                Turn::GoOn
+            }
+            upslink::EEPROM => {
+                self.asked = None;
+                self.store.permitted = Eeprom::parse(line);
+                self.step_inventory(upslink::EEPROM);
                 self.status_wanted = true;
                 Turn::GoOn
             }

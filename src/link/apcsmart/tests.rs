@@ -1,6 +1,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
 
 mod commands;
+mod eeprom;
 mod random;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,8 @@ struct Bench {
     torn: BTreeMap<usize, u8>,
     characters: usize,
     reopened: u32,
+    /// What `-` steps through behind each query; the first is the present one.
+    steps: BTreeMap<u8, VecDeque<&'static str>>,
 }
 
 fn third() -> BTreeMap<u8, Vec<u8>> {
@@ -100,6 +103,7 @@ impl Bench {
             torn: BTreeMap::new(),
             characters: 0,
             reopened: 0,
+            steps: BTreeMap::new(),
         }
     }
 
@@ -128,7 +132,16 @@ impl Bench {
                     self.link.handle_opened(self.now);
                 }
                 Some(Transmit::Byte(byte)) => {
+                    let before = self.sent.last().map_or(0, |(_, byte)| *byte);
                     self.sent.push((self.now - self.start, byte));
+                    if byte == b'-'
+                        && let Some(values) = self.steps.get_mut(&before)
+                    {
+                        values.rotate_left(1);
+                        self.answers.insert(before, values[0].as_bytes().to_vec());
+                        self.come(self.now + CHARACTER + THINKS, b"OK\r\n");
+                        continue;
+                    }
                     let answer = self.answers.get(&byte).cloned();
                     if !self.silent && byte != upslink::ESCAPE {
                         // An entry without an answer: the unit knows the query and says nothing.

@@ -250,7 +250,8 @@ impl NetLink {
             | Command::PowerOff
             | Command::SelfTest
             | Command::Calibrate
-            | Command::AbortTest => {
+            | Command::AbortTest
+            | Command::Set(..) => {
                 let outcome = Err("a slave does not command its master's UPS".to_owned());
                 self.events.push_back(LinkEvent::Command(CommandResult { command, outcome }));
             }

@@ -354,6 +354,7 @@ impl Model {
             nominal_battery_voltage: Some(Volts(24.0)),
             nominal_power: Some(Watts(POWER)),
             nominal_apparent_power: None,
+            permitted: Vec::new(),
         }
     }
 }

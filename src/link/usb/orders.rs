@@ -83,7 +83,9 @@ impl Order {
                 plan.test(2, "calibration started")
             }
             Command::AbortTest => plan.test(3, "test stopped"),
-            Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => VecDeque::new(),
+            Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest | Command::Set(..) => {
+                VecDeque::new()
+            }
         };
         if ways.iter().all(|way| way.preparation) {
             return Err("the UPS has no report for this".into());

@@ -1,5 +1,6 @@
 //! The daemon's command line: options as apcupsd has them (config §6), start-up, and exit status.
 
+mod configure;
 mod debug;
 mod one_shot;
 mod options;
@@ -34,6 +35,7 @@ pub fn main(called_as: CalledAs, args: Vec<OsString>) -> ExitCode {
         Action::Run(options) => start::run(&options),
         Action::KillPower(options) => one_shot::run(&options, Command::KillPower),
         Action::PowerOff(options) => one_shot::run(&options, Command::PowerOff),
+        Action::Configure(options) => configure::run(&options),
     };
     ended.unwrap_or_else(|refusal| {
         eprintln!("{}: {}", called_as.name(), refusal.text);

@@ -13,10 +13,12 @@ use crate::config::{Config, DriverKind, UpsClass};
 use crate::daemon::{Driver, Invocation, drivers, settings};
 use crate::journal::Journal;
 use crate::link::LinkEvent;
-use crate::ups::{Command, CommandResult, Priority};
+use crate::ups::{Command, CommandResult, Identity, Priority};
 
 /// How long to look for the UPS. The system is halting: longer than this, and the battery is better saved by other means.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long one setting may take: ten steps through its values.
+const SETTING_PATIENCE: Duration = Duration::from_secs(180);
 /// How long a share master waits for its slaves (config §3, UPSCLASS).
 const SHARE_WAIT: Duration = Duration::from_secs(30);
 
@@ -76,8 +78,9 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
         }
         _ => Duration::ZERO,
     };
-    let result = converse(&config, command, wait, &mut say)?;
-    match result.outcome {
+    let mut outcome = Err(String::new());
+    converse(&config, &[command], wait, &mut say, &mut |result, _| outcome = result.outcome.clone())?;
+    match outcome {
         Ok(words) => {
             say(Priority::Warning, &words);
             say(Priority::Notice, &format!("{} shutdown succeeded", how.name));
@@ -104,39 +107,51 @@ fn check_flag(config: &Config, say: &mut dyn FnMut(Priority, &str)) -> Result<()
     Err(Refusal::new("nothing was sent to the UPS; --power-off switches it off without the flag"))
 }
 
-fn converse(
+/// Gives the UPS orders, one after the other; `done` hears how each ended, and what the UPS is.
+pub(super) fn converse(
     config: &Config,
-    command: Command,
+    mut commands: &[Command],
     wait: Duration,
     say: &mut dyn FnMut(Priority, &str),
-) -> Result<CommandResult, Refusal> {
+    done: &mut dyn FnMut(&CommandResult, &Identity),
+) -> Result<(), Refusal> {
     let mut poll = Poll::new().map_err(Refusal::new)?;
     let mut events = Events::with_capacity(16);
     let start = Instant::now();
     let mut driver = drivers::open(config, start).map_err(Refusal::new)?;
     driver.start(poll.registry(), start);
     let order_at = start + wait;
-    let mut attached = false;
+    let mut attached = None;
     let mut ordered = false;
     let mut last_loss = String::new();
-    let deadline = order_at + PATIENCE;
+    let mut deadline = order_at + PATIENCE;
     let ended = loop {
+        let Some((command, rest)) = commands.split_first() else { break Ok(()) };
         let now = Instant::now();
-        if let Some(result) = take_events(driver.as_mut(), &mut attached, &mut last_loss, say) {
-            break Ok(result);
-        }
-        if now >= deadline {
-            break Err(match (attached, ordered) {
-                (false, _) => format!("Unable to open UPS device for hibernate or shutdown: {last_loss}"),
-                _ => format!("the UPS did not answer the order within {} s", PATIENCE.as_secs()),
-            });
-        }
-        if attached && !ordered && now >= order_at {
-            ordered = true;
-            driver.command(command, now);
+        if let Some(result) = take_events(driver.as_mut(), *command, &mut attached, &mut last_loss, say) {
+            done(&result, attached.as_deref().unwrap_or(&Identity::default()));
+            commands = rest;
+            ordered = false;
             continue;
         }
-        let wake = if attached && !ordered { order_at } else { deadline };
+        if now >= deadline {
+            break Err(match attached {
+                None if matches!(command, Command::Poll | Command::Set(..)) => {
+                    format!("Unable to open UPS device: {last_loss}")
+                }
+                None => format!("Unable to open UPS device for hibernate or shutdown: {last_loss}"),
+                Some(_) => "the UPS did not answer the order in time".to_owned(),
+            });
+        }
+        if attached.is_some() && !ordered && now >= order_at {
+            ordered = true;
+            if matches!(command, Command::Poll | Command::Set(..)) {
+                deadline = now + SETTING_PATIENCE;
+            }
+            driver.command(*command, now);
+            continue;
+        }
+        let wake = if attached.is_some() && !ordered { order_at } else { deadline };
         let wake = driver.poll_timeout().map_or(wake, |at| at.min(wake));
         match poll.poll(&mut events, Some(wake.saturating_duration_since(now))) {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => break Err(error.to_string()),
@@ -154,22 +169,19 @@ fn converse(
 
 fn take_events(
     driver: &mut dyn Driver,
-    attached: &mut bool,
+    command: Command,
+    attached: &mut Option<Box<Identity>>,
     last_loss: &mut String,
     say: &mut dyn FnMut(Priority, &str),
 ) -> Option<CommandResult> {
     while let Some(event) = driver.poll_event() {
         match event {
-            LinkEvent::Attached(_) => *attached = true,
+            LinkEvent::Attached(identity) => *attached = Some(identity),
             LinkEvent::Lost { reason } => {
-                *attached = false;
+                *attached = None;
                 *last_loss = reason;
             }
-            LinkEvent::Command(result)
-                if matches!(result.command, Command::KillPower | Command::PowerOff) =>
-            {
-                return Some(result);
-            }
+            LinkEvent::Command(result) if result.command == command => return Some(result),
             LinkEvent::Log(priority, text) => say(priority, &text),
             LinkEvent::Command(_)
             | LinkEvent::Reading(_)

@@ -55,6 +55,8 @@ pub enum Action {
     KillPower(Options),
     /// `-o`: one shot, switch the UPS off.
     PowerOff(Options),
+    /// `--configure`: one shot, write settings into the UPS.
+    Configure(Options),
     /// `-V`.
     Version,
     /// `-h`.
@@ -79,6 +81,7 @@ pub fn parse(called_as: CalledAs, args: Vec<OsString>) -> Result<Action, String>
     };
     let mut kill_power = false;
     let mut power_off = false;
+    let mut configure = false;
     let mut version = false;
     let mut daemon_only = false;
     let mut parser = lexopt::Parser::from_args(args);
@@ -105,6 +108,7 @@ pub fn parse(called_as: CalledAs, args: Vec<OsString>) -> Result<Action, String>
             }
             Short('k') | Long("killpower" | "hibernate") => kill_power = true,
             Short('o') | Long("power-off") => power_off = true,
+            Long("configure") => configure = true,
             Short('p') | Long("kill-on-powerfail") => {
                 options.kill_on_powerfail = true;
                 daemon_only = true;
@@ -121,15 +125,16 @@ pub fn parse(called_as: CalledAs, args: Vec<OsString>) -> Result<Action, String>
             other => return Err(other.unexpected().to_string()),
         }
     }
-    let one_shots = [kill_power, power_off, version].into_iter().filter(|wanted| *wanted).count();
+    let one_shots = [kill_power, power_off, configure, version].into_iter().filter(|wanted| *wanted).count();
     if one_shots > 1 || (one_shots == 1 && daemon_only) {
         return Err("Error: too many arguments.".to_owned());
     }
-    Ok(match (kill_power, power_off, version) {
-        (true, _, _) => Action::KillPower(options),
-        (_, true, _) => Action::PowerOff(options),
-        (_, _, true) => Action::Version,
-        _ => Action::Run(options),
+    Ok(match () {
+        () if kill_power => Action::KillPower(options),
+        () if power_off => Action::PowerOff(options),
+        () if configure => Action::Configure(options),
+        () if version => Action::Version,
+        () => Action::Run(options),
     })
 }
 
@@ -170,6 +175,7 @@ pub fn usage(called_as: CalledAs) -> String {
          \x20 -T                       debug messages to ./apcupsd.trace\n\
          \x20 -k, --killpower          one shot: hibernate the UPS if the powerfail flag exists\n\
          \x20 -o, --power-off          one shot: switch the UPS off; it stays off\n\
+         \x20     --configure          one shot: write the settings that the UPS keeps into it (serial UPS)\n\
          \x20 -p, --kill-on-powerfail  hibernate the UPS once the system shutdown is under way\n\
          \x20 -t, --term-on-powerfail  exit once the system shutdown is under way\n\
          \x20 -V, --version            version\n\
@@ -210,13 +216,14 @@ mod tests {
         for args in [["--power-off"], ["-o"]] {
             assert!(matches!(run(CalledAs::Mainsd, &args), Ok(Action::PowerOff(_))));
         }
+        assert!(matches!(run(CalledAs::Mainsd, &["--configure"]), Ok(Action::Configure(_))));
         assert_eq!(run(CalledAs::Mainsd, &["--version"]), Ok(Action::Version));
         assert_eq!(run(CalledAs::Mainsd, &["--help"]), Ok(Action::Help));
     }
 
     #[test]
     fn one_shot_options_take_no_daemon_options_beside_them() {
-        for args in [["-k", "-b"], ["-o", "-p"], ["-V", "-t"], ["-k", "-o"]] {
+        for args in [["-k", "-b"], ["-o", "-p"], ["-V", "-t"], ["-k", "-o"], ["-k", "--configure"]] {
             assert_eq!(run(CalledAs::Apcupsd, &args), Err("Error: too many arguments.".to_owned()));
         }
         assert!(run(CalledAs::Apcupsd, &["-k", "-f", "/x", "-P", "/y", "-d", "1"]).is_ok());

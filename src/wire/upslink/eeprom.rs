@@ -1,5 +1,7 @@
 //! The values that the EEPROM's variables may take: the answer to `^Z` (apcsmart §10.1).
 
+use super::Alert;
+
 /// Most groups taken from one answer.
 const GROUPS_MAX: usize = 64;
 
@@ -40,6 +42,10 @@ impl Eeprom {
             let (true, true) = (count.is_ascii_digit(), width.is_ascii_digit()) else { break };
             let (count, width) = (usize::from(count - b'0'), usize::from(width - b'0'));
             let Some((values, after)) = after.split_at_checked(count * width) else { break };
+            // Something else fell into the answer: what follows is shifted, or no value.
+            if [variable, locale].iter().chain(values).any(|byte| Alert::of(*byte).is_some()) {
+                break;
+            }
             rest = after;
             if width == 0 {
                 continue;

@@ -32,11 +32,13 @@ pub const TRANSFER_CAUSE: u8 = b'G';
 pub const SELF_TEST_RESULT: u8 = b'X';
 /// Permitted values of the EEPROM's variables.
 pub const EEPROM: u8 = 0x1a;
+/// The next permitted value of the variable that was asked for last.
+pub const NEXT_VALUE: u8 = b'-';
 /// Shakes a confused unit loose (apcsmart §2).
 pub const ESCAPE: u8 = 0x1b;
 
 /// Read once, when the UPS is found, in this order (apcsmart §5).
-pub const READ_ONCE: &[u8] = b"srplukeqcEmnxgob><\x01";
+pub const READ_ONCE: &[u8] = b"srplukeqcEmnxgob><\x01\x1a";
 
 /// Read in every poll, in this order: first what limits are judged by, then what changes fast. Line quality (`9`) and the
 /// hours since the last self test (`d`) have no status key, so they are not asked (apcsmart §5).

@@ -1,5 +1,6 @@
 //! A UPS with Smart signalling (UPS-Link) behind a pseudo-terminal, written from the protocol's description alone
 //! (apcsmart): four generations, at 2400 bit/s or as fast as the machine.
+#![allow(dead_code, reason = "each test uses a part")]
 
 mod pty;
 mod unit;

@@ -40,6 +40,10 @@ pub struct Unit {
     smart: bool,
     pending: Vec<(u8, Instant)>,
     testing: bool,
+    /// Values that `-` steps through, and which is the present one.
+    settings: BTreeMap<u8, (Vec<&'static str>, usize)>,
+    /// A text being typed: its query, what has come, and when the last character did.
+    typed: Option<(u8, Vec<u8>, Instant)>,
 }
 
 fn text(pairs: &[(u8, &str)]) -> BTreeMap<u8, Vec<u8>> {
@@ -93,8 +97,24 @@ const SMART: &[(u8, &str)] = &[
     (b'~', "40"),
     (b'>', "000"),
     (b'<', "000"),
-    (0x1a, "#uI43253257261265lI43208204200196e44200155090s441HMLLq44202050710k4410TLNE443336168ON OFF"),
 ];
+
+/// What the settings of an international unit may be, by query (apcsmart §10.1). The double L is real.
+const SETTINGS: &[(u8, [&str; 4])] = &[
+    (b'u', ["253", "257", "261", "265"]),
+    (b'l', ["208", "204", "200", "196"]),
+    (b'e', ["00", "15", "50", "90"]),
+    (b's', ["H", "M", "L", "L"]),
+    (b'q', ["02", "05", "07", "10"]),
+    (b'p', ["020", "180", "300", "600"]),
+    (b'k', ["0", "T", "L", "N"]),
+    (b'r', ["000", "060", "180", "300"]),
+    (b'E', ["336", "168", "ON ", "OFF"]),
+    (b'o', ["230", "240", "220", "225"]),
+];
+
+/// The shortest time between two typed characters.
+const KEYS: Duration = Duration::from_millis(50);
 
 /// Commands that the unit lists beside its queries.
 const ACTIONS: &[u8] = b"\x0eADKRSUWYZaz@+-\x7f";
@@ -114,9 +134,9 @@ impl Unit {
                     (b'j', "0017:"),
                     (b'g', "012"),
                     (b'u', "265"),
-                    (b'l', "196"),
+                    (b'l', "200"),
                     (b's', "H"),
-                    (b'p', "060"),
+                    (b'p', "180"),
                     (b'q', "02"),
                     (b'e', "00"),
                     (b'k', "0"),
@@ -141,7 +161,6 @@ impl Unit {
                     (b'\\', "026.40"),
                     (b'^', "INV"),
                     (b'b', "0ZI"),
-                    (0x1a, "##uM43229234239224##q44202050710"),
                 ]));
                 // It has no Measure-UPS.
                 for absent in b"ht" {
@@ -161,8 +180,11 @@ impl Unit {
             smart: false,
             pending: Vec::new(),
             testing: false,
+            settings: BTreeMap::new(),
+            typed: None,
         };
         if generation != Generation::First {
+            unit.keep_settings();
             let mut list = match generation {
                 Generation::BackUpsPro => b"3.!$+?|.".to_vec(),
                 _ => b"3.!$%+?=#|.".to_vec(),
@@ -172,6 +194,60 @@ impl Unit {
             unit.answers.insert(b'a', list);
         }
         unit
+    }
+
+    /// Its EEPROM: values to step through for each setting it has, and, if it says so, the list of them.
+    fn keep_settings(&mut self) {
+        // Those of the other locales come first: they are not for this unit.
+        let mut list = b"#uD43127130133136lD43106103100097".to_vec();
+        for (query, values) in SETTINGS {
+            let Some(present) = self.answers.get(query) else { continue };
+            let at = values.iter().position(|value| value.as_bytes() == present.as_slice()).unwrap();
+            self.settings.insert(*query, (values.to_vec(), at));
+            if self.generation == Generation::Matrix {
+                list.extend(b"##");
+            }
+            let width = char::from(b'0' + values[0].len() as u8);
+            list.extend(format!("{}I4{width}{}", char::from(*query), values.concat()).bytes());
+        }
+        if self.generation != Generation::BackUpsPro {
+            self.answers.insert(0x1a, list);
+        }
+    }
+
+    /// `-` after the query of a setting.
+    fn change(&mut self, now: Instant) {
+        let query = self.received.iter().rev().nth(1).map_or(0, |(byte, _)| *byte);
+        if self.answers.contains_key(&query) && matches!(query, b'c' | b'x') {
+            self.typed = Some((query, Vec::new(), now));
+        } else if let Some((values, at)) = self.settings.get_mut(&query) {
+            *at = (*at + 1) % values.len();
+            let value = values[*at];
+            self.set(query, value);
+            self.say("OK");
+            // A real unit says so five seconds later.
+            if self.generation != Generation::BackUpsPro {
+                self.alert(b'|');
+            }
+        } else {
+            self.say("NA");
+        }
+    }
+
+    /// A character of a text; whether it was one.
+    fn type_in(&mut self, byte: u8, now: Instant) -> bool {
+        let Some((query, text, last)) = &mut self.typed else { return false };
+        if now - *last >= KEYS {
+            text.push(byte);
+            *last = now;
+        }
+        if text.len() == 8 {
+            let (query, text) = (*query, String::from_utf8(text.clone()).unwrap());
+            self.typed = None;
+            self.set(query, &text);
+            self.say("OK");
+        }
+        true
     }
 
     /// Changes an answer.
@@ -228,6 +304,9 @@ impl Unit {
         if self.silent {
             return;
         }
+        if self.type_in(byte, now) {
+            return;
+        }
         if byte == b'Y' {
             self.smart = true;
             return self.say("SM");
@@ -263,6 +342,7 @@ impl Unit {
                 self.testing = true;
                 self.alert(b'!');
             }
+            b'-' if self.generation != Generation::First => self.change(now),
             b'R' => {
                 self.smart = false;
                 self.say("BYE");

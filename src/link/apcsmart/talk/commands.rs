@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{COMMANDS_MAX, FULL, Talk};
 use crate::link::LinkEvent;
 use crate::link::apcsmart::order::{Order, Running};
+use crate::link::apcsmart::write::Write;
 use crate::ups::{Command, CommandResult, Priority, StatusFlags, TransferCause};
 use crate::wire::upslink;
 
@@ -17,10 +18,11 @@ impl Talk {
         let query = match command {
             Command::ReadTransferCause => Some(upslink::TRANSFER_CAUSE),
             Command::ReadSelfTest => Some(upslink::SELF_TEST_RESULT),
+            Command::Set(setting, _) => Some(setting as u8),
             _ => None,
         };
         if query.is_some_and(|query| self.rounds > 0 && !self.known.contains(query)) {
-            return Err("this UPS does not say it".to_owned());
+            return Err("this UPS does not have it".to_owned());
         }
         if self.commands.len() >= COMMANDS_MAX {
             return Err("too many commands wait for the UPS".to_owned());
@@ -30,10 +32,15 @@ impl Talk {
         {
             return Err(format!("the battery is charged to {:.0} %; a calibration needs 100 %", charge.0));
         }
-        if self.commands.is_empty() {
+        // Nothing else waits for as long as a setting takes.
+        let at = match command {
+            Command::Set(..) => self.commands.len(),
+            _ => self.first_write(usize::from(self.order.is_some())),
+        };
+        self.commands.insert(at, command);
+        if at == 0 {
             self.begin_command(now);
         }
-        self.commands.push_back(command);
         Ok(())
     }
 
@@ -64,6 +71,28 @@ impl Talk {
             }
             return None;
         }
+        if let Command::Set(setting, value) = command {
+            let on_battery =
+                StatusFlags(u32::from(self.status.unwrap_or_default())).contains(StatusFlags::ONBATT);
+            if !self.inventory_done {
+                return None;
+            }
+            if let Some((_, order)) = self.parked.take() {
+                self.order = Some(order);
+                return None;
+            }
+            if on_battery {
+                self.commands.pop_front();
+                self.result(command, Err("not while the UPS is on battery".to_owned()));
+                self.begin_command(now);
+                return None;
+            }
+            let permitted = &self.store.identity.permitted;
+            let permitted = permitted.iter().find(|(of, _)| *of == setting).map(|(_, values)| values.clone());
+            let write = Box::new(Write::new(setting, value, permitted.unwrap_or_default()));
+            self.order = Some(Order::of_write(command, write));
+            return None;
+        }
         match Order::new(command, self.running()) {
             Ok(order) => self.order = Some(order),
             Err(reason) => {
@@ -76,7 +105,10 @@ impl Talk {
     }
 
     pub(super) fn begin_command(&mut self, now: Instant) {
-        self.command_at = now;
+        self.command_at = match (self.commands.front(), &self.parked) {
+            (Some(Command::Set(..)), Some((until, _))) => now.max(*until),
+            _ => now,
+        };
         self.command_tries = 0;
         self.command_read = false;
     }
@@ -94,8 +126,30 @@ impl Talk {
         }
     }
 
+    /// Where the first setting to be written stands in the queue, or its end.
+    fn first_write(&self, from: usize) -> usize {
+        let is_write = |at: &usize| matches!(self.commands.get(*at), Some(Command::Set(..)));
+        (from..self.commands.len()).find(is_write).unwrap_or(self.commands.len())
+    }
+
+    /// What stands between two steps of a setting is over.
+    pub(super) fn take_parked(&mut self) -> Option<Order> {
+        let (_, order) = self.parked.take()?;
+        self.commands.remove(self.first_write(0));
+        Some(order)
+    }
+
     pub(super) fn order_ended(&mut self, outcome: Option<Result<String, String>>, now: Instant) {
-        let Some(outcome) = outcome else { return };
+        let Some(outcome) = outcome else {
+            let Some(pause) = self.order.as_mut().and_then(Order::take_pause) else { return };
+            // Everything else goes first, and the UPS is watched.
+            self.parked = self.order.take().map(|order| (now + pause, order));
+            if let Some(write) = self.commands.pop_front() {
+                self.commands.insert(self.first_write(0), write);
+            }
+            self.begin_command(now);
+            return;
+        };
         let Some(order) = self.order.take() else { return };
         self.commands.pop_front();
         if outcome.is_ok() && matches!(order.command, Command::KillPower | Command::PowerOff) {
@@ -107,6 +161,9 @@ impl Talk {
             self.events.push(LinkEvent::Log(Priority::Warning, delay));
             let button = "Please power off your UPS before rebooting your computer ...".to_owned();
             self.events.push(LinkEvent::Log(Priority::Warning, button));
+        }
+        if matches!(order.command, Command::Set(..)) {
+            self.read_again_at = Some(now);
         }
         self.result(order.command, outcome);
         self.begin_command(now);

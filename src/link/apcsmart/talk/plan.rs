@@ -116,6 +116,7 @@ impl Talk {
             return;
         }
         self.inventory_done = true;
+        self.store.settle_permitted();
         if self.attached && self.rounds > 0 {
             self.attach();
         }

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::ups::{Setting, SettingValue};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
@@ -49,6 +50,7 @@ proptest! {
                 3 => Some(Command::KillPower),
                 4 => Some(Command::AbortTest),
                 5 => Some(Command::SelfTest),
+                14 => SettingValue::new("257").map(|value| Command::Set(Setting::HighTransfer, value)),
                 _ => None,
             };
             if let Some(command) = command {
@@ -62,6 +64,7 @@ proptest! {
                 10 => bench.link.set_pace(Pace::Normal, now),
                 11 => { bench.answers.insert(b"QGXfja"[usize::from(wait) % 6], bytes.clone()); }
                 12 => bench.answers = third(),
+                15 => { bench.steps.insert(b'u', VecDeque::from(["253", "257", "261"])); }
                 13 => bench.link.handle_bytes(now, &bytes),
                 _ => {}
             }
