@@ -75,7 +75,7 @@ fn run(guest: &Path, program: &Path) -> Boot {
              echo 1 > /proc/sys/kernel/printk\n\
              mkdir /run/t\n\
              busybox ip link set lo up\n\
-             modprobe -d {vm}/kroot -a usbip-core vhci-hcd usbhid hid-generic\n\
+             modprobe -d {vm}/kroot -a usbip-core vhci-hcd usbhid hid-generic ftdi_sio\n\
              {guest} {program} {devices} {filter}\n\
              echo 'sysrq: Power Off'\n\
              echo o > /proc/sysrq-trigger\n\
@@ -198,6 +198,12 @@ scenarios! {
     kill_power_that_every_way_refuses_is_a_failure
     kill_power_without_a_ups_ends_with_an_error
     kill_power_of_a_silent_ups_ends_with_an_error
+    simple_cable_lives_its_life
+    cable_940_0119a_lives_its_life
+    mam_cable_lives_its_life
+    cable_940_0095b_lives_its_life
+    cable_940_0023a_lives_its_life
+    serial_port_that_is_missing_or_held_is_waited_for
     port_reads_hears_and_gives_the_device_back
     port_finds_a_device_again_under_its_new_address
     port_leaves_a_unit_that_another_port_holds

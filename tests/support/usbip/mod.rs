@@ -16,10 +16,12 @@
 )]
 
 pub mod descriptor;
+pub mod ftdi;
 pub mod model;
 pub mod unit;
 pub mod vhci;
 pub mod wire;
 
+pub use ftdi::Adapter;
 pub use model::Model;
 pub use unit::{Faults, Seen, Unit};

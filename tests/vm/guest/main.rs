@@ -21,6 +21,7 @@ mod support;
 mod usbip;
 
 mod alone;
+mod dumb;
 mod expected;
 mod faults;
 mod killpower;
@@ -165,7 +166,7 @@ fn main() {
     for (number, (name, scenario)) in [alone::ALL, port::ALONE].concat().iter().filter(wanted).enumerate() {
         run(&lab(name, 100 + number), *scenario);
     }
-    let together = [killpower::ALL, port::ALL, story::ALL, faults::ALL].concat();
+    let together = [killpower::ALL, dumb::ALL, port::ALL, story::ALL, faults::ALL].concat();
     let queue = Mutex::new(together.iter().filter(wanted).enumerate());
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
