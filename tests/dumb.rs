@@ -1,0 +1,239 @@
+//! Simple signalling from the modem lines to the events, in fake time; and the daemon at a port without such lines. What a real
+//! port does is tried in the virtual machine (`tests/vm`).
+#![allow(clippy::disallowed_methods, reason = "tests drive real processes by the real clock")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+#[path = "support/smart/pty.rs"]
+mod pty;
+mod support;
+
+use std::io::Write;
+use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
+
+use mainsd::link::LinkEvent;
+use mainsd::link::dumb::{CABLES, Cable, DumbLink, HOLD, Lines, Transmit};
+use mainsd::power::{AtStart, Machine, Order, Settings};
+use mainsd::ups::{Event, NoLogon};
+use proptest::prelude::*;
+use support::{Daemon, PATIENCE, Scratch, Setup};
+
+const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// As a configuration without limits makes them: ONBATTERYDELAY 6, CONFIRMPOLLS 2.
+fn settings() -> Settings {
+    Settings {
+        on_battery_delay: secs(6),
+        battery_level: None,
+        minutes: None,
+        timeout: None,
+        annoy: secs(300),
+        annoy_delay: secs(60),
+        no_logon: NoLogon::Disable,
+        kill_delay: None,
+        kill_on_powerfail: false,
+        term_on_powerfail: false,
+        comm_lost_delay: secs(10),
+        confirm_polls: 2,
+        shutdown_grace: secs(300),
+        slave: false,
+        net_timeout: secs(60),
+    }
+}
+
+/// Link and power machine, with a clock of their own.
+struct Guard {
+    cable: &'static Cable,
+    link: DumbLink,
+    machine: Machine,
+    began: Instant,
+    now: Instant,
+    lines: Lines,
+    /// Event and when, from the beginning; the shutdown as [`Event::DoShutdown`].
+    events: Vec<(Duration, Event)>,
+}
+
+impl Guard {
+    /// On mains for ten seconds.
+    fn new(cable: &'static Cable) -> Self {
+        let now = Instant::now();
+        let mut link = DumbLink::new(cable, "/dev/ttyS0", secs(60));
+        link.handle_opened(now);
+        let machine = Machine::new(settings(), now, AtStart::default());
+        let mut guard =
+            Self { cable, link, machine, began: now, now, lines: Lines::NONE, events: Vec::new() };
+        guard.ups(false, false);
+        guard.pass(secs(10));
+        assert_eq!(guard.events, []);
+        guard
+    }
+
+    fn ups(&mut self, on_battery: bool, low: bool) {
+        let mut lines = Lines::NONE;
+        let said = [Some(self.cable.on_battery).zip(Some(on_battery)), self.cable.low_battery.zip(Some(low))];
+        for ((line, level), says) in said.into_iter().flatten() {
+            if says == level {
+                lines = lines.and(line);
+            }
+        }
+        self.lines = lines;
+    }
+
+    fn work(&mut self) {
+        self.machine.handle_timeout(self.now);
+        while let Some(transmit) = self.link.poll_transmit(self.now) {
+            if transmit == Transmit::Look {
+                let rest = self.cable.rest;
+                self.link.handle_lines(self.now, Some(self.lines.and(rest.raise)));
+            }
+        }
+        loop {
+            if let Some(event) = self.link.poll_event() {
+                match event {
+                    LinkEvent::Attached(_) => self.machine.handle_attached(self.now),
+                    LinkEvent::Reading(reading) => self.machine.handle_reading(self.now, &reading),
+                    LinkEvent::Lost { reason } => self.machine.handle_lost(self.now, &reason),
+                    LinkEvent::Command(result) => self.machine.handle_command_result(self.now, &result),
+                    _ => {}
+                }
+                continue;
+            }
+            let event = match self.machine.poll_order() {
+                None => return,
+                Some(Order::Event(event)) => event,
+                Some(Order::Shutdown { .. }) => Event::DoShutdown,
+                Some(Order::SetPace(pace)) => {
+                    self.link.set_pace(pace);
+                    continue;
+                }
+                Some(Order::Command(command)) => {
+                    self.link.command(command, self.now);
+                    continue;
+                }
+                Some(_) => continue,
+            };
+            self.events.push((self.now - self.began, event));
+        }
+    }
+
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        self.work();
+        loop {
+            let next = [self.link.poll_timeout(), self.machine.poll_timeout()].into_iter().flatten().min();
+            let Some(at) = next.filter(|at| *at <= end) else { break };
+            self.now = self.now.max(at);
+            self.work();
+        }
+        self.now = end;
+    }
+
+    fn told(&self) -> Vec<Event> {
+        self.events.iter().map(|(_, event)| *event).collect()
+    }
+}
+
+#[test]
+fn every_cable_shuts_the_machine_down_at_low_battery_on_battery_and_never_on_mains() {
+    for cable in &CABLES {
+        let mut guard = Guard::new(cable);
+        guard.ups(false, true);
+        guard.pass(secs(600));
+        assert_eq!(guard.told(), [], "{}", cable.name);
+        guard.ups(false, false);
+        guard.pass(secs(10));
+        guard.ups(true, false);
+        guard.pass(secs(600));
+        assert_eq!(guard.told(), [Event::PowerOut, Event::OnBattery], "{}", cable.name);
+        guard.ups(false, false);
+        guard.pass(secs(60));
+        let outage = [Event::PowerOut, Event::OnBattery, Event::OffBattery, Event::MainsBack];
+        assert_eq!(guard.told(), outage, "{}", cable.name);
+        guard.events.clear();
+        guard.ups(true, false);
+        guard.pass(secs(60));
+        guard.ups(true, true);
+        guard.pass(secs(20));
+        let mut end = vec![Event::PowerOut, Event::OnBattery];
+        if cable.low_battery.is_some() {
+            end.extend([Event::Failing, Event::DoShutdown]);
+        }
+        assert_eq!(guard.told(), end, "{}", cable.name);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What the lines say for less than [`HOLD`], with rests that a look can see, is no event; a real outage after it is one
+    /// within 3 s.
+    #[test]
+    fn flicker_is_no_event_and_an_outage_is_one(
+        cable in 0..CABLES.len(),
+        flicker in prop::collection::vec((any::<bool>(), 1..500_u64, 260..2000_u64), 0..40),
+    ) {
+        let mut guard = Guard::new(&CABLES[cable]);
+        for (low, out, back) in flicker {
+            prop_assert!(Duration::from_millis(out) < HOLD);
+            guard.ups(true, low);
+            guard.pass(Duration::from_millis(out));
+            guard.ups(false, low);
+            guard.pass(Duration::from_millis(back));
+        }
+        let noise: Vec<_> = guard.told().into_iter().filter(|event| !matches!(event, Event::CommFailure)).collect();
+        prop_assert_eq!(noise, []);
+        guard.events.clear();
+        let failed = guard.now - guard.began;
+        guard.ups(true, false);
+        guard.pass(secs(20));
+        let power_out = guard.events.iter().find(|(_, event)| *event == Event::PowerOut);
+        prop_assert!(power_out.is_some_and(|(at, _)| *at - failed <= secs(3)), "{:?}", guard.events);
+        guard.ups(false, false);
+        guard.pass(secs(3));
+        prop_assert_eq!(guard.told().last().copied(), Some(Event::MainsBack));
+    }
+}
+
+fn setup(device: &std::path::Path) -> Setup {
+    Setup::new("dumb").with("DEVICE", &device.display().to_string()).with("UPSCABLE", "940-0119A")
+}
+
+/// A pseudo-terminal has no modem lines; and it comes late.
+#[test]
+fn a_port_that_is_missing_or_has_no_modem_lines_is_said_and_waited_for() {
+    let ports = Scratch::new();
+    let device = ports.path().join("ttyS0");
+    let daemon = Daemon::start(&setup(&device).arg("--kill-on-powerfail"));
+    daemon.wait_for_output("Ignoring --kill-on-powerfail since it is unsafe", PATIENCE);
+    daemon.wait_for_output("ttyS0 does not exist; waiting for it", PATIENCE);
+    let (master, path) = pty::open();
+    symlink(path, &device).unwrap();
+    daemon.wait_for_output("ttyS0 has no modem lines", PATIENCE);
+    // Whatever it says in bytes is of no interest.
+    std::fs::File::from(master).write_all(b"!$SM\r\n\0\xff").unwrap();
+    std::fs::remove_file(&device).unwrap();
+    // The other side is closed by now: gone, and missing again.
+    let lines = daemon.output().wait(0, PATIENCE, |text| text.contains("ttyS0 is gone"));
+    assert!(lines.is_some(), "{}", daemon.describe());
+    let status = daemon.status();
+    assert!(status.has("COMMLOST") && status.is("STATFLAG", "0x05000100"), "{}", status.text());
+    assert!(status.is("DRIVER", "DUMB UPS Driver") && status.is("CABLE", "APC Cable 940-0119A"));
+    assert_eq!(daemon.hooks().count(), 0, "{}", daemon.describe());
+    let end = daemon.terminate();
+    assert!(end.status.success(), "{end:?}");
+}
+
+#[test]
+fn a_cable_that_is_not_for_simple_signalling_ends_the_start_with_words() {
+    for cable in ["smart", "usb", "940-0024C"] {
+        let scratch = Scratch::new();
+        let port = scratch.path().join("ttyS0");
+        let config =
+            support::write_config(&setup(&port).with("UPSCABLE", cable), &scratch, support::free_port());
+        let done = support::run(["-b", "-f", &config.display().to_string()]);
+        assert_eq!(done.status.code(), Some(1), "{done:?}");
+        assert!(done.stderr.contains("UPSCABLE: UPSTYPE dumb cannot work"), "{done:?}");
+    }
+}
