@@ -142,7 +142,7 @@ fn a_master_that_is_back_before_nettimeout_shuts_nobody_down() {
 }
 
 fn a_master_that_shuts_down_takes_its_slave_with_it_once() {
-    let master = play("3 mains off", master_setup().with("TIMEOUT", "4"));
+    let master = play("3 mains off", master_setup().with("TIMEOUT", "10"));
     let daemon = Daemon::start(&slave_of(&master));
     daemon.wait_for_hook("doshutdown", PATIENCE);
     let hooks = daemon.hooks().since(0).len();

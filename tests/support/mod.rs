@@ -29,6 +29,7 @@ mod daemon;
 mod fake_time;
 mod lines;
 mod nis;
+mod relay;
 mod scratch;
 pub mod served;
 mod simulated;
@@ -38,6 +39,7 @@ pub use daemon::{Daemon, End, Finished, Setup, logged, run, run_program, run_pro
 pub use fake_time::FakeTime;
 pub use lines::{Line, Lines};
 pub use nis::{Nis, Status};
+pub use relay::{Relay, Wire};
 pub use scratch::Scratch;
 pub use simulated::{play, play_in};
 

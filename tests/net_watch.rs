@@ -1,0 +1,111 @@
+//! A slave that watches its master: told at once, on one connection. POLLTIME is ten minutes: whatever the slave learns
+//! within a test, it has been told.
+#![allow(clippy::disallowed_methods, reason = "tests drive real processes by the real clock")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a scenario fails by panicking"
+)]
+
+#[path = "support/pair.rs"]
+#[allow(dead_code, reason = "each test file uses its own part")]
+mod pair;
+#[path = "support/smart/mod.rs"]
+#[allow(dead_code, reason = "each test file uses its own part")]
+mod smart;
+mod support;
+
+use pair::Pair;
+use smart::Unit;
+use support::{PATIENCE, Wire};
+
+at_once! {
+    a_slave_that_watches_is_told_at_once:
+    an_outage_is_seen_at_once_and_over_one_connection,
+    a_self_test_of_the_master_is_none_of_the_slaves_outages,
+    a_master_that_is_restarted_is_no_loss_and_is_watched_again,
+    a_master_that_loses_its_ups_is_a_loss_and_its_return_is_seen,
+    a_polled_master_hides_an_outage_for_polltime,
+}
+
+fn pair(wire: Wire) -> Pair {
+    Pair::new(wire, |setup| setup, |setup| setup.with("POLLTIME", "600"))
+}
+
+fn an_outage_is_seen_at_once_and_over_one_connection() {
+    let pair = pair(Wire::default());
+    pair.ups(Unit::fail_mains);
+    let master = pair.master.as_ref().unwrap().wait_for_hook("powerout", PATIENCE);
+    let slave = pair.slave.wait_for_hook("powerout", PATIENCE);
+    println!(
+        "from the master's powerout to the slave's: {:?}",
+        slave.at.saturating_duration_since(master.at)
+    );
+    pair.slave.wait_for_hook("onbattery", PATIENCE);
+    pair.ups(Unit::restore_mains);
+    pair.slave.wait_for_hook("mainsback", PATIENCE);
+    pair.follows();
+    assert_eq!(pair.slave.events(), ["powerout", "onbattery", "offbattery", "mainsback"]);
+    assert_eq!(pair.relay.connections(), 1);
+}
+
+fn a_self_test_of_the_master_is_none_of_the_slaves_outages() {
+    let pair = pair(Wire::default());
+    pair.ups(|unit| {
+        unit.set(b'G', "S");
+        unit.set(b'Q', "10");
+        unit.alert(b'!');
+    });
+    pair.slave.wait_for_hook("startselftest", PATIENCE);
+    pair.ups(|unit| {
+        unit.set(b'X', "OK");
+        unit.restore_mains();
+    });
+    pair.slave.wait_for_hook("endselftest", PATIENCE);
+    assert_eq!(pair.slave.events(), ["startselftest", "endselftest"]);
+    assert!(
+        pair.slave.log().contains(&"UPS Self Test completed: Battery OK".to_owned()),
+        "{:?}",
+        pair.slave.log()
+    );
+}
+
+fn a_master_that_is_restarted_is_no_loss_and_is_watched_again() {
+    let mut pair = Pair::new(
+        Wire::default(),
+        |setup| setup,
+        |setup| setup.with("POLLTIME", "600").with("COMMLOSTDELAY", "60"),
+    );
+    pair.kill_master();
+    pair.slave.wait_for_status(|status| status.has("COMMLOST"), PATIENCE);
+    pair.restart_master();
+    pair.follows();
+    pair.ups(Unit::fail_mains);
+    pair.slave.wait_for_hook("powerout", PATIENCE);
+    assert_eq!(pair.slave.events()[0], "powerout", "{}", pair.slave.describe());
+}
+
+fn a_master_that_loses_its_ups_is_a_loss_and_its_return_is_seen() {
+    let pair = pair(Wire::default());
+    pair.ups(|unit| unit.silent = true);
+    pair.slave.wait_for_hook("commfailure", PATIENCE);
+    let log = pair.slave.log();
+    assert!(log.iter().any(|line| line.ends_with("has lost its UPS")), "{log:?}");
+    pair.ups(|unit| unit.silent = false);
+    pair.slave.wait_for_hook("commok", PATIENCE);
+    pair.follows();
+    assert_eq!(pair.slave.events(), ["commfailure", "commok"]);
+    assert_eq!(pair.relay.connections(), 1);
+}
+
+/// The counter-test: without `watch` nothing would have been told.
+fn a_polled_master_hides_an_outage_for_polltime() {
+    let pair = pair(Wire { refuses_watch: true, ..Wire::default() });
+    let line = pair.slave.wait_for_output("does not know `watch`: it is polled", PATIENCE);
+    assert!(!pair.slave.log().iter().any(|logged| line.text.contains(logged.as_str())), "syslog only");
+    pair.ups(Unit::fail_mains);
+    pair.master.as_ref().unwrap().wait_for_hook("onbattery", PATIENCE);
+    assert_eq!(pair.slave.events(), [""; 0]);
+    assert_eq!(pair.relay.connections(), 1);
+}
