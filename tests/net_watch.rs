@@ -9,10 +9,8 @@
 )]
 
 #[path = "support/pair.rs"]
-#[allow(dead_code, reason = "each test file uses its own part")]
 mod pair;
 #[path = "support/smart/mod.rs"]
-#[allow(dead_code, reason = "each test file uses its own part")]
 mod smart;
 mod support;
 

@@ -1,4 +1,5 @@
 //! A master at a serial UPS and its slave at the other end of a wire, both the real program.
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::path::PathBuf;
 
