@@ -40,6 +40,8 @@ fn settings() -> Settings {
         shutdown_grace: secs(300),
         slave: false,
         net_timeout: secs(60),
+        slave_wait: secs(0),
+        slave_lead: secs(0),
     }
 }
 

@@ -55,6 +55,7 @@ fn hundreds_of_thousands_of_steps_break_nothing() {
         sum.outages += life.outages;
         sum.tests += life.tests;
         sum.shutdowns += life.shutdowns;
+        sum.waits += life.waits;
         sum.kills += life.kills;
         sum.comm_failures += life.comm_failures;
         sum.restarts += life.restarts;
@@ -68,6 +69,7 @@ fn hundreds_of_thousands_of_steps_break_nothing() {
             (sum.outages, "outages"),
             (sum.tests, "self tests"),
             (sum.shutdowns, "shutdowns"),
+            (sum.waits, "shutdowns that waited for slaves"),
             (sum.kills, "kills"),
             (sum.comm_failures, "communication failures"),
             (sum.restarts, "restarts"),

@@ -84,6 +84,10 @@ pub struct Config {
     pub comm_lost_delay: Duration,
     /// NETTIMEOUT: how long a slave bears the loss of its master during an outage.
     pub net_timeout: Duration,
+    /// SLAVEWAIT: how long a decided shutdown waits for slaves at most; zero: off.
+    pub slave_wait: Duration,
+    /// SLAVELEAD: how long it waits at least if there are slaves, within SLAVEWAIT.
+    pub slave_lead: Duration,
     /// CONFIRMPOLLS: how many agreeing readings make a change of state.
     pub confirm_polls: u32,
     /// SHUTDOWNCMD; `None`: the first that exists of systemctl poweroff, shutdown, poweroff, halt.
@@ -204,6 +208,8 @@ impl Config {
             hook_timeout: Duration::ZERO,
             comm_lost_delay: Duration::ZERO,
             net_timeout: Duration::ZERO,
+            slave_wait: Duration::ZERO,
+            slave_lead: Duration::ZERO,
             confirm_polls: 1,
             shutdown_cmd: None,
             shutdown_grace: Duration::ZERO,

@@ -163,6 +163,10 @@ impl House {
 
     /// Moves everything until nothing is left to move.
     pub fn pump(&mut self, now: Instant) {
+        if self.machine.awaits_slaves() {
+            // One may have gone.
+            self.count_slaves(now);
+        }
         loop {
             let mut moved = false;
             while let Some(event) = self.driver.poll_event() {
@@ -239,6 +243,7 @@ impl House {
             Order::RemovePowerfail => self.act.handle(Request::RemovePowerfail, now),
             Order::CreateNologin => self.act.handle(Request::CreateNologin, now),
             Order::RemoveNologin => self.act.handle(Request::RemoveNologin, now),
+            Order::CountSlaves => self.count_slaves(now),
             Order::Shutdown { explanation, .. } => {
                 let args = self.hook_args();
                 self.act.handle(Request::Shutdown(args, explanation), now);
@@ -250,6 +255,11 @@ impl House {
             }
             Order::Exit => self.request_exit(Exit::ShutdownUnderWay),
         }
+    }
+
+    fn count_slaves(&mut self, now: Instant) {
+        let slaves = self.server.slaves(now);
+        self.machine.handle_slaves(now, &slaves);
     }
 
     fn run_hook(&mut self, event: Event, now: Instant) {

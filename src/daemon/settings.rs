@@ -57,6 +57,8 @@ pub fn power(config: &Config, how: &Invocation) -> power::Settings {
         shutdown_grace: config.shutdown_grace,
         slave: config.ups_type == Some(DriverKind::Net),
         net_timeout: config.net_timeout,
+        slave_wait: config.slave_wait,
+        slave_lead: config.slave_lead,
     }
 }
 

@@ -10,6 +10,7 @@
 //! on_battery_at 1234.567
 //! off_battery_at 1100.000
 //! last_self_test_at 500.250
+//! decided_at 1240.000
 //! end
 //! ```
 //!
@@ -121,6 +122,7 @@ pub fn emit_state(saved: &SavedOutage, boot_id: &str, clock: BootClock) -> Strin
     emit_moment(&mut text, "on_battery_at", saved.on_battery_at, clock);
     emit_moment(&mut text, "off_battery_at", saved.off_battery_at, clock);
     emit_moment(&mut text, "last_self_test_at", saved.last_self_test_at, clock);
+    emit_moment(&mut text, "decided_at", saved.decided_at, clock);
     let _ = writeln!(text, "{END}");
     text
 }
@@ -156,6 +158,7 @@ pub fn parse_state(bytes: &[u8], boot_id: &str, clock: BootClock) -> Option<Save
         on_battery_at: lines.moment("on_battery_at")?,
         off_battery_at: lines.moment("off_battery_at")?,
         last_self_test_at: lines.moment("last_self_test_at")?,
+        decided_at: lines.moment("decided_at")?,
     };
     let complete = lines.rest.next() == Some(END) && lines.rest.next().is_none();
     complete.then_some(saved)

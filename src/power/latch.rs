@@ -1,5 +1,6 @@
 //! The shutdown latch: one decision, carried out until it is, and armed again when mains is back for good.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::Cause;
@@ -28,6 +29,10 @@ pub(super) struct Closed {
     pub(super) cause: Cause,
     /// When it was decided first.
     pub(super) decided: Instant,
+    /// When slaves were told, perhaps by an earlier run of the daemon.
+    pub(super) announced: Instant,
+    /// When it was ordered first, if slaves had their time before.
+    pub(super) waited_until: Option<Instant>,
     /// When it was ordered last.
     pub(super) ordered: Instant,
     pub(super) progress: Progress,
@@ -37,8 +42,10 @@ pub(super) struct Closed {
 }
 
 /// How far it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
+    /// Decided; slaves are told and have some time.
+    Waiting(Waiting),
     /// Ordered; no report yet.
     Ordered,
     /// The shutdown command exited with success.
@@ -47,7 +54,36 @@ pub(super) enum Progress {
     Failed(Instant),
 }
 
+/// Slaves that have been told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Waiting {
+    /// Their time counts from here.
+    pub(super) from: Instant,
+    /// When it was asked last who is there.
+    pub(super) looked: Instant,
+    /// The battery was low already when it was decided.
+    pub(super) low: bool,
+    /// How many were there at the last look.
+    pub(super) present: Option<usize>,
+    /// All that have been there.
+    pub(super) slaves: Vec<IpAddr>,
+}
+
 impl Latch {
+    pub(super) fn waiting(&self) -> Option<&Waiting> {
+        match &self.closed()?.progress {
+            Progress::Waiting(waiting) => Some(waiting),
+            _ => None,
+        }
+    }
+
+    pub(super) fn waiting_mut(&mut self) -> Option<&mut Waiting> {
+        match &mut self.closed_mut()?.progress {
+            Progress::Waiting(waiting) => Some(waiting),
+            _ => None,
+        }
+    }
+
     pub(super) const fn closed(&self) -> Option<&Closed> {
         match self {
             Self::Armed => None,
@@ -68,6 +104,7 @@ impl Closed {
     pub(super) fn again_at(&self, grace: Duration) -> Option<Instant> {
         let patience = self.ordered.checked_add(grace.max(SHORTEST))?;
         match self.progress {
+            Progress::Waiting(_) => None,
             Progress::Ordered | Progress::UnderWay => Some(patience),
             Progress::Failed(at) => Some(at.checked_add(TRY_AGAIN)?.min(patience)),
         }

@@ -1,6 +1,7 @@
 //! The machine: what comes in, and what it keeps.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::comm::Comm;
@@ -37,6 +38,8 @@ pub struct Machine {
     /// What the UPS has been asked about its last transfer.
     pub(super) cause: Query,
     pub(super) latch: Latch,
+    /// When an earlier run decided a shutdown.
+    pub(super) decided_before: Option<Instant>,
     pub(super) remote: bool,
     pub(super) master: Master,
     /// `-t`: when to leave.
@@ -53,7 +56,7 @@ pub struct Machine {
     /// known before a reading of later.
     pub(super) held_up: Option<Instant>,
     pace: Pace,
-    saved: SavedOutage,
+    pub(super) saved: SavedOutage,
     out: VecDeque<Order>,
 }
 
@@ -112,6 +115,7 @@ impl Machine {
             said: StatusFlags::BATTPRESENT,
             cause: Query::Idle,
             latch: Latch::Armed,
+            decided_before: saved.decided_at.map(|at| at.min(now)),
             remote: false,
             master: Master::default(),
             exit_at: None,
@@ -193,6 +197,20 @@ impl Machine {
         self.master.seen |= unreachable_since.is_none();
         self.master.unreachable = unreachable_since;
         self.settle();
+    }
+
+    /// The answer to [`Order::CountSlaves`]: the machines that depend on this one and have not gone, one address for each.
+    /// While slaves have their time it may come unasked, whenever somebody has come or gone.
+    pub fn handle_slaves(&mut self, now: Instant, present: &[IpAddr]) {
+        self.begin(now);
+        self.slaves(present);
+        self.settle();
+    }
+
+    /// Whether a decided shutdown waits for slaves.
+    #[must_use]
+    pub fn awaits_slaves(&self) -> bool {
+        self.latch.waiting().is_some()
     }
 
     /// The machine was suspended and runs again: what the UPS says now counts, and no reading from before.
@@ -322,6 +340,10 @@ impl Machine {
             on_battery_at: self.counters.on_battery_at,
             off_battery_at: self.counters.off_battery_at,
             last_self_test_at: self.counters.last_self_test_at,
+            decided_at: match self.latch.closed() {
+                Some(closed) => Some(closed.announced),
+                None => self.decided_before(),
+            },
         };
         if state != self.saved {
             self.saved = state.clone();

@@ -12,7 +12,8 @@
 //! - `machine`: what comes in and what is kept; `transitions`: readings, and the changes of the line that they make;
 //! - `streak`: agreement; `known`: what is data and what is not;
 //! - `outage`: the line's states with their data; `selftest`: tests and calibrations; `comm`: whether the UPS answers;
-//! - `limits`: the table of limits; `latch` and `shutdown`: the decision and what follows from it; `text`: its reason;
+//! - `limits`: the table of limits; `latch` and `shutdown`: the decision and what follows from it; `slaves`: who is told and
+//!   waited for before; `text`: its reason;
 //! - `timers`: every timer by name.
 
 mod comm;
@@ -24,6 +25,7 @@ mod order;
 mod outage;
 mod selftest;
 mod shutdown;
+mod slaves;
 mod streak;
 mod text;
 mod timers;

@@ -37,6 +37,10 @@ pub struct Settings {
     pub slave: bool,
     /// [NETTIMEOUT] how long a slave that knows of an outage bears a master that is unreachable.
     pub net_timeout: Duration,
+    /// [SLAVEWAIT] how long a decided shutdown waits for slaves at most; zero: not at all.
+    pub slave_wait: Duration,
+    /// [SLAVELEAD] how long it waits at least if there are slaves, within [`Settings::slave_wait`].
+    pub slave_lead: Duration,
 }
 
 /// Why the machine decided to shut the system down.
@@ -79,6 +83,8 @@ pub enum Order {
     CreateNologin,
     /// Remove the `nologin` flag if it is ours.
     RemoveNologin,
+    /// A shutdown is decided: say who depends on this machine, with [`Machine::handle_slaves`](super::Machine::handle_slaves).
+    CountSlaves,
     /// Shut the system down: run the `doshutdown` hook with its fall-backs. The line `Initiating system shutdown!` and
     /// the `explanation` (cause, values, since when, thresholds; one line) have been logged by preceding `Log` orders;
     /// there is no `Event(DoShutdown)`. May come again for the same outage if the system still runs.
@@ -123,6 +129,8 @@ pub struct SavedOutage {
     pub off_battery_at: Option<Instant>,
     /// LASTSTEST.
     pub last_self_test_at: Option<Instant>,
+    /// When the shutdown that is not over was decided: slaves' time counts from here.
+    pub decided_at: Option<Instant>,
 }
 
 /// What is true when the daemon starts.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::latch::{Closed, FOR_GOOD, KILL_AGAIN, Latch, Progress};
+use super::latch::{Closed, FOR_GOOD, KILL_AGAIN, Latch, Progress, Waiting};
 use super::limits::{self, Grounds};
 use super::machine::{Flag, Machine};
 use super::outage::Line;
@@ -28,18 +28,28 @@ impl Machine {
             Cause::Emergency => Event::Emergency,
             Cause::Remote | Cause::MasterLost => Event::RemoteDown,
         });
+        let announced = self.announced_from();
+        let waiting = Waiting {
+            from: announced,
+            looked: self.now,
+            low: self.low.first().is_some(),
+            present: None,
+            slaves: Vec::new(),
+        };
         self.latch = Latch::Closed(Closed {
             cause,
             decided: self.now,
+            announced,
+            waited_until: None,
             ordered: self.now,
-            progress: Progress::Ordered,
+            progress: Progress::Waiting(waiting),
             kill_at: None,
             explanation,
         });
-        self.order_shutdown();
+        self.announce();
     }
 
-    fn order_shutdown(&mut self) {
+    pub(super) fn order_shutdown(&mut self) {
         let now = self.now;
         let Some(closed) = self.latch.closed_mut() else { return };
         closed.ordered = now;
@@ -106,7 +116,11 @@ impl Machine {
         let (at_once, delay, leave) =
             (settings.kill_on_powerfail, settings.kill_delay, settings.term_on_powerfail);
         let slave = settings.slave;
-        let Some(closed) = self.latch.closed_mut() else { return };
+        // A report that comes while slaves have their time is of an order before this decision.
+        let Some(closed) = self.latch.closed_mut().filter(|c| !matches!(c.progress, Progress::Waiting(_)))
+        else {
+            return;
+        };
         if report == HookReport::ShutdownFailed {
             closed.progress = Progress::Failed(now);
             closed.kill_at = None;
@@ -165,7 +179,7 @@ impl Machine {
 
     /// When mains will have been back for good after a shutdown that did not happen.
     pub(super) fn rearm_at(&self) -> Option<Instant> {
-        let closed = self.latch.closed()?;
+        let closed = self.latch.closed().filter(|c| !matches!(c.progress, Progress::Waiting(_)))?;
         if closed.cause == Cause::Remote && !self.remote && self.on_battery_since().is_some() {
             // Taken back, and still on battery: our own limits must count again.
             return closed.ordered.checked_add(self.settings.shutdown_grace);
@@ -174,7 +188,12 @@ impl Machine {
             // The master is back, and so is what it says.
             return closed.ordered.checked_add(self.settings.shutdown_grace);
         }
-        self.mains_for_good_at()
+        // Ordered late, for slaves, it has its time too.
+        let least = match closed.waited_until {
+            Some(at) => at.checked_add(FOR_GOOD)?,
+            None => closed.decided,
+        };
+        Some(self.mains_for_good_at()?.max(least))
     }
 
     fn mains_for_good_at(&self) -> Option<Instant> {
@@ -216,6 +235,10 @@ impl Machine {
         // A system that goes down stays closed to logins.
         if self.no_login && !under_way {
             self.allow_logins();
+        }
+        if self.latch.waiting().is_some() {
+            let text = "Stopped while waiting for slaves: the shutdown that was decided is not carried out.";
+            self.log(Priority::Alert, text);
         }
         if matches!(self.line, Line::Transferred { .. } | Line::Battery(_)) && !under_way {
             self.log(

@@ -32,6 +32,9 @@ pub(super) enum Timer {
     OnBattery,
     /// The earliest limit: the shutdown is decided.
     Limit,
+    /// Slaves have been told of the decided shutdown: all of them have gone and SLAVELEAD is over, SLAVEWAIT or what the
+    /// battery allows is over, or it is time to look again who is there (every second).
+    Slaves,
     /// The shutdown was decided, ordered SHUTDOWNGRACE ago (30 s if every way failed), and the machine still runs.
     ShutdownAgain,
     /// `-p`, or KILLDELAY after `doshutdown`: UPS power off.
@@ -50,7 +53,7 @@ pub(super) enum Timer {
 
 impl Timer {
     /// All, in the order in which they fire when due at the same moment.
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::CommFailure,
         Self::CommSayAgain,
         Self::Cause,
@@ -58,6 +61,7 @@ impl Timer {
         Self::TestLongest,
         Self::OnBattery,
         Self::Limit,
+        Self::Slaves,
         Self::ShutdownAgain,
         Self::Kill,
         Self::NoLogin,
@@ -123,6 +127,7 @@ impl Machine {
                 let view = self.limits_view().filter(|_| self.latch == Latch::Armed)?;
                 limits::earliest(&view).map(|at| self.not_in_doubt(at))
             }
+            Timer::Slaves => self.slaves_due(),
             Timer::ShutdownAgain => {
                 let closed = self.latch.closed().filter(|_| self.still_wanted())?;
                 closed.again_at(settings.shutdown_grace).map(|at| self.not_in_doubt(at))
@@ -222,6 +227,7 @@ impl Machine {
                     self.decide(cause, grounds);
                 }
             }
+            Timer::Slaves => self.await_slaves(),
             Timer::ShutdownAgain => self.order_again(),
             Timer::Kill => self.kill_power(),
             Timer::NoLogin => self.prohibit_logins(),

@@ -59,11 +59,7 @@ impl World {
 
     /// Takes the orders, then looks at what must hold between inputs.
     pub(super) fn settled(&mut self) {
-        let mut orders = Vec::new();
         while let Some(order) = self.machine.poll_order() {
-            orders.push(order);
-        }
-        for order in orders {
             self.order(order);
         }
         let view = self.machine.view();
@@ -85,6 +81,11 @@ impl World {
             oracle.not_before = oracle.not_before.max(self.now);
         }
         oracle.closed = closed;
+        // (g) A decided shutdown is ordered within SLAVEWAIT, whatever happens.
+        if let Some((at, ..)) = oracle.decided {
+            assert!(closed, "step {step}: a decided shutdown is forgotten");
+            assert!(self.now < at + self.settings.slave_wait, "step {step}: slaves hold up the shutdown");
+        }
         // (e) counters never go back.
         let running = view.on_battery_since.map_or(Duration::ZERO, |since| self.now - since);
         assert!(view.transfers >= oracle.transfers, "step {step}: NUMXFERS fell");
@@ -100,8 +101,8 @@ impl World {
             !view.flags.contains(StatusFlags::COMMLOST),
             "step {step}"
         );
-        // A remote order is carried out at once, or when the shutdown ordered before has had its time.
-        let grace = self.settings.shutdown_grace.max(secs(30)) + SLACK;
+        // A remote order is carried out at once, or when the shutdown ordered before has had its time, and slaves theirs.
+        let grace = self.settings.shutdown_grace.max(secs(30)) + SLACK + self.settings.slave_wait;
         let in_doubt = self.in_doubt();
         let lost = self.oracle.unheeded.is_some_and(|at| self.now >= at + grace);
         assert!(!lost || in_doubt, "step {step}: a remote order is lost: {:?}", self.machine);
@@ -177,24 +178,29 @@ impl World {
                 assert!(!fresh, "step {step}: powerfail removed during a shutdown");
             }
             Order::Shutdown { cause, explanation } => {
-                self.summary.shutdowns += u64::from(!oracle.closed);
+                let decided = oracle.decided.take();
+                let (line, remote) =
+                    decided.map_or((oracle.line, oracle.remote), |(_, line, remote)| (line, remote));
+                self.summary.shutdowns += u64::from(decided.is_some());
+                self.summary.waits += u64::from(decided.is_some_and(|(at, ..)| at < self.now));
                 assert!(
                     explanation.starts_with("Shutdown because ") && !explanation.contains('\n'),
                     "step {step}"
                 );
                 // (a) only on battery, confirmed, or ordered from outside.
                 if cause == Cause::Remote {
-                    assert!(oracle.remote, "step {step}: a remote order nobody gave");
+                    assert!(remote, "step {step}: a remote order nobody gave");
                 } else {
-                    assert_eq!(oracle.line, Some(true), "step {step}: {cause:?} without a confirmed outage");
+                    assert_eq!(line, Some(true), "step {step}: {cause:?} without a confirmed outage");
                 }
                 // (f) once in a latch period.
-                if let Some(last) = oracle.last_shutdown.filter(|_| oracle.closed) {
+                if let Some(last) = oracle.last_shutdown.filter(|_| oracle.closed && decided.is_none()) {
                     let failed = oracle.report == Some(HookReport::ShutdownFailed);
                     let least = if failed { secs(1) } else { self.settings.shutdown_grace };
                     assert!(self.now >= last + least, "step {step}: doshutdown twice");
                 }
                 oracle.unheeded = None;
+                oracle.again = false;
                 oracle.closed = true;
                 oracle.cause = Some(cause);
                 oracle.last_shutdown = Some(self.now);
@@ -205,7 +211,10 @@ impl World {
                 assert!(!failed || oracle.last_shutdown.is_none(), "step {step}: left without a shutdown");
             }
             Order::Event(event) | Order::Hook(event) => self.event(event),
-            Order::CreatePowerfail | Order::Log(..) => {}
+            Order::CountSlaves => self.count_slaves(),
+            // Of a shutdown that is ordered again the event may be said again: its cause has become another.
+            Order::Log(_, text) => oracle.again |= text.ends_with(": trying again."),
+            Order::CreatePowerfail => {}
         }
     }
 
@@ -251,6 +260,17 @@ impl World {
                 oracle.comm_failed = false;
             }
             Event::AnnoyMe => assert!(oracle.no_login, "step {step}: annoyme without nologin"),
+            Event::Timeout
+            | Event::Failing
+            | Event::LoadLimit
+            | Event::RunLimit
+            | Event::Emergency
+            | Event::RemoteDown
+                if !oracle.again =>
+            {
+                assert!(oracle.decided.is_none(), "step {step}: decided twice");
+                oracle.decided = Some((self.now, oracle.line, oracle.remote));
+            }
             Event::DoShutdown => panic!("step {step}: doshutdown is an order of its own"),
             _ => {}
         }

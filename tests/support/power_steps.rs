@@ -27,6 +27,7 @@ pub struct Summary {
     pub outages: u64,
     pub tests: u64,
     pub shutdowns: u64,
+    pub waits: u64,
     pub kills: u64,
     pub comm_failures: u64,
     pub restarts: u64,
@@ -121,6 +122,10 @@ struct Oracle {
     open: Open,
     announced: bool,
     closed: bool,
+    /// A shutdown has been decided and not ordered yet: when, the line then, and whether a remote order stood.
+    decided: Option<(Instant, Option<bool>, bool)>,
+    /// The next order repeats one.
+    again: bool,
     cause: Option<Cause>,
     last_shutdown: Option<Instant>,
     report: Option<HookReport>,
@@ -140,6 +145,8 @@ struct World {
     answering: bool,
     saved: Option<SavedOutage>,
     asked: Vec<Command>,
+    /// Slaves that are there; `None`: nobody says.
+    slaves: Option<usize>,
     oracle: Oracle,
     summary: Summary,
 }
@@ -178,6 +185,8 @@ impl World {
             open: Open::No,
             announced: false,
             closed: false,
+            decided: None,
+            again: false,
             cause: None,
             last_shutdown: None,
             report: None,
@@ -196,6 +205,7 @@ impl World {
             answering: true,
             saved: None,
             asked: Vec::new(),
+            slaves: Some(0),
             oracle,
             summary: Summary::default(),
         };
@@ -278,6 +288,11 @@ impl World {
                 self.machine.handle_remote(self.now, op & 32 != 0);
                 self.settled();
             }
+            23 if op & 0xc0 != 0 => {
+                self.slaves = input.pick(&[Some(0), Some(1), Some(3), None]);
+                self.count_slaves();
+                self.settled();
+            }
             23 => {
                 self.oracle.candidate = None;
                 self.oracle.held_up = Some(self.now);
@@ -304,6 +319,13 @@ impl World {
             26 => self.stall(input.pick(&[0, 1, 7, 100, 4000])),
             27 => self.live(input.pick(&[60, 120, 400, 700, 8000])),
             _ => self.live(input.pick(&[1, 1, 2, 2, 3, 5, 5, 6, 7, 10, 12, 20, 41])),
+        }
+    }
+
+    fn count_slaves(&mut self) {
+        if let Some(slaves) = self.slaves {
+            let address = std::net::Ipv4Addr::LOCALHOST.into();
+            self.machine.handle_slaves(self.now, &vec![address; slaves]);
         }
     }
 
@@ -428,6 +450,8 @@ impl World {
             open: if since.is_some() { Open::Outage } else { Open::No },
             announced,
             closed: false,
+            decided: None,
+            again: false,
             cause: None,
             last_shutdown: None,
             report: None,
@@ -505,5 +529,7 @@ fn pick_settings(input: &mut Input) -> Settings {
         shutdown_grace: secs(input.pick(&[300, 20, 5])),
         slave: input.pick(&[false, false, true]),
         net_timeout: secs(10),
+        slave_wait: secs(input.pick(&[30, 30, 0, 600])),
+        slave_lead: secs(input.pick(&[0, 0, 10, 40])),
     }
 }

@@ -236,6 +236,49 @@ pub(super) const POWER: &[Directive] = &[
         example: "60",
         ..BASE
     },
+    Directive {
+        name: "SLAVEWAIT",
+        kind: seconds(
+            0,
+            600,
+            Below::Refused,
+            |c| whole_seconds(c.slave_wait),
+            |c, n| c.slave_wait = duration(n),
+        ),
+        default: "30",
+        doc: said(
+            "How long a shutdown that has been decided waits, at most, until the slaves of this machine have gone. They are \
+              told at once. Slaves are the clients that watch, and other machines that ask for the status again and again; \
+              `apcaccess clients` lists them. Without any, nothing waits. The battery shortens the time: 90 seconds of its \
+              runtime are kept for this machine, and a battery that is low or fails while they are waited for, or a UPS \
+              that falls silent, ends it. 0: off.",
+        ),
+        why: said(
+            "30 is time for most slaves to stop what needs this machine, and short beside the 90 seconds.",
+        ),
+        compat: said("New. apcupsd does not wait, and a slave that polls may never see the shutdown."),
+        example: "120",
+        ..BASE
+    },
+    Directive {
+        name: "SLAVELEAD",
+        kind: seconds(
+            0,
+            600,
+            Below::Refused,
+            |c| whole_seconds(c.slave_lead),
+            |c, n| c.slave_lead = duration(n),
+        ),
+        default: "0",
+        doc: said(
+            "A head start: if there are slaves, the shutdown waits this long even if all of them have gone before. Counts \
+              within SLAVEWAIT, never beyond it, and the battery shortens it likewise.",
+        ),
+        why: said("0: who has closed its connection is down far enough for most."),
+        compat: said("New."),
+        example: "15",
+        ..BASE
+    },
 ];
 
 pub(super) const SHUTDOWN: &[Directive] = &[

@@ -20,12 +20,13 @@ fn outage(clock: BootClock) -> SavedOutage {
         on_battery_at: at(1_234_567),
         off_battery_at: at(1_100_000),
         last_self_test_at: at(500_250),
+        decided_at: at(1_240_000),
     }
 }
 
 const EXAMPLE: &str = "mainsd state 1\nboot 2d0ef0c5-6a0f-4c30-8f6e-0f0a4a6f2a0c\non_battery_since 1234.567\n\
                        announced yes\ntransfers 3\non_battery_total 33.500\non_battery_at 1234.567\n\
-                       off_battery_at 1100.000\nlast_self_test_at 500.250\nend\n";
+                       off_battery_at 1100.000\nlast_self_test_at 500.250\ndecided_at 1240.000\nend\n";
 
 #[test]
 fn a_state_comes_back_as_it_was_saved() {
@@ -134,13 +135,13 @@ fn a_full_disk_costs_one_line() {
 proptest! {
     #[test]
     fn any_outage_survives_the_file(
-        moments in prop::array::uniform4(prop::option::of(0_u64..4_000_000_000)),
+        moments in prop::array::uniform5(prop::option::of(0_u64..4_000_000_000)),
         announced: bool,
         transfers: u32,
         total in 0_u64..1 << 40,
     ) {
         let clock = clock_at(4_000_000);
-        let [since, on, off, test] =
+        let [since, on, off, test, decided] =
             moments.map(|at| at.and_then(|at| clock.moment(Duration::from_millis(at))));
         let saved = SavedOutage {
             on_battery_since: since,
@@ -150,6 +151,7 @@ proptest! {
             on_battery_at: on,
             off_battery_at: off,
             last_self_test_at: test,
+            decided_at: decided,
         };
         prop_assert_eq!(parse_state(emit_state(&saved, BOOT, clock).as_bytes(), BOOT, clock), Some(saved));
     }

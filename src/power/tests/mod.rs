@@ -8,6 +8,7 @@ mod outages;
 mod selftests;
 mod shutdown;
 mod slave;
+mod slaves;
 mod start;
 mod walk;
 
@@ -43,6 +44,8 @@ pub(super) fn settings() -> Settings {
         shutdown_grace: secs(300.0),
         slave: false,
         net_timeout: secs(10.0),
+        slave_wait: secs(30.0),
+        slave_lead: secs(0.0),
     }
 }
 
@@ -61,6 +64,8 @@ pub(super) struct Bench {
     pub(super) answers: bool,
     /// What `act/` reports on a shutdown order.
     pub(super) report: Option<HookReport>,
+    /// Who depends on this machine.
+    pub(super) slaves: Vec<std::net::IpAddr>,
     /// Everything that happened, `"<second> <what>"`.
     pub(super) log: Vec<(f64, String)>,
     pub(super) wake_ups: u32,
@@ -102,6 +107,7 @@ impl Bench {
             values,
             answers: true,
             report: Some(HookReport::ShutdownStarted),
+            slaves: Vec::new(),
             log: Vec::new(),
             wake_ups: 0,
         };
@@ -234,6 +240,10 @@ impl Bench {
                     continue;
                 }
                 Order::Command(command) => format!("command {command:?}"),
+                Order::CountSlaves => {
+                    self.machine.handle_slaves(self.now, &self.slaves);
+                    continue;
+                }
                 Order::CreatePowerfail => "+powerfail".to_owned(),
                 Order::RemovePowerfail => "-powerfail".to_owned(),
                 Order::CreateNologin => "+nologin".to_owned(),

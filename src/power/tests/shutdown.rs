@@ -321,6 +321,9 @@ fn priorities_are_those_of_the_debian_build() {
     b.machine.handle_remote(b.now, true);
     let mut seen = Vec::new();
     while let Some(order) = b.machine.poll_order() {
+        if order == Order::CountSlaves {
+            b.machine.handle_slaves(b.now, &[]);
+        }
         if let (Some(priority), Order::Log(_, text)) = (priority_of(&order), &order) {
             seen.push((priority, text.split(' ').next().unwrap_or_default().to_owned()));
         }

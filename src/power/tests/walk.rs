@@ -30,6 +30,7 @@ fn shape(machine: &Machine) -> String {
     let latch = match machine.latch {
         Latch::Armed => "armed",
         Latch::Closed(ref closed) => match closed.progress {
+            Progress::Waiting(_) => "waiting",
             Progress::Ordered => "ordered",
             Progress::UnderWay => "under way",
             Progress::Failed(_) => "failed",
@@ -56,13 +57,14 @@ enum Input {
     Failed,
     Remote,
     RemoteOver,
+    SlaveGoes,
     Second,
     Minute,
     QuarterHour,
 }
 
 impl Input {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Battery,
         Self::BatteryAlert,
         Self::SelfTestAlert,
@@ -78,6 +80,7 @@ impl Input {
         Self::Failed,
         Self::Remote,
         Self::RemoteOver,
+        Self::SlaveGoes,
         Self::Second,
         Self::Minute,
         Self::QuarterHour,
@@ -87,6 +90,7 @@ impl Input {
 struct Walker {
     machine: Machine,
     now: Instant,
+    slaves: Vec<std::net::IpAddr>,
 }
 
 impl Walker {
@@ -100,7 +104,11 @@ impl Walker {
             at_start.saved =
                 Some(crate::power::SavedOutage { on_battery_since: since, ..Default::default() });
         }
-        Self { machine: Machine::new(settings, b.now, at_start), now: b.now }
+        Self {
+            machine: Machine::new(settings, b.now, at_start),
+            now: b.now,
+            slaves: vec![std::net::Ipv4Addr::LOCALHOST.into()],
+        }
     }
 
     fn input(&mut self, input: Input) {
@@ -125,11 +133,19 @@ impl Walker {
             Input::Failed => self.machine.handle_report(self.now, HookReport::ShutdownFailed),
             Input::Remote => self.machine.handle_remote(self.now, true),
             Input::RemoteOver => self.machine.handle_remote(self.now, false),
+            Input::SlaveGoes => {
+                self.slaves.clear();
+                self.machine.handle_slaves(self.now, &self.slaves);
+            }
             Input::Second => self.wait(1.0),
             Input::Minute => self.wait(61.0),
             Input::QuarterHour => self.wait(900.0),
         }
-        while self.machine.poll_order().is_some() {}
+        while let Some(order) = self.machine.poll_order() {
+            if order == Order::CountSlaves {
+                self.machine.handle_slaves(self.now, &self.slaves);
+            }
+        }
     }
 
     fn read(&mut self, status: StatusFlags, evidence: Evidence, cause: TransferCause) {
@@ -200,7 +216,11 @@ fn every_state_is_reachable_and_none_is_a_trap() {
     // Every line state with every state of communication that can coexist, every latch with every line it can meet.
     for line in ["mains", "power failure", "on battery", "self test", "calibration"] {
         for comm in ["up", "silent"] {
-            for latch in ["armed", "ordered", "under way", "failed"] {
+            for latch in ["armed", "waiting", "ordered", "under way", "failed"] {
+                // A UPS that falls silent while its battery drains ends the waiting at once.
+                if (latch, comm) == ("waiting", "silent") && line != "mains" {
+                    continue;
+                }
                 let shape = format!("{line} / {comm} / {latch}");
                 assert!(graph.contains_key(&shape), "unreachable: {shape}");
             }

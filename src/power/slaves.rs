@@ -1,0 +1,146 @@
+//! Slaves: machines on the same UPS that follow this one. They are told of a shutdown when it is decided, and have some
+//! time to go before this machine does.
+//!
+//! The machine asks who is there ([`Order::CountSlaves`]) and is told by [`Machine::handle_slaves`]; nobody there, or no
+//! time, and the shutdown is ordered in the same moment.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use super::Order;
+use super::latch::{FOR_GOOD, Progress, Waiting};
+use super::machine::Machine;
+use super::outage::Line;
+use crate::ups::Priority;
+
+/// Runtime kept for this machine's own shutdown: as long as systemd gives services to stop.
+pub(super) const RESERVE: Duration = Duration::from_secs(90);
+/// With a low battery whose runtime nobody knows, slaves have this long.
+pub(super) const LOW_BATTERY: Duration = Duration::from_secs(5);
+/// How often it is asked whether they are still there.
+pub(super) const LOOK: Duration = Duration::from_secs(1);
+/// A decision of an earlier run is this one if it is no older than this; SLAVEWAIT is never longer.
+const SAME: Duration = Duration::from_secs(600);
+/// Most slaves named in a line of the log.
+const NAMED: usize = 8;
+
+impl Machine {
+    /// From when slaves' time counts if the shutdown is decided now: a restart does not start it over.
+    pub(super) fn announced_from(&self) -> Instant {
+        self.decided_before().unwrap_or(self.now)
+    }
+
+    /// When an earlier run of the daemon decided the shutdown that it could not carry out, if that still matters.
+    pub(super) fn decided_before(&self) -> Option<Instant> {
+        let over = matches!(&self.line, Line::Mains(mains)
+            if self.now.saturating_duration_since(mains.since) >= FOR_GOOD);
+        self.decided_before.filter(|at| !over && self.now.saturating_duration_since(*at) < SAME)
+    }
+
+    /// Tells slaves of a shutdown that has just been decided, if there is time for them; orders it if there is none.
+    pub(super) fn announce(&mut self) {
+        if self.slaves_until().is_some_and(|until| until > self.now) {
+            return self.order(Order::CountSlaves);
+        }
+        self.order_shutdown();
+    }
+
+    /// Who is there now.
+    pub(super) fn slaves(&mut self, present: &[IpAddr]) {
+        let now = self.now;
+        let until = self.slaves_until().unwrap_or(now);
+        let Some(waiting) = self.latch.waiting_mut() else { return };
+        waiting.looked = now;
+        waiting.present = Some(present.len());
+        let first = waiting.slaves.is_empty();
+        for slave in present {
+            if first || !waiting.slaves.contains(slave) {
+                waiting.slaves.push(*slave);
+            }
+        }
+        if first && !present.is_empty() {
+            let seconds = until.saturating_duration_since(now).as_secs_f64();
+            let line = format!(
+                "Waiting for slaves before the shutdown, {seconds:.0} s at most: {}",
+                names(&waiting.slaves)
+            );
+            self.log(Priority::Warning, line);
+        }
+    }
+
+    /// When slaves have had their time: SLAVEWAIT, and never longer than the battery allows. In the past if staying is
+    /// dangerous.
+    fn slaves_until(&self) -> Option<Instant> {
+        let closed = self.latch.closed()?;
+        let Progress::Waiting(waiting) = &closed.progress else { return None };
+        let from = waiting.from;
+        let until = from.checked_add(self.settings.slave_wait)?;
+        if matches!(self.line, Line::Mains(_)) {
+            return Some(until);
+        }
+        let low = self.low.first().is_some();
+        let dangerous = closed.cause == super::Cause::Emergency
+            || self.emergency.first().is_some()
+            || self.comm.silent_since().is_some()
+            || (low && !waiting.low);
+        if dangerous {
+            return Some(from);
+        }
+        let lasts = match self.known.runtime {
+            Some(runtime) => {
+                let counted = self.on_battery_since().map_or(runtime.at, |since| since.max(runtime.at));
+                let span = Duration::try_from_secs_f64(runtime.value * 60.0).unwrap_or_default();
+                counted.checked_add(span).and_then(|end| end.checked_sub(RESERVE)).unwrap_or(from)
+            }
+            None if low => from.checked_add(LOW_BATTERY)?,
+            None => until,
+        };
+        Some(until.min(lasts))
+    }
+
+    /// When they are asked for again, or the waiting ends.
+    pub(super) fn slaves_due(&self) -> Option<Instant> {
+        let until = self.slaves_until()?;
+        let Waiting { from, looked, present, slaves, .. } = self.latch.waiting()?;
+        let lead = if slaves.is_empty() { Duration::ZERO } else { self.settings.slave_lead };
+        Some(until.min(match present {
+            Some(0) => from.checked_add(lead)?,
+            _ => looked.checked_add(LOOK)?,
+        }))
+    }
+
+    /// The time is over, everybody has gone, or it is time to look.
+    pub(super) fn await_slaves(&mut self) {
+        let (now, until) = (self.now, self.slaves_until());
+        let Some(waiting) = self.latch.waiting_mut() else { return };
+        let gone = waiting.present == Some(0);
+        if !gone && until.is_some_and(|until| until > now) {
+            waiting.looked = now;
+            return self.order(Order::CountSlaves);
+        }
+        if !waiting.slaves.is_empty() {
+            let line = format!(
+                "Waited {:.1} s for slaves: {}; {}",
+                now.saturating_duration_since(waiting.from).as_secs_f64(),
+                names(&waiting.slaves),
+                match waiting.present {
+                    Some(0) => "all have gone.".to_owned(),
+                    left => format!("{} not gone, and there is no more time.", left.unwrap_or_default()),
+                }
+            );
+            self.log(Priority::Warning, line);
+            if let Some(closed) = self.latch.closed_mut() {
+                closed.waited_until = Some(now);
+            }
+        }
+        self.order_shutdown();
+    }
+}
+
+fn names(slaves: &[IpAddr]) -> String {
+    let mut names: Vec<String> = slaves.iter().take(NAMED).map(ToString::to_string).collect();
+    if let Some(more) = slaves.len().checked_sub(NAMED + 1) {
+        names.push(format!("{} more", more + 1));
+    }
+    names.join(", ")
+}
