@@ -388,6 +388,60 @@ fn the_last_hook_of_systemd_kills_power_only_after_a_power_failure() {
     });
 }
 
+/// The last hook of systemd and `apccontrol` as shipped, the real program, a simulated UPS.
+fn last_hook(action: &str, ups: &str, flag: &str) -> String {
+    let stage = Stage::new(&["/bin/sh"]);
+    let script = stage.scratch.script("shutdown", &shipped("systemd/mainsd.shutdown"));
+    let setup = support::Setup::new("test").with("DEVICE", &stage.path("ups").display().to_string());
+    stage.scratch.file("ups", ups);
+    let real = Scratch::new();
+    let config = support::write_config(&setup, &real, support::free_port());
+    let text = std::fs::read_to_string(&config).unwrap();
+    let scripts = format!("{}/scripts", real.path().display());
+    let text = text.replace(&scripts, &stage.path("hooks").display().to_string());
+    stage.scratch.file("apcupsd.conf", &text);
+    let program = format!("#!/bin/sh\nexec '{}' \"$@\" -f '{}'\n", setup.program.display(), config.display());
+    stage.scratch.script("bin/mainsd", &program);
+    real.file("flags/powerfail", flag);
+    let done = stage.run_script(&script, &[action]);
+    let said = [done.stdout, done.stderr].concat();
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+#[test]
+fn a_stale_flag_never_makes_an_ordinary_reboot_cut_the_power() {
+    let this_boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let other_boot = "6f0d4d5c-7a52-4f43-9ac5-0b8f0e4c9a11\n";
+    let (mains, battery) = ("", "0 mains off");
+    std::thread::scope(|scope| {
+        for (action, ups, flag, cuts) in [
+            // A shutdown that was cancelled, mains back, and a reboot before the daemon has removed the flag.
+            ("reboot", mains, this_boot.as_str(), false),
+            // A flag that no daemon has seen on mains since.
+            ("reboot", mains, other_boot, false),
+            ("reboot", battery, other_boot, this_boot.is_empty()),
+            ("poweroff", battery, other_boot, this_boot.is_empty()),
+            // One that apcupsd left.
+            ("reboot", mains, "", false),
+            // And those that are meant: who halts must be started again.
+            ("reboot", battery, &this_boot, true),
+            ("poweroff", battery, &this_boot, true),
+            ("poweroff", mains, &this_boot, true),
+            ("halt", battery, "", true),
+        ] {
+            scope.spawn(move || {
+                let said = last_hook(action, ups, flag);
+                assert!(
+                    said.contains("Apccontrol has done: mainsd --killpower"),
+                    "{action} {ups} {flag}: {said}"
+                );
+                let cut = said.contains("the load is switched off in 20 seconds");
+                assert_eq!(cut, cuts, "{action} {ups} {flag}: {said}");
+            });
+        }
+    });
+}
+
 #[test]
 fn the_examples_mail_the_administrator_and_let_apccontrol_go_on() {
     in_every_shell(|shell| {

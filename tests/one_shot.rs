@@ -6,17 +6,73 @@ use std::process::ExitStatus;
 
 use support::{Scratch, Setup};
 
-/// Runs the program with these arguments on a simulated UPS that this script happens to.
+/// Runs the program with this option on a simulated UPS that this script happens to.
 fn order(script: &str, flag: bool, option: &str) -> (ExitStatus, String) {
+    order_with(script, flag.then_some(""), option, "")
+}
+
+/// The same with this in the flag, and with `MAINSD_RESTARTS`.
+fn order_with(script: &str, flag: Option<&str>, option: &str, restarts: &str) -> (ExitStatus, String) {
     let scratch = Scratch::new();
     let path = scratch.file("script", script);
     let setup = Setup::new("test").with("DEVICE", &path.display().to_string());
     let config = support::write_config(&setup, &scratch, support::free_port());
-    if flag {
-        scratch.file("flags/powerfail", "");
+    if let Some(content) = flag {
+        scratch.file("flags/powerfail", content);
     }
-    let done = support::run(["-f", &config.display().to_string(), option]);
+    let program = scratch.script(
+        "restarting",
+        &format!(
+            "#!/bin/sh\nMAINSD_RESTARTS={restarts} exec '{}' \"$@\"\n",
+            Setup::new("").program.display()
+        ),
+    );
+    let done = support::run_program(&program, ["-f", &config.display().to_string(), option]);
     (done.status, done.stderr)
+}
+
+const SENT: &str = "the load is switched off in 20 seconds, and on again when mains returns";
+const KILL: &str = "--killpower";
+
+#[test]
+fn with_mains_back_the_power_is_interrupted_all_the_same_or_the_machine_would_stay_off() {
+    let (status, said) = order("", true, KILL);
+    assert!(status.success() && said.contains("Mains is back: ") && said.contains(SENT), "{said}");
+    let (status, said) = order("0 mains off", true, KILL);
+    assert!(status.success() && !said.contains("Mains is back") && said.contains(SENT), "{said}");
+    // One reading of mains is none.
+    let (status, said) = order("0 status 0x08\n0.5 status auto\n0 mains off", true, KILL);
+    assert!(status.success() && !said.contains("Mains is back") && said.contains(SENT), "{said}");
+}
+
+#[test]
+fn with_mains_back_a_machine_that_restarts_by_itself_keeps_its_power() {
+    let (status, said) = order_with("", Some(""), KILL, "1");
+    assert!(status.success() && said.contains("the UPS is left alone") && !said.contains(SENT), "{said}");
+    let (status, said) = order_with("0 mains off", Some(""), KILL, "1");
+    assert!(status.success() && said.contains(SENT), "{said}");
+}
+
+#[test]
+fn a_flag_from_before_this_boot_kills_no_power() {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let (status, said) = order_with("0 mains off", Some(&boot), KILL, "");
+    assert!(status.success() && said.contains(SENT), "{said}");
+    if boot.is_empty() {
+        return println!("skipped: needs a kernel with a boot id");
+    }
+    let (status, said) = order_with("0 mains off", Some("6f0d4d5c-7a52-4f43-9ac5-0b8f0e4c9a11\n"), KILL, "");
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("before this boot") && !said.contains(SENT), "{said}");
+}
+
+#[test]
+fn the_flag_of_a_real_shutdown_kills_power() {
+    let daemon = support::play("1 mains off", Setup::new("test").with("TIMEOUT", "1"));
+    daemon.wait_for_hook("doshutdown", support::PATIENCE);
+    let flag = std::fs::read_to_string(daemon.dir().join("flags/powerfail")).expect("a flag");
+    let (status, said) = order_with("0 mains off", Some(&flag), KILL, "");
+    assert!(status.success() && said.contains(SENT), "{said}");
 }
 
 #[test]

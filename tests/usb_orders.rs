@@ -8,7 +8,7 @@ use std::time::Duration;
 use corpus::device::device;
 use corpus::fake::{Bench, FakeUps, Mood};
 use mainsd::link::LinkEvent;
-use mainsd::ups::{Command, TransferCause};
+use mainsd::ups::{Command, StatusFlags, TransferCause};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -19,6 +19,18 @@ const CYBERPOWER: &str = "cyberpower-vp1600elcd";
 
 fn attached(name: &str) -> Bench {
     let mut bench = Bench::attached(device(name));
+    bench.events.clear();
+    bench.ups.requests.clear();
+    bench
+}
+
+/// A BX1600MI on battery, discharging.
+fn bx_on_battery() -> Bench {
+    let mut bench = attached(BX);
+    bench.ups.feature(&[0x16, 0x0a, 0x00, 0x00, 0x00]);
+    bench.interrupt(&[0x16, 0x0a, 0x00, 0x00, 0x00]);
+    bench.run(SECOND);
+    assert!(bench.last_reading().status.contains(StatusFlags::ONBATT));
     bench.events.clear();
     bench.ups.requests.clear();
     bench
@@ -78,7 +90,7 @@ fn a_refused_second_write_is_undone_and_the_next_way_taken() {
 
 #[test]
 fn kill_power_falls_back_to_a_switch_off_without_restart() {
-    let mut bench = attached(BX);
+    let mut bench = bx_on_battery();
     bench.ups.refuses.push(0x40);
     let outcome = bench.command(Command::KillPower).expect("the last way");
     assert_eq!(written(&bench), ["15 3c 00"]);
@@ -86,8 +98,20 @@ fn kill_power_falls_back_to_a_switch_off_without_restart() {
 }
 
 #[test]
-fn kill_power_that_nothing_takes_fails_with_every_reason() {
+fn with_mains_there_kill_power_never_switches_off_for_good() {
     let mut bench = attached(BX);
+    bench.ups.refuses.push(0x40);
+    let reason = bench.command(Command::KillPower).expect_err("no way that comes back");
+    assert!(reason.contains("report 0x40 refused the write") && written(&bench).is_empty(), "{reason}");
+    // Ways that come back are taken.
+    let mut bench = attached(ES);
+    assert!(bench.command(Command::KillPower).is_ok());
+    assert_eq!(written(&bench), ["41 3c 00"]);
+}
+
+#[test]
+fn kill_power_that_nothing_takes_fails_with_every_reason() {
+    let mut bench = bx_on_battery();
     bench.ups.refuses.extend([0x40, 0x15]);
     let reason = bench.command(Command::KillPower).expect_err("no way");
     assert!(reason.contains("report 0x40 refused the write: stalled"), "{reason}");

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::sys::reason;
+use crate::sys::{clock, reason};
 
 /// What a `nologin` of ours holds (config §8).
 pub const NOLOGIN_TEXT: &str = "POWER FAILURE\n";
@@ -25,9 +25,17 @@ impl Flags {
     }
 
     pub fn create_powerfail(&mut self) -> Result<(), String> {
-        create(&self.powerfail, "")
-            .or_else(exists_already)
-            .map_err(|error| unable("create", &self.powerfail, &error))
+        let created = create(&self.powerfail, "").or_else(exists_already);
+        if created.is_ok() {
+            // So that another boot's halt knows that it is not meant. Without it, on a full disk, the flag counts all the same.
+            let file = OpenOptions::new()
+                .write(true)
+                .truncate(true)
+                .custom_flags(libc::O_NOFOLLOW)
+                .open(&self.powerfail);
+            let _ = file.and_then(|mut file| writeln!(file, "{}", clock::boot_id().unwrap_or_default()));
+        }
+        created.map_err(|error| unable("create", &self.powerfail, &error))
     }
 
     pub fn remove_powerfail(&mut self) -> Result<(), String> {
@@ -105,7 +113,8 @@ mod tests {
         let mut flags = Flags::new(&folder.0, &folder.0);
         flags.create_powerfail().unwrap();
         flags.create_nologin().unwrap();
-        for (name, content) in [("powerfail", ""), ("nologin", "POWER FAILURE\n")] {
+        let boot = clock::boot_id().unwrap_or_default() + "\n";
+        for (name, content) in [("powerfail", boot.as_str()), ("nologin", "POWER FAILURE\n")] {
             let path = folder.0.join(name);
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
             assert_eq!(path.metadata().unwrap().permissions().mode() & 0o7777, 0o644);
@@ -117,6 +126,22 @@ mod tests {
         assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
         flags.remove_powerfail().unwrap();
         flags.remove_nologin().unwrap();
+    }
+
+    #[test]
+    fn a_powerfail_flag_of_an_earlier_boot_becomes_one_of_this() {
+        let folder = Folder::new("boots");
+        let flag = folder.0.join("powerfail");
+        fs::write(&flag, "00000000-0000-0000-0000-000000000000 and more than the name of a boot\n").unwrap();
+        Flags::new(&folder.0, &folder.0).create_powerfail().unwrap();
+        assert_eq!(fs::read_to_string(&flag).unwrap().trim_end(), clock::boot_id().unwrap_or_default());
+        // Never through a link.
+        let other = folder.0.join("other");
+        fs::write(&other, "of somebody else").unwrap();
+        fs::remove_file(&flag).unwrap();
+        std::os::unix::fs::symlink(&other, &flag).unwrap();
+        Flags::new(&folder.0, &folder.0).create_powerfail().unwrap();
+        assert_eq!(fs::read_to_string(&other).unwrap(), "of somebody else");
     }
 
     #[test]

@@ -109,9 +109,11 @@ pub(super) struct Order {
 }
 
 impl Order {
-    /// What a command means; `Err` says why it makes no sense now.
-    pub(super) fn new(command: Command, running: Running) -> Result<Self, String> {
+    /// What a command means for a UPS that says that mains is there, or not; `Err` says why it makes no sense now.
+    pub(super) fn new(command: Command, running: Running, on_line: bool) -> Result<Self, String> {
         let ways: &'static [Way] = match command {
+            // With mains there, a UPS that stays off would keep the machine off for no reason.
+            Command::KillPower if on_line => &[SOFT_SHUTDOWN, HIBERNATE],
             Command::KillPower => &[SOFT_SHUTDOWN, HIBERNATE, DELAYED_OFF],
             Command::PowerOff => &[DELAYED_OFF],
             Command::SelfTest => &[SELF_TEST],
@@ -251,11 +253,19 @@ mod tests {
     /// Sends all bytes until the end; `answer` says what comes back to each, at once.
     fn run(
         command: Command,
+        answer: impl FnMut(&str) -> Option<&'static str>,
+    ) -> (String, Outcome, Duration) {
+        run_with(command, false, answer)
+    }
+
+    fn run_with(
+        command: Command,
+        on_line: bool,
         mut answer: impl FnMut(&str) -> Option<&'static str>,
     ) -> (String, Outcome, Duration) {
         let start = Instant::now();
         let mut now = start;
-        let mut order = Order::new(command, Running::Calibration).unwrap();
+        let mut order = Order::new(command, Running::Calibration, on_line).unwrap();
         let mut sent = String::new();
         loop {
             let byte = order.poll_transmit(now).unwrap();
@@ -332,6 +342,15 @@ mod tests {
     }
 
     #[test]
+    fn with_mains_there_a_unit_is_not_switched_off_for_good_unless_that_was_the_order() {
+        let (sent, outcome, _) = run_with(Command::KillPower, true, |_| None);
+        assert_eq!(sent, "S@000");
+        assert!(outcome.unwrap_err().contains("shutdown and return"));
+        let (sent, outcome, _) = run_with(Command::PowerOff, true, |sent| (sent == "KK").then_some("OK"));
+        assert_eq!((sent.as_str(), outcome.is_ok()), ("KK", true));
+    }
+
+    #[test]
     fn half_of_a_pair_that_is_refused_is_not_completed() {
         let (sent, outcome, _) = run(Command::PowerOff, |_| Some("NA"));
         assert_eq!(sent, "K");
@@ -345,6 +364,6 @@ mod tests {
         assert_eq!(run(Command::AbortTest, |_| Some("NO")).1, Ok("calibration stopped".into()));
         assert!(run(Command::Calibrate, |_| Some("NO")).1.is_err());
         assert!(run(Command::SelfTest, |_| Some("OK")).1.is_ok());
-        assert!(Order::new(Command::AbortTest, Running::Nothing).is_err());
+        assert!(Order::new(Command::AbortTest, Running::Nothing, true).is_err());
     }
 }

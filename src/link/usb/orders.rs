@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::decode::View;
+use super::decode::{Line, View};
 use super::quirks::Quirk;
 use super::table::Key;
 use super::transfer::TransferError;
@@ -293,7 +293,10 @@ impl Plan<'_> {
             self.raw(Key::ForceShutdown, 1, "APC force shutdown"),
             "the UPS switches off in about 60 seconds",
         ));
-        ways.extend(self.power_off());
+        // With mains there, a UPS that stays off would keep the machine off for no reason.
+        if self.view.line() != Line::Mains {
+            ways.extend(self.power_off());
+        }
         ways
     }
 

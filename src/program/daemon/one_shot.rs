@@ -13,7 +13,8 @@ use crate::config::{Config, DriverKind, UpsClass};
 use crate::daemon::{Driver, Invocation, drivers, settings};
 use crate::journal::Journal;
 use crate::link::LinkEvent;
-use crate::ups::{Command, CommandResult, Identity, Priority};
+use crate::sys::clock;
+use crate::ups::{Command, CommandResult, Identity, Pace, Priority, StatusFlags};
 
 /// How long to look for the UPS. The system is halting: longer than this, and the battery is better saved by other means.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -21,6 +22,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SETTING_PATIENCE: Duration = Duration::from_secs(180);
 /// How long a share master waits for its slaves (config §3, UPSCLASS).
 const SHARE_WAIT: Duration = Duration::from_secs(30);
+
+/// How long to wait, once the UPS answers, for readings that agree on the line. A UPS whose line is unknown is told to
+/// switch off as if on battery: that is why the machine went down.
+const LINE_WAIT: Duration = Duration::from_secs(5);
+/// So many readings agree.
+const AGREE: u8 = 2;
+/// Set by the last hook of a system that restarts: with mains back, it needs nobody to start it again.
+const RESTARTS: &str = "MAINSD_RESTARTS";
 
 /// Gives the UPS one order.
 ///
@@ -96,13 +105,20 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
 /// `--killpower` acts only after a power failure, which the flag tells (power-events §8).
 fn check_flag(config: &Config, say: &mut dyn FnMut(Priority, &str)) -> Result<(), Refusal> {
     let flag = config.powerfail_dir.join("powerfail");
-    if flag.exists() {
-        return Ok(());
-    }
-    let text = format!(
-        "Cannot find {} file.\n Killpower requested in non-power fail condition or bug.\n Killpower request ignored",
-        flag.display()
-    );
+    let text = match std::fs::read_to_string(&flag) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => format!(
+            "Cannot find {} file.\n Killpower requested in non-power fail condition or bug.\n Killpower request ignored",
+            flag.display()
+        ),
+        // One that apcupsd or a hand has made is empty.
+        Ok(boot) if !boot.trim().is_empty() && clock::boot_id().is_some_and(|id| id != boot.trim()) => {
+            format!(
+                "{} was left by a power failure before this boot. Killpower request ignored",
+                flag.display()
+            )
+        }
+        _ => return Ok(()),
+    };
     say(Priority::Error, &text);
     Err(Refusal::new("nothing was sent to the UPS; --power-off switches it off without the flag"))
 }
@@ -121,21 +137,29 @@ pub(super) fn converse(
     let mut driver = drivers::open(config, start).map_err(Refusal::new)?;
     driver.start(poll.registry(), start);
     let order_at = start + wait;
-    let mut attached = None;
+    let mut heard = Heard::default();
+    let mut attached_at = None;
     let mut ordered = false;
-    let mut last_loss = String::new();
+    if commands.contains(&Command::KillPower) {
+        // Two readings make a line state, also here.
+        driver.set_pace(Pace::Fast, start);
+    }
     let mut deadline = order_at + PATIENCE;
     let ended = loop {
         let Some((command, rest)) = commands.split_first() else { break Ok(()) };
         let now = Instant::now();
-        if let Some(result) = take_events(driver.as_mut(), *command, &mut attached, &mut last_loss, say) {
-            done(&result, attached.as_deref().unwrap_or(&Identity::default()));
+        if let Some(mut result) = take_events(driver.as_mut(), *command, &mut heard, say) {
+            if let (Err(words), Command::KillPower, true) = (&mut result.outcome, command, heard.is_mains()) {
+                words.push_str("; with mains there it is not switched off for good");
+            }
+            done(&result, heard.ups.as_deref().unwrap_or(&Identity::default()));
             commands = rest;
             ordered = false;
             continue;
         }
         if now >= deadline {
-            break Err(match attached {
+            let Heard { ups, last_loss, .. } = heard;
+            break Err(match ups {
                 None if matches!(command, Command::Poll | Command::Set(..)) => {
                     format!("Unable to open UPS device: {last_loss}")
                 }
@@ -143,7 +167,23 @@ pub(super) fn converse(
                 Some(_) => "the UPS did not answer the order in time".to_owned(),
             });
         }
-        if attached.is_some() && !ordered && now >= order_at {
+        attached_at = heard.ups.as_ref().and(attached_at.or(Some(now)));
+        let known = heard.agree >= AGREE || *command != Command::KillPower;
+        let due = attached_at.filter(|_| !ordered);
+        let due = due.map(|at: Instant| if known { order_at } else { order_at.max(at + LINE_WAIT) });
+        if due.is_some_and(|at| now >= at) {
+            if *command == Command::KillPower && heard.is_mains() {
+                if std::env::var_os(RESTARTS).is_some_and(|value| !value.is_empty()) {
+                    let words = "Mains is back and this machine restarts by itself: the UPS is left alone";
+                    let result = CommandResult { command: *command, outcome: Ok(words.to_owned()) };
+                    done(&result, &Identity::default());
+                    break Ok(());
+                }
+                say(
+                    Priority::Warning,
+                    "Mains is back: the UPS interrupts the power all the same, or this machine would stay off",
+                );
+            }
             ordered = true;
             if matches!(command, Command::Poll | Command::Set(..)) {
                 deadline = now + SETTING_PATIENCE;
@@ -151,7 +191,7 @@ pub(super) fn converse(
             driver.command(*command, now);
             continue;
         }
-        let wake = if attached.is_some() && !ordered { order_at } else { deadline };
+        let wake = due.unwrap_or(deadline);
         let wake = driver.poll_timeout().map_or(wake, |at| at.min(wake));
         match poll.poll(&mut events, Some(wake.saturating_duration_since(now))) {
             Err(error) if error.kind() != std::io::ErrorKind::Interrupted => break Err(error.to_string()),
@@ -167,24 +207,43 @@ pub(super) fn converse(
     ended.map_err(Refusal::new)
 }
 
+/// What the UPS has said.
+#[derive(Debug, Default)]
+struct Heard {
+    ups: Option<Box<Identity>>,
+    /// The line in the last reading that stated it, and how many in a row agree.
+    mains: bool,
+    agree: u8,
+    last_loss: String,
+}
+
+impl Heard {
+    const fn is_mains(&self) -> bool {
+        self.mains && self.agree >= AGREE
+    }
+}
+
 fn take_events(
     driver: &mut dyn Driver,
     command: Command,
-    attached: &mut Option<Box<Identity>>,
-    last_loss: &mut String,
+    heard: &mut Heard,
     say: &mut dyn FnMut(Priority, &str),
 ) -> Option<CommandResult> {
     while let Some(event) = driver.poll_event() {
         match event {
-            LinkEvent::Attached(identity) => *attached = Some(identity),
-            LinkEvent::Lost { reason } => {
-                *attached = None;
-                *last_loss = reason;
+            LinkEvent::Attached(identity) => heard.ups = Some(identity),
+            LinkEvent::Lost { reason } => *heard = Heard { last_loss: reason, ..Heard::default() },
+            LinkEvent::Reading(reading) => {
+                let on_battery = reading.status.contains(StatusFlags::ONBATT);
+                if on_battery || reading.status.contains(StatusFlags::ONLINE) {
+                    let same = heard.mains != on_battery;
+                    heard.agree = if same { heard.agree.saturating_add(1) } else { 1 };
+                    heard.mains = !on_battery;
+                }
             }
             LinkEvent::Command(result) if result.command == command => return Some(result),
             LinkEvent::Log(priority, text) => say(priority, &text),
             LinkEvent::Command(_)
-            | LinkEvent::Reading(_)
             | LinkEvent::Master { .. }
             | LinkEvent::MasterUnreachable { .. }
             | LinkEvent::Remote(_) => {}

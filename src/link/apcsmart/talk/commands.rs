@@ -93,7 +93,7 @@ impl Talk {
             self.order = Some(Order::of_write(command, write));
             return None;
         }
-        match Order::new(command, self.running()) {
+        match Order::new(command, self.running(), self.on_line()) {
             Ok(order) => self.order = Some(order),
             Err(reason) => {
                 self.commands.pop_front();
@@ -111,6 +111,11 @@ impl Talk {
         };
         self.command_tries = 0;
         self.command_read = false;
+    }
+
+    fn on_line(&self) -> bool {
+        let flags = StatusFlags(u32::from(self.status.unwrap_or_default()));
+        flags.contains(StatusFlags::ONLINE) && !flags.contains(StatusFlags::ONBATT)
     }
 
     pub(super) fn running(&self) -> Running {
