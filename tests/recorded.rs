@@ -233,10 +233,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "sigterm-during-outage",
         "daemon_life.rs: sigterm_in_an_outage_ends_at_once_and_removes_only_what_is_ours",
     ),
-    ("slave-master-lost-on-battery", "net_slave.rs"),
-    ("slave-master-lost-on-mains", "net_slave.rs"),
-    ("slave-master-shuts-down", "net_slave.rs"),
-    ("slave-no-master", "net_slave.rs"),
+    ("slave-master-lost-on-battery", "slave_replay.rs"),
+    ("slave-master-lost-on-mains", "slave_replay.rs"),
+    ("slave-master-shuts-down", "slave_replay.rs"),
+    ("slave-no-master", "slave_replay.rs"),
 ];
 
 #[test]
