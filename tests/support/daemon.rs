@@ -23,6 +23,10 @@ pub struct Setup {
     pub environment: Vec<(String, String)>,
     /// The program; the one that Cargo built for the tests by default.
     pub program: PathBuf,
+    /// What the program is started by, with its arguments: such as `ip netns exec NAME`. It must become the program.
+    pub by: Vec<String>,
+    /// Leave out what apcupsd does not know.
+    pub apcupsd: bool,
 }
 
 impl Setup {
@@ -35,7 +39,25 @@ impl Setup {
             args: Vec::new(),
             environment: Vec::new(),
             program: option_env!("CARGO_BIN_EXE_mainsd").map(PathBuf::from).unwrap_or_default(),
+            by: Vec::new(),
+            apcupsd: false,
         }
+    }
+
+    /// The same for Debian's apcupsd, which only CI has.
+    pub fn apcupsd(ups_type: &str) -> Self {
+        let program =
+            ["/usr/sbin/apcupsd", "/sbin/apcupsd"].map(PathBuf::from).into_iter().find(|path| path.exists());
+        let program = program.expect("Debian's package apcupsd is missing");
+        let setup = Self { program, apcupsd: true, ..Self::new(ups_type) };
+        setup.with("UPSCLASS", "standalone").with("UPSMODE", "disable")
+    }
+
+    /// In this network namespace.
+    #[must_use]
+    pub fn within(mut self, namespace: &str) -> Self {
+        self.by = ["ip", "netns", "exec", namespace].map(str::to_owned).to_vec();
+        self
     }
 
     /// Adds a directive.
@@ -119,7 +141,10 @@ impl Daemon {
         // Held open for reading and writing, so that it never reports an end between two hooks.
         let fifo = OpenOptions::new().read(true).write(true).open(scratch.path().join("hooks")).unwrap();
         let hooks = Lines::collect(fifo);
-        let mut child = Command::new(&setup.program)
+        let program = setup.program.display().to_string();
+        let words: Vec<&String> = setup.by.iter().chain([&program]).collect();
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
             .args(["-b", "-f"])
             .arg(&config)
             .arg("-P")
@@ -371,7 +396,9 @@ pub fn write_config(setup: &Setup, scratch: &Scratch, port: u16) -> PathBuf {
     );
     let keyword = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
     let given: Vec<String> = setup.directives.lines().map(keyword).collect();
-    let kept = text.lines().filter(|line| !given.contains(&keyword(line)));
+    let ours = ["COMMLOSTDELAY", "STATEFILE", "SHUTDOWNCMD"];
+    let unknown = |line: &str| setup.apcupsd && ours.contains(&keyword(line).as_str());
+    let kept = text.lines().filter(|line| !given.contains(&keyword(line)) && !unknown(line));
     let text: String = kept.chain(setup.directives.lines()).map(|line| format!("{line}\n")).collect();
     scratch.file("mainsd.conf", text)
 }

@@ -1,0 +1,175 @@
+//! A slave of ours under a real apcupsd, and a real apcupsd under a master of ours, through the phases of an outage. In CI:
+//! needs Debian's package apcupsd.
+#![allow(clippy::disallowed_methods, reason = "tests drive real processes by the real clock")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a scenario fails by panicking"
+)]
+
+#[path = "support/pair.rs"]
+mod pair;
+#[path = "support/smart/mod.rs"]
+mod smart;
+mod support;
+
+use std::time::Duration;
+
+use pair::{Pair, slave_of};
+use smart::{Generation, Smart, Unit};
+use support::{Daemon, Scratch, Setup, free_port};
+
+/// apcupsd takes its time: 60 s for what it does in 25.
+const PATIENCE: Duration = Duration::from_secs(60);
+const MASTER_LOST: &str = "Shutdown because loss of comm with NIS master while on batteries.";
+const MASTER_GOES: &str = "Shutdown because NIS master is shutting down.";
+
+#[test]
+fn each_follows_the_other_through_outages_shutdowns_and_losses() {
+    if !support::in_ci("Debian's package apcupsd") {
+        return;
+    }
+    let scenarios: [(&str, fn()); 7] = [
+        ("our_slave_sees_the_outage_of_an_apcupsd", our_slave_sees_the_outage_of_an_apcupsd),
+        ("our_slave_goes_down_with_an_apcupsd", our_slave_goes_down_with_an_apcupsd),
+        ("our_slave_goes_down_when_an_apcupsd_is_lost", our_slave_goes_down_when_an_apcupsd_is_lost),
+        (
+            "our_slave_stays_up_when_an_apcupsd_is_lost_on_mains",
+            our_slave_stays_up_when_an_apcupsd_is_lost_on_mains,
+        ),
+        ("an_apcupsd_sees_our_outage", an_apcupsd_sees_our_outage),
+        ("an_apcupsd_goes_down_with_us", an_apcupsd_goes_down_with_us),
+        ("an_apcupsd_goes_down_when_we_are_lost", an_apcupsd_goes_down_when_we_are_lost),
+    ];
+    support::at_once(scenarios);
+}
+
+/// An apcupsd at a serial UPS as the master of our slave.
+struct Under {
+    ups: Smart,
+    setup: Setup,
+    port: u16,
+    master: Option<Daemon>,
+    slave: Daemon,
+    ports: Scratch,
+}
+
+fn under_apcupsd(timeout: &str) -> Under {
+    let ports = Scratch::new();
+    let device = ports.path().join("ttyS0");
+    let ups = Smart::start(Generation::Third, &device, false);
+    let setup =
+        Setup::apcupsd("apcsmart").with("UPSCABLE", "smart").with("DEVICE", &device.display().to_string());
+    let setup = setup.with("UPSNAME", "simups").with("BATTERYLEVEL", "-1").with("MINUTES", "-1");
+    let setup = setup.with("TIMEOUT", timeout).with("NOLOGON", "disable");
+    let port = free_port();
+    let master = Daemon::start_in(&setup, Scratch::new(), port);
+    master.wait_for_status(|status| status.has("ONLINE"), PATIENCE);
+    let slave = Daemon::start(&slave_of(&format!("127.0.0.1:{port}")));
+    let under = Under { ups, setup, port, master: Some(master), slave, ports };
+    under.slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), PATIENCE);
+    under.slave.wait_for_output("does not know `watch`: it is polled", PATIENCE);
+    under
+}
+
+fn count(daemon: &Daemon, line: &str) -> usize {
+    daemon.log().iter().filter(|logged| *logged == line).count()
+}
+
+fn our_slave_sees_the_outage_of_an_apcupsd() {
+    let under = under_apcupsd("0");
+    let (master, slave) = (under.master.as_ref().unwrap().status(), under.slave.status());
+    for key in ["UPSNAME", "MODEL", "SERIALNO", "BATTDATE", "NOMBATTV", "LOTRANS", "HITRANS", "FIRMWARE"] {
+        assert_eq!(slave.get(key), master.get(key), "{key}");
+    }
+    under.ups.unit().fail_mains();
+    under.slave.wait_for_hook("onbattery", PATIENCE);
+    under.ups.unit().restore_mains();
+    under.slave.wait_for_hook("mainsback", PATIENCE);
+    assert_eq!(under.slave.events(), ["powerout", "onbattery", "offbattery", "mainsback"]);
+    assert_eq!(under.slave.wait_for_hook("powerout", PATIENCE).text, "powerout simups 0 1");
+}
+
+fn our_slave_goes_down_with_an_apcupsd() {
+    let under = under_apcupsd("12");
+    under.ups.unit().fail_mains();
+    under.slave.wait_for_hook("doshutdown", PATIENCE);
+    // Twice a second it says so; that is one order.
+    let more = under.slave.hooks().wait(4, Duration::from_secs(4), |_| true);
+    assert!(more.is_none(), "{}", under.slave.describe());
+    assert_eq!(under.slave.events(), ["powerout", "onbattery", "remotedown", "doshutdown"]);
+    for line in [MASTER_GOES, "Remote shutdown requested.", "Initiating system shutdown!"] {
+        assert_eq!(count(&under.slave, line), 1, "{line}: {}", under.slave.describe());
+    }
+}
+
+fn our_slave_goes_down_when_an_apcupsd_is_lost() {
+    let mut under = under_apcupsd("0");
+    under.ups.unit().fail_mains();
+    under.slave.wait_for_hook("onbattery", PATIENCE);
+    under.master = None;
+    under.slave.wait_for_hook("doshutdown", PATIENCE);
+    assert_eq!(under.slave.events(), ["powerout", "onbattery", "commfailure", "remotedown", "doshutdown"]);
+    assert_eq!(count(&under.slave, MASTER_LOST), 1, "{}", under.slave.describe());
+}
+
+fn our_slave_stays_up_when_an_apcupsd_is_lost_on_mains() {
+    let Under { ups, setup, port, master, slave, ports } = under_apcupsd("0");
+    drop((master, ups));
+    slave.wait_for_hook("commfailure", PATIENCE);
+    // Longer than NETTIMEOUT and five checks.
+    let more = slave.hooks().wait(1, Duration::from_secs(12), |_| true);
+    assert!(more.is_none(), "{}", slave.describe());
+    let _ups = Smart::start(Generation::Third, &ports.path().join("ttyS0"), false);
+    let _master = Daemon::start_in(&setup, Scratch::new(), port);
+    slave.wait_for_hook("commok", PATIENCE);
+    slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), PATIENCE);
+    assert_eq!(slave.events(), ["commfailure", "commok"]);
+}
+
+/// A master of ours with an apcupsd as one more slave.
+fn over_apcupsd(timeout: &str) -> (Pair, Daemon) {
+    let pair = Pair::new(support::Wire::default(), |setup| setup.with("TIMEOUT", timeout), |setup| setup);
+    let port = pair.master.as_ref().unwrap().port();
+    let setup = Setup::apcupsd("net").with("UPSCABLE", "ether").with("DEVICE", &format!("127.0.0.1:{port}"));
+    let setup = setup.with("BATTERYLEVEL", "-1").with("MINUTES", "-1").with("NOLOGON", "disable");
+    let slave = Daemon::start(&setup);
+    slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), PATIENCE);
+    (pair, slave)
+}
+
+/// The hooks of an apcupsd, which come in any order.
+fn sorted(slave: &Daemon, count: usize) -> Vec<String> {
+    assert!(slave.hooks().wait_for_count(count, PATIENCE), "{}", slave.describe());
+    let mut events = slave.events();
+    events.sort();
+    events
+}
+
+fn an_apcupsd_sees_our_outage() {
+    let (pair, slave) = over_apcupsd("0");
+    pair.ups(Unit::fail_mains);
+    slave.wait_for_hook("onbattery", PATIENCE);
+    pair.ups(Unit::restore_mains);
+    assert_eq!(sorted(&slave, 4), ["mainsback", "offbattery", "onbattery", "powerout"]);
+    slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), PATIENCE);
+}
+
+fn an_apcupsd_goes_down_with_us() {
+    let (pair, slave) = over_apcupsd("12");
+    pair.ups(Unit::fail_mains);
+    assert_eq!(sorted(&slave, 4), ["doshutdown", "onbattery", "powerout", "remotedown"]);
+    assert!(count(&slave, MASTER_GOES) >= 1, "{}", slave.describe());
+    pair.slave.wait_for_hook("doshutdown", PATIENCE);
+}
+
+fn an_apcupsd_goes_down_when_we_are_lost() {
+    let (mut pair, slave) = over_apcupsd("0");
+    pair.ups(Unit::fail_mains);
+    slave.wait_for_hook("onbattery", PATIENCE);
+    pair.kill_master();
+    assert_eq!(sorted(&slave, 5), ["commfailure", "doshutdown", "onbattery", "powerout", "remotedown"]);
+    assert_eq!(count(&slave, MASTER_LOST), 1, "{}", slave.describe());
+}
