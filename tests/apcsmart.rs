@@ -6,6 +6,7 @@
 mod smart;
 mod support;
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use smart::{Generation, Smart};
@@ -332,9 +333,11 @@ fn a_share_slave_sends_nothing() {
     let ups = Smart::start(Generation::Third, &port, false);
     let config = support::write_config(&setup(&port).with("UPSCLASS", "shareslave"), &scratch, free_port());
     scratch.file("flags/powerfail", String::new());
-    let done = support::run(["--killpower".to_owned(), "-f".to_owned(), config.display().to_string()]);
+    let args = ["--killpower".to_owned(), "-f".to_owned(), config.display().to_string()];
+    let done = support::run_program_for(&Setup::new("").program, args, 6 * PATIENCE);
     assert!(!done.status.success());
-    assert!(done.stderr.contains("the share master kills the power"), "{done:?}");
+    assert!(done.stderr.contains("Waiting For ShareUPS Master to shutdown"), "{done:?}");
+    assert!(done.stderr.contains("Perform CPU-reset or power-off"), "{done:?}");
     assert!(ups.unit().received.is_empty());
 }
 
@@ -382,6 +385,29 @@ fn a_held_port_is_waited_for() {
     ready(&daemon);
     assert_eq!(daemon.events(), Vec::<String>::new());
     drop(ups);
+}
+
+#[test]
+fn a_port_that_a_terminal_program_has_locked_is_waited_for() {
+    let ports = Scratch::new();
+    let port = ports.path().join("ttyS0");
+    let ups = Smart::start(Generation::Third, &port, false);
+    // As minicom does: it names itself in the lock file and has the port open.
+    let open = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NOCTTY).open(&port).unwrap();
+    let mut other = std::process::Command::new("sleep").arg("1000").stdin(open).spawn().unwrap();
+    ports.dir("lock");
+    ports.file("lock/LCK..ttyS0", format!("{:10}\n", other.id()));
+    let daemon =
+        Daemon::start(&setup(&port).with("LOCKFILE", &ports.path().join("lock").display().to_string()));
+    daemon.wait_for_output("is held by another program", PATIENCE);
+    daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), PATIENCE);
+    assert!(ups.unit().received.is_empty());
+    other.kill().unwrap();
+    other.wait().unwrap();
+    ready(&daemon);
+    assert_eq!(daemon.events(), Vec::<String>::new());
+    assert!(daemon.terminate().status.success());
+    assert!(!ports.path().join("lock/LCK..ttyS0").exists());
 }
 
 #[test]

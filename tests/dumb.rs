@@ -34,6 +34,7 @@ fn settings() -> Settings {
         no_logon: NoLogon::Disable,
         kill_delay: None,
         kill_on_powerfail: false,
+        kill_wait: Duration::ZERO,
         term_on_powerfail: false,
         comm_lost_delay: secs(10),
         confirm_polls: 2,

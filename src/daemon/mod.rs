@@ -12,7 +12,7 @@ mod status;
 pub mod token;
 
 pub use clock::Clock;
-pub use driver::{Driver, SerialDriver, UsbDriver};
+pub use driver::{Driver, LockedDriver, SerialDriver, UsbDriver};
 pub use event_loop::{EventLoop, Exit, Observer, Unobserved};
 pub use house::{House, Parts};
 pub use settings::Invocation;

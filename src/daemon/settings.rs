@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::act::{ActSettings, Fallback, Output};
-use crate::config::{Config, DriverKind, Parsed, UpsMode};
+use crate::config::{Config, DriverKind, Parsed, UpsClass, UpsMode};
 use crate::journal::{JournalSettings, stderr_wanted};
 use crate::report::{Facts, Stamp};
 use crate::ups::{Minutes, Percent};
@@ -40,6 +40,7 @@ pub struct Invocation {
 /// Settings of the power machine.
 #[must_use]
 pub fn power(config: &Config, how: &Invocation) -> power::Settings {
+    let share_slave = config.ups_class == Some(UpsClass::ShareSlave);
     power::Settings {
         on_battery_delay: config.on_battery_delay,
         battery_level: (config.battery_level >= 0).then(|| Percent(f64::from(config.battery_level))),
@@ -48,9 +49,11 @@ pub fn power(config: &Config, how: &Invocation) -> power::Settings {
         annoy: config.annoy,
         annoy_delay: config.annoy_delay,
         no_logon: config.no_logon,
-        kill_delay: seconds(config.kill_delay),
+        // A share slave's UPS is its master's to switch off (config §3).
+        kill_delay: seconds(config.kill_delay).filter(|_| !share_slave),
         // A simple cable would cut the power at once, without the delay that a shutdown needs (config §4 item 6).
-        kill_on_powerfail: how.kill_on_powerfail && config.ups_type != Some(DriverKind::Dumb),
+        kill_on_powerfail: how.kill_on_powerfail && config.ups_type != Some(DriverKind::Dumb) && !share_slave,
+        kill_wait: share_wait(config),
         term_on_powerfail: how.term_on_powerfail,
         comm_lost_delay: config.comm_lost_delay,
         confirm_polls: config.confirm_polls.max(1),
@@ -60,6 +63,13 @@ pub fn power(config: &Config, how: &Invocation) -> power::Settings {
         slave_wait: config.slave_wait,
         slave_lead: config.slave_lead,
     }
+}
+
+/// How long a share master waits for its slaves before it kills the power (config §3, UPSCLASS).
+#[must_use]
+pub fn share_wait(config: &Config) -> Duration {
+    let master = config.ups_class == Some(UpsClass::ShareMaster);
+    if master { Duration::from_secs(30) } else { Duration::ZERO }
 }
 
 fn seconds(value: i32) -> Option<Duration> {
@@ -141,4 +151,33 @@ pub fn poll_time(config: &Config) -> Duration {
         .filter(|period| !period.is_zero())
         .fold(config.poll_time, Duration::min)
         .max(Duration::from_secs(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_slave_never_kills_the_power_and_a_share_master_waits() {
+        let how = Invocation {
+            name: "mainsd",
+            version: "0",
+            config_file: std::path::PathBuf::new(),
+            pid_file: None,
+            foreground: true,
+            kill_on_powerfail: true,
+            term_on_powerfail: false,
+            dry_run: true,
+            syslog: false,
+            stderr: false,
+            surroundings: |_| Vec::new(),
+        };
+        let of = |class| power(&Config { kill_delay: 5, ups_class: class, ..Config::new() }, &how);
+        let slave = of(Some(UpsClass::ShareSlave));
+        assert_eq!((slave.kill_delay, slave.kill_on_powerfail), (None, false));
+        let master = of(Some(UpsClass::ShareMaster));
+        assert_eq!((master.kill_delay, master.kill_on_powerfail), (Some(Duration::from_secs(5)), true));
+        assert_eq!(master.kill_wait, Duration::from_secs(30));
+        assert_eq!(of(None).kill_wait, Duration::ZERO);
+    }
 }

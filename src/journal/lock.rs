@@ -133,10 +133,15 @@ fn is_held(pid: i32, device: &str) -> bool {
     if us.contains(&pid) || !process::runs(pid) {
         return false;
     }
-    let names = [process::program(pid), process::command(pid)];
-    let is_ups_program = names.iter().flatten().any(|name| UPS_PROGRAMS.contains(&name.as_str()));
     let has_device = device.starts_with('/') && process::has_open(pid, Path::new(device)) == Some(true);
-    is_ups_program || has_device
+    has_device || is_ups_program(pid)
+}
+
+/// Whether this process is one that keeps such a lock for as long as it runs, and watches a UPS itself.
+#[must_use]
+pub fn is_ups_program(pid: i32) -> bool {
+    let names = [process::program(pid), process::command(pid)];
+    names.iter().flatten().any(|name| UPS_PROGRAMS.contains(&name.as_str()))
 }
 
 /// The process that waits for us to be ready in the background: of the same name, but no holder.

@@ -21,7 +21,7 @@ use crate::ups::Priority;
 
 pub use data::{data_record, dumb_data_record};
 pub use events::{EventsFile, tail};
-pub use lock::{LOCK_FATAL, LockError, LockFile, lock_path, parse_lock};
+pub use lock::{LOCK_FATAL, LockError, LockFile, is_ups_program, lock_path, parse_lock};
 pub use pid::PidFile;
 pub use state::{BootClock, StateFile, emit_state, parse_state};
 pub use status::StatusFile;

@@ -38,6 +38,8 @@ pub(super) struct Closed {
     pub(super) progress: Progress,
     /// When the UPS is to be told to switch off.
     pub(super) kill_at: Option<Instant>,
+    /// A share master has left its slaves their time.
+    pub(super) share_waited: bool,
     pub(super) explanation: String,
 }
 

@@ -25,6 +25,8 @@ pub struct Settings {
     pub kill_delay: Option<Duration>,
     /// `-p`: kill UPS power at `doshutdown`.
     pub kill_on_powerfail: bool,
+    /// [UPSCLASS] how long a share master leaves its slaves before it kills the power.
+    pub kill_wait: Duration,
     /// `-t`: exit after `doshutdown` has been started.
     pub term_on_powerfail: bool,
     /// [COMMLOSTDELAY] silence before `commfailure` once the UPS had been seen.

@@ -44,6 +44,7 @@ impl Machine {
             ordered: self.now,
             progress: Progress::Waiting(waiting),
             kill_at: None,
+            share_waited: false,
             explanation,
         });
         self.announce();
@@ -115,7 +116,7 @@ impl Machine {
         let (now, settings) = (self.now, &self.settings);
         let (at_once, delay, leave) =
             (settings.kill_on_powerfail, settings.kill_delay, settings.term_on_powerfail);
-        let slave = settings.slave;
+        let (slave, lead) = (settings.slave, settings.kill_wait);
         // A report that comes while slaves have their time is of an order before this decision.
         let Some(closed) = self.latch.closed_mut().filter(|c| !matches!(c.progress, Progress::Waiting(_)))
         else {
@@ -132,7 +133,7 @@ impl Machine {
         closed.kill_at = if at_once { Some(now) } else { closed.kill_at.or(delayed) };
         if leave {
             let wait = if at_once && !slave { KILL_AGAIN } else { Duration::ZERO };
-            self.exit_at = now.checked_add(wait);
+            self.exit_at = now.checked_add(if at_once { wait + lead } else { wait });
         }
     }
 
@@ -150,6 +151,15 @@ impl Machine {
     }
 
     pub(super) fn kill_power(&mut self) {
+        let lead = self.settings.kill_wait;
+        if let Some(closed) = self.latch.closed_mut()
+            && !lead.is_zero()
+            && !std::mem::replace(&mut closed.share_waited, true)
+        {
+            closed.kill_at = Some(self.now + lead);
+            let text = format!("Waiting {} seconds for slave(s) to shutdown.", lead.as_secs());
+            return self.log(Priority::Warning, text);
+        }
         let next = self
             .settings
             .kill_delay

@@ -523,6 +523,7 @@ fn pick_settings(input: &mut Input) -> Settings {
         ]),
         kill_delay: input.pick(&[None, Some(secs(0)), Some(secs(12))]),
         kill_on_powerfail: input.pick(&[false, true]),
+        kill_wait: Duration::ZERO,
         term_on_powerfail: input.pick(&[false, false, false, true]),
         comm_lost_delay: secs(input.pick(&[0, 10, 20])),
         confirm_polls: input.pick(&[2, 2, 1, 3]),

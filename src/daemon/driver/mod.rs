@@ -1,9 +1,11 @@
 //! A driver: one link and the port it talks through, as the loop sees it.
 
+mod locked;
 mod net;
 mod serial;
 mod usb;
 
+pub use locked::LockedDriver;
 pub use net::NetDriver;
 pub use serial::SerialDriver;
 pub use usb::UsbDriver;

@@ -159,6 +159,17 @@ fn killdelay_is_over_when_mains_returns_as_captured() {
 }
 
 #[test]
+fn a_share_master_leaves_its_slaves_their_time_once_before_it_kills_the_power() {
+    let mut b = decided(|s| {
+        s.kill_delay = Some(secs(12.0));
+        s.kill_wait = secs(30.0);
+    });
+    b.run_to(80.0);
+    // Decided at 16, KILLDELAY later it waits, and after that is as punctual as any.
+    assert_eq!(matching(&mut b, "command"), ["58 command KillPower", "70 command KillPower"]);
+}
+
+#[test]
 fn kill_power_waits_for_a_silent_ups() {
     let mut b = decided(|s| s.kill_delay = Some(secs(12.0)));
     b.silence();

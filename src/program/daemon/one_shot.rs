@@ -20,8 +20,8 @@ use crate::ups::{Command, CommandResult, Identity, Pace, Priority, StatusFlags};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How long one setting may take: ten steps through its values.
 const SETTING_PATIENCE: Duration = Duration::from_secs(180);
-/// How long a share master waits for its slaves (config §3, UPSCLASS).
-const SHARE_WAIT: Duration = Duration::from_secs(30);
+/// How long a share slave waits before it says that it waits for its master to kill the power, and then (config §3, UPSCLASS).
+const SLAVE_WAITS: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(60)];
 
 /// How long to wait, once the UPS answers, for readings that agree on the line. A UPS whose line is unknown is told to
 /// switch off as if on battery: that is why the machine went down.
@@ -68,6 +68,16 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
     if command == Command::KillPower {
         check_flag(&config, &mut say)?;
     }
+    if command == Command::KillPower && config.ups_class == Some(UpsClass::ShareSlave) {
+        return Ok(wait_for_master(&mut say));
+    }
+    let wait = match command {
+        Command::KillPower => settings::share_wait(&config),
+        _ => Duration::ZERO,
+    };
+    if !wait.is_zero() {
+        say(Priority::Warning, "Waiting 30 seconds for slave(s) to shutdown.");
+    }
     say(
         Priority::Warning,
         match command {
@@ -75,18 +85,6 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
             _ => "Attempting to kill the UPS power!",
         },
     );
-    let wait = match (command, config.ups_class) {
-        (Command::KillPower, Some(UpsClass::ShareMaster)) => {
-            say(Priority::Warning, "Waiting 30 seconds for slave(s) to shutdown.");
-            SHARE_WAIT
-        }
-        (Command::KillPower, Some(UpsClass::ShareSlave)) => {
-            return Err(Refusal::new(
-                "UPSCLASS shareslave: the share master kills the power, not this machine",
-            ));
-        }
-        _ => Duration::ZERO,
-    };
     let mut outcome = Err(String::new());
     converse(&config, &[command], wait, &mut say, &mut |result, _| outcome = result.outcome.clone())?;
     match outcome {
@@ -121,6 +119,17 @@ fn check_flag(config: &Config, say: &mut dyn FnMut(Priority, &str)) -> Result<()
     };
     say(Priority::Error, &text);
     Err(Refusal::new("nothing was sent to the UPS; --power-off switches it off without the flag"))
+}
+
+/// A share slave halts here until its master kills the power; nothing else is left to do on this machine.
+fn wait_for_master(say: &mut dyn FnMut(Priority, &str)) -> ExitCode {
+    let [before, after] = SLAVE_WAITS;
+    std::thread::sleep(before);
+    say(Priority::Warning, "Waiting For ShareUPS Master to shutdown");
+    std::thread::sleep(after);
+    say(Priority::Error, "Failed to have power killed by Master!");
+    say(Priority::Error, "Perform CPU-reset or power-off");
+    ExitCode::FAILURE
 }
 
 /// Gives the UPS orders, one after the other; `done` hears how each ended, and what the UPS is.

@@ -10,8 +10,10 @@ use std::time::SystemTime;
 use super::debug;
 use super::options::{CalledAs, Options};
 use crate::config::{self, Config, DriverKind};
-use crate::daemon::{Clock, EventLoop, House, Invocation, Parts, Unobserved, drivers};
-use crate::journal::{BootClock, LOCK_FATAL, LockError, LockFile, PidFile, StateFile, lock_path};
+use crate::daemon::{Clock, EventLoop, House, Invocation, LockedDriver, Parts, Unobserved, drivers};
+use crate::journal::{
+    BootClock, LOCK_FATAL, LockError, LockFile, PidFile, StateFile, is_ups_program, lock_path,
+};
 use crate::power::AtStart;
 use crate::program::surroundings;
 use crate::report::Stamp;
@@ -119,7 +121,10 @@ fn guard(
         stderr: true,
         surroundings: surroundings::warnings,
     };
-    let lock = take_lock(&config)?;
+    let (lock, wait_for_port) = match take_lock(&config)? {
+        Lock::Held(lock) => (lock, None),
+        Lock::Later(path) => (None, Some(path)),
+    };
     let mut trouble = Vec::new();
     let pid_file = how.pid_file.as_deref().and_then(|file| match PidFile::write(file) {
         Ok(pid_file) => Some(pid_file),
@@ -141,7 +146,10 @@ fn guard(
         }),
         powerfail: config.powerfail_dir.join("powerfail").exists(),
     };
-    let driver = drivers::open(&config, now).map_err(Refusal::new)?;
+    let mut driver = drivers::open(&config, now).map_err(Refusal::new)?;
+    if let Some(path) = wait_for_port {
+        driver = Box::new(LockedDriver::new(driver, path, config.device.clone(), now));
+    }
     let hostname = process::hostname();
     let mut house = House::new(Parts { config, how, driver, at_start, hostname, start_time }, now);
     for (priority, line) in trouble {
@@ -162,24 +170,40 @@ fn guard(
     Ok(ExitCode::SUCCESS)
 }
 
+/// What has come of the port's lock.
+enum Lock {
+    /// Had, or not needed.
+    Held(Option<LockFile>),
+    /// To be waited for: this file.
+    Later(PathBuf),
+}
+
 /// The lock that other programs know (config §5). Cards and networks have none, and the simulated UPS is nobody's.
-fn take_lock(config: &Config) -> Result<Option<LockFile>, Refusal> {
+fn take_lock(config: &Config) -> Result<Lock, Refusal> {
     let shared = matches!(
         config.ups_type,
         Some(DriverKind::Net | DriverKind::Snmp | DriverKind::Pcnet | DriverKind::Test) | None
     );
     if shared {
-        return Ok(None);
+        return Ok(Lock::Held(None));
     }
     let path = lock_path(&config.lock_dir, &config.device);
     match LockFile::acquire(&path, &config.device) {
-        Ok(lock) => Ok(Some(lock)),
+        Ok(lock) => Ok(Lock::Held(Some(lock))),
+        // A terminal program, say: it will end, and the UPS must be watched then. Two that watch a UPS are a mistake to be told.
+        Err(LockError::Held(pid))
+            if matches!(config.ups_type, Some(DriverKind::ApcSmart | DriverKind::Dumb))
+                && pid > 0
+                && !is_ups_program(pid) =>
+        {
+            Ok(Lock::Later(path))
+        }
         // Two of us may look for a USB UPS each; they agree by the device itself. Only apcupsd does not know how.
         Err(LockError::Held(pid))
             if config.ups_type == Some(DriverKind::Usb)
                 && process::program(pid).as_deref() == Some("mainsd") =>
         {
-            Ok(None)
+            Ok(Lock::Held(None))
         }
         Err(error) => Err(Refusal::new(format!("{error}\n{LOCK_FATAL}"))),
     }
