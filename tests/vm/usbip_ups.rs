@@ -12,7 +12,12 @@
 //!   unplug, plug            log (every SET_REPORT so far), place, sleep SECONDS, quit
 //! ```
 //!
-//! Needs root and `modprobe vhci-hcd`.
+//! ```text
+//! usbip-ups ftdi            a serial adapter with modem lines instead, and at it a UPS with cable 940-0119A
+//!   mains on|off, low on|off    lines HEX (as an FT232B reports them)    outputs    unplug, plug, quit
+//! ```
+//!
+//! Needs root and `modprobe vhci-hcd`, for the adapter `modprobe ftdi_sio` too.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::indexing_slicing, reason = "a test program reports by panicking")]
 
@@ -23,12 +28,16 @@ use std::io::BufRead;
 use std::path::Path;
 
 use usbip::descriptor::Kind;
+use usbip::ftdi::input;
 use usbip::model::{hex, usage};
-use usbip::{Model, Unit};
+use usbip::{Adapter, Model, Unit};
 
 fn main() {
     let mut args = std::env::args().skip(1);
     let file = args.next().expect("usage: usbip-ups FILE.toml [SERIAL]");
+    if file == "ftdi" {
+        return adapter();
+    }
     let serial = args.next().unwrap_or_else(|| "SIM000000001".to_owned());
     let mut unit = Unit::new(Model::load(Path::new(&file), &serial));
     unit.plug();
@@ -43,6 +52,31 @@ fn main() {
             Some(()) => println!("ok {line}"),
             None => println!("cannot: {line}"),
         }
+    }
+}
+
+fn adapter() {
+    let mut adapter = Adapter::default();
+    println!("plugged as {}", adapter.plug().display());
+    let mut lines = 0;
+    for line in std::io::stdin().lock().lines() {
+        let line = line.unwrap();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["quit"] => break,
+            ["mains", word] => lines = if word == "off" { lines | input::CTS } else { lines & !input::CTS },
+            ["low", word] => lines = if word == "on" { lines | input::CD } else { lines & !input::CD },
+            ["lines", word] => lines = u8::from_str_radix(word, 16).unwrap_or(lines),
+            ["outputs"] => println!("{:?}", adapter.outputs()),
+            ["unplug"] => adapter.unplug(),
+            ["plug"] => println!("plugged as {}", adapter.plug().display()),
+            _ => {
+                println!("cannot: {line}");
+                continue;
+            }
+        }
+        adapter.set(lines);
+        println!("ok {line}");
     }
 }
 
