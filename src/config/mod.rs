@@ -15,6 +15,7 @@ mod parse;
 mod rules;
 mod settings;
 mod words;
+pub mod wrappers;
 
 pub use changed::{Change, changed};
 pub use diagnostic::{Diagnostic, Severity};

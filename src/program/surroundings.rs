@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::act::Fallback;
+use crate::config::wrappers;
 use crate::config::{Diagnostic, DriverKind, NoLogon, Origin, Parsed, Severity};
 use crate::sys::{access, reason};
 
@@ -17,6 +18,10 @@ use crate::sys::{access, reason};
 /// nothing on it. `ways_down` are the commands that would shut the machine down, as [`crate::act::Fallback::describe`]
 /// gives them.
 pub fn examine(parsed: &Parsed, ways_down: &[String]) -> Vec<Diagnostic> {
+    examine_with(parsed, ways_down, Path::new("/etc"))
+}
+
+fn examine_with(parsed: &Parsed, ways_down: &[String], etc: &Path) -> Vec<Diagnostic> {
     let mut found = Found { parsed, warnings: Vec::new() };
     found.hooks();
     found.shutdown_command(ways_down);
@@ -24,6 +29,7 @@ pub fn examine(parsed: &Parsed, ways_down: &[String]) -> Vec<Diagnostic> {
     found.records();
     found.device();
     found.addresses();
+    found.tcp_wrappers(etc);
     found.file_itself();
     found.warnings
 }
@@ -33,6 +39,9 @@ pub fn warnings(parsed: &Parsed) -> Vec<String> {
     let ways_down = Fallback::armed(parsed.config.shutdown_cmd.clone()).describe();
     examine(parsed, &ways_down).iter().map(ToString::to_string).collect()
 }
+
+/// How much of `hosts.allow` and `hosts.deny` is looked at, in bytes.
+const LONGEST_RULES: u64 = 64 * 1024;
 
 struct Found<'a> {
     parsed: &'a Parsed,
@@ -188,6 +197,23 @@ impl Found<'_> {
                     format!("{ip} is no address of this machine now: nobody can ask there; see 'ip address'");
                 self.warn("NISIP", text);
             }
+        }
+    }
+
+    /// Who came from apcupsd may have said there who is answered. With NISALLOW it is said here.
+    fn tcp_wrappers(&mut self, etc: &Path) {
+        if !self.parsed.config.net_server || self.parsed.origin("NISALLOW") != Origin::Default {
+            return;
+        }
+        let read = |name: &str| {
+            let mut bytes = Vec::new();
+            let file = File::open(etc.join(name));
+            // A file that is not there, or cannot be read, has no rules.
+            let _ = file.and_then(|file| file.take(LONGEST_RULES).read_to_end(&mut bytes));
+            bytes
+        };
+        if let Some(text) = wrappers::advice(&read("hosts.allow"), &read("hosts.deny")) {
+            self.warn("NISALLOW", text);
         }
     }
 

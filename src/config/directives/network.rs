@@ -69,7 +69,10 @@ pub(super) const NETWORK: &[Directive] = &[
         why: said(
             "This machine, and the networks that are private by their number: a status never leaves the site by mistake.",
         ),
-        compat: said("New. apcupsd answers everybody, or asks `hosts.allow`, which mainsd does not read."),
+        compat: said(
+            "New. apcupsd answers everybody, or asks `hosts.allow` and `hosts.deny`, which mainsd does not read: `mainsd check` \
+              says their rules for apcupsd as a line for NISALLOW, as long as that is not set.",
+        ),
         example: "127.0.0.1 ::1 192.168.7.0/24",
         ..BASE
     },

@@ -35,7 +35,7 @@ impl Home {
         );
         let parsed = parse(text.as_bytes(), "t.conf");
         assert!(!parsed.has_errors(), "{:?}", parsed.diagnostics);
-        examine(&parsed, &["poweroff".to_owned()])
+        examine_with(&parsed, &["poweroff".to_owned()], &self.0)
             .iter()
             .map(|d| d.to_string().replace(&dir.to_string(), "DIR"))
             .collect()
@@ -179,4 +179,17 @@ fn a_machine_without_a_command_that_shuts_down_is_told() {
         found.iter().any(|d| d.keyword == "SHUTDOWNCMD" && d.text.starts_with("there is no systemctl")),
         "{found:?}"
     );
+}
+
+#[test]
+fn rules_of_tcp_wrappers_are_said_as_nisallow_unless_that_is_set() {
+    let home = Home::new("wrappers");
+    fs::write(home.0.join("hosts.deny"), "ALL: ALL\n").unwrap();
+    fs::write(home.0.join("hosts.allow"), "# ours\napcupsd: 192.168.1. LOCAL\n").unwrap();
+    let text = "t.conf: NISALLOW: not set, and mainsd does not read the TCP wrappers' rules for apcupsd in \
+                /etc/hosts.allow:2, /etc/hosts.deny:1; as far as can be said here: NISALLOW 192.168.1.0/24; cannot be said \
+                by addresses and networks: LOCAL";
+    assert_eq!(home.warnings(""), [text]);
+    assert_eq!(home.warnings("NISALLOW 192.168.1.0/24"), [""; 0]);
+    assert_eq!(home.warnings("NETSERVER off"), [""; 0]);
 }
