@@ -4,7 +4,12 @@
 //! scenario's result. Needs root, Debian, and about four minutes: set MAINSD_CI=1. `MAINSD_BIN` names the binary to
 //! test (default: a release build), `VM` the machine's folder, `MAINSD_VM_FILTER` part of a scenario's name.
 #![allow(clippy::disallowed_methods, reason = "tests drive real processes by the real clock")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test helper fails its test by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test helper fails its test by panicking"
+)]
 
 mod support;
 
@@ -67,12 +72,14 @@ fn boot() -> &'static Boot {
 fn run(guest: &Path, program: &Path) -> Boot {
     let vm = std::env::var_os("VM").map_or_else(|| std::env::temp_dir().join("mainsd-vm"), PathBuf::from);
     let scratch = Scratch::new();
+    let asleep = support::Asleep::library(scratch.path()).expect("a C compiler");
     let script = scratch.file(
         "init",
         format!(
             "echo\n\
              export PATH=/usr/sbin:/usr/bin:/sbin:/bin TZ=UTC TMPDIR=/run/t\n\
              echo 1 > /proc/sys/kernel/printk\n\
+             export MAINSD_ASLEEP_LIBRARY={asleep}\n\
              mkdir /run/t\n\
              busybox ip link set lo up\n\
              modprobe -d {vm}/kroot -a usbip-core vhci-hcd usbhid hid-generic ftdi_sio\n\
@@ -81,6 +88,7 @@ fn run(guest: &Path, program: &Path) -> Boot {
              echo o > /proc/sysrq-trigger\n\
              sleep 60\n",
             vm = vm.display(),
+            asleep = asleep.display(),
             guest = guest.display(),
             program = program.display(),
             devices = root().join("tests/devices").display(),
@@ -169,6 +177,7 @@ scenarios! {
     damaged_report_descriptor_is_read_again
     two_daemons_never_open_the_same_unit
     kernel_driver_comes_back_after_exit
+    a_resume_wakes_the_daemon_at_once
     back_ups_es_850g2_lives_its_life
     back_ups_bx1600mi_lives_its_life
     back_ups_xs_1500m_lives_its_life

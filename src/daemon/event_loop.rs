@@ -14,7 +14,7 @@ use crate::sys::signals::{Signal, Signals};
 
 /// Most events taken from the kernel in one turn.
 const EVENTS_A_TURN: usize = 128;
-/// The loop turns at least this often, so that a resume from suspend is seen soon after it, whatever else sleeps.
+/// The loop turns at least this often, so that a resume from suspend is seen also where the kernel does not tell of it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// By then the UPS is known and everything that happens only at the start has happened.
@@ -74,6 +74,7 @@ impl EventLoop {
     pub fn run(&mut self, house: &mut House, observer: &mut dyn Observer) -> io::Result<Exit> {
         let mut events = Events::with_capacity(EVENTS_A_TURN);
         let mut suspend = SuspendWatch::new();
+        suspend.register(self.poll.registry(), token::RESUME);
         let now = self.clock.now();
         house.start(self.poll.registry(), now);
         house.pump(now);
@@ -97,6 +98,7 @@ impl EventLoop {
             for event in &events {
                 match event.token() {
                     token::SIGNALS => self.take_signals(house, now),
+                    token::RESUME => suspend.ready(),
                     _ => house.ready(self.poll.registry(), event, now),
                 }
             }

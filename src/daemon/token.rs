@@ -4,6 +4,8 @@ use mio::Token;
 
 /// Signals.
 pub const SIGNALS: Token = Token(0);
+/// A resume from suspend.
+pub const RESUME: Token = Token(1);
 /// First token of the driver; 0x100 of them.
 pub const DRIVER: Token = Token(0x100);
 /// First token of the server; listeners, then connections.

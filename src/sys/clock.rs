@@ -2,7 +2,13 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
 
 /// A moment in local time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,16 +109,30 @@ fn read(clock: libc::clockid_t) -> Duration {
 }
 
 /// Notices that the machine has slept: [`std::time::Instant`] stands still meanwhile, the boot-time clock does not.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct SuspendWatch {
     asleep: Duration,
+    /// Becomes ready when the wall clock jumps, as it does at a resume: the time that a loop waits stands still in sleep too.
+    jump: Option<File>,
 }
 
 impl SuspendWatch {
     /// Begins now.
     #[must_use]
     pub fn new() -> Self {
-        Self { asleep: time_asleep() }
+        Self { asleep: time_asleep(), jump: jump_timer() }
+    }
+
+    /// Makes the loop wake at a resume. Where the kernel cannot, it is noticed with the next thing that happens.
+    pub fn register(&self, registry: &Registry, token: Token) {
+        if let Some(jump) = &self.jump {
+            let _ = registry.register(&mut SourceFd(&jump.as_raw_fd()), token, Interest::READABLE);
+        }
+    }
+
+    /// Takes note of a jump, to hear of the next.
+    pub fn ready(&mut self) {
+        let _ = self.jump.as_mut().map(|jump| jump.read(&mut [0; 8]));
     }
 
     /// How long the machine has slept since the last call; `None` if it has not (shorter than a second counts as not).
@@ -133,6 +153,19 @@ impl SuspendWatch {
 impl Default for SuspendWatch {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// A timer for a day that does not come, cancelled by a jump of the wall clock (timerfd_create(2)).
+fn jump_timer() -> Option<File> {
+    let never = libc::timespec { tv_sec: libc::time_t::MAX, tv_nsec: 0 };
+    let when = libc::itimerspec { it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 }, it_value: never };
+    let flags = libc::TFD_TIMER_ABSTIME | libc::TFD_TIMER_CANCEL_ON_SET;
+    // SAFETY: a new descriptor is owned by nobody else; `when` outlives the call.
+    unsafe {
+        let fd = libc::timerfd_create(libc::CLOCK_REALTIME, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC);
+        let timer = (fd >= 0).then(|| File::from_raw_fd(fd))?;
+        (libc::timerfd_settime(fd, flags, &raw const when, std::ptr::null_mut()) == 0).then_some(timer)
     }
 }
 
@@ -190,9 +223,21 @@ mod tests {
     }
 
     #[test]
+    fn the_kernel_takes_the_timer_that_only_a_jump_of_the_clock_ends() {
+        let mut watch = SuspendWatch::new();
+        assert!(
+            watch.jump.is_some(),
+            "timerfd_create(2) is older than the kernels that this program runs on"
+        );
+        // Nothing has jumped: not ready, and reading does not wait.
+        watch.ready();
+        assert!(watch.jump.unwrap().read(&mut [0; 8]).is_err());
+    }
+
+    #[test]
     fn sleep_is_told_once_and_a_fraction_of_a_second_is_not_sleep() {
         let secs = Duration::from_secs_f64;
-        let mut watch = SuspendWatch { asleep: secs(10.0) };
+        let mut watch = SuspendWatch { asleep: secs(10.0), jump: None };
         assert_eq!(watch.compare(secs(10.4)), None);
         assert_eq!(watch.compare(secs(70.0)), Some(secs(60.0)));
         assert_eq!(watch.compare(secs(70.0)), None);

@@ -24,6 +24,7 @@
     reason = "a test helper fails its test by panicking"
 )]
 
+mod asleep;
 mod capture;
 mod daemon;
 mod fake_time;
@@ -34,6 +35,7 @@ mod scratch;
 pub mod served;
 mod simulated;
 
+pub use asleep::Asleep;
 pub use capture::Capture;
 pub use daemon::{Daemon, End, Finished, Setup, logged, run, run_program, run_program_for, write_config};
 pub use fake_time::FakeTime;

@@ -27,6 +27,7 @@ mod faults;
 mod killpower;
 mod port;
 mod power_off;
+mod resume;
 mod story;
 
 use std::cell::RefCell;
@@ -166,7 +167,7 @@ fn main() {
     for (number, (name, scenario)) in [alone::ALL, port::ALONE].concat().iter().filter(wanted).enumerate() {
         run(&lab(name, 100 + number), *scenario);
     }
-    let together = [killpower::ALL, dumb::ALL, port::ALL, story::ALL, faults::ALL].concat();
+    let together = [killpower::ALL, resume::ALL, dumb::ALL, port::ALL, story::ALL, faults::ALL].concat();
     let queue = Mutex::new(together.iter().filter(wanted).enumerate());
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
