@@ -33,6 +33,7 @@ mod nis;
 mod relay;
 mod scratch;
 pub mod served;
+pub mod siege;
 mod simulated;
 
 pub use asleep::Asleep;
