@@ -23,16 +23,15 @@ struct Expected {
     log: Vec<(f64, String)>,
     hooks: Vec<String>,
     powerfail: bool,
+    /// The second, and keys with their values.
+    status: Vec<(f64, Vec<(String, String)>)>,
 }
 
 impl Expected {
     fn of(name: &str) -> Self {
-        let Capture { log, seconds, hooks, powerfail } = Capture::read(name);
-        Self {
-            log: seconds.into_iter().zip(log).filter(|(_, text)| is_told(text)).collect(),
-            hooks,
-            powerfail,
-        }
+        let Capture { log, seconds, nis, hooks, powerfail } = Capture::read(name);
+        let log = seconds.into_iter().zip(log).filter(|(_, text)| is_told(text)).collect();
+        Self { log, hooks, powerfail, status: nis }
     }
 
     /// Without the line number `nth` of this text, and without its hook.
@@ -56,6 +55,16 @@ impl Expected {
 
     fn moved(self, text: &str, second: f64) -> Self {
         self.without(text, 0).with(second, text)
+    }
+
+    /// With these values in the recorded status number `nth`.
+    fn status(mut self, nth: usize, values: &[(&str, &str)]) -> Self {
+        for (key, value) in values {
+            let pairs = &mut self.status[nth].1;
+            let place = pairs.iter().position(|(name, _)| name == key).expect("a recorded key");
+            (*value).clone_into(&mut pairs[place].1);
+        }
+        self
     }
 
     fn powerfail(self, powerfail: bool) -> Self {
@@ -128,14 +137,17 @@ const ROWS: &[Row] = &[
     // The third blip is two seconds long: no reason for a shutdown that needs five.
     Row("flapping", &[], "",
         "0 mains off\n2 mains on\n4 mains off\n6 charge 4\n6 lowbatt off\n8 mains on\n10 mains off\n12 mains on\n14 mains off\n16 mains on", 18.0,
-        |e| e.without(LOADLIMIT, 0).without(SHUTDOWN, 0).powerfail(false)),
+        |e| e.without(LOADLIMIT, 0).without(SHUTDOWN, 0).powerfail(false)
+            .status(0, &[("STATUS", "ONLINE"), ("STATFLAG", "0x05000008")])),
     // Both edges count.
     Row("instant-blip-lost-mainsback", &[("POLLTIME", "5")], "", "0 mains off\n0 mains on", 12.0,
-        |e| e.with(0.01, MAINSBACK)),
+        |e| e.with(0.01, MAINSBACK).status(0, &[("XOFFBATT", "a moment")])),
     // Zeros are no data: neither mains nor a new outage, and TIMEOUT goes on.
     Row("empty-status-reply", &[("TIMEOUT", "25")], "", "0 mains off\n12 garbage 1", 32.0,
         |e| e.without(OFFBATTERY, 0).without(MAINSBACK, 0).without(POWEROUT, 1).without(ONBATTERY, 1)
-            .with(31.0, TIMEOUT).with(31.01, SHUTDOWN).powerfail(true)),
+            .with(31.0, TIMEOUT).with(31.01, SHUTDOWN).powerfail(true)
+            .status(0, &[("STATUS", "SHUTTING DOWN"), ("NUMXFERS", "1"), ("TONBATT", "32 Seconds"), ("CUMONBATT", "32 Seconds"),
+                ("XOFFBATT", "N/A"), ("STATFLAG", "0x05160210")])),
     // The second outage comes within a minute of the first, and is the same shutdown.
     Row("runlimit-power-returns", &[], "",
         "0 lowbatt off\n0 mains off\n10 runtime 3\n19 mains on\n24 mains off", 40.0, same),
@@ -158,10 +170,14 @@ const ROWS: &[Row] = &[
     Row("calibration-silent-start", &[("POLLTIME", "1")], "",
         "0 mains off\n3 mains on\n10 alerts off\n18 calibration on\n30 calibration off", 34.0,
         |e| e.without(MAINSBACK, 1).with(19.0, TESTING)
-            .with(31.0, "UPS Self Test completed: No test results available")),
+            .with(31.0, "UPS Self Test completed: No test results available")
+            .status(1, &[("NUMXFERS", "2"), ("TONBATT", "12 Seconds"), ("CUMONBATT", "15 Seconds")])
+            .status(2, &[("NUMXFERS", "2"), ("CUMONBATT", "15 Seconds")])),
     // Silence counts from the first answer that is missing. TIMEOUT runs on in it; 3.14.14 shut down only when the UPS answered again, 58 s late.
     Row("commlost-on-battery", &[("TIMEOUT", "20")], "", "0 mains off\n9 silent\n84 answer", 96.0,
-        |e| e.moved(TIMEOUT, 26.0).moved(SHUTDOWN, 26.01)),
+        |e| e.moved(TIMEOUT, 26.0).moved(SHUTDOWN, 26.01)
+            .status(0, &[("STATUS", "SHUTTING DOWN"), ("STATFLAG", "0x05160310")])
+            .status(1, &[("STATUS", "SHUTTING DOWN"), ("STATFLAG", "0x05160310")])),
     Row("commlost-on-mains", &[("POLLTIME", "5")], "",
         "0 silent\n20 mains off\n40 mains on\n60 answer\n72 silent\n87 answer", 99.0,
         |e| e.moved(COMMLOST, 21.0)),
@@ -184,6 +200,8 @@ const ROWS: &[Row] = &[
     // With the second reading, then with the first after nine hours, six times: not after ten minutes, and not for ever.
     Row("changeme", &[], "", "0 replace on", 20.0 * 9.0 * 3600.0, |e| {
         let e = (0..9).fold(e, |e, _| e.without(CHANGEME, 0));
+        let e = e.status(1, &[("STATUS", "ONLINE"), ("STATFLAG", "0x05000008")]);
+        let e = e.status(2, &[("STATUS", "ONLINE"), ("STATFLAG", "0x05000008")]);
         (0..6).fold(e, |e, nth| e.with(60.0 + f64::from(nth) * (9.0 * 3600.0 + 60.0), CHANGEME))
     }),
     Row("killdelay", &[("TIMEOUT", "10"), ("KILLDELAY", "12")], "", "0 mains off", 60.0, same),
@@ -204,9 +222,12 @@ const ROWS: &[Row] = &[
         ("EVENTSFILE", "/dev/full")], "", "0 mains off\n22 mains on", 25.0, same),
     // No step of a wall clock can move what does not look at it: daemon_clock.rs shows it with a faked one.
     Row("clock-forward", &[("TIMEOUT", "120")], "", "0 mains off", 16.0,
-        |e| e.without(TIMEOUT, 0).without(SHUTDOWN, 0).powerfail(false)),
+        |e| e.without(TIMEOUT, 0).without(SHUTDOWN, 0).powerfail(false)
+            .status(0, &[("STATUS", "ONBATT"), ("TONBATT", "16 Seconds"), ("CUMONBATT", "16 Seconds"), ("STATFLAG", "0x05060010")])),
     Row("clock-backward", &[("TIMEOUT", "10")], "", "0 lowbatt off\n0 mains off\n27 runtime 1\n37 mains on", 40.0,
-        |e| e.without(RUNLIMIT, 0).moved(SHUTDOWN, 16.01).with(16.0, TIMEOUT).with(6.0, ONBATTERY).with(37.0, OFFBATTERY)),
+        |e| e.without(RUNLIMIT, 0).moved(SHUTDOWN, 16.01).with(16.0, TIMEOUT).with(6.0, ONBATTERY).with(37.0, OFFBATTERY)
+            .status(0, &[("STATUS", "SHUTTING DOWN"), ("TONBATT", "27 Seconds"), ("CUMONBATT", "27 Seconds"), ("STATFLAG", "0x05160210")])
+            .status(1, &[("CUMONBATT", "37 Seconds"), ("STATFLAG", "0x05100208")])),
     Row("apccontrol-missing", &[("TIMEOUT", "10"), ("SCRIPTDIR", "/nonexistent")], "", "0 mains off", 22.0, |mut e| {
         e.hooks.push("SHUTDOWNCMD".to_owned());
         e
@@ -285,6 +306,18 @@ fn replay(Row(name, directives, way, script, end, differs): &Row) {
             std::fs::set_permissions(apccontrol, std::fs::Permissions::from_mode(0o644)).unwrap();
         }
     });
+    for (second, recorded) in &expected.status {
+        // What the UPS did in that moment, it did after the status was asked for.
+        daemon.run_to(second.min(*end) - 0.1);
+        let status = daemon.status();
+        for (key, theirs) in recorded {
+            let ours = status.get(key).unwrap_or("N/A");
+            assert!(
+                says_the_same(key, ours, theirs),
+                "{name}: {key} at {second} s: {ours}, 3.14.14 {theirs}"
+            );
+        }
+    }
     daemon.run_to(*end);
 
     let log: Vec<(f64, String)> = daemon.log.iter().filter(|(_, text)| is_told(text)).cloned().collect();
@@ -305,6 +338,19 @@ fn replay(Row(name, directives, way, script, end, differs): &Row) {
     assert_eq!(hooks, theirs, "{name}: hooks");
     assert_eq!(daemon.flag("powerfail"), expected.powerfail, "{name}: powerfail");
     assert_eq!(daemon.flag("nologin"), way.contains("stale") || still_kept_out(&log), "{name}: nologin");
+}
+
+/// The clock of the wall is another here, and counts of seconds differ as the log's moments do.
+fn says_the_same(key: &str, ours: &str, theirs: &str) -> bool {
+    let seconds = |value: &str| value.strip_suffix(" Seconds").and_then(|number| number.parse::<f64>().ok());
+    match key {
+        "STATUS" | "NUMXFERS" | "STATFLAG" => ours == theirs,
+        "TONBATT" | "CUMONBATT" => {
+            seconds(ours).zip(seconds(theirs)).is_some_and(|(ours, theirs)| (ours - theirs).abs() <= 2.5)
+        }
+        "XONBATT" | "XOFFBATT" | "LASTSTEST" => (ours == "N/A") == (theirs == "N/A"),
+        _ => true,
+    }
 }
 
 fn still_kept_out(log: &[(f64, String)]) -> bool {

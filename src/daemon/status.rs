@@ -156,11 +156,9 @@ impl Status {
         self.now = now;
         let stamp = self.stamp();
         let (since, total) = (self.on_battery_since, self.on_battery_total);
-        if self.cache.snapshot().now != stamp {
-            let snapshot = self.cache.update();
-            snapshot.now = stamp;
-            count(snapshot, since, total, now);
-        }
+        let snapshot = self.cache.update();
+        snapshot.now = stamp;
+        count(snapshot, since, total, now);
         self.cache.snapshot()
     }
 

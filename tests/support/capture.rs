@@ -9,6 +9,8 @@ pub struct Capture {
     pub log: Vec<String>,
     /// Seconds of each from the first change of the UPS.
     pub seconds: Vec<f64>,
+    /// What clients were told, and when: key and value.
+    pub nis: Vec<(f64, Vec<(String, String)>)>,
     /// The first argument of each hook. They ran at the same time, so their order means nothing.
     pub hooks: Vec<String>,
     /// The `powerfail` flag was there at the end.
@@ -23,7 +25,13 @@ impl Capture {
     pub fn read(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures");
         let text = std::fs::read_to_string(folder.join(format!("events-{name}.txt"))).unwrap();
-        let mut capture = Self { log: Vec::new(), seconds: Vec::new(), hooks: Vec::new(), powerfail: false };
+        let mut capture = Self {
+            log: Vec::new(),
+            seconds: Vec::new(),
+            nis: Vec::new(),
+            hooks: Vec::new(),
+            powerfail: false,
+        };
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let mut words = line.split_whitespace();
             let (time, source) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
@@ -35,6 +43,12 @@ impl Capture {
                         capture.log.push(text);
                         capture.seconds.push(time.parse().unwrap());
                     }
+                }
+                "NIS" => {
+                    let pairs = rest.join(" ");
+                    let pairs = pairs.split(';').filter_map(|pair| pair.split_once(':'));
+                    let pairs = pairs.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()));
+                    capture.nis.push((time.parse().unwrap(), pairs.collect()));
                 }
                 "APCCONTROL" if rest[0] == "argc=4" => capture.hooks.push(rest[2].to_owned()),
                 "FILES" if rest.starts_with(&["after", "exit"]) => {

@@ -72,7 +72,8 @@ impl FakeTime {
 
     /// Lets time pass until this second.
     pub fn run_to(&mut self, second: f64) {
-        let end = self.zero + Duration::from_secs_f64(second);
+        let span = Duration::from_secs_f64(second.abs());
+        let end = if second < 0.0 { self.zero - span } else { self.zero + span };
         loop {
             let next = self.house.poll_timeout().map_or(end, |at| at.min(end));
             self.now = self.now.max(next);
