@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use mainsd::link::LinkEvent;
 use mainsd::link::dumb::{CABLES, Cable, DumbLink, HOLD, Lines, Transmit};
 use mainsd::power::{AtStart, Machine, Order, Settings};
-use mainsd::ups::{Event, NoLogon};
+use mainsd::report::{Facts, Snapshot, Stamp, text};
+use mainsd::ups::{Event, NoLogon, Values};
 use proptest::prelude::*;
 use support::{Daemon, PATIENCE, Scratch, Setup};
 
@@ -54,6 +55,7 @@ struct Guard {
     began: Instant,
     now: Instant,
     lines: Lines,
+    values: Values,
     /// Event and when, from the beginning; the shutdown as [`Event::DoShutdown`].
     events: Vec<(Duration, Event)>,
 }
@@ -65,8 +67,8 @@ impl Guard {
         let mut link = DumbLink::new(cable, "/dev/ttyS0", secs(60));
         link.handle_opened(now);
         let machine = Machine::new(settings(), now, AtStart::default());
-        let mut guard =
-            Self { cable, link, machine, began: now, now, lines: Lines::NONE, events: Vec::new() };
+        let (lines, values, events) = (Lines::NONE, Values::default(), Vec::new());
+        let mut guard = Self { cable, link, machine, began: now, now, lines, values, events };
         guard.ups(false, false);
         guard.pass(secs(10));
         assert_eq!(guard.events, []);
@@ -96,7 +98,10 @@ impl Guard {
             if let Some(event) = self.link.poll_event() {
                 match event {
                     LinkEvent::Attached(_) => self.machine.handle_attached(self.now),
-                    LinkEvent::Reading(reading) => self.machine.handle_reading(self.now, &reading),
+                    LinkEvent::Reading(reading) => {
+                        self.machine.handle_reading(self.now, &reading);
+                        self.values = reading.values;
+                    }
                     LinkEvent::Lost { reason } => self.machine.handle_lost(self.now, &reason),
                     LinkEvent::Command(result) => self.machine.handle_command_result(self.now, &result),
                     _ => {}
@@ -133,9 +138,78 @@ impl Guard {
         self.now = end;
     }
 
+    /// The status report of this moment, each record's key with its value; of moments and spans only that they are there.
+    fn status(&self) -> Vec<String> {
+        let view = self.machine.view();
+        let moment = |at: Option<Instant>| at.map(|_| Stamp::new(1_795_230_000, 3600));
+        let facts = Facts {
+            hostname: "(none)".into(),
+            version: "3.14.14 (31 May 2016) debian".into(),
+            cable: "APC Cable 940-0119A".into(),
+            driver: "DUMB UPS Driver".into(),
+            share: Some(String::new()),
+            battery_level: 5,
+            minutes: 3,
+            ..Facts::default()
+        };
+        let snapshot = Snapshot {
+            facts,
+            ups_name: Some("bench".into()),
+            values: self.values.clone(),
+            flags: view.flags,
+            transfers: view.transfers,
+            on_battery_at: moment(view.on_battery_at),
+            off_battery_at: moment(view.off_battery_at),
+            ..Snapshot::default()
+        };
+        compared(&text(&snapshot))
+    }
+
     fn told(&self) -> Vec<Event> {
         self.events.iter().map(|(_, event)| *event).collect()
     }
+}
+
+fn compared(report: &str) -> Vec<String> {
+    let record = |line: &str| match line.split_once(": ").unwrap() {
+        (key, _) if key.starts_with("APC ") => key.to_owned(),
+        (key, value)
+            if value.contains("+0") || value.ends_with(" Seconds") && !key.starts_with("MAXTIME") =>
+        {
+            key.to_owned()
+        }
+        _ => line.to_owned(),
+    };
+    report.lines().map(record).collect()
+}
+
+/// The same as recorded from apcupsd 3.14.14.
+fn recorded(name: &str) -> Vec<String> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures/nis").join(name);
+    let bytes = std::fs::read(path).unwrap();
+    let mut report = String::new();
+    let mut rest = &bytes[..];
+    while let Some((length, after)) = rest.split_first_chunk::<2>() {
+        let (record, after) = after.split_at(usize::from(u16::from_be_bytes(*length)));
+        report.push_str(std::str::from_utf8(record).unwrap());
+        rest = after;
+    }
+    compared(&report)
+}
+
+#[test]
+fn the_status_is_that_of_apcupsd_in_every_state() {
+    let mut guard = Guard::new(Cable::of_name("940-0119A").unwrap());
+    assert_eq!(guard.status(), recorded("status-dumb-online.bin"));
+    guard.ups(true, false);
+    guard.pass(secs(14));
+    assert_eq!(guard.status(), recorded("status-dumb-onbatt.bin"));
+    guard.ups(false, true);
+    guard.pass(secs(14));
+    assert_eq!(guard.status(), recorded("status-dumb-lowbatt.bin"));
+    guard.ups(true, true);
+    guard.pass(secs(24));
+    assert_eq!(guard.status(), recorded("status-dumb-shutting-down.bin"));
 }
 
 #[test]
