@@ -213,6 +213,7 @@ scenarios! {
     cable_940_0095b_lives_its_life
     cable_940_0023a_lives_its_life
     serial_port_that_is_missing_or_held_is_waited_for
+    kill_signal_outlives_a_daemon_that_is_ended_with_the_system
     port_reads_hears_and_gives_the_device_back
     port_finds_a_device_again_under_its_new_address
     port_leaves_a_unit_that_another_port_holds

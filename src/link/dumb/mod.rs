@@ -142,6 +142,9 @@ impl DumbLink {
             open.still = now;
             let reason =
                 format!("{} has no modem lines: a UPS with a simple cable cannot be there", self.port);
+            if open.kill.take().is_some() {
+                self.kill_ended(Err(reason.clone()));
+            }
             return self.tell_lost(reason);
         };
         let (on_battery, low) = self.cable.read(lines);

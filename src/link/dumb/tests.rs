@@ -348,6 +348,18 @@ fn a_port_without_modem_lines_is_a_loss_that_is_told_once() {
 }
 
 #[test]
+fn an_order_at_a_port_without_modem_lines_ends_with_words() {
+    let mut bench = Bench::new("simple");
+    bench.modem = false;
+    bench.open();
+    bench.pass(Duration::from_secs(1));
+    bench.order(Command::KillPower);
+    bench.pass(Duration::from_secs(10));
+    let refused = bench.result().unwrap().unwrap_err();
+    assert!(refused.contains("no modem lines"), "{refused}");
+}
+
+#[test]
 fn what_was_believed_before_the_port_went_away_is_looked_at_anew() {
     let mut bench = Bench::running("simple");
     bench.link.handle_closed("gone");

@@ -17,6 +17,7 @@ pub const ALL: &[Scenario] = &[
     ("cable_940_0095b_lives_its_life", |lab| live(lab, &C0095B)),
     ("cable_940_0023a_lives_its_life", |lab| live(lab, &C0023A)),
     ("serial_port_that_is_missing_or_held_is_waited_for", waiting),
+    ("kill_signal_outlives_a_daemon_that_is_ended_with_the_system", ended_while_killing),
 ];
 
 /// The kill signal lasts ten seconds.
@@ -311,4 +312,20 @@ fn waiting(lab: &Lab) {
     for line in [&ended.output, &second.output().text()] {
         assert!(!line.contains("Power failure"), "{line}");
     }
+}
+
+/// KILLDELAY makes the daemon cut the power, and the shutdown ends the daemon before the UPS has seen enough of it.
+fn ended_while_killing(lab: &Lab) {
+    let mut place = Place::new();
+    place.adapter.set(SIMPLE.says(false, false));
+    place.plug();
+    let daemon = Daemon::start(&setup(lab, &SIMPLE, &place.device()).with("KILLDELAY", "1"));
+    online(&daemon);
+    place.adapter.set(SIMPLE.says(true, true));
+    daemon.wait_for_hook("doshutdown", support::PATIENCE);
+    let killing = Outputs { dtr: true, rts: true, txd: false };
+    ensure(&daemon, place.adapter.wait_for(killing, support::PATIENCE), "no kill signal");
+    let ended = daemon.terminate();
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(place.adapter.outputs(), killing);
 }
