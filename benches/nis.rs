@@ -9,18 +9,21 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use mainsd::server::{Cache, Server, Settings, StatusSource};
 use support::served::{Plan, Running};
+use support::siege::{ATTACKS, Attack, STATUS};
 use support::{PATIENCE, Scratch, free_port, poll_until};
 
-const STATUS: &[u8] = b"\0\x06status";
 /// Files that the many-client measurements need.
 const FILES: u32 = 4096;
+/// How long one answer may take under an attack before it is called none.
+const BORNE: Duration = Duration::from_secs(5);
 /// How long each rate is measured.
 const SPAN: Duration = Duration::from_secs(2);
 
@@ -144,6 +147,12 @@ struct Client {
 }
 
 impl Client {
+    /// One request and its whole answer, if it comes.
+    fn try_ask(&mut self) -> io::Result<()> {
+        self.stream.write_all(STATUS)?;
+        self.try_answer()
+    }
+
     /// As 3.14.14's own clients send: length and command are two writes, and the second waits for an acknowledgement.
     fn ask_in_two(&mut self) {
         self.stream.write_all(&STATUS[..2]).unwrap();
@@ -158,14 +167,20 @@ impl Client {
     }
 
     fn answer(&mut self) {
+        self.try_answer().unwrap();
+    }
+
+    fn try_answer(&mut self) -> io::Result<()> {
         let mut got = 0;
         loop {
-            let n = self.stream.read(&mut self.buffer[got..]).unwrap();
-            assert!(n > 0, "closed in the middle of an answer");
+            let n = self.stream.read(&mut self.buffer[got..])?;
+            if n == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             got += n;
             // Records end in a newline, so this can only be the end frame.
             if self.buffer[..got].ends_with(b"\n\0\0") {
-                return;
+                return Ok(());
             }
         }
     }
@@ -173,27 +188,36 @@ impl Client {
 
 /// Repeats `work` for a while: repetitions a second, and the times of the median, the 99th percentile and the slowest.
 fn rate(mut work: impl FnMut()) -> (f64, [f64; 3]) {
+    try_rate(|| {
+        work();
+        Ok(())
+    })
+    .unwrap()
+}
+
+/// The same with work that may fail.
+fn try_rate(mut work: impl FnMut() -> io::Result<()>) -> io::Result<(f64, [f64; 3])> {
     let start = Instant::now();
     let mut times = Vec::new();
     while start.elapsed() < SPAN {
         let one = Instant::now();
-        work();
+        work()?;
         times.push(one.elapsed().as_secs_f64() * 1e3);
     }
     #[allow(clippy::cast_precision_loss)]
     let rate = times.len() as f64 / start.elapsed().as_secs_f64();
     times.sort_by(f64::total_cmp);
     let at = |share: usize| times[(times.len() - 1) * share / 100];
-    (rate, [at(50), at(99), at(100)])
+    Ok((rate, [at(50), at(99), at(100)]))
 }
 
 fn print_rate(server: &Process, what: &str, (rate, [median, high, most]): (f64, [f64; 3])) {
-    println!("{:<8} {what:<40} {rate:>9.0} /s   {median:>8.3} {high:>8.3} {most:>8.3} ms", server.name);
+    println!("{:<8} {what:<51} {rate:>9.0} /s   {median:>8.3} {high:>8.3} {most:>8.3} ms", server.name);
 }
 
 fn measure() {
     println!(
-        "{:<8} {:<40} {:>9}      {:>8} {:>8} {:>8}",
+        "{:<8} {:<51} {:>9}      {:>8} {:>8} {:>8}",
         "server", "clients", "answers", "median", "99 %", "worst"
     );
     for server in std::iter::once(mainsd()).chain(apcupsd()) {
@@ -204,14 +228,15 @@ fn measure() {
         print_rate(&server, "one, new connection each time", rate(|| server.connect().ask()));
         drop(client);
         idle(&server);
-        beside(&server, "one, beside 20 that send and never read", 20, b"", |stream| {
-            while stream.write(&STATUS.repeat(512)).is_ok_and(|n| n > 0) {}
-        });
-        // The head of a request of 256 bytes, which then come one by one.
-        beside(&server, "one, beside 200 that send byte by byte", 200, &[1, 0], |stream| {
-            stream.write_all(b"x").ok();
-        });
+        let name = server.name;
+        drop(server);
+        for attack in &ATTACKS {
+            // A server of its own for each, so that none suffers from the one before.
+            let server = if name == "mainsd" { mainsd() } else { apcupsd().unwrap() };
+            beside(&server, attack);
+        }
     }
+    watchers();
 }
 
 /// 1,000 clients that do nothing: what they cost, and what they cost others.
@@ -229,14 +254,23 @@ fn idle(server: &Process) {
         server.name,
         clients.len()
     );
+    println!("{:<8} a connection: {} bytes", server.name, (pss * 1024) / 1000);
     let cpu = server.cpu();
+    std::thread::sleep(SPAN);
+    let still = 100.0 * (server.cpu() - cpu) / SPAN.as_secs_f64();
+    println!(
+        "{:<8} {:<51} {still:>8.1} %",
+        server.name, "  its processor time beside 1,000 idle and no other"
+    );
+    let cpu = server.cpu();
+    print_rate(server, "one, new, beside 1,000 idle", rate(|| server.connect().ask()));
     print_rate(server, "one, kept, beside 1,000 idle", rate(|| client.ask()));
     let busy = server.cpu() - cpu;
     println!(
-        "{:<8} {:<40} {:>8.0} %",
+        "{:<8} {:<51} {:>8.0} %",
         server.name,
         "  its processor time meanwhile",
-        100.0 * busy / SPAN.as_secs_f64()
+        50.0 * busy / SPAN.as_secs_f64()
     );
 }
 
@@ -244,41 +278,104 @@ fn bare(stream: TcpStream) -> Client {
     Client { stream, buffer: Vec::new() }
 }
 
-/// One well-behaved client beside many of the other kind, each of which has its turn again and again.
-fn beside(
-    server: &Process,
-    what: &str,
-    number: usize,
-    opening: &[u8],
-    attack: impl Fn(&mut TcpStream) + Sync,
-) {
-    let stop = AtomicBool::new(false);
+/// One well-behaved client beside many of the other kind, on a kept connection and on new ones.
+fn beside(server: &Process, attack: &Attack) {
+    let (ready, stop) = (AtomicBool::new(false), AtomicBool::new(false));
+    let before = server.memory("Anonymous:");
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let connect = || {
-                let mut stream = TcpStream::connect(server.address).unwrap();
-                stream.write_all(opening).unwrap();
-                stream.set_nonblocking(true).unwrap();
-                stream
-            };
-            let mut attackers: Vec<TcpStream> = (0..number).map(|_| connect()).collect();
-            while !stop.load(Ordering::Relaxed) {
-                for stream in &mut attackers {
-                    attack(stream);
-                }
-                std::thread::yield_now();
+        scope.spawn(|| attack.rage(server.address, &ready, &stop));
+        let all = poll_until(PATIENCE, || ready.load(Ordering::Relaxed).then_some(()));
+        let cpu = server.cpu();
+        let started = Instant::now();
+        let connect = || -> io::Result<Client> {
+            let stream = TcpStream::connect_timeout(&server.address, BORNE)?;
+            stream.set_read_timeout(Some(BORNE))?;
+            stream.set_nodelay(true)?;
+            Ok(Client { stream, buffer: vec![0; 1 << 16] })
+        };
+        let kept = connect().and_then(|mut client| try_rate(|| client.try_ask()));
+        let new = try_rate(|| connect()?.try_ask());
+        for (how, result) in [("kept", kept), ("new ", new)] {
+            let what = format!("{how}, beside {}", attack.name);
+            match result {
+                Ok(result) => print_rate(server, &what, result),
+                Err(error) => println!("{:<8} {what:<51} no answer: {error}", server.name),
             }
-        });
-        let mut client = server.connect();
-        let before = server.memory("Anonymous:");
-        let result = rate(|| client.ask());
-        print_rate(server, what, result);
+        }
         println!(
-            "{:<8} {:<40} {:>+9} KiB",
+            "{:<8} {:<51} {:>+9} KiB anonymous, {:.0} % processor{}",
             server.name,
-            "  its anonymous memory meanwhile",
-            server.memory("Anonymous:") - before
+            "  meanwhile",
+            server.memory("Anonymous:") - before,
+            100.0 * (server.cpu() - cpu) / started.elapsed().as_secs_f64(),
+            if all.is_some() { "" } else { ", not all were accepted" }
         );
         stop.store(true, Ordering::Relaxed);
     });
+}
+
+/// What a change of state costs with 1,000 clients that watch.
+fn watchers() {
+    struct Source(Cache);
+    impl StatusSource for Source {
+        fn status(&mut self) -> std::rc::Rc<[u8]> {
+            let now = self.stamp();
+            self.0.status(now, |_| ())
+        }
+        fn events(&mut self) -> std::rc::Rc<[u8]> {
+            std::rc::Rc::from(&[0, 0][..])
+        }
+        fn stamp(&mut self) -> mainsd::report::Stamp {
+            mainsd::report::Stamp::new(1_795_230_596, 3600)
+        }
+    }
+    let settings = Settings {
+        addresses: vec![Ipv4Addr::LOCALHOST.into()],
+        port: 0,
+        udp: false,
+        allow: Box::new(|_| true),
+        max_clients: 3000,
+    };
+    let mut poll = mio::Poll::new().unwrap();
+    let mut events = mio::Events::with_capacity(256);
+    let mut server = Server::new(settings, mio::Token(1));
+    server.open(poll.registry(), Instant::now());
+    let address = server.local_addresses().next().unwrap();
+    let mut source = Source(Cache::default());
+    let mut turn = |server: &mut Server, source: &mut Source| {
+        poll.poll(&mut events, Some(Duration::ZERO)).ok();
+        for event in &events {
+            server.ready(poll.registry(), event, Instant::now(), source);
+        }
+        server.handle_timeout(poll.registry(), Instant::now(), source);
+    };
+    let mut clients = Vec::new();
+    for _ in 0..1000 {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(b"\0\x05watch").unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        clients.push(Client { stream, buffer: vec![0; 4096] });
+        turn(&mut server, &mut source);
+    }
+    poll_until(PATIENCE, || {
+        turn(&mut server, &mut source);
+        (server.slaves(Instant::now()).len() == clients.len()).then_some(())
+    })
+    .unwrap();
+    clients.iter_mut().for_each(Client::answer);
+    let mut times: Vec<f64> = (0..20)
+        .map(|change| {
+            source.0.update().transfers = change;
+            let start = Instant::now();
+            server.push(start, &mut source);
+            let took = start.elapsed().as_secs_f64() * 1e3;
+            clients.iter_mut().for_each(Client::answer);
+            took
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    println!(
+        "mainsd   1,000 that watch, told of a change: {:.1} ms median, {:.1} ms worst",
+        times[10], times[19]
+    );
 }
