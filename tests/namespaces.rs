@@ -16,7 +16,7 @@ mod smart;
 mod support;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cable::{Cable, MASTER, within};
 use smart::{Generation, Smart, Unit};
@@ -34,7 +34,7 @@ fn slaves_keep_their_rules_whatever_becomes_of_cable_and_master() {
     if !support::in_ci("root, network namespaces (iproute2) and Debian's package apcupsd") {
         return;
     }
-    let scenarios: [(&str, fn()); 12] = [
+    let scenarios: [(&str, fn()); 13] = [
         ("a_cable_pulled_on_mains_is_a_loss_and_no_more", a_cable_pulled_on_mains_is_a_loss_and_no_more),
         ("packets_lost_on_mains_are_a_loss_and_no_more", packets_lost_on_mains_are_a_loss_and_no_more),
         ("packets_late_on_mains_are_nothing", packets_late_on_mains_are_nothing),
@@ -58,6 +58,7 @@ fn slaves_keep_their_rules_whatever_becomes_of_cable_and_master() {
             "a_master_restarted_or_upgraded_on_battery_is_followed",
             a_master_restarted_or_upgraded_on_battery_is_followed,
         ),
+        ("a_name_that_nobody_looks_up_holds_up_nothing", a_name_that_nobody_looks_up_holds_up_nothing),
         ("a_master_that_shuts_down_takes_all_with_it_once", a_master_that_shuts_down_takes_all_with_it_once),
     ];
     support::at_once(scenarios);
@@ -372,4 +373,32 @@ fn a_master_that_shuts_down_takes_all_with_it_once() {
         world.all_have_logged(line, 1);
     }
     world.all_have_logged(MASTER_LOST, 0);
+}
+
+fn a_name_that_nobody_looks_up_holds_up_nothing() {
+    let cable = Cable::new();
+    cable.look_up_in_vain();
+    cable.lose();
+    let setup =
+        Setup::new("net").with("UPSCABLE", "ether").with("DEVICE", "master.example").within(&cable.slaves);
+    let started = Instant::now();
+    let slave = Daemon::start_in(&setup, Scratch::new(), 4000);
+    within(&cable.slaves, || {
+        slave.wait_for_status(|status| status.is("STATUS", "COMMLOST"), PATIENCE);
+        // The resolver waits for 30 s.
+        while started.elapsed() < Duration::from_secs(8) {
+            let asked = Instant::now();
+            slave.status();
+            let took = asked.elapsed();
+            assert!(took < Duration::from_secs(1), "an answer took {took:?} during a look-up");
+        }
+    });
+    slave.wait_for_hook("commfailure", PATIENCE);
+    slave.wait_for_output(
+        "No answer from the UPS: master.example:4000: the look-up of its name takes too long",
+        PATIENCE,
+    );
+    // Nor its end.
+    let took = slave.terminate().took;
+    assert!(took < Duration::from_secs(2), "{took:?}");
 }

@@ -17,6 +17,7 @@ at_once! {
     a_slave_shuts_down_at_its_own_limit_before_its_master,
     a_slave_started_before_its_master_learns_everything_when_the_master_comes,
     a_master_is_found_by_name_and_the_second_address_serves_where_the_first_does_not,
+    a_master_is_reached_over_ipv6,
     a_slave_has_its_own_name_if_one_is_configured,
 }
 
@@ -188,6 +189,22 @@ fn a_master_is_found_by_name_and_the_second_address_serves_where_the_first_does_
     let status = online(&daemon);
     assert!(status.is("MASTER", &format!("localhost:{}", master.port())), "{}", status.text());
     assert_eq!(daemon.events(), [""; 0]);
+}
+
+fn a_master_is_reached_over_ipv6() {
+    if let Err(error) = std::net::TcpListener::bind("[::1]:0") {
+        return println!("skipped: no IPv6 here: {error}");
+    }
+    let master = play("", master_setup().with("NISIP", "127.0.0.1 ::1"));
+    let daemon = Daemon::start(&slave(&format!("[::1]:{}", master.port())));
+    let status = online(&daemon);
+    assert!(status.is("MASTER", &format!("[::1]:{}", master.port())), "{}", status.text());
+    daemon.terminate();
+    // Without brackets, and the port that of this machine: nobody is there.
+    let daemon = Daemon::start(&slave("::1"));
+    daemon.wait_for_hook("commfailure", PATIENCE);
+    let reason = format!("No answer from the UPS: [::1]:{}: Connection refused", daemon.port());
+    assert!(daemon.log().contains(&reason), "{}", daemon.describe());
 }
 
 fn a_slave_has_its_own_name_if_one_is_configured() {

@@ -16,7 +16,9 @@ mod support;
 
 use pair::Pair;
 use smart::Unit;
-use support::{PATIENCE, Wire};
+use std::time::Duration;
+
+use support::{PATIENCE, Wire, poll_until};
 
 at_once! {
     a_slave_that_watches_is_told_at_once:
@@ -24,6 +26,8 @@ at_once! {
     a_self_test_of_the_master_is_none_of_the_slaves_outages,
     a_master_that_is_restarted_is_no_loss_and_is_watched_again,
     a_master_that_loses_its_ups_is_a_loss_and_its_return_is_seen,
+    a_slave_stays_connected_through_its_shutdown_until_it_ends,
+    a_slave_of_a_lost_master_shuts_down_at_its_own_limit_counted_down,
     a_polled_master_hides_an_outage_for_polltime,
 }
 
@@ -95,6 +99,43 @@ fn a_master_that_loses_its_ups_is_a_loss_and_its_return_is_seen() {
     pair.follows();
     assert_eq!(pair.slave.events(), ["commfailure", "commok"]);
     assert_eq!(pair.relay.connections(), 1);
+}
+
+/// The master waits for its slaves: a connection that closes is a machine that is down.
+fn a_slave_stays_connected_through_its_shutdown_until_it_ends() {
+    let pair =
+        Pair::new(Wire::default(), |setup| setup.with("TIMEOUT", "3"), |setup| setup.with("POLLTIME", "600"));
+    pair.ups(Unit::fail_mains);
+    pair.slave.wait_for_hook("doshutdown", PATIENCE);
+    // Several answers to what it asks on battery.
+    assert!(
+        pair.slave.hooks().wait(4, Duration::from_secs(5), |_| true).is_none(),
+        "{}",
+        pair.slave.describe()
+    );
+    assert_eq!((pair.relay.connections(), pair.relay.open()), (1, 1));
+    let Pair { slave, relay, .. } = &pair;
+    slave.signal("TERM");
+    let closed = poll_until(PATIENCE, || (relay.open() == 0).then_some(()));
+    assert!(closed.is_some(), "{}", slave.describe());
+}
+
+fn a_slave_of_a_lost_master_shuts_down_at_its_own_limit_counted_down() {
+    let mut pair = Pair::new(
+        Wire::default(),
+        |setup| setup,
+        |setup| setup.with("BATTERYLEVEL", "99").with("NETTIMEOUT", "3600"),
+    );
+    // Half a per cent above the limit, and a hundred last an hour: 18 s.
+    pair.ups(|unit| {
+        unit.set(b'f', "099.5");
+        unit.fail_mains();
+    });
+    pair.slave.wait_for_hook("onbattery", PATIENCE);
+    pair.slave.wait_for_status(|status| status.is("BCHARGE", "99.5 Percent"), PATIENCE);
+    pair.kill_master();
+    pair.slave.wait_for_hook("doshutdown", Duration::from_secs(90));
+    assert_eq!(pair.slave.events(), ["powerout", "onbattery", "commfailure", "loadlimit", "doshutdown"]);
 }
 
 /// The counter-test: without `watch` nothing would have been told.

@@ -1,4 +1,4 @@
-//! The line that explains a shutdown.
+//! The lines that explain a shutdown, and a silence.
 
 use std::fmt::Write as _;
 
@@ -60,4 +60,9 @@ pub(super) fn explanation(machine: &Machine, cause: Cause, grounds: Grounds) -> 
     }
     line.push('.');
     line
+}
+
+/// What is known of why the UPS does not answer.
+pub(super) fn no_answer(reason: &str) -> String {
+    format!("No answer from the UPS: {reason}")
 }

@@ -8,6 +8,7 @@ use super::limits;
 use super::machine::{Candidate, Machine};
 use super::outage::{CAUSE_WAIT, Line, RESULT_WAIT};
 use super::streak::Streak;
+use super::text;
 use super::{Cause, Order};
 use crate::ups::{Event, NoLogon, Priority};
 
@@ -189,7 +190,7 @@ impl Machine {
                 let reason = self.comm.reason().to_owned();
                 self.event(Event::CommFailure);
                 if !reason.is_empty() {
-                    self.log(Priority::Warning, format!("No answer from the UPS: {reason}"));
+                    self.log(Priority::Warning, text::no_answer(&reason));
                 }
                 self.comm = Comm::Lost { since, said_at: self.now, reason };
                 // Its end cannot be seen any more, so the limits must count by our clock.

@@ -8,6 +8,7 @@ use super::known::Taken;
 use super::machine::{Candidate, Flag, Machine};
 use super::outage::{Hearsay, Line, Mains, Outage, Query};
 use super::streak::Streak;
+use super::text;
 use crate::ups::{Command, CommandResult, Event, Priority, Reading, StatusFlags};
 
 /// `changeme` comes again after this (power-events §6).
@@ -30,8 +31,13 @@ impl Machine {
                 reason.clone_into(kept);
                 self.master.on_battery = self.outage().is_some();
             }
-            Comm::Silent { reason: kept, .. } | Comm::Lost { reason: kept, .. } => {
+            Comm::Silent { reason: kept, .. } => reason.clone_into(kept),
+            Comm::Lost { reason: kept, .. } => {
+                let news = kept.is_empty() && !reason.is_empty();
                 reason.clone_into(kept);
+                if news {
+                    self.log(Priority::Warning, text::no_answer(reason));
+                }
             }
             Comm::Up => {
                 self.comm = Comm::Silent { since: self.now, reason: reason.to_owned() };

@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -66,6 +67,19 @@ impl Cable {
         self.neighbours(MASTER_MAC, SLAVES_MAC);
     }
 
+    /// Programs of the slaves' machine ask the master's for names, where nobody answers.
+    pub fn look_up_in_vain(&self) {
+        let folder = self.resolver();
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("resolv.conf"), format!("nameserver {MASTER}\noptions timeout:30\n"))
+            .unwrap();
+    }
+
+    /// Where `ip netns exec` finds what a namespace has instead of files in `/etc`.
+    fn resolver(&self) -> PathBuf {
+        Path::new("/etc/netns").join(&self.slaves)
+    }
+
     fn neighbours(&self, master: &str, slaves: &str) {
         for (namespace, interface, address, mac) in
             [(&self.master, "m0", SLAVES, slaves), (&self.slaves, "s0", MASTER, master)]
@@ -79,6 +93,10 @@ impl Cable {
 
 impl Drop for Cable {
     fn drop(&mut self) {
+        if std::fs::remove_dir_all(self.resolver()).is_ok() {
+            // Ours if it is empty.
+            let _ = std::fs::remove_dir("/etc/netns");
+        }
         let _ = try_ip(&format!("-n {} link del m0", self.master));
         for namespace in [&self.master, &self.slaves] {
             let _ = try_ip(&format!("netns del {namespace}"));

@@ -29,6 +29,7 @@ pub struct Relay {
     address: SocketAddr,
     stop: Arc<AtomicBool>,
     connections: Arc<AtomicUsize>,
+    open: Arc<AtomicUsize>,
 }
 
 impl Relay {
@@ -45,6 +46,8 @@ impl Relay {
         let (theirs, stopped) = (Arc::clone(&wire), Arc::clone(&stop));
         let connections = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&connections);
+        let open = Arc::new(AtomicUsize::new(0));
+        let gauge = Arc::clone(&open);
         std::thread::spawn(move || {
             for slave in listener.incoming() {
                 if stopped.load(Ordering::Relaxed) {
@@ -54,16 +57,21 @@ impl Relay {
                 // Without its master the slave finds a connection that closes at once.
                 if let Ok(master) = TcpStream::connect_timeout(&master, Duration::from_secs(5)) {
                     counter.fetch_add(1, Ordering::Relaxed);
-                    join(slave, master, &wire);
+                    join(slave, master, &wire, &gauge);
                 }
             }
         });
-        Self { wire, address, stop, connections }
+        Self { wire, address, stop, connections, open }
     }
 
     /// How many connections the master has had through it.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many it has now.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
     }
 
     /// Where it listens, as DEVICE.
@@ -86,7 +94,9 @@ impl Drop for Relay {
     }
 }
 
-fn join(slave: TcpStream, master: TcpStream, wire: &Arc<(Mutex<Wire>, Condvar)>) {
+fn join(slave: TcpStream, master: TcpStream, wire: &Arc<(Mutex<Wire>, Condvar)>, open: &Arc<AtomicUsize>) {
+    open.fetch_add(1, Ordering::Relaxed);
+    let open = Arc::clone(open);
     let (up, down) = (Arc::clone(wire), Arc::clone(wire));
     let mut to_slave = slave.try_clone().unwrap();
     let (mut from_slave, mut to_master) = (slave, master.try_clone().unwrap());
@@ -106,6 +116,7 @@ fn join(slave: TcpStream, master: TcpStream, wire: &Arc<(Mutex<Wire>, Condvar)>)
             std::thread::sleep(delay);
             true
         });
+        open.fetch_sub(1, Ordering::Relaxed);
     });
 }
 

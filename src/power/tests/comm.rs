@@ -82,6 +82,25 @@ fn a_slave_without_master_says_so_by_its_own_delay() {
 }
 
 #[test]
+fn a_cause_that_is_known_only_after_commfailure_is_logged_once() {
+    let mut b = Bench::cold(|s| s.slave = true, AtStart::default());
+    b.answers = false;
+    b.run_to(25.0);
+    for _ in 0..2 {
+        b.machine.handle_lost(b.now, "ups.example:3551: its name has no address");
+        b.drain();
+        b.run_to(b.now.duration_since(b.instant(0.0)).as_secs_f64() + 5.0);
+    }
+    let said: Vec<&str> = b.log.iter().map(|(_, what)| what.as_str()).collect();
+    assert_eq!(
+        said,
+        ["commfailure", "log No answer from the UPS: ups.example:3551: its name has no address"],
+        "{:?}",
+        b.log
+    );
+}
+
+#[test]
 fn timeout_runs_on_while_the_ups_is_silent() {
     // 3.14.14 shut down only when the UPS answered at 84 s, and never without an answer (power-events §10 item 1).
     let mut b = Bench::new(|s| s.timeout = Some(secs(20.0)));
