@@ -78,12 +78,15 @@ fn serve(mut master: std::fs::File, unit: &Mutex<Unit>, stop: &AtomicBool, paced
         if paced && !out.is_empty() {
             // The query's own character, then each of the answer's.
             std::thread::sleep(CHARACTER);
-            for byte in out {
+            for byte in &out {
                 std::thread::sleep(CHARACTER);
-                let _ = master.write_all(&[byte]);
+                let _ = master.write_all(&[*byte]);
             }
         } else if !out.is_empty() {
             let _ = master.write_all(&out);
+        }
+        if !out.is_empty() {
+            unit.lock().unwrap().written.push((out, Instant::now()));
         }
     }
 }

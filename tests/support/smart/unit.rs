@@ -30,6 +30,8 @@ pub struct Unit {
     pub silent: bool,
     /// All bytes received, with the moment of each.
     pub received: Vec<(u8, Instant)>,
+    /// What has been sent, with the moment at which the last byte of each answer was.
+    pub written: Vec<(Vec<u8>, Instant)>,
     /// Bytes to send.
     pub out: Vec<u8>,
     /// How the load was switched off: the command that was understood.
@@ -173,6 +175,7 @@ impl Unit {
             answers,
             silent: false,
             received: Vec::new(),
+            written: Vec::new(),
             out: Vec::new(),
             killed: None,
             knows_soft: true,
