@@ -392,6 +392,6 @@ impl Machine {
 
     /// A reading may be believed at once.
     pub(super) fn believed_at_once(reading: &Reading) -> bool {
-        reading.evidence == Evidence::AlertAndRead
+        reading.evidence != Evidence::Poll
     }
 }

@@ -9,7 +9,7 @@ use super::machine::{Candidate, Flag, Machine};
 use super::outage::{Hearsay, Line, Mains, Outage, Query};
 use super::streak::Streak;
 use super::text;
-use crate::ups::{Command, CommandResult, Event, Priority, Reading, StatusFlags};
+use crate::ups::{Command, CommandResult, Event, Evidence, Priority, Reading, StatusFlags};
 
 /// `changeme` comes again after this (power-events §6).
 const CHANGE_ME_AGAIN: Duration = Duration::from_secs(9 * 3600);
@@ -137,7 +137,9 @@ impl Machine {
             .candidate
             .filter(|candidate| candidate.on_battery == on_battery)
             .unwrap_or(Candidate { on_battery, streak: Streak::NONE });
-        if on_battery && candidate.streak.first().is_none() {
+        if on_battery && reading.evidence == Evidence::AlertCauseAndRead {
+            self.cause = Query::Fresh;
+        } else if on_battery && candidate.streak.first().is_none() {
             self.cause = Query::Idle;
             self.ask_cause();
         }

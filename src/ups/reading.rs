@@ -15,6 +15,8 @@ pub enum Evidence {
     Poll,
     /// The UPS sent an alert by itself *and* a read agrees: a change may be believed at once.
     AlertAndRead,
+    /// As [`Self::AlertAndRead`], and the cause of the transfer was asked for between the two.
+    AlertCauseAndRead,
 }
 
 /// One complete look at the UPS, made of what has been read so far.

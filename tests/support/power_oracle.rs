@@ -31,7 +31,7 @@ impl World {
             note(&mut run, true, now);
             oracle.candidate = run.map(|run| (battery, run));
             let run = run.expect("just noted");
-            if run.count >= n || reading.evidence == Evidence::AlertAndRead {
+            if run.count >= n || reading.evidence != Evidence::Poll {
                 oracle.candidate = None;
                 oracle.line = Some(battery);
                 oracle.since = if battery { run.since } else { now };

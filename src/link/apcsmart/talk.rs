@@ -112,6 +112,10 @@ pub(super) struct Talk {
     not_ready: u8,
     no_status: u8,
     alerts: Option<Alerts>,
+    /// The UPS says by itself that it went on battery: why, to be asked before the status byte that confirms it.
+    cause_wanted: bool,
+    /// It has said why.
+    cause_said: bool,
     attached: bool,
     attach_by: Instant,
     commands: VecDeque<Command>,
@@ -153,6 +157,8 @@ impl Talk {
             not_ready: 0,
             no_status: 0,
             alerts: None,
+            cause_wanted: false,
+            cause_said: false,
             attached: false,
             attach_by: now + ATTACH_BY,
             commands: VecDeque::new(),
@@ -287,6 +293,11 @@ impl Talk {
                 return;
             }
         };
+        let known = StatusFlags(u32::from(self.status.unwrap_or_default())).contains(StatusFlags::ONBATT);
+        if alert == Alert::OnBattery && !known {
+            self.cause_wanted = self.known.contains(upslink::TRANSFER_CAUSE);
+            self.cause_said = false;
+        }
         let before = self.alerts;
         self.alerts = Some(Alerts {
             on_battery: on_battery.or(before.and_then(|alerts| alerts.on_battery)),
@@ -356,6 +367,7 @@ impl Talk {
         if available {
             self.known.insert(query);
         }
+        self.cause_said |= query == upslink::TRANSFER_CAUSE && available;
         self.store.take(query, value);
         self.done(query, available, now);
         Turn::GoOn
@@ -459,7 +471,12 @@ impl Talk {
             // The values belong to the state before.
             self.round_at = self.round_at.min(now);
         }
-        let evidence = if agreed { Evidence::AlertAndRead } else { Evidence::Poll };
+        let evidence = match (agreed, self.cause_said) {
+            (true, true) => Evidence::AlertCauseAndRead,
+            (true, false) => Evidence::AlertAndRead,
+            (false, _) => Evidence::Poll,
+        };
+        self.cause_said = false;
         let reading = Reading { at: now, status: flags, evidence, values: self.store.values.clone() };
         self.events.push(LinkEvent::Reading(Box::new(reading)));
         if self.command_read

@@ -260,15 +260,17 @@ fn an_alert_is_confirmed_by_a_status_byte_and_believed_at_once() {
     let mut bench = Bench::new(third());
     bench.seconds(30).take();
     bench.sent.clear();
-    bench.set(b'Q', "10").set(b'L', "000.0");
+    bench.set(b'Q', "10").set(b'L', "000.0").set(b'G', "T");
     let at = bench.now;
     bench.come(at, b"!");
     bench.seconds(2);
-    assert_eq!(bench.sent[0].1, b'Q');
+    // Why first, so that the power machine need not ask once the status byte has confirmed it.
+    assert!(bench.heard().starts_with("GQ"));
     let readings = bench.readings();
-    assert_eq!(readings[0].evidence, Evidence::AlertAndRead);
+    assert_eq!(readings[0].evidence, Evidence::AlertCauseAndRead);
+    assert_eq!(readings[0].values.transfer_cause, Some(TransferCause::Notch));
     assert!(readings[0].status.contains(StatusFlags::ONBATT));
-    assert!(readings[0].at - at < Duration::from_millis(60));
+    assert!(readings[0].at - at < Duration::from_millis(110));
     // The values of the new state follow without waiting for the next poll.
     assert_eq!(readings.len(), 2);
     assert_eq!(readings[1].values.line_voltage, Some(Volts(0.0)));
@@ -287,7 +289,7 @@ fn an_alert_that_the_status_byte_does_not_confirm_is_none() {
     bench.run(Duration::from_millis(500)).set(b'Q', "10");
     bench.seconds(2);
     let readings = bench.readings();
-    assert!(readings.iter().any(|r| r.evidence == Evidence::AlertAndRead), "{readings:?}");
+    assert!(readings.iter().any(|r| r.evidence != Evidence::Poll), "{readings:?}");
 }
 
 #[test]

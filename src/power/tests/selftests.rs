@@ -166,6 +166,29 @@ fn an_old_self_test_cause_does_not_hide_an_outage() {
 }
 
 #[test]
+fn a_cause_that_came_with_the_alert_is_not_asked_for_again() {
+    for (cause, announced) in
+        [(TransferCause::SelfTest, "0 startselftest"), (TransferCause::LowLine, "0 powerout")]
+    {
+        let mut b = Bench::new(|_| {});
+        b.status = StatusFlags::ONBATT | StatusFlags::BATTPRESENT;
+        b.values.transfer_cause = Some(cause);
+        let evidence = Evidence::AlertCauseAndRead;
+        b.machine.handle_reading(
+            b.now,
+            &Reading { at: b.now, status: b.status, evidence, values: b.values.clone() },
+        );
+        let orders: Vec<Order> = std::iter::from_fn(|| b.machine.poll_order()).collect();
+        assert!(!orders.contains(&Order::Command(Command::ReadTransferCause)), "{orders:?}");
+        let event = orders.iter().find_map(|order| match order {
+            Order::Event(event) => Some(format!("0 {}", event.arg())),
+            _ => None,
+        });
+        assert_eq!(event.as_deref(), Some(announced));
+    }
+}
+
+#[test]
 fn a_dead_line_is_an_outage_whatever_the_cause_says() {
     let mut b = Bench::new(|_| {});
     b.values.line_voltage = Some(Volts(0.0));

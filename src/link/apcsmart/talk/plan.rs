@@ -41,6 +41,9 @@ impl Talk {
                 }
                 _ => 0,
             };
+            if std::mem::take(&mut self.cause_wanted) {
+                return Some((upslink::TRANSFER_CAUSE, 0));
+            }
             self.status_wanted = false;
             return Some((upslink::STATUS, tries));
         }

@@ -63,14 +63,15 @@ fn a_text_with_characters_of_alerts_is_kept_if_the_ups_repeats_it() {
 #[test]
 fn a_power_kill_is_sent_without_queries_in_between() {
     let mut bench = Bench::new(third());
-    bench.seconds(30).take();
+    bench.seconds(30).set(b'Q', "10");
+    bench.link.set_pace(Pace::Fast, bench.now);
+    bench.seconds(5).take();
     bench.sent.clear();
     bench.answers.remove(&b'S');
     for silent in b"@0" {
         bench.answers.insert(*silent, Vec::new());
     }
     bench.answers.insert(b'K', Vec::new());
-    bench.link.set_pace(Pace::Fast, bench.now);
     bench.link.command(Command::KillPower, bench.now);
     bench.seconds(25);
     let heard = bench.heard();
