@@ -7,6 +7,7 @@ Works on a copy of the sources in a directory of its own, with a target director
 Exit status 1 if a mutation survives or no longer applies.
 """
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -158,7 +159,14 @@ MUTATIONS = [
 def run(*command):
     env = dict(os.environ, CARGO_TARGET_DIR=os.path.join(WORK, "target"), RUST_BACKTRACE="0", PROPTEST_CASES="64")
     env["MAINSD_POWER_STEPS"] = "60000"
-    return subprocess.run(command, cwd=os.path.join(WORK, "tree"), env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=os.path.join(WORK, "tree"), env=env, capture_output=True, text=True, check=False,
+                          preexec_fn=bounded)
+
+
+def bounded():
+    """A broken guard may make a test go on for ever: that is a failure too, not the end of this machine's memory."""
+    resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
+    resource.setrlimit(resource.RLIMIT_CPU, (600, 600))
 
 
 def tests():
