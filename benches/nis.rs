@@ -254,7 +254,6 @@ fn idle(server: &Process) {
         server.name,
         clients.len()
     );
-    println!("{:<8} a connection: {} bytes", server.name, (pss * 1024) / 1000);
     let cpu = server.cpu();
     std::thread::sleep(SPAN);
     let still = 100.0 * (server.cpu() - cpu) / SPAN.as_secs_f64();

@@ -105,6 +105,8 @@ impl Connection {
                 Flush::Broken => return (Outcome::Close, touched),
             }
             if std::mem::take(&mut self.outdated) {
+                // It has taken the last answer, and has its time for the next.
+                touched = true;
                 self.tell(source.status());
                 continue;
             }
