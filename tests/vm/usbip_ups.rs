@@ -67,7 +67,7 @@ fn adapter() {
             ["mains", word] => lines = if word == "off" { lines | input::CTS } else { lines & !input::CTS },
             ["low", word] => lines = if word == "on" { lines | input::CD } else { lines & !input::CD },
             ["lines", word] => lines = u8::from_str_radix(word, 16).unwrap_or(lines),
-            ["outputs"] => println!("{:?}", adapter.outputs()),
+            ["outputs"] => println!("{:?}, {} looks", adapter.outputs(), adapter.looks()),
             ["unplug"] => adapter.unplug(),
             ["plug"] => println!("plugged as {}", adapter.plug().display()),
             _ => {
