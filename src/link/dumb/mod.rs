@@ -23,8 +23,8 @@ const CALM: Duration = Duration::from_secs(1);
 pub const HOLD: Duration = Duration::from_millis(500);
 /// How long the looks stay quick after a change.
 const QUICK_FOR: Duration = Duration::from_secs(2);
-/// A line that has not held still for so long says nothing.
-const FLICKER: Duration = Duration::from_secs(30);
+/// A line that has not held still for so many looks (half a minute) says nothing.
+const FLICKER: u32 = 120;
 /// How long the kill signal lasts (dumb §4): a UPS wants it for 1 to 5 s (dumb §2.1).
 pub const KILL: Duration = Duration::from_secs(10);
 /// At most so long between two readings, however long POLLTIME is (config §3).
@@ -72,8 +72,8 @@ struct Open {
     at: Instant,
     on_battery: Line,
     low: Line,
-    /// When the line that matters last held still.
-    still: Instant,
+    /// Looks since the line that matters last held still.
+    restless: u32,
     quick_until: Instant,
     told: Option<Instant>,
     /// Since when power is being cut.
@@ -122,7 +122,7 @@ impl DumbLink {
     pub fn handle_opened(&mut self, now: Instant) {
         let (on_battery, low) = (Line::default(), Line::default());
         let at = now + QUICK;
-        self.open = Some(Open { at, on_battery, low, still: now, quick_until: now, told: None, kill: None });
+        self.open = Some(Open { at, on_battery, low, restless: 0, quick_until: now, told: None, kill: None });
     }
 
     /// The port is gone, or cannot be opened.
@@ -139,7 +139,7 @@ impl DumbLink {
         let Some(open) = &mut self.open else { return };
         let Some(lines) = lines else {
             open.at = now + POLL_MAX;
-            open.still = now;
+            open.restless = 0;
             let reason =
                 format!("{} has no modem lines: a UPS with a simple cable cannot be there", self.port);
             if open.kill.take().is_some() {
@@ -149,11 +149,9 @@ impl DumbLink {
         };
         let (on_battery, low) = self.cable.read(lines);
         let changed = open.on_battery.note(on_battery, now) | open.low.note(low, now);
-        let flickered = now.saturating_duration_since(open.still) >= FLICKER;
         let still = open.on_battery.still;
-        if still {
-            open.still = now;
-        }
+        open.restless = if still { 0 } else { open.restless.saturating_add(1) };
+        let flickers = open.restless >= FLICKER;
         if changed {
             open.quick_until = now + QUICK_FOR;
         }
@@ -174,12 +172,12 @@ impl DumbLink {
             reading = Some(told);
         }
         self.see_to_outputs(now, lines);
-        if flickered && !still {
+        if flickers {
             let text = "does not hold still: is the cable plugged in, and is it the one that UPSCABLE names?";
             return self.tell_lost(format!("{}: the line that tells of power failures {text}", self.port));
         }
         // A port that can be looked at is one that orders can be sent through.
-        if !self.attached && (still || !flickered) {
+        if !self.attached {
             self.attached = true;
             self.found = true;
             self.lost = None;
@@ -292,9 +290,9 @@ impl DumbLink {
                 Err(format!("cable {} has no line that switches the UPS off", cable.name))
             }
             (Command::PowerOff, ..) => {
-                Err("a UPS with simple signalling has no such order; --killpower switches it off while \
-                                            it is on battery, its button at any time"
-                    .to_owned())
+                let words = "a UPS with simple signalling has no such order; --killpower switches it off while it is on battery, \
+                             its button at any time";
+                Err(words.to_owned())
             }
             _ => Err("a UPS with simple signalling has no such order".to_owned()),
         };

@@ -403,6 +403,16 @@ fn a_line_that_never_holds_still_says_nothing_and_is_a_loss_after_half_a_minute(
 }
 
 #[test]
+fn an_outage_that_began_while_the_machine_slept_is_no_flicker() {
+    let mut bench = Bench::running("940-0119A");
+    bench.ups(true, false);
+    bench.now += Duration::from_secs(3600);
+    bench.pass(Duration::from_secs(2));
+    assert_eq!(bench.lost(), [""; 0]);
+    assert_eq!(bench.last(), (true, false));
+}
+
+#[test]
 fn a_low_battery_line_that_flickers_does_not_hide_an_outage() {
     let mut bench = Bench::running("simple");
     for low in [true, false].repeat(20) {
