@@ -79,10 +79,9 @@ impl Machine {
             return Some(until);
         }
         let low = self.low.first().is_some();
-        let dangerous = closed.cause == super::Cause::Emergency
-            || self.emergency.first().is_some()
-            || self.comm.silent_since().is_some()
-            || (low && !waiting.low);
+        // An emergency that decided still shows at that moment.
+        let dangerous =
+            self.emergency.first().is_some() || self.comm.silent_since().is_some() || (low && !waiting.low);
         if dangerous {
             return Some(from);
         }

@@ -172,6 +172,31 @@ fn where_staying_is_dangerous_the_waiting_ends_at_once() {
 }
 
 #[test]
+fn an_emergency_leaves_no_time_for_slaves_also_when_the_battery_was_low_before() {
+    // Low battery alone, decided and waited for: it is known, and the runtime allows it.
+    let mut b = Bench::new(|s| s.slave_lead = secs(30.0));
+    b.slaves = hosts(2);
+    b.mains_lost();
+    b.run_to(3.0);
+    b.bit(StatusFlags::BATTLOW, true);
+    b.run_to(12.3);
+    assert!(b.log.iter().any(|(_, what)| what == "failing") && b.ordered().is_none(), "{:?}", b.log);
+    b.bit(StatusFlags::ONLINE, true);
+    b.poll(Evidence::Poll);
+    assert_eq!(b.ordered(), Some(12.3));
+    // The emergency is what decides.
+    let mut b = Bench::new(|s| s.slave_lead = secs(30.0));
+    b.slaves = hosts(2);
+    b.mains_lost();
+    b.run_to(3.3);
+    b.bit(StatusFlags::BATTLOW | StatusFlags::ONLINE, true);
+    b.run_to(6.0);
+    let decided =
+        b.log.iter().find(|(_, what)| what == "emergency").map(|(second, _)| (second * 10.0).round() / 10.0);
+    assert!(decided.is_some() && b.ordered() == decided, "{:?}", b.log);
+}
+
+#[test]
 fn a_decided_shutdown_is_carried_out_though_mains_comes_back() {
     let mut b = decided(1, |s| s.slave_wait = secs(200.0));
     b.run_to(20.0);
