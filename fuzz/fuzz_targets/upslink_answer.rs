@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
 use mainsd::link::apcsmart::{ApcSmartLink, Settings, Transmit};
-use mainsd::ups::{Command, Pace};
+use mainsd::ups::{Command, Pace, Setting, SettingValue};
 use mainsd::wire::upslink::{Capabilities, Eeprom, decode, form};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -40,7 +40,14 @@ fuzz_target!(|bytes: &[u8]| {
             0..=3 => link.handle_bytes(now, data),
             4 => link.set_pace(if length & 0x80 == 0 { Pace::Normal } else { Pace::Fast }, now),
             5 => link.command(Command::KillPower, now),
-            6 => link.command(Command::ReadTransferCause, now),
+            6 if length & 0x80 == 0 => link.command(Command::ReadTransferCause, now),
+            6 => {
+                let value = SettingValue::new(["261", "cellar"][usize::from(length & 1)]);
+                let setting = [Setting::HighTransfer, Setting::Name][usize::from(length & 1)];
+                if let Some(value) = value {
+                    link.command(Command::Set(setting, value), now);
+                }
+            }
             _ => link.handle_closed(now, "closed"),
         }
         if what & 7 == 7 {

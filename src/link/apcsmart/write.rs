@@ -135,7 +135,12 @@ impl Write {
     pub(super) fn handle_line(&mut self, line: &[u8]) -> Option<Outcome> {
         // A late answer of a query before this.
         self.until?;
-        let said = String::from_utf8_lossy(line.get(..16).unwrap_or(line)).trim_end().to_owned();
+        // It is shown to a person, perhaps on a terminal.
+        let shown = line
+            .iter()
+            .take(16)
+            .map(|byte| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '?' });
+        let said = shown.collect::<String>().trim_end().to_owned();
         match self.stage {
             Stage::Step | Stage::Type(_) => {
                 let done = !self.is_typed() || self.stage == Stage::Type(self.value.padded().len() - 1);

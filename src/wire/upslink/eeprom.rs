@@ -43,7 +43,11 @@ impl Eeprom {
             let (count, width) = (usize::from(count - b'0'), usize::from(width - b'0'));
             let Some((values, after)) = after.split_at_checked(count * width) else { break };
             // Something else fell into the answer: what follows is shifted, or no value.
-            if [variable, locale].iter().chain(values).any(|byte| Alert::of(*byte).is_some()) {
+            let foreign = |byte: &u8| Alert::of(*byte).is_some();
+            if foreign(&variable)
+                || foreign(&locale)
+                || values.iter().any(|byte| foreign(byte) || !matches!(byte, b' '..=b'~'))
+            {
                 break;
             }
             rest = after;
