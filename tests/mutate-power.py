@@ -45,6 +45,8 @@ MUTATIONS = [
     ("stale powerfail stays", "transitions.rs", "if self.powerfail == Some(Flag::Stale) {", "if false {"),
     ("stale powerfail removed after one reading", "transitions.rs", "if mains.agreed.since(self.settings.confirm_polls).is_some() {", "if true {"),
     ("cause is not asked for", "transitions.rs", "            self.cause = Query::Idle;\n            self.ask_cause();", "            self.cause = Query::Idle;"),
+    ("a cause that came with the alert is asked for again", "transitions.rs", "if on_battery && reading.evidence == Evidence::AlertCauseAndRead {", "if false {"),
+    ("a reason for silence is told again", "transitions.rs", "let news = kept.is_empty() && !reason.is_empty();", "let news = !reason.is_empty();"),
     ("old cause believed", "transitions.rs", "let said = self.known.transfer_cause.is_none() || self.cause == Query::Fresh;", "self.cause = Query::Fresh; let said = true;"),
     ("failed cause query waits", "transitions.rs", "if matches!(self.cause, Query::Fresh | Query::Idle) {", "if matches!(self.cause, Query::Fresh) {"),
     ("nologin removed while in force", "transitions.rs", "        if !self.no_login {\n            self.order(Order::RemoveNologin);\n        }", "        self.order(Order::RemoveNologin);"),
@@ -111,7 +113,7 @@ MUTATIONS = [
     ("slaves are waited for with a battery run low", "slaves.rs", "|| (low && !waiting.low)", ""),
     ("slaves take the last of the battery", "slaves.rs", "pub(super) const RESERVE: Duration = Duration::from_secs(90);", "pub(super) const RESERVE: Duration = Duration::from_secs(0);"),
     ("a low battery gives slaves all the time", "slaves.rs", "None if low => from.checked_add(LOW_BATTERY)?,", "None if low => until,"),
-    ("slaves get no lead", "slaves.rs", "Some(0) => from.checked_add(lead)?,", "Some(0) => from,"),
+    ("slaves get no lead", "slaves.rs", "Some(0) => from.checked_add(lead)?,", "Some(0) => *from,"),
     ("a restart starts the waiting over", "slaves.rs", "self.decided_before().unwrap_or(self.now)", "self.now"),
     ("an old decision counts", "slaves.rs", "const SAME: Duration = Duration::from_secs(600);", "const SAME: Duration = Duration::from_secs(60000);"),
     ("who is gone is waited for", "slaves.rs", "let gone = waiting.present == Some(0);", "let gone = false;"),
@@ -210,7 +212,8 @@ def main():
             handle.write(source)
         if failed is None or failed == "does not compile":
             survived += 1
-        print(f"{'SURVIVED ' if failed is None else 'caught   '} {name}: {failed}", flush=True)
+        words = {None: "SURVIVED ", "does not compile": "BROKEN   "}.get(failed, "caught   ")
+        print(f"{words} {name}: {failed}", flush=True)
     print(f"{len(MUTATIONS)} mutations, {survived} survived")
     sys.exit(1 if survived else 0)
 
