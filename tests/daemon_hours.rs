@@ -19,6 +19,7 @@ at_once! {
     a_silence_is_logged_every_ten_minutes_with_one_hook,
     a_ups_that_never_answers_again_in_an_outage_does_not_keep_the_machine_from_shutting_down,
     a_calibration_that_does_not_end_is_an_outage_whose_limits_count,
+    a_self_test_that_turns_out_to_be_an_outage_shuts_down,
     every_cause_of_a_shutdown_is_explained_in_the_log_and_in_the_events_file,
 }
 
@@ -113,6 +114,21 @@ fn a_calibration_that_does_not_end_is_an_outage_whose_limits_count() {
     assert_eq!(events(&daemon, 1), ["startselftest"]);
     daemon.run_to(2700.0);
     assert_eq!(events(&daemon, 4), ["startselftest", "onbattery", "timeout", "doshutdown"]);
+}
+
+fn a_self_test_that_turns_out_to_be_an_outage_shuts_down() {
+    // Mains fails within the test: the line voltage shows it, and the limits count from then.
+    let script = "10 selftest 60 passed\n15 mains off\n80 mains on";
+    let mut daemon = start(&setup().with("TIMEOUT", "20"), script);
+    daemon.run_to(14.9);
+    assert_eq!(events(&daemon, 1), ["startselftest"]);
+    daemon.run_to(18.0);
+    assert_eq!(events(&daemon, 2), ["startselftest", "onbattery"]);
+    daemon.run_to(50.0);
+    let all = ["startselftest", "onbattery", "timeout", "doshutdown"];
+    assert_eq!(events(&daemon, 4), all);
+    daemon.run_to(85.0);
+    assert_eq!(events(&daemon, 6), [&all[..], &BACK].concat());
 }
 
 fn every_cause_of_a_shutdown_is_explained_in_the_log_and_in_the_events_file() {

@@ -107,6 +107,18 @@ fn a_master_killed_on_mains_is_a_loss_and_never_a_shutdown_and_comes_back() {
     assert_eq!(count(&daemon, MASTER_LOST), 0);
 }
 
+/// One line says why and with which values, another repeats it with what was run; the events file has both.
+fn explained(daemon: &Daemon, begins: &str) {
+    let found = support::poll_until(PATIENCE, || {
+        let log = daemon.log();
+        let why = log.iter().find(|line| line.starts_with(begins))?;
+        let whole = ["; charge ", "; runtime ", "; TIMEOUT "].iter().all(|part| why.contains(part));
+        let done = format!("{}/scripts/apccontrol doshutdown. {why}", daemon.dir().display());
+        (whole && log.iter().any(|line| line.ends_with(&done))).then_some(())
+    });
+    assert!(found.is_some(), "{begins}: {}", daemon.describe());
+}
+
 fn a_master_killed_on_battery_shuts_the_slave_down_once_after_nettimeout() {
     let master = master("3 mains off");
     let daemon = Daemon::start(&slave_of(&master));
@@ -119,6 +131,10 @@ fn a_master_killed_on_battery_shuts_the_slave_down_once_after_nettimeout() {
     }
     let status = daemon.status();
     assert!(status.is("STATUS", "SHUTTING DOWN") && status.is("STATFLAG", "0x05860710"), "{}", status.text());
+    explained(
+        &daemon,
+        "Shutdown because the master was lost while on battery and NETTIMEOUT is over; on battery for ",
+    );
     assert!(daemon.dir().join("flags/powerfail").exists());
 }
 
@@ -154,6 +170,7 @@ fn a_master_that_shuts_down_takes_its_slave_with_it_once() {
         assert_eq!(count(&daemon, line), 1, "{line}: {}", daemon.describe());
     }
     assert!(daemon.status().is("STATFLAG", "0x05860610"), "{}", daemon.status().text());
+    explained(&daemon, "Shutdown because a master or management card orders it; on battery for ");
 }
 
 fn a_slave_shuts_down_at_its_own_limit_before_its_master() {
