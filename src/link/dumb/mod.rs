@@ -209,14 +209,17 @@ impl DumbLink {
             return self.orders.push_back(Transmit::Switch(after, true));
         }
         open.kill = None;
+        let outcome = if open.on_battery.believed == Some(false) {
+            Err("the UPS runs on mains and takes no notice: this machine has to be started by hand")
+        } else {
+            Ok("the kill signal was on for 10 s; a UPS on battery is off by now")
+        };
         let rest = self.cable.rest;
         self.switch(Outputs { clear: rest.clear.and(kill.raise).and(after), ..rest });
         if self.cable.txd {
             self.orders.push_back(Transmit::Break(false));
         }
-        let words =
-            "the kill signal was on for 10 s: a UPS on battery is off by now, one on mains takes no notice";
-        self.kill_ended(Ok(words.to_owned()));
+        self.kill_ended(outcome.map(str::to_owned).map_err(str::to_owned));
     }
 
     fn cut(&mut self, kill: Outputs) {

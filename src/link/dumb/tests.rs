@@ -258,6 +258,17 @@ fn every_cable_holds_its_kill_signal_for_ten_seconds_and_gives_it_back() {
 }
 
 #[test]
+fn a_ups_on_mains_is_told_all_the_same_and_its_silence_said() {
+    let mut bench = Bench::running("940-0119A");
+    bench.order(Command::KillPower);
+    bench.pass(Duration::from_secs(9));
+    assert!(bench.ours.contains(Lines::DTR), "mains may fail again");
+    bench.pass(Duration::from_secs(2));
+    assert!(bench.result().unwrap().unwrap_err().contains("on mains"));
+    assert_eq!(bench.ours, Lines::RTS);
+}
+
+#[test]
 fn secondary_transmit_is_on_for_a_moment_after_the_kill_signal() {
     let mut bench = Bench::running("simple");
     bench.order(Command::KillPower);

@@ -188,10 +188,15 @@ pub(super) fn converse(
                     done(&result, &Identity::default());
                     break Ok(());
                 }
-                say(
-                    Priority::Warning,
-                    "Mains is back: the UPS interrupts the power all the same, or this machine would stay off",
-                );
+                let words = match config.ups_type {
+                    Some(DriverKind::Dumb) => {
+                        "Mains is back: the UPS is told in case that it fails again at once"
+                    }
+                    _ => {
+                        "Mains is back: the UPS interrupts the power all the same, or this machine would stay off"
+                    }
+                };
+                say(Priority::Warning, words);
             }
             ordered = true;
             if matches!(command, Command::Poll | Command::Set(..)) {

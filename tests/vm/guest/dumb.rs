@@ -285,6 +285,10 @@ fn kill(lab: &Lab, daemon: Daemon, cable: &Cable, adapter: &Adapter) {
     assert_eq!(long.len(), 1, "{stretches:?}; {done:?}");
     assert!(short.iter().all(|time| *time < Duration::from_secs(5)), "{stretches:?}");
     assert!((cable.at_rest)(adapter.outputs()), "after --killpower: {:?}", adapter.outputs());
+    adapter.set(cable.says(false, false));
+    let done = run("--killpower");
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    assert!(done.stderr.contains("the UPS runs on mains"), "{done:?}");
     std::fs::remove_file(scratch.path().join("flags/powerfail")).unwrap();
     let from = adapter.changes();
     let done = run("--killpower");
