@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use pair::{Pair, slave_of};
 use smart::{Generation, Smart, Unit};
-use support::{Daemon, Scratch, Setup, free_port};
+use support::{Daemon, Scratch, Setup, free_port, poll_until};
 
 /// apcupsd takes its time: 60 s for what it does in 25.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -74,21 +74,34 @@ fn under_apcupsd(timeout: &str) -> Under {
     under
 }
 
+/// What a slave has done about power. On a busy machine apcupsd mistakes one answer of its UPS for another, or misses one,
+/// and tells its slaves of a battery to be replaced or of a loss.
+fn events(slave: &Daemon) -> Vec<String> {
+    let mut events = slave.events();
+    events.retain(|event| event != "changeme" && !event.starts_with("comm"));
+    events
+}
+
 fn count(daemon: &Daemon, line: &str) -> usize {
     daemon.log().iter().filter(|logged| *logged == line).count()
 }
 
 fn our_slave_sees_the_outage_of_an_apcupsd() {
     let under = under_apcupsd("0");
-    let (master, slave) = (under.master.as_ref().unwrap().status(), under.slave.status());
+    // apcupsd learns them one by one, and is on line before it has the last; then comes the slave's next poll.
     for key in ["UPSNAME", "MODEL", "SERIALNO", "BATTDATE", "NOMBATTV", "LOTRANS", "HITRANS", "FIRMWARE"] {
-        assert_eq!(slave.get(key), master.get(key), "{key}");
+        let value = |daemon: &Daemon| daemon.status().get(key).map(str::to_owned);
+        let same = poll_until(PATIENCE, || {
+            let master = value(under.master.as_ref().unwrap());
+            (master.is_some() && value(&under.slave) == master).then_some(())
+        });
+        assert!(same.is_some(), "{key}: {}", under.slave.status().text());
     }
     under.ups.unit().fail_mains();
     under.slave.wait_for_hook("onbattery", PATIENCE);
     under.ups.unit().restore_mains();
     under.slave.wait_for_hook("mainsback", PATIENCE);
-    assert_eq!(under.slave.events(), ["powerout", "onbattery", "offbattery", "mainsback"]);
+    assert_eq!(events(&under.slave), ["powerout", "onbattery", "offbattery", "mainsback"]);
     assert_eq!(under.slave.wait_for_hook("powerout", PATIENCE).text, "powerout simups 0 1");
 }
 
@@ -97,9 +110,9 @@ fn our_slave_goes_down_with_an_apcupsd() {
     under.ups.unit().fail_mains();
     under.slave.wait_for_hook("doshutdown", PATIENCE);
     // Twice a second it says so; that is one order.
-    let more = under.slave.hooks().wait(4, Duration::from_secs(4), |_| true);
+    let more = under.slave.hooks().wait(under.slave.hooks().count(), Duration::from_secs(4), |_| true);
     assert!(more.is_none(), "{}", under.slave.describe());
-    assert_eq!(under.slave.events(), ["powerout", "onbattery", "remotedown", "doshutdown"]);
+    assert_eq!(events(&under.slave), ["powerout", "onbattery", "remotedown", "doshutdown"]);
     for line in [MASTER_GOES, "Remote shutdown requested.", "Initiating system shutdown!"] {
         assert_eq!(count(&under.slave, line), 1, "{line}: {}", under.slave.describe());
     }
@@ -109,24 +122,28 @@ fn our_slave_goes_down_when_an_apcupsd_is_lost() {
     let mut under = under_apcupsd("0");
     under.ups.unit().fail_mains();
     under.slave.wait_for_hook("onbattery", PATIENCE);
+    let before = under.slave.hooks().count();
     under.master = None;
     under.slave.wait_for_hook("doshutdown", PATIENCE);
-    assert_eq!(under.slave.events(), ["powerout", "onbattery", "commfailure", "remotedown", "doshutdown"]);
+    under.slave.wait_for_hook_from(before, "commfailure", PATIENCE);
+    assert_eq!(events(&under.slave), ["powerout", "onbattery", "remotedown", "doshutdown"]);
     assert_eq!(count(&under.slave, MASTER_LOST), 1, "{}", under.slave.describe());
 }
 
 fn our_slave_stays_up_when_an_apcupsd_is_lost_on_mains() {
     let Under { ups, setup, port, master, slave, ports } = under_apcupsd("0");
+    let before = slave.hooks().count();
     drop((master, ups));
-    slave.wait_for_hook("commfailure", PATIENCE);
+    slave.wait_for_hook_from(before, "commfailure", PATIENCE);
     // Longer than NETTIMEOUT and five checks.
-    let more = slave.hooks().wait(1, Duration::from_secs(12), |_| true);
-    assert!(more.is_none(), "{}", slave.describe());
+    let down = slave.hooks().wait(0, Duration::from_secs(12), |text| text.starts_with("remotedown"));
+    assert!(down.is_none(), "{}", slave.describe());
+    let before = slave.hooks().count();
     let _ups = Smart::start(Generation::Third, &ports.path().join("ttyS0"), false);
     let _master = Daemon::start_in(&setup, Scratch::new(), port);
-    slave.wait_for_hook("commok", PATIENCE);
+    slave.wait_for_hook_from(before, "commok", PATIENCE);
     slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), PATIENCE);
-    assert_eq!(slave.events(), ["commfailure", "commok"]);
+    assert_eq!(events(&slave), [""; 0]);
 }
 
 /// A master of ours with an apcupsd as one more slave.
@@ -140,12 +157,14 @@ fn over_apcupsd(timeout: &str) -> (Pair, Daemon) {
     (pair, slave)
 }
 
-/// The hooks of an apcupsd, which come in any order.
-fn sorted(slave: &Daemon, count: usize) -> Vec<String> {
-    assert!(slave.hooks().wait_for_count(count, PATIENCE), "{}", slave.describe());
-    let mut events = slave.events();
+/// Waits for these hooks of an apcupsd, which come in any order, and makes sure that there are no others about power.
+fn runs(slave: &Daemon, hooks: &[&str]) {
+    for hook in hooks {
+        slave.wait_for_hook(hook, PATIENCE);
+    }
+    let mut events = events(slave);
     events.sort();
-    events
+    assert_eq!(events, hooks, "{}", slave.describe());
 }
 
 fn an_apcupsd_sees_our_outage() {
@@ -153,14 +172,14 @@ fn an_apcupsd_sees_our_outage() {
     pair.ups(Unit::fail_mains);
     slave.wait_for_hook("onbattery", PATIENCE);
     pair.ups(Unit::restore_mains);
-    assert_eq!(sorted(&slave, 4), ["mainsback", "offbattery", "onbattery", "powerout"]);
+    runs(&slave, &["mainsback", "offbattery", "onbattery", "powerout"]);
     slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), PATIENCE);
 }
 
 fn an_apcupsd_goes_down_with_us() {
     let (pair, slave) = over_apcupsd("12");
     pair.ups(Unit::fail_mains);
-    assert_eq!(sorted(&slave, 4), ["doshutdown", "onbattery", "powerout", "remotedown"]);
+    runs(&slave, &["doshutdown", "onbattery", "powerout", "remotedown"]);
     assert!(count(&slave, MASTER_GOES) >= 1, "{}", slave.describe());
     pair.slave.wait_for_hook("doshutdown", PATIENCE);
 }
@@ -170,6 +189,7 @@ fn an_apcupsd_goes_down_when_we_are_lost() {
     pair.ups(Unit::fail_mains);
     slave.wait_for_hook("onbattery", PATIENCE);
     pair.kill_master();
-    assert_eq!(sorted(&slave, 5), ["commfailure", "doshutdown", "onbattery", "powerout", "remotedown"]);
+    runs(&slave, &["doshutdown", "onbattery", "powerout", "remotedown"]);
+    slave.wait_for_hook("commfailure", PATIENCE);
     assert_eq!(count(&slave, MASTER_LOST), 1, "{}", slave.describe());
 }
