@@ -297,7 +297,8 @@ fn a_port_that_is_missing_or_has_no_modem_lines_is_said_and_waited_for() {
     let status = daemon.status();
     assert!(status.has("COMMLOST") && status.is("STATFLAG", "0x05000100"), "{}", status.text());
     assert!(status.is("DRIVER", "DUMB UPS Driver") && status.is("CABLE", "APC Cable 940-0119A"));
-    assert_eq!(daemon.hooks().count(), 0, "{}", daemon.describe());
+    // On a very slow machine the first contact has been overdue by now.
+    assert!(daemon.events().iter().all(|event| event == "commfailure"), "{}", daemon.describe());
     let end = daemon.terminate();
     assert!(end.status.success(), "{end:?}");
 }
