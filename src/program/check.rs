@@ -185,6 +185,10 @@ fn story(out: &mut String, parsed: &Parsed, ways_down: &[String]) {
     if !off.is_empty() {
         tell("", format!("off: {}", off.join(", ")));
     }
+    if config.net_server && !config.slave_wait.is_zero() && !local_only(config) {
+        let wait = seconds(config.slave_wait.as_secs());
+        tell("Slaves", format!("are told at once and waited for, {wait} at most (SLAVEWAIT)"));
+    }
     tell("How", format!("{} doshutdown", config.script_dir.join("apccontrol").display()));
     tell(
         "",
@@ -283,12 +287,13 @@ fn clients(config: &Config) -> String {
     }
     let list: Vec<String> = config.nis_ip.iter().map(ToString::to_string).collect();
     let protocol = if config.nis_udp { "TCP and UDP" } else { "TCP" };
-    let only = if config.nis_ip.iter().all(|ip| ip.to_canonical().is_loopback()) {
-        ", from this machine only"
-    } else {
-        ", from NISALLOW"
-    };
+    let only = if local_only(config) { ", from this machine only" } else { ", from NISALLOW" };
     format!("{protocol} port {} at {}{only}", config.nis_port, list.join(" "))
+}
+
+/// Nobody on another machine can ask.
+fn local_only(config: &Config) -> bool {
+    config.nis_ip.iter().all(|ip| ip.to_canonical().is_loopback())
 }
 
 /// What `--explain` prints.

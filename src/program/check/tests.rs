@@ -101,6 +101,9 @@ fn the_story_says_when_the_machine_shuts_down() {
     );
     assert!(story("BATTERYLEVEL -1\nMINUTES -1").contains("off: BATTERYLEVEL, MINUTES, TIMEOUT"));
     assert!(story("NISIP 0.0.0.0").contains("TCP and UDP port 3551 at 0.0.0.0, from NISALLOW"));
+    let slaves = "  Slaves      are told at once and waited for, 45 seconds at most (SLAVEWAIT)\n  How  ";
+    assert!(story("NISIP 0.0.0.0\nSLAVEWAIT 45").contains(slaves));
+    assert!(!story("NISIP 0.0.0.0\nSLAVEWAIT 0").contains("Slaves"));
     assert!(
         story("UPSTYPE net\nDEVICE host").contains("- the master shuts down, or is lost while on battery")
     );
