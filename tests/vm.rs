@@ -203,6 +203,7 @@ scenarios! {
     interrupt_report_is_followed_long_before_the_next_poll
     unplugged_on_battery_still_shuts_down
     kill_power_without_the_powerfail_flag_is_refused
+    kill_power_with_mains_back_goes_by_a_way_that_comes_back_or_none
     refused_kill_power_falls_through_to_the_next_way
     kill_power_that_every_way_refuses_is_a_failure
     kill_power_without_a_ups_ends_with_an_error

@@ -12,6 +12,7 @@ pub const ALL: &[Scenario] = &[
     ("kill_power_without_a_ups_ends_with_an_error", without_ups),
     ("kill_power_of_a_silent_ups_ends_with_an_error", silent),
     ("kill_power_without_the_powerfail_flag_is_refused", without_flag),
+    ("kill_power_with_mains_back_goes_by_a_way_that_comes_back_or_none", with_mains),
     ("refused_kill_power_falls_through_to_the_next_way", refused),
     ("kill_power_that_every_way_refuses_is_a_failure", refused_everywhere),
 ];
@@ -54,6 +55,20 @@ fn refused(lab: &Lab) {
     assert!(done.status.success(), "{done:?}; {written:02x?}");
     // The write of 41 is seen by the device before it stalls; 40 is the next way of this descriptor.
     assert_eq!(written.last(), Some(&(0x40, vec![1])), "{written:02x?}; {done:?}");
+}
+
+fn with_mains(lab: &Lab) {
+    let unit = lab.plug(ES);
+    let done = kill(&lab.program, &prepared(lab, true));
+    assert!(done.status.success() && done.stderr.contains("Mains is back"), "{done:?}");
+    assert_eq!(unit.written_since(0).last(), Some(&(0x41, vec![60, 0])), "{done:?}");
+    // A way that would leave it off until somebody comes is not taken.
+    let from = unit.seen_count();
+    unit.faults(|faults| faults.stall_writes.extend([0x41, 0x40]));
+    let done = kill(&lab.program, &prepared(lab, true));
+    let written = unit.written_since(from);
+    assert!(!done.status.success() && done.stderr.contains("not switched off for good"), "{done:?}");
+    assert!(written.iter().all(|(id, _)| [0x41, 0x40].contains(id)), "{written:02x?}; {done:?}");
 }
 
 fn refused_everywhere(lab: &Lab) {
