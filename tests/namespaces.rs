@@ -390,7 +390,7 @@ fn a_name_that_nobody_looks_up_holds_up_nothing() {
             let asked = Instant::now();
             slave.status();
             let took = asked.elapsed();
-            assert!(took < Duration::from_secs(1), "an answer took {took:?} during a look-up");
+            assert!(took < Duration::from_secs(5), "an answer took {took:?} during a look-up");
         }
     });
     slave.wait_for_hook("commfailure", PATIENCE);
@@ -400,5 +400,5 @@ fn a_name_that_nobody_looks_up_holds_up_nothing() {
     );
     // Nor its end.
     let took = slave.terminate().took;
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
 }

@@ -50,7 +50,7 @@ use std::time::Duration;
 
 /// How long to wait for what normally takes milliseconds: far beyond a loaded machine's worst case, so that only a
 /// defect exceeds it.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A TCP port of the loopback interface that nobody listens on.
 pub fn free_port() -> u16 {
