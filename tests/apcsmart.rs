@@ -167,6 +167,26 @@ fn a_self_test_of_the_ups_is_no_power_failure() {
 }
 
 #[test]
+fn a_calibration_of_the_ups_is_no_power_failure() {
+    let house = house(Generation::Third);
+    ready(&house.daemon);
+    let mut unit = house.ups.unit();
+    unit.set(b'Q', "11");
+    unit.set(b'G', "S");
+    unit.alert(b'!');
+    drop(unit);
+    house.daemon.wait_for_hook("startselftest", PATIENCE);
+    house.daemon.wait_for_status(|status| status.has("CAL") && status.has("ONBATT"), PATIENCE);
+    let mut unit = house.ups.unit();
+    unit.set(b'Q', "08");
+    unit.alert(b'$');
+    drop(unit);
+    house.daemon.wait_for_hook("endselftest", PATIENCE);
+    house.daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    assert_eq!(house.daemon.events(), ["startselftest", "endselftest"]);
+}
+
+#[test]
 fn a_disconnected_battery_is_noticed() {
     let house = house(Generation::Third);
     ready(&house.daemon);
