@@ -27,6 +27,7 @@ at_once! {
     a_master_that_is_restarted_is_no_loss_and_is_watched_again,
     a_master_that_loses_its_ups_is_a_loss_and_its_return_is_seen,
     a_slave_stays_connected_through_its_shutdown_until_it_ends,
+    a_master_shuts_down_when_its_slave_has_ended,
     a_slave_of_a_lost_master_shuts_down_at_its_own_limit_counted_down,
     a_polled_master_hides_an_outage_for_polltime,
 }
@@ -118,6 +119,22 @@ fn a_slave_stays_connected_through_its_shutdown_until_it_ends() {
     slave.signal("TERM");
     let closed = poll_until(PATIENCE, || (relay.open() == 0).then_some(()));
     assert!(closed.is_some(), "{}", slave.describe());
+}
+
+fn a_master_shuts_down_when_its_slave_has_ended() {
+    let mut pair = Pair::new(
+        Wire::default(),
+        |setup| setup.with("TIMEOUT", "3").with("SLAVEWAIT", "600"),
+        |setup| setup.with("POLLTIME", "600"),
+    );
+    pair.ups(Unit::fail_mains);
+    pair.slave.wait_for_hook("doshutdown", PATIENCE);
+    let master = pair.master.take().unwrap();
+    let down = |text: &str| text.starts_with("doshutdown");
+    let early = master.hooks().wait(0, Duration::from_secs(4), down);
+    assert!(early.is_none(), "it did not wait: {}", master.describe());
+    assert!(pair.slave.terminate().status.success());
+    master.wait_for_hook("doshutdown", PATIENCE);
 }
 
 fn a_slave_of_a_lost_master_shuts_down_at_its_own_limit_counted_down() {
