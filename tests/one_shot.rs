@@ -58,6 +58,8 @@ fn a_flag_from_before_this_boot_kills_no_power() {
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let (status, said) = order_with("0 mains off", Some(&boot), KILL, "");
     assert!(status.success() && said.contains(SENT), "{said}");
+    let (status, said) = order_with("0 mains off", Some("made by hand\n"), KILL, "");
+    assert!(status.success() && said.contains(SENT), "{said}");
     if boot.is_empty() {
         return println!("skipped: needs a kernel with a boot id");
     }

@@ -108,8 +108,8 @@ fn check_flag(config: &Config, say: &mut dyn FnMut(Priority, &str)) -> Result<()
             "Cannot find {} file.\n Killpower requested in non-power fail condition or bug.\n Killpower request ignored",
             flag.display()
         ),
-        // One that apcupsd or a hand has made is empty.
-        Ok(boot) if !boot.trim().is_empty() && clock::boot_id().is_some_and(|id| id != boot.trim()) => {
+        // One that apcupsd has made is empty; one that a hand has made may hold anything.
+        Ok(boot) if clock::boot_id().is_some_and(|id| boot.trim().len() == id.len() && boot.trim() != id) => {
             format!(
                 "{} was left by a power failure before this boot. Killpower request ignored",
                 flag.display()
