@@ -434,6 +434,22 @@ fn a_watched_master_that_is_silent_for_more_than_ten_seconds_is_checked_anew() {
 }
 
 #[test]
+fn another_target_is_watched_when_the_one_that_was_is_gone() {
+    let mut bench = Bench::new("a b");
+    bench.run(5.0, &[Master::Watched(ONLINE), Master::Refuses]);
+    let told = bench.run(1.0, &[Master::Refuses, Master::Watched(ONLINE)]);
+    assert_eq!(told, ["5 master b:3551", "5 reading 04000008"], "a change of address is no loss");
+    bench.run(600.0, &[Master::Watched(ONBATT), Master::Watched(ONLINE)]);
+    assert_eq!(bench.connects, [(0.0, 0), (5.0, 0), (5.0, 1)], "and is kept");
+    // An apcupsd at one address does not keep the other from being watched.
+    bench.requests.clear();
+    bench.run(1.0, &[says(ONLINE), Master::Refuses]);
+    bench.run(60.0, &[Master::Refuses, Master::Watched(ONLINE)]);
+    let asked: Vec<&str> = bench.requests.iter().map(|(_, request)| *request).collect();
+    assert_eq!(asked, ["watch", "status", "watch"]);
+}
+
+#[test]
 fn of_what_has_piled_up_only_the_last_counts() {
     let mut bench = Bench::new("a");
     bench.run(3.0, &[Master::Watched(ONLINE)]);
