@@ -158,7 +158,7 @@ pub fn usage(called_as: CalledAs) -> String {
         CalledAs::Mainsd => {
             "\n\
              mainsd check [-f FILE]       say what a configuration means and what is wrong with it\n\
-             mainsd status [HOST[:PORT]]  what the UPS says (apcaccess); mainsd events: the last events\n\
+             mainsd status [HOST[:PORT]]  what the UPS says (apcaccess); mainsd events: the last events; mainsd clients: who asks\n\
              mainsd demo                  watch a simulated UPS through an outage\n\
              mainsd apcupsd [OPTIONS]     the daemon, behaving as apcupsd (goes to the background)\n"
         }
