@@ -52,9 +52,21 @@ use std::time::Duration;
 /// defect exceeds it.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A TCP port of the loopback interface that nobody listens on.
+/// A port of the loopback interface that nobody listens on, and that nobody will be given by chance before a daemon
+/// does: below those that the kernel gives away, each only once in this process.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(97);
+    let is_free = |port: u16| {
+        std::net::TcpListener::bind(("127.0.0.1", port)).is_ok()
+            && std::net::UdpSocket::bind(("127.0.0.1", port)).is_ok()
+    };
+    (0..20_000)
+        .map(|_| first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000)
+        .filter_map(|n| u16::try_from(10_000 + n).ok())
+        .find(|port| is_free(*port))
+        .expect("a free port")
 }
 
 /// Waits for `look` to give something; `None` at the deadline. Only for what no event announces.
