@@ -73,7 +73,7 @@ impl Adapter {
         let shared = Arc::clone(&self.shared);
         std::thread::spawn(move || serve(&shared, ours, generation));
         let port = vhci::attach(&theirs, 2).unwrap_or_else(|error| panic!("cannot plug in: {error}"));
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_secs(180);
         let tty = loop {
             let names = port.interface().and_then(|path| std::fs::read_dir(path).ok());
             let names = names.into_iter().flatten().flatten().map(|entry| entry.file_name());
