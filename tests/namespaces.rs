@@ -20,10 +20,8 @@ use std::time::{Duration, Instant};
 
 use cable::{Cable, MASTER, within};
 use smart::{Generation, Smart, Unit};
-use support::{Daemon, Relay, Scratch, Setup, Wire};
+use support::{Daemon, PATIENCE, Relay, Scratch, Setup, Wire};
 
-/// For what takes 30 s at most on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(90);
 /// Five checks, 5 s each where nothing answers, and NETTIMEOUT.
 const QUIET: Duration = Duration::from_secs(32);
 const MASTER_LOST: &str = "Shutdown because loss of comm with NIS master while on batteries.";

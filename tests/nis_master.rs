@@ -10,10 +10,7 @@ mod support;
 use std::time::Duration;
 
 use cable::{Cable, MASTER, within};
-use support::{Daemon, Nis, Scratch, Setup, poll_until};
-
-/// For what takes 30 s at most on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+use support::{Daemon, Nis, PATIENCE, Scratch, Setup, poll_until};
 
 #[test]
 fn a_master_knows_its_slaves_on_other_machines() {

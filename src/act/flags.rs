@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::sys::fs::O_NOFOLLOW;
 use crate::sys::{clock, reason};
 
 /// What a `nologin` of ours holds (config §8).
@@ -28,11 +29,8 @@ impl Flags {
         let created = create(&self.powerfail, "").or_else(exists_already);
         if created.is_ok() {
             // So that another boot's halt knows that it is not meant. Without it, on a full disk, the flag counts all the same.
-            let file = OpenOptions::new()
-                .write(true)
-                .truncate(true)
-                .custom_flags(libc::O_NOFOLLOW)
-                .open(&self.powerfail);
+            let file =
+                OpenOptions::new().write(true).truncate(true).custom_flags(O_NOFOLLOW).open(&self.powerfail);
             let _ = file.and_then(|mut file| writeln!(file, "{}", clock::boot_id().unwrap_or_default()));
         }
         created.map_err(|error| unable("create", &self.powerfail, &error))

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::replace;
 use crate::sys::clock::Local;
+use crate::sys::fs::{ENOSPC, O_NOCTTY, O_NONBLOCK};
 use crate::sys::reason;
 
 /// How much of the end of the file [`tail`] looks at: 50 lines of 255 bytes (config §8), and some.
@@ -60,7 +61,7 @@ impl EventsFile {
             // Half a record would spoil the next one's line.
             let _ = file.set_len(before.len());
         }
-        Err(io::Error::from_raw_os_error(libc::ENOSPC))
+        Err(io::Error::from_raw_os_error(ENOSPC))
     }
 
     /// The file that now has the name, open.
@@ -130,7 +131,7 @@ fn start_of_line(file: &File, at: u64) -> io::Result<u64> {
 /// Never waits, whatever the path names; not for the reader of a pipe, and a terminal does not become ours.
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o644).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY);
+    options.append(true).create(true).mode(0o644).custom_flags(O_NONBLOCK | O_NOCTTY);
     options
 }
 
@@ -140,8 +141,7 @@ fn options() -> OpenOptions {
 ///
 /// What opening or reading says.
 pub fn tail(path: &Path, lines: usize) -> io::Result<Vec<String>> {
-    let mut file =
-        OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    let mut file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK | O_NOCTTY).open(path)?;
     let data = file.metadata()?;
     if !data.is_file() {
         return Ok(Vec::new());

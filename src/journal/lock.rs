@@ -6,7 +6,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::sys::{fs::try_lock, process, reason};
+use crate::sys::fs::{EBUSY, EEXIST, O_NOFOLLOW, O_NONBLOCK, try_lock};
+use crate::sys::{process, reason};
 
 /// What apcupsd says after any trouble with the lock; users search for it.
 pub const LOCK_FATAL: &str = "Unable to create UPS lock file.\n  If apcupsd or apctest is already running,\n  \
@@ -83,7 +84,7 @@ impl LockFile {
             write_pid(&mut file).map_err(trouble)?;
             return Ok(Self { path: path.to_owned(), file });
         }
-        Err(trouble(io::Error::from_raw_os_error(libc::EBUSY)))
+        Err(trouble(io::Error::from_raw_os_error(EBUSY)))
     }
 
     /// Gives the lock back and removes the file, if it is still ours.
@@ -101,8 +102,8 @@ const ATTEMPTS: usize = 5;
 fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o644);
-    let file = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::from_raw_os_error(libc::EEXIST)) }
+    let file = options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::from_raw_os_error(EEXIST)) }
 }
 
 fn still_named(file: &File, path: &Path) -> bool {

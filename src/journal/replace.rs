@@ -6,6 +6,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
+use crate::sys::fs::O_NONBLOCK;
+
 /// Whether the content must be on the disk before the name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Durable {
@@ -26,7 +28,7 @@ pub(super) fn with(
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let old = fs::metadata(&path).ok();
     if old.as_ref().is_some_and(|data| !data.is_file()) {
-        let mut file = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(&path)?;
+        let mut file = OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(&path)?;
         return write(&mut file);
     }
     let beside = beside(&path);
@@ -135,7 +137,7 @@ mod tests {
         fs::write(&path, "old").unwrap();
         let half = |file: &mut File| {
             file.write_all(b"ha")?;
-            Err(io::Error::from_raw_os_error(libc::ENOSPC))
+            Err(io::Error::from_raw_os_error(crate::sys::fs::ENOSPC))
         };
         assert!(with(&path, half, Durable::Yes).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");

@@ -5,6 +5,9 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
+/// The system's numbers for `OpenOptions::custom_flags` and `io::Error::from_raw_os_error`.
+pub use libc::{EBUSY, EEXIST, ENOSPC, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
+
 /// Takes the record lock (`fcntl`) of a whole file, open for writing, without waiting. It belongs to this process: a child
 /// does not inherit it (as it would a `flock`, and one that hangs before `exec` would keep it), and it is released when the
 /// process ends or closes any descriptor of the file.

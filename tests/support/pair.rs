@@ -2,13 +2,9 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::smart::{Generation, Smart, Unit};
-use crate::support::{Daemon, Relay, Scratch, Setup, Wire, free_port};
-
-/// A serial UPS that is played by a thread takes long to find on a machine with ten times as much to do as it can.
-const PATIENCE: Duration = Duration::from_secs(90);
+use crate::support::{Daemon, PATIENCE, Relay, Scratch, Setup, Wire, free_port};
 
 /// The master, its UPS, its slave.
 pub struct Pair {

@@ -17,6 +17,9 @@ use mio::{Registry, event::Event as IoEvent};
 use crate::link::LinkEvent;
 use crate::ups::{Command, Pace};
 
+/// Rounds between port and link in one turn of the loop; more wait for the next turn.
+const ROUNDS: usize = 64;
+
 /// One link with its port. The loop calls it; nothing else does. No call blocks.
 pub trait Driver {
     /// Opens what can be opened. A missing device is a state, not an error: the driver retries by its own deadline

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Registry, event::Event as IoEvent};
 
-use super::Driver;
+use super::{Driver, ROUNDS};
 use crate::daemon::token;
 use crate::link::LinkEvent;
 use crate::link::net::{NetLink, Transmit, targets};
@@ -14,8 +14,6 @@ use crate::port::lookup::Lookup;
 use crate::port::tcp_client::{Event, TcpClient};
 use crate::ups::{Command, Pace};
 
-/// Rounds between port and link in one turn of the loop; more wait for the next turn.
-const ROUNDS: usize = 64;
 /// This program, also after an upgrade has replaced its file.
 const SELF: &str = "/proc/self/exe";
 /// Longest wait for a connection to one address, on mains (nis §4) and on battery.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Registry, event::Event as IoEvent};
 
-use super::Driver;
+use super::{Driver, ROUNDS};
 use crate::daemon::token;
 use crate::link::LinkEvent;
 use crate::link::apcsmart::{self, ApcSmartLink, Settings};
@@ -14,9 +14,6 @@ use crate::link::dumb::{self, Cable, DumbLink, Lines};
 use crate::port::serial::{Event, SerialPort};
 use crate::sys::tty::ModemLines;
 use crate::ups::{Command, Pace};
-
-/// Rounds between port and link in one turn of the loop; more wait for the next turn.
-const ROUNDS: usize = 64;
 
 /// What a link wants of the port.
 #[derive(Debug)]

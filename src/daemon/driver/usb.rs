@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Registry, event::Event as IoEvent};
 
-use super::Driver;
+use super::{Driver, ROUNDS};
 use crate::daemon::token;
 use crate::link::LinkEvent;
 use crate::link::usb::{
@@ -15,9 +15,6 @@ use crate::link::usb::{
 use crate::port::usb::{self as port, Roots, UsbPort, Verdict};
 use crate::ups::{Command, Pace, Priority};
 use crate::wire::hid::{ReportDescriptor, ReportKind};
-
-/// Rounds between port and link in one turn of the loop; more wait for the next turn.
-const ROUNDS: usize = 64;
 
 /// Ids under which vendors sell UPSes of this class that only the report descriptor tells from other devices
 /// (usb-hid §1). With one of them and no kernel driver (a program that held it died), the driver is attached again to

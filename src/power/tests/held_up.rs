@@ -9,6 +9,13 @@ fn decided(b: &mut Bench) -> Vec<String> {
     log
 }
 
+/// The daemon runs again, at this second; nothing has happened in between.
+fn goes_on_at(b: &mut Bench, second: f64) {
+    b.now = b.instant(second);
+    b.machine.handle_timeout(b.now);
+    b.drain();
+}
+
 #[test]
 fn a_limit_that_passed_while_the_daemon_was_held_up_waits_for_a_look_at_the_ups() {
     // A paused virtual machine, a frozen process: the clock went on, mains is back, and nobody has said so yet.
@@ -16,9 +23,7 @@ fn a_limit_that_passed_while_the_daemon_was_held_up_waits_for_a_look_at_the_ups(
     b.mains_lost();
     b.run_to(10.0);
     b.happened();
-    b.now = b.instant(100.0);
-    b.machine.handle_timeout(b.now);
-    b.drain();
+    goes_on_at(&mut b, 100.0);
     assert_eq!(decided(&mut b), ["100 command Poll"]);
     b.line_silently(StatusFlags::ONLINE);
     b.poll(Evidence::Poll);
@@ -31,9 +36,7 @@ fn a_limit_that_passed_while_the_daemon_was_held_up_counts_once_the_ups_has_said
     let mut b = Bench::new(|s| s.timeout = Some(secs(30.0)));
     b.mains_lost();
     b.run_to(10.0);
-    b.now = b.instant(100.0);
-    b.machine.handle_timeout(b.now);
-    b.drain();
+    goes_on_at(&mut b, 100.0);
     b.happened();
     // This one may have been on its way since before.
     b.poll(Evidence::Poll);
@@ -48,9 +51,7 @@ fn a_limit_that_passed_while_the_daemon_was_held_up_waits_three_seconds_for_a_up
     b.mains_lost();
     b.run_to(10.0);
     b.answers = false;
-    b.now = b.instant(100.0);
-    b.machine.handle_timeout(b.now);
-    b.drain();
+    goes_on_at(&mut b, 100.0);
     b.happened();
     b.run_to(104.0);
     assert_eq!(decided(&mut b)[..2], ["103 timeout", "103 shutdown Timeout"]);
@@ -78,9 +79,7 @@ fn a_daemon_that_is_held_up_again_and_again_shuts_down_all_the_same() {
     b.run_to(10.0);
     b.happened();
     for second in [100.0, 200.0] {
-        b.now = b.instant(second);
-        b.machine.handle_timeout(b.now);
-        b.drain();
+        goes_on_at(&mut b, second);
     }
     assert_eq!(decided(&mut b)[..2], ["100 command Poll", "200 timeout"]);
 }
@@ -94,9 +93,7 @@ fn ups_power_is_not_told_off_by_a_daemon_that_was_held_up_before_it_has_looked()
     b.mains_lost();
     b.run_to(40.0);
     b.happened();
-    b.now = b.instant(100.0);
-    b.machine.handle_timeout(b.now);
-    b.drain();
+    goes_on_at(&mut b, 100.0);
     assert_eq!(decided(&mut b), ["100 command Poll"]);
     b.line_silently(StatusFlags::ONLINE);
     b.poll(Evidence::Poll);

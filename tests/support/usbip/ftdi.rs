@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use super::unit::poll;
 use super::vhci::{self, Port};
 use super::wire::{self, HEAD, Request, Submit};
 
@@ -73,19 +74,15 @@ impl Adapter {
         let shared = Arc::clone(&self.shared);
         std::thread::spawn(move || serve(&shared, ours, generation));
         let port = vhci::attach(&theirs, 2).unwrap_or_else(|error| panic!("cannot plug in: {error}"));
-        let deadline = Instant::now() + Duration::from_secs(180);
-        let tty = loop {
+        let tty = poll(|| {
             let names = port.interface().and_then(|path| std::fs::read_dir(path).ok());
             let names = names.into_iter().flatten().flatten().map(|entry| entry.file_name());
             let tty =
                 names.filter_map(|name| name.into_string().ok()).find(|name| name.starts_with("ttyUSB"));
             // The file appears a moment after the folder.
-            if let Some(tty) = tty.map(|name| PathBuf::from("/dev").join(name)).filter(|path| path.exists()) {
-                break tty;
-            }
-            assert!(Instant::now() < deadline, "the kernel made no serial port of it: is ftdi_sio there?");
-            std::thread::sleep(Duration::from_millis(20));
-        };
+            tty.map(|name| PathBuf::from("/dev").join(name)).filter(|path| path.exists())
+        });
+        let tty = tty.expect("the kernel made no serial port of it: is ftdi_sio there?");
         self.port = Some(port);
         tty
     }

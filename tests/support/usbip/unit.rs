@@ -272,7 +272,7 @@ impl Drop for Unit {
 }
 
 /// The kernel takes one device after the other, and a silent one in another scenario costs it a minute.
-fn poll<T>(look: impl Fn() -> Option<T>) -> Option<T> {
+pub(super) fn poll<T>(look: impl Fn() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + Duration::from_secs(180);
     loop {
         if let Some(found) = look() {
