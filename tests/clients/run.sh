@@ -15,6 +15,8 @@ set -euo pipefail
 mainsd=$(realpath "$1")
 work=$(mktemp -d)
 kept=${2:-$work/clients}
+# Not /run/mainsd, which is a real daemon's.
+export MAINSD_RUN_DIR=$work/run
 pids=()
 finish() {
     for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done

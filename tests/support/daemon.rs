@@ -27,6 +27,8 @@ pub struct Setup {
     pub by: Vec<String>,
     /// Leave out what apcupsd does not know.
     pub apcupsd: bool,
+    /// The harness's own directives that are left out.
+    pub left_out: Vec<String>,
 }
 
 impl Setup {
@@ -41,6 +43,7 @@ impl Setup {
             program: option_env!("CARGO_BIN_EXE_mainsd").map(PathBuf::from).unwrap_or_default(),
             by: Vec::new(),
             apcupsd: false,
+            left_out: Vec::new(),
         }
     }
 
@@ -73,6 +76,13 @@ impl Setup {
         let other = |line: &&str| line.split(' ').next() != Some(keyword);
         self.directives = self.directives.lines().filter(other).map(|line| format!("{line}\n")).collect();
         self.with(keyword, value)
+    }
+
+    /// Leaves out a directive of the harness's own.
+    #[must_use]
+    pub fn without(mut self, keyword: &str) -> Self {
+        self.left_out.push(keyword.to_owned());
+        self
     }
 
     /// Adds an argument.
@@ -153,6 +163,8 @@ impl Daemon {
             .env("TZ", "UTC")
             // Nothing built in may shut this machine down, whatever a defect makes of the hooks and SHUTDOWNCMD.
             .env("MAINSD_DRY_RUN", "1")
+            // Not /run/mainsd, which is a real daemon's.
+            .env("MAINSD_RUN_DIR", scratch.path().join("run"))
             .envs(setup.environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -188,6 +200,28 @@ impl Daemon {
     /// The lines of its events file without their date and time.
     pub fn log(&self) -> Vec<String> {
         logged(self.dir())
+    }
+
+    /// Waits until the lines of its events file are such that `wanted` gives something. A line may come there later than what it tells
+    /// of: a hook runs, a client is answered, and the disk is slow.
+    pub fn wait_for_log<T>(&self, what: &str, mut wanted: impl FnMut(&[String]) -> Option<T>) -> T {
+        poll_until(PATIENCE, || wanted(&self.log()))
+            .unwrap_or_else(|| panic!("not in the events file: {what}; {}", self.describe()))
+    }
+
+    /// Waits until this line is in its events file; how often it is there then.
+    pub fn wait_for_logged(&self, line: &str) -> usize {
+        self.wait_for_log(line, |log| {
+            let count = log.iter().filter(|logged| *logged == line).count();
+            (count > 0).then_some(count)
+        })
+    }
+
+    /// Waits for a file in its folder; what is in it.
+    pub fn wait_for_file(&self, name: &str) -> String {
+        let path = self.dir().join(name);
+        poll_until(PATIENCE, || std::fs::read_to_string(&path).ok())
+            .unwrap_or_else(|| panic!("no {name} comes; {}", self.describe()))
     }
 
     /// What the hooks have logged: `EVENT UPSNAME CONNECTED POWERED`, and `SHUTDOWNCMD` when that ran.
@@ -269,6 +303,13 @@ impl Daemon {
     /// Waits for it to end by itself.
     pub fn wait_for_exit(mut self) -> End {
         self.end_after(Instant::now())
+    }
+
+    /// Waits for it to end by itself, and gives the folder back.
+    pub fn wait_for_exit_keeping(mut self) -> (End, Scratch) {
+        let end = self.end_after(Instant::now());
+        let scratch = std::mem::replace(&mut self.scratch, Scratch::new());
+        (end, scratch)
     }
 
     /// Waits for its end and gives the folder back, so that another daemon can be started in it.
@@ -397,7 +438,9 @@ pub fn write_config(setup: &Setup, scratch: &Scratch, port: u16) -> PathBuf {
     let keyword = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
     let given: Vec<String> = setup.directives.lines().map(keyword).collect();
     let ours = ["COMMLOSTDELAY", "STATEFILE", "SHUTDOWNCMD"];
-    let unknown = |line: &str| setup.apcupsd && ours.contains(&keyword(line).as_str());
+    let unknown = |line: &str| {
+        (setup.apcupsd && ours.contains(&keyword(line).as_str())) || setup.left_out.contains(&keyword(line))
+    };
     let kept = text.lines().filter(|line| !given.contains(&keyword(line)) && !unknown(line));
     let text: String = kept.chain(setup.directives.lines()).map(|line| format!("{line}\n")).collect();
     scratch.file("mainsd.conf", text)

@@ -4,8 +4,9 @@
 
 use std::time::{Duration, Instant};
 
-use mainsd::config;
-use mainsd::daemon::{House, Invocation, Parts, drivers};
+use mainsd::config::{self, Config};
+use mainsd::daemon::{Driver, House, Invocation, Parts, driver};
+use mainsd::port::device_lock::DeviceLocks;
 use mainsd::power::AtStart;
 use mainsd::report::{Stamp, text};
 use mio::Poll;
@@ -30,7 +31,29 @@ impl FakeTime {
     pub fn start(setup: &Setup, script: &str, before: f64, arrange: impl FnOnce(&Scratch)) -> Self {
         let scratch = Scratch::new();
         let path = scratch.file("script", script);
-        let setup = setup.clone().with("DEVICE", &path.display().to_string()).with("NETSERVER", "off");
+        let setup = setup.clone().with("DEVICE", &path.display().to_string());
+        Self::begin(&setup, scratch, before, arrange, |config, now| {
+            driver::open(config, &DeviceLocks::default(), now).unwrap()
+        })
+    }
+
+    /// The same, with a driver of the test's own; UPSTYPE only says what the program takes it for.
+    pub fn start_with(
+        setup: &Setup,
+        before: f64,
+        driver: impl FnOnce(&Config, Instant) -> Box<dyn Driver>,
+    ) -> Self {
+        Self::begin(setup, Scratch::new(), before, |_| {}, driver)
+    }
+
+    fn begin(
+        setup: &Setup,
+        scratch: Scratch,
+        before: f64,
+        arrange: impl FnOnce(&Scratch),
+        driver: impl FnOnce(&Config, Instant) -> Box<dyn Driver>,
+    ) -> Self {
+        let setup = setup.clone().with("NETSERVER", "off");
         let file = write_config(&setup, &scratch, 3551);
         arrange(&scratch);
         let parsed = config::load(&file).unwrap();
@@ -46,16 +69,17 @@ impl FakeTime {
             foreground: true,
             kill_on_powerfail: setup.args.iter().any(|arg| arg == "-p"),
             term_on_powerfail: setup.args.iter().any(|arg| arg == "-t"),
-            dry_run: true,
+            dry_run: mainsd::daemon::DryRun::HooksRun,
             syslog: false,
             surroundings: |_| Vec::new(),
             stderr: false,
         };
         let now = Instant::now();
         let at_start = AtStart { saved: None, powerfail: config.powerfail_dir.join("powerfail").exists() };
-        let driver = drivers::open(&config, now).unwrap();
+        let driver = driver(&config, now);
         let (hostname, start_time) = ("harness".to_owned(), Stamp::new(0, 0));
-        let mut house = House::new(Parts { config, how, driver, at_start, hostname, start_time }, now);
+        let parts = Parts { config, how, driver, state_file: None, at_start, hostname, start_time };
+        let mut house = House::new(parts, now);
         house.keep_lines();
         let poll = Poll::new().unwrap();
         let zero = now + Duration::from_secs_f64(before);

@@ -24,17 +24,39 @@
     reason = "a test helper fails its test by panicking"
 )]
 
+pub mod access;
+pub mod answering;
 mod asleep;
+pub mod c_compiler;
+pub mod cable;
 mod capture;
+pub mod corpus;
 mod daemon;
 mod fake_time;
+pub mod faults;
+pub mod hook_scripts;
+pub mod hostile_master;
 mod lines;
+pub mod net_session;
 mod nis;
+pub mod nis_session;
+pub mod pair;
+mod ports;
+pub mod power_steps;
+pub mod random;
 mod relay;
+pub mod runner;
 mod scratch;
+pub mod script_dir;
+mod serial;
+pub mod serial_ups;
 pub mod served;
 pub mod siege;
 mod simulated;
+pub mod smart;
+pub mod story;
+pub mod usbip;
+pub mod wall_clock;
 
 pub use asleep::Asleep;
 pub use capture::Capture;
@@ -42,32 +64,18 @@ pub use daemon::{Daemon, End, Finished, Setup, logged, run, run_program, run_pro
 pub use fake_time::FakeTime;
 pub use lines::{Line, Lines};
 pub use nis::{Nis, Status};
+pub use ports::{free_port, free_port_for_dry_run};
 pub use relay::{Relay, Wire};
 pub use scratch::Scratch;
+pub use serial::Serial;
 pub use simulated::{play, play_in};
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long to wait for what normally takes milliseconds: far beyond a loaded machine's worst case, so that only a
 /// defect exceeds it.
 pub const PATIENCE: Duration = Duration::from_secs(90);
-
-/// A port of the loopback interface that nobody listens on, and that nobody will be given by chance before a daemon
-/// does: below those that the kernel gives away, each only once in this process.
-pub fn free_port() -> u16 {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let first = std::process::id().wrapping_mul(97);
-    let is_free = |port: u16| {
-        std::net::TcpListener::bind(("127.0.0.1", port)).is_ok()
-            && std::net::UdpSocket::bind(("127.0.0.1", port)).is_ok()
-    };
-    (0..20_000)
-        .map(|_| first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000)
-        .filter_map(|n| u16::try_from(10_000 + n).ok())
-        .find(|port| is_free(*port))
-        .expect("a free port")
-}
 
 /// Waits for `look` to give something; `None` at the deadline. Only for what no event announces.
 pub fn poll_until<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
@@ -83,38 +91,11 @@ pub fn poll_until<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) ->
     }
 }
 
-/// Runs scenarios that mostly wait all at once, each in a thread of its name, so that together they take no longer than
-/// the longest; then fails with the names of those that panicked.
-pub fn at_once<F: FnOnce() + Send + 'static>(scenarios: impl IntoIterator<Item = (&'static str, F)>) {
-    let running: Vec<_> = scenarios
-        .into_iter()
-        .map(|(name, scenario)| {
-            let thread = std::thread::Builder::new().name(name.to_owned());
-            (name, thread.spawn(scenario).unwrap())
-        })
-        .collect();
-    let failed: Vec<&str> =
-        running.into_iter().filter_map(|(name, thread)| thread.join().is_err().then_some(name)).collect();
-    assert!(failed.is_empty(), "see the panics above:\n{}", failed.join("\n"));
-}
-
-/// A test of these functions, run by [`at_once`].
-#[macro_export]
-macro_rules! at_once {
-    ($test:ident: $($scenario:ident),+ $(,)?) => {
-        #[test]
-        fn $test() {
-            $crate::support::at_once([$((stringify!($scenario), $scenario as fn())),+]);
-        }
-    };
-}
-
-/// True if this run must exercise what needs root, packages or a virtual machine. Otherwise says what is
-/// skipped, and the test returns early.
-pub fn in_ci(needs: &str) -> bool {
-    let on = std::env::var_os("MAINSD_CI").is_some_and(|value| value == "1");
-    if !on {
-        println!("skipped: needs {needs}; set MAINSD_CI=1 to run it");
-    }
-    on
+/// The manual pages.
+pub fn manual_pages() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("man");
+    let mut pages: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    pages.sort();
+    pages
 }

@@ -6,8 +6,9 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use mainsd::link::LinkEvent;
-use mainsd::link::net::{NetLink, Transmit, targets};
+use mainsd::bus::stream::Transmit;
+use mainsd::link::net::{NetLink, targets};
+use mainsd::link::{Link, LinkEvent};
 use mainsd::ups::{Command, Pace, StatusFlags};
 
 const ONLINE: &[u8] = include_bytes!("../captures/nis/status-apcsmart-online.bin");
@@ -131,7 +132,7 @@ impl Life {
         let end = self.now + span;
         loop {
             self.settle();
-            let next = self.link.poll_timeout();
+            let next = self.link.poll_timeout().unwrap();
             if next > end {
                 break;
             }
@@ -142,15 +143,16 @@ impl Life {
     }
 
     fn settle(&mut self) {
-        while let Some(transmit) = self.link.poll_transmit() {
+        while let Some(transmit) = self.link.poll_transmit(self.now) {
             match transmit {
-                Transmit::Connect(target) => {
+                Transmit::Connect { target, .. } => {
                     assert!(target < 2);
                     assert!(!self.connecting && !self.connected, "connects while it has a connection");
                     self.connecting = true;
                     self.connects += 1;
-                    // A check takes each target twice at most; 2 s lie between checks that no command asked for.
-                    let checks = self.now.duration_since(self.start).as_secs() / 2 + self.commands + 2;
+                    // A check takes each target twice at most; 2 s lie between checks that no command asked for, and between two
+                    // of them is another if a shutdown was said.
+                    let checks = self.now.duration_since(self.start).as_secs() + self.commands + 2;
                     assert!(self.connects <= checks * 4, "{} connections", self.connects);
                     if self.good {
                         (self.connecting, self.connected) = (false, true);
@@ -214,7 +216,7 @@ impl Life {
         self.close();
         self.settle();
         let (until, before) = (self.now + LONGEST, self.summary.readings);
-        while self.now < until && self.summary.readings == before {
+        while self.now < until && (self.summary.readings == before || self.remote) {
             self.pass(Duration::from_secs(1));
         }
         assert!(self.summary.readings > before && !self.lost && !self.remote, "{:?}", self.link);

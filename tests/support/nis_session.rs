@@ -124,6 +124,8 @@ impl World {
             2 => self.send(who, b"\0\x05watch", cut),
             3 => self.send(who, b"\0\x07clients\0\x06status\0\x06status\0\x06events", cut),
             4 => {
+                // Changes that lie closer together are told together.
+                self.now += Duration::from_millis(50);
                 self.source.state += 1;
                 self.server.push(self.now, &mut self.source);
             }

@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 
-use crate::smart::{Generation, Smart, Unit};
-use crate::support::{Daemon, PATIENCE, Relay, Scratch, Setup, Wire, free_port};
+use super::smart::{Generation, Smart, Unit};
+use super::{Daemon, PATIENCE, Relay, Scratch, Setup, Wire, free_port};
 
 /// The master, its UPS, its slave.
 pub struct Pair {

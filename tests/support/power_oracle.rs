@@ -3,9 +3,53 @@
 use std::time::Duration;
 
 use mainsd::power::{Cause, HookReport, Order};
-use mainsd::ups::{Command, Event, Evidence, NoLogon, Reading, StatusFlags, TransferCause};
+use mainsd::ups::{
+    Command, Event, Evidence, Item, LowBatteryFlag, NoLogon, Reading, SelfTestResult, StatusFlags,
+    TransferCause,
+};
 
-use super::{Open, SLACK, World, note, secs};
+use super::{Open, Oracle, SLACK, World, is_copy, secs};
+
+impl Oracle {
+    /// One more sample of the line.
+    fn line_sampled(
+        &mut self,
+        battery: bool,
+        at: std::time::Instant,
+        evidence: Evidence,
+        now: std::time::Instant,
+        n: u32,
+    ) {
+        if self.line == Some(battery) {
+            self.candidate = None;
+            return;
+        }
+        if self.line.is_none() && !battery {
+            self.line = Some(false);
+            self.taken_over = false;
+            self.candidate = None;
+            self.since = now;
+            return;
+        }
+        let mut samples =
+            self.candidate.filter(|(on, _)| *on == battery).map(|(_, run)| run).unwrap_or_default();
+        samples.note(true, Some(at));
+        self.candidate = Some((battery, samples));
+        let by_alert = || samples.agreed(1).filter(|_| evidence != Evidence::Poll && self.at_once.take(now));
+        let Some(run) = samples.agreed(n).or_else(by_alert) else { return };
+        self.candidate = None;
+        self.line = Some(battery);
+        self.taken_over = false;
+        self.since = if battery { run.since } else { now };
+        self.confirmed = now;
+        self.not_before = now;
+        for samples in [&mut self.charge, &mut self.runtime, &mut self.near_end] {
+            samples.end();
+        }
+        self.doubtful = false;
+        self.unannounced |= battery;
+    }
+}
 
 impl World {
     /// The rules of belief, on their own.
@@ -17,43 +61,42 @@ impl World {
         if !battery && !reading.status.contains(StatusFlags::ONLINE) {
             return;
         }
-        note(&mut oracle.low, reading.status.contains(StatusFlags::BATTLOW), now);
+        // What comes from the future is of now at most.
+        let read = |item| reading.read.of(item).map(|at: std::time::Instant| at.min(now));
+        oracle.low.note(reading.status.contains(StatusFlags::BATTLOW), read(Item::LowBattery));
+        let values = &reading.values;
         let test_bits = reading.status.contains(StatusFlags::CALIBRATION)
-            || reading.values.transfer_cause == Some(TransferCause::SelfTest);
-        if oracle.line == Some(battery) {
-            oracle.candidate = None;
-        } else if oracle.line.is_none() && !battery {
-            oracle.line = Some(false);
-            oracle.candidate = None;
-            oracle.since = now;
-        } else {
-            let mut run = oracle.candidate.filter(|(on, _)| *on == battery).map(|(_, run)| run);
-            note(&mut run, true, now);
-            oracle.candidate = run.map(|run| (battery, run));
-            let run = run.expect("just noted");
-            if run.count >= n || reading.evidence != Evidence::Poll {
-                oracle.candidate = None;
-                oracle.line = Some(battery);
-                oracle.since = if battery { run.since } else { now };
-                oracle.confirmed = now;
-                oracle.not_before = now;
-                oracle.charge = None;
-                oracle.runtime = None;
-                oracle.doubtful = false;
-                oracle.unannounced |= battery;
-            }
+            || values.transfer_cause == Some(TransferCause::SelfTest)
+            || values.self_test == Some(SelfTestResult::InProgress);
+        if let Some(at) = read(Item::Line).filter(|at| !is_copy(oracle.line_read, battery, *at)) {
+            oracle.line_read = Some((at, battery));
+            oracle.line_sampled(battery, at, reading.evidence, now, n);
         }
         oracle.doubtful |= test_bits;
-        let values = &reading.values;
         let charge = values.battery_charge.map(|v| v.0).filter(|v| (1.0..=100.0).contains(v));
         let runtime = values.runtime_left.map(|v| v.0).filter(|v| (0.1..=1000.0).contains(v));
-        let counts = oracle.line == Some(true) && now >= oracle.confirmed + secs(1);
+        // One of before the outage is none of it, and it takes a second to be sure that it is one.
+        let of_it = |at: &std::time::Instant| oracle.line == Some(true) && *at >= oracle.confirmed + secs(1);
+        let (charge_at, runtime_at) = (read(Item::Charge), read(Item::Runtime));
         let level = self.settings.battery_level.map_or(-1.0, |limit| limit.0);
         let minutes = self.settings.minutes.map_or(-1.0, |limit| limit.0);
-        if battery {
-            // A reading on mains that waits for another says nothing about an outage.
-            note(&mut oracle.charge, counts && charge.is_some_and(|v| v <= level), now);
-            note(&mut oracle.runtime, counts && runtime.is_some_and(|v| v <= minutes), now);
+        let low = [
+            (charge.is_some_and(|v| v <= level), charge_at),
+            (runtime.is_some_and(|v| v <= minutes), runtime_at),
+            (charge.is_some_and(|v| v <= 50.0), charge_at),
+        ]
+        .map(|(low, at)| (low && at.as_ref().is_some_and(of_it), at));
+        for ((low, at), samples) in
+            low.into_iter().zip([&mut oracle.charge, &mut oracle.runtime, &mut oracle.near_end])
+        {
+            // A sample of mains that waits for another says nothing about an outage.
+            if battery || !low {
+                samples.note(low, at);
+            }
+        }
+        let any_low = values.battery_charge.is_some_and(|v| v.0 <= level);
+        if let Some(at) = charge_at.filter(|at| any_low && !oracle.low_charges.contains(at)) {
+            oracle.low_charges.push(at);
         }
     }
 
@@ -73,7 +116,20 @@ impl World {
             oracle.line == Some(true),
             "step {step}: what is shown is not what has been confirmed"
         );
+        // (h) nothing is believed by less than it takes, however often it is told.
+        let n = self.settings.confirm_polls.max(1);
+        assert_eq!(
+            view.flags.contains(StatusFlags::BATTLOW),
+            oracle.low.agreed(n).is_some(),
+            "step {step}: low battery by other than {n} samples"
+        );
         let closed = view.flags.contains(StatusFlags::SHUTDOWN);
+        let in_outage = oracle.low_charges.iter().filter(|at| **at >= oracle.since).count();
+        let enough = in_outage >= n as usize || oracle.limit_changed >= Some(oracle.since);
+        assert!(
+            closed || !view.flags.contains(StatusFlags::SHUT_LOAD) || enough,
+            "step {step}: a limit of charge by less than {n} samples"
+        );
         if oracle.closed && !closed {
             let mains = oracle.line == Some(false) && self.now >= oracle.since + secs(60);
             let taken_back = oracle.cause == Some(Cause::Remote) && !oracle.remote;
@@ -113,7 +169,9 @@ impl World {
     pub(super) fn in_doubt(&self) -> bool {
         let held_up = self.oracle.held_up.is_some_and(|at| self.now < at + secs(3));
         held_up
-            || self.oracle.candidate.is_some_and(|(battery, run)| !battery && self.now < run.since + secs(3))
+            || self.oracle.candidate.is_some_and(|(battery, samples)| {
+                !battery && samples.run.is_some_and(|run| self.now < run.since + secs(3))
+            })
     }
 
     /// (b) Beyond a limit for its debounce time, the shutdown is decided.
@@ -136,8 +194,16 @@ impl World {
                 self.machine
             );
         }
-        for (run, what) in [(oracle.low, "LOWBATT"), (oracle.charge, "charge"), (oracle.runtime, "runtime")] {
-            if let Some(run) = run.filter(|run| run.count >= n) {
+        let low = match (settings.low_battery_flag, oracle.low.agreed(n), oracle.near_end.agreed(n)) {
+            (LowBatteryFlag::Ups, low, _) => low,
+            (LowBatteryFlag::Confirm, Some(low), Some(near)) if low.since < near.since => Some(near),
+            (LowBatteryFlag::Confirm, low, Some(_)) => low,
+            (LowBatteryFlag::Confirm | LowBatteryFlag::Ignore, ..) => None,
+        };
+        let limits =
+            [(low, "LOWBATT"), (oracle.charge.agreed(n), "charge"), (oracle.runtime.agreed(n), "runtime")];
+        for (run, what) in limits {
+            if let Some(run) = run {
                 let due = run.since.max(from) + secs(5) + SLACK;
                 assert!(
                     self.now < due,
@@ -210,7 +276,7 @@ impl World {
                 let failed = matches!(oracle.report, None | Some(HookReport::ShutdownFailed));
                 assert!(!failed || oracle.last_shutdown.is_none(), "step {step}: left without a shutdown");
             }
-            Order::Event(event) | Order::Hook(event) => self.event(event),
+            Order::Event(event) | Order::Hook(event) | Order::EventWithReason(event, _) => self.event(event),
             Order::CountSlaves => self.count_slaves(),
             // Of a shutdown that is ordered again the event may be said again: its cause has become another.
             Order::Log(_, text) => oracle.again |= text.ends_with(": trying again."),
@@ -269,7 +335,12 @@ impl World {
                 if !oracle.again =>
             {
                 assert!(oracle.decided.is_none(), "step {step}: decided twice");
+                // (i) A flag that does not count decides nothing; a silence does.
+                let by_flag = matches!(event, Event::Failing | Event::Emergency);
+                let ignored = self.settings.low_battery_flag == LowBatteryFlag::Ignore;
+                assert!(!by_flag || !ignored || !oracle.comm_up, "step {step}: a flag to ignore decides");
                 oracle.decided = Some((self.now, oracle.line, oracle.remote));
+                oracle.decided_by_order = event == Event::RemoteDown;
             }
             Event::DoShutdown => panic!("step {step}: doshutdown is an order of its own"),
             _ => {}

@@ -1,22 +1,29 @@
 //! Any bytes as a life of the power machine, and what must hold in each.
 //!
-//! The bytes choose settings and then steps: what the UPS says, silence, command results, hook reports, time, restarts.
+//! The bytes choose settings and then steps: what the UPS says, which of it is read anew and which is a copy, silence, command
+//! results, hook reports, time, restarts.
 //! An oracle of its own, which knows the rules of belief and nothing of the machine's states, watches every order.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)] // what fails here is a test
 
+#[path = "power_input.rs"]
+mod power_input;
 #[path = "power_oracle.rs"]
 mod power_oracle;
+#[path = "power_restart.rs"]
+mod power_restart;
+#[path = "power_samples.rs"]
+mod power_samples;
 
 use std::time::{Duration, Instant};
 
 use mainsd::power::{AtStart, Cause, HookReport, Machine, SavedOutage, Settings};
 use mainsd::ups::{
-    Command, CommandResult, Evidence, Minutes, NoLogon, Pace, Percent, Reading, SelfTestResult, StatusFlags,
-    TransferCause, Values, Volts,
+    Command, CommandResult, Evidence, Item, Minutes, Pace, Percent, RateLimit, ReadTimes, Reading,
+    SelfTestResult, StatusFlags, TransferCause, Values, Volts,
 };
+use power_input::{Input, pick_settings, secs};
+use power_samples::{Samples, copy, is_copy};
 
-/// Readings closer together are one look.
-const APART: Duration = Duration::from_millis(200);
 /// The longest a confirmed transfer waits for its cause, and a limit for a doubt about mains.
 const SLACK: Duration = Duration::from_secs(1 + 3);
 
@@ -31,6 +38,8 @@ pub struct Summary {
     pub kills: u64,
     pub comm_failures: u64,
     pub restarts: u64,
+    /// States that turned out to be of another UPS.
+    pub foreign: u64,
 }
 
 /// Lives through `bytes`; panics with the step if something that must hold does not.
@@ -50,44 +59,6 @@ pub fn run(bytes: &[u8], start: Instant) -> Summary {
     world.summary
 }
 
-struct Input<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Input<'_> {
-    fn next(&mut self) -> Option<u8> {
-        let byte = self.bytes.get(self.at).copied();
-        self.at += 1;
-        byte
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[usize::from(self.next().unwrap_or(0)) % from.len()].clone()
-    }
-}
-
-fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-/// Readings in a row that agree, as the machine counts them.
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    since: Instant,
-    counted: Instant,
-    count: u32,
-}
-
-fn note(run: &mut Option<Run>, says: bool, now: Instant) {
-    *run = match (*run, says) {
-        (_, false) => None,
-        (None, true) => Some(Run { since: now, counted: now, count: 1 }),
-        (Some(run), true) if now - run.counted < APART => Some(run),
-        (Some(run), true) => Some(Run { counted: now, count: run.count + 1, ..run }),
-    };
-}
-
 /// What the announcements say to a user who knows nothing else.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Open {
@@ -96,10 +67,16 @@ enum Open {
     Test,
 }
 
+/// Changes that one alert each is enough for, and after how long there may be one more (mainsd-power(7)).
+const AT_ONCE: RateLimit = RateLimit::new(8, secs(10));
+
 struct Oracle {
+    at_once: RateLimit,
     /// Believed: on battery?
     line: Option<bool>,
-    candidate: Option<(bool, Run)>,
+    candidate: Option<(bool, Samples)>,
+    /// The last sample of the line.
+    line_read: Option<(Instant, bool)>,
     /// The end of the last stall or suspend.
     held_up: Option<Instant>,
     since: Instant,
@@ -111,9 +88,15 @@ struct Oracle {
     not_before: Instant,
     /// Something has been said that can make this transfer a test.
     doubtful: bool,
-    low: Option<Run>,
-    charge: Option<Run>,
-    runtime: Option<Run>,
+    low: Samples,
+    charge: Samples,
+    runtime: Samples,
+    /// A charge of 50 % or less.
+    near_end: Samples,
+    /// When the charge was sampled at or below its limit, whatever else was said in between.
+    low_charges: Vec<Instant>,
+    /// When the limit was changed.
+    limit_changed: Option<Instant>,
     comm_up: bool,
     comm_failed: bool,
     remote: bool,
@@ -124,6 +107,10 @@ struct Oracle {
     closed: bool,
     /// A shutdown has been decided and not ordered yet: when, the line then, and whether a remote order stood.
     decided: Option<(Instant, Option<bool>, bool)>,
+    /// It was decided because of a remote order.
+    decided_by_order: bool,
+    /// The outage is that of an earlier run.
+    taken_over: bool,
     /// The next order repeats one.
     again: bool,
     cause: Option<Cause>,
@@ -135,6 +122,48 @@ struct Oracle {
     cumulated: Duration,
 }
 
+impl Oracle {
+    /// Nothing is known, and no outage was saved.
+    fn new(now: Instant) -> Self {
+        Self {
+            at_once: AT_ONCE,
+            line: None,
+            candidate: None,
+            line_read: None,
+            held_up: None,
+            since: now,
+            confirmed: now,
+            unannounced: false,
+            not_before: now,
+            doubtful: false,
+            low: Samples::default(),
+            charge: Samples::default(),
+            runtime: Samples::default(),
+            near_end: Samples::default(),
+            low_charges: Vec::new(),
+            limit_changed: None,
+            comm_up: false,
+            comm_failed: false,
+            remote: false,
+            unheeded: None,
+            open: Open::No,
+            announced: false,
+            closed: false,
+            decided: None,
+            decided_by_order: false,
+            taken_over: false,
+            again: false,
+            cause: None,
+            last_shutdown: None,
+            report: None,
+            no_login: false,
+            transfers: 0,
+            total: Duration::ZERO,
+            cumulated: Duration::ZERO,
+        }
+    }
+}
+
 struct World {
     machine: Machine,
     settings: Settings,
@@ -142,6 +171,12 @@ struct World {
     pace: Pace,
     status: StatusFlags,
     values: Values,
+    /// Whether mains is there, as the UPS says it beside the line.
+    mains: Option<bool>,
+    /// Items that are not read anew, by bit.
+    stale: u16,
+    /// The last reading.
+    told: Option<Reading>,
     answering: bool,
     saved: Option<SavedOutage>,
     asked: Vec<Command>,
@@ -166,35 +201,7 @@ impl World {
             transfer_cause: input.pick(&[None, Some(TransferCause::None)]),
             ..Values::default()
         };
-        let oracle = Oracle {
-            line: None,
-            candidate: None,
-            held_up: None,
-            since: start,
-            confirmed: start,
-            unannounced: false,
-            not_before: start,
-            doubtful: false,
-            low: None,
-            charge: None,
-            runtime: None,
-            comm_up: false,
-            comm_failed: false,
-            remote: false,
-            unheeded: None,
-            open: Open::No,
-            announced: false,
-            closed: false,
-            decided: None,
-            again: false,
-            cause: None,
-            last_shutdown: None,
-            report: None,
-            no_login: false,
-            transfers: 0,
-            total: Duration::ZERO,
-            cumulated: Duration::ZERO,
-        };
+        let oracle = Oracle::new(start);
         let mut world = Self {
             machine,
             settings,
@@ -202,6 +209,9 @@ impl World {
             pace: Pace::Normal,
             status: StatusFlags::ONLINE | StatusFlags::BATTPRESENT,
             values,
+            mains: None,
+            stale: 0,
+            told: None,
             answering: true,
             saved: None,
             asked: Vec::new(),
@@ -240,13 +250,16 @@ impl World {
                     input.pick(&[60.0, 20.0, 5.0, 3.0, 2.0, 0.5, 0.0, 1092.25, 65535.0, f64::INFINITY]);
                 self.values.runtime_left = if op & 32 == 0 { Some(Minutes(runtime)) } else { None };
             }
-            13 => self.values.line_voltage = input.pick(&[None, Some(Volts(0.0)), Some(Volts(230.0))]),
+            13 => {
+                self.values.line_voltage = input.pick(&[None, Some(Volts(0.0)), Some(Volts(230.0))]);
+                self.mains = input.pick(&[None, Some(true), Some(false)]);
+            }
             14 => {
                 let bit =
                     input.pick(&[StatusFlags::BATTPRESENT, StatusFlags::REPLACEBATT, StatusFlags::OVERLOAD]);
                 self.status.set(bit, op & 32 != 0);
             }
-            15 => self.read(StatusFlags(0), Evidence::Poll, Values::default()),
+            15 => self.read(StatusFlags::empty(), Evidence::Poll, Values::default()),
             16 => {
                 let zero = Values {
                     battery_charge: Some(Percent(0.0)),
@@ -256,6 +269,7 @@ impl World {
                 self.read(self.status, Evidence::Poll, zero);
             }
             17 => self.lose(),
+            18 if op & 0xe0 == 0 => self.other_ups(),
             18 => self.attach(),
             19 => self.read(self.status, Evidence::Poll, self.values.clone()),
             20 => {
@@ -309,14 +323,27 @@ impl World {
                 // What agreement means changes with it; the oracle starts counting anew.
                 let oracle = &mut self.oracle;
                 oracle.not_before = oracle.not_before.max(self.now);
-                oracle.low = None;
-                oracle.charge = None;
-                oracle.runtime = None;
+                for samples in [&mut oracle.charge, &mut oracle.runtime, &mut oracle.near_end] {
+                    samples.end();
+                }
+                oracle.limit_changed = Some(self.now);
                 self.machine.reconfigure(self.settings.clone(), self.now);
                 self.settled();
             }
             25 => self.answer_asked(),
             26 => self.stall(input.pick(&[0, 1, 7, 100, 4000])),
+            // What is told now and then is read anew only in part, or not at all.
+            27 if op & 0xe0 == 0x20 => {
+                let part = [input.next(), input.next()].map(Option::unwrap_or_default);
+                self.stale = u16::from_le_bytes(part) & input.pick(&[0xffff, 0xffff, 0x0fff, 0x0ffe, 0]);
+            }
+            27 if op & 0xe0 == 0x40 => {
+                if let Some(told) = self.told.clone().filter(|_| self.answering) {
+                    let evidence = input.pick(&[Evidence::Poll, Evidence::AlertAndRead]);
+                    self.tell(Reading { at: self.now, evidence, ..told });
+                }
+            }
+            27 if op & 0xe0 == 0x60 => self.tell_with_foreign_times(input),
             27 => self.live(input.pick(&[60, 120, 400, 700, 8000])),
             _ => self.live(input.pick(&[1, 1, 2, 2, 3, 5, 5, 6, 7, 10, 12, 20, 41])),
         }
@@ -335,6 +362,7 @@ impl World {
         if self.values.line_voltage.is_some() {
             self.values.line_voltage = volts.map(Volts);
         }
+        self.mains = self.mains.map(|_| bits == StatusFlags::ONLINE);
         if alert && self.answering {
             self.read(self.status, Evidence::AlertAndRead, self.values.clone());
             self.answer_asked();
@@ -399,68 +427,49 @@ impl World {
         if std::mem::take(&mut self.oracle.comm_up) {
             self.oracle.candidate = None;
             if self.oracle.line != Some(true) {
-                self.oracle.low = None;
+                self.oracle.low.end();
             }
         }
         self.machine.handle_lost(self.now, "no answer");
         self.settled();
     }
 
+    /// What the UPS says now, but for what is not read anew.
     fn read(&mut self, status: StatusFlags, evidence: Evidence, values: Values) {
-        let reading = Reading { at: self.now, status, evidence, values };
+        let mut reading = Reading::sampled(self.now, status, evidence, values).with_mains(self.mains);
+        if let Some(told) = &self.told {
+            for item in Item::ALL.into_iter().filter(|item| self.stale & 1 << *item as u16 != 0) {
+                copy(told, &mut reading, item);
+            }
+        }
+        self.tell(reading);
+    }
+
+    fn tell(&mut self, reading: Reading) {
         self.believe(&reading);
         self.machine.handle_reading(self.now, &reading);
+        self.told = Some(reading);
         self.settled();
     }
 
-    /// Killed and started again, or stopped and started again.
-    fn restart(&mut self, input: &mut Input) {
-        self.summary.restarts += 1;
-        if input.pick(&[false, true]) {
-            // The loop ends with it, whatever else was due.
-            self.machine.handle_stop(self.now);
-            while let Some(order) = self.machine.poll_order() {
-                self.order(order);
-            }
+    /// Times that no good driver gives: none, from the future, from long ago.
+    fn tell_with_foreign_times(&mut self, input: &mut Input) {
+        let mut reading = Reading::sampled(self.now, self.status, Evidence::Poll, self.values.clone());
+        let mut read = ReadTimes::default();
+        for item in Item::ALL {
+            let at = input.pick(&[
+                None,
+                Some(self.now),
+                Some(self.now + secs(3600)),
+                self.now.checked_sub(secs(7)),
+                self.now.checked_sub(secs(90_000)),
+            ]);
+            read.set(item, at);
         }
-        let at_start = AtStart { saved: self.saved.clone(), powerfail: input.pick(&[false, true]) };
-        let since = self.saved.as_ref().and_then(|saved| saved.on_battery_since);
-        let announced = self.saved.as_ref().is_some_and(|saved| saved.announced);
-        self.machine = Machine::new(self.settings.clone(), self.now, at_start);
-        self.pace = Pace::Normal;
-        self.asked.clear();
-        let now = self.now;
-        let oracle = &mut self.oracle;
-        *oracle = Oracle {
-            line: since.map(|_| true),
-            candidate: None,
-            held_up: None,
-            since: since.unwrap_or(now),
-            confirmed: now,
-            unannounced: false,
-            not_before: now + secs(60),
-            doubtful: false,
-            low: None,
-            charge: None,
-            runtime: None,
-            comm_up: false,
-            comm_failed: false,
-            remote: false,
-            unheeded: None,
-            open: if since.is_some() { Open::Outage } else { Open::No },
-            announced,
-            closed: false,
-            decided: None,
-            again: false,
-            cause: None,
-            last_shutdown: None,
-            report: None,
-            no_login: false,
-            transfers: oracle.transfers,
-            total: oracle.total,
-            cumulated: Duration::ZERO,
-        };
-        self.settled();
+        reading.read = read;
+        if self.answering {
+            self.tell(reading);
+        }
     }
 
     /// The UPS never answers again: on battery, the machine is shut down.
@@ -489,6 +498,8 @@ impl World {
     /// Mains for an hour: everything is closed and nothing is left.
     fn end_on_mains(&mut self) {
         self.attach();
+        self.stale = 0;
+        self.mains = None;
         self.status = StatusFlags::ONLINE | StatusFlags::BATTPRESENT;
         self.values = Values { self_test: Some(SelfTestResult::Passed), ..Values::default() };
         self.oracle.remote = false;
@@ -502,35 +513,9 @@ impl World {
         assert!(!oracle.closed && !oracle.no_login && !oracle.comm_failed, "something left over");
         assert_eq!(self.machine.poll_timeout(), None, "a timer ticks on mains");
         assert_eq!(self.pace, Pace::Normal);
-        assert_eq!(self.machine.view().flags.0, 0x0500_0008 | if self.settings.slave { 0x400 } else { 0 });
-    }
-}
-
-fn pick_settings(input: &mut Input) -> Settings {
-    Settings {
-        on_battery_delay: secs(input.pick(&[0, 6, 6, 30])),
-        battery_level: input.pick(&[None, Some(Percent(5.0)), Some(Percent(50.0))]),
-        minutes: input.pick(&[None, Some(Minutes(3.0)), Some(Minutes(10.0))]),
-        timeout: input.pick(&[None, None, Some(secs(1)), Some(secs(20)), Some(secs(300))]),
-        annoy: secs(input.pick(&[0, 5, 300])),
-        annoy_delay: secs(input.pick(&[0, 60])),
-        no_logon: input.pick(&[
-            NoLogon::Disable,
-            NoLogon::Always,
-            NoLogon::Timeout,
-            NoLogon::Percent,
-            NoLogon::Minutes,
-        ]),
-        kill_delay: input.pick(&[None, Some(secs(0)), Some(secs(12))]),
-        kill_on_powerfail: input.pick(&[false, true]),
-        kill_wait: Duration::ZERO,
-        term_on_powerfail: input.pick(&[false, false, false, true]),
-        comm_lost_delay: secs(input.pick(&[0, 10, 20])),
-        confirm_polls: input.pick(&[2, 2, 1, 3]),
-        shutdown_grace: secs(input.pick(&[300, 20, 5])),
-        slave: input.pick(&[false, false, true]),
-        net_timeout: secs(10),
-        slave_wait: secs(input.pick(&[30, 30, 0, 600])),
-        slave_lead: secs(input.pick(&[0, 0, 10, 40])),
+        assert_eq!(
+            self.machine.view().flags.bits(),
+            0x0500_0008 | if self.settings.slave { 0x400 } else { 0 }
+        );
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use mainsd::server::{Server, Settings, StatusSource, events_answer};
 use mainsd::ups::Priority;
@@ -74,6 +74,8 @@ impl Plan {
 
 enum Order {
     Reconfigure(Plan),
+    /// Its clock is set forward by so much; then something is sent.
+    Skip(Duration, Sender<()>),
     Stop,
 }
 
@@ -127,6 +129,16 @@ impl Running {
         self.waker.wake().unwrap();
     }
 
+    /// Lets so much time pass for it at once, and one turn of its loop after that.
+    pub fn skip(&self, time: Duration) {
+        for time in [time, Duration::ZERO] {
+            let (done, wait) = channel();
+            self.orders.send(Order::Skip(time, done)).unwrap();
+            self.waker.wake().unwrap();
+            wait.recv_timeout(super::PATIENCE).unwrap();
+        }
+    }
+
     /// Waits for a line in its log.
     pub fn wait_for_line(&self, part: &str) -> String {
         loop {
@@ -178,6 +190,7 @@ fn turn(
     let mut source = Source { status: Rc::from(served.status), events: served.events };
     let mut events = Events::with_capacity(256);
     let mut clients = 0;
+    let mut skipped = Duration::ZERO;
     for turns in 0.. {
         while let Some(line) = server.poll_log() {
             say.send(line).ok();
@@ -186,11 +199,11 @@ fn turn(
             clients = server.clients();
             count.send(clients).ok();
         }
-        let wait = server.poll_timeout().map(|at| at.saturating_duration_since(Instant::now()));
+        let wait = server.poll_timeout().map(|at| at.saturating_duration_since(Instant::now() + skipped));
         if let Err(error) = poll.poll(&mut events, wait) {
             assert_eq!(error.kind(), std::io::ErrorKind::Interrupted, "{error}");
         }
-        let now = Instant::now();
+        let now = Instant::now() + skipped;
         for event in &events {
             if server.owns(event.token()) {
                 server.ready(poll.registry(), event, now, &mut source);
@@ -200,6 +213,10 @@ fn turn(
         for order in inbox.try_iter() {
             match order {
                 Order::Reconfigure(plan) => server.reconfigure(plan.settings(), poll.registry(), now),
+                Order::Skip(time, done) => {
+                    skipped += time;
+                    done.send(()).ok();
+                }
                 Order::Stop => return turns,
             }
         }

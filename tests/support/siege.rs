@@ -95,6 +95,15 @@ pub const ATTACKS: [Attack; 8] = [
 /// Enough to let others have the processor.
 const LULL: Duration = Duration::from_millis(20);
 
+/// Set when it is dropped, also by a panic: no thread of a test goes on after the test.
+pub struct Stop<'a>(pub &'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Attack {
     /// Attacks until `stop`; `ready` is set when all connections have been opened.
     pub fn rage(&self, address: SocketAddr, ready: &AtomicBool, stop: &AtomicBool) {

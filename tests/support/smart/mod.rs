@@ -2,7 +2,7 @@
 //! (apcsmart): four generations, at 2400 bit/s or as fast as the machine.
 #![allow(dead_code, reason = "each test uses a part")]
 
-mod pty;
+pub mod pty;
 mod unit;
 
 pub use unit::{Generation, Unit};
@@ -63,11 +63,11 @@ fn serve(mut master: std::fs::File, unit: &Mutex<Unit>, stop: &AtomicBool, paced
                 for byte in &buffer[..length] {
                     unit.receive(*byte, Instant::now());
                 }
-                std::mem::take(&mut unit.out)
+                unit.take_out()
             }
             // Nothing now, or nobody has the other side open.
             Err(error) if error.kind() == ErrorKind::WouldBlock || error.raw_os_error() == Some(5) => {
-                let out = std::mem::take(&mut unit.lock().unwrap().out);
+                let out = unit.lock().unwrap().take_out();
                 if out.is_empty() {
                     std::thread::sleep(Duration::from_millis(1));
                 }

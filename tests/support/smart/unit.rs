@@ -28,6 +28,8 @@ pub struct Unit {
     pub answers: BTreeMap<u8, Vec<u8>>,
     /// Says nothing at all.
     pub silent: bool,
+    /// What it says does not come out yet.
+    pub held: bool,
     /// All bytes received, with the moment of each.
     pub received: Vec<(u8, Instant)>,
     /// What has been sent, with the moment at which the last byte of each answer was.
@@ -174,6 +176,7 @@ impl Unit {
             generation,
             answers,
             silent: false,
+            held: false,
             received: Vec::new(),
             written: Vec::new(),
             out: Vec::new(),
@@ -251,6 +254,11 @@ impl Unit {
             self.say("OK");
         }
         true
+    }
+
+    /// What has been said and may come out.
+    pub fn take_out(&mut self) -> Vec<u8> {
+        if self.held { Vec::new() } else { std::mem::take(&mut self.out) }
     }
 
     /// Changes an answer.

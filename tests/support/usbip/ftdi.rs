@@ -51,7 +51,27 @@ struct State {
     generation: u32,
 }
 
+/// Tries to plug it in.
+const TRIES: usize = 2;
+
 type Shared = Arc<(Mutex<State>, Condvar)>;
+
+/// The serial port that the kernel has made of it.
+fn tty_of(port: &Port) -> Option<PathBuf> {
+    let names = port.interface().and_then(|path| std::fs::read_dir(path).ok())?;
+    let mut names = names.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let tty = names.find(|name| name.starts_with("ttyUSB"))?;
+    // The file appears a moment after the folder.
+    Some(PathBuf::from("/dev").join(tty)).filter(|path| path.exists())
+}
+
+/// The end of what the kernel has logged.
+fn kernel_log() -> String {
+    let log = std::process::Command::new("/bin/busybox").arg("dmesg").output();
+    let log = log.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
+}
 
 /// An adapter that can be plugged in. Dropped, it is unplugged.
 #[derive(Debug, Default)]
@@ -61,8 +81,21 @@ pub struct Adapter {
 }
 
 impl Adapter {
-    /// Plugs it in and waits for its `/dev/ttyUSB`, whose path comes back.
+    /// Plugs it in and waits for its `/dev/ttyUSB`, whose path comes back. A busy kernel may give a device up before it has got to
+    /// know it; it is then plugged in again, as a person would.
     pub fn plug(&mut self) -> PathBuf {
+        for _ in 0..TRIES {
+            let port = self.insert();
+            let tty = poll(|| tty_of(&port));
+            self.port = Some(port);
+            if let Some(tty) = tty {
+                return tty;
+            }
+        }
+        panic!("the kernel made no serial port of it: is ftdi_sio there? Its log:\n{}", kernel_log());
+    }
+
+    fn insert(&mut self) -> Port {
         self.unplug();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let generation = {
@@ -73,18 +106,7 @@ impl Adapter {
         };
         let shared = Arc::clone(&self.shared);
         std::thread::spawn(move || serve(&shared, ours, generation));
-        let port = vhci::attach(&theirs, 2).unwrap_or_else(|error| panic!("cannot plug in: {error}"));
-        let tty = poll(|| {
-            let names = port.interface().and_then(|path| std::fs::read_dir(path).ok());
-            let names = names.into_iter().flatten().flatten().map(|entry| entry.file_name());
-            let tty =
-                names.filter_map(|name| name.into_string().ok()).find(|name| name.starts_with("ttyUSB"));
-            // The file appears a moment after the folder.
-            tty.map(|name| PathBuf::from("/dev").join(name)).filter(|path| path.exists())
-        });
-        let tty = tty.expect("the kernel made no serial port of it: is ftdi_sio there?");
-        self.port = Some(port);
-        tty
+        vhci::attach(&theirs, 2).unwrap_or_else(|error| panic!("cannot plug in: {error}"))
     }
 
     /// Unplugs it.

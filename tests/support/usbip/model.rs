@@ -80,6 +80,12 @@ pub struct Model {
     pub fields: Vec<Field>,
     /// Every report, by kind and id; the id is the first byte.
     pub reports: BTreeMap<(Kind, u8), Vec<u8>>,
+    /// A serial function stands before the HID interface, which is then number 2.
+    pub composite: bool,
+    /// It can say where its power comes from.
+    pub tells_line: bool,
+    /// Status keys and the numbers that they must show.
+    pub true_values: BTreeMap<String, f64>,
     mains_voltage: f64,
     /// The descriptor's exponents are wrong (Tripp Lite 3016: voltages by 10^5, frequencies by 10^-2).
     wrong_exponents: bool,
@@ -94,13 +100,12 @@ impl Model {
         let number = |key: &str| table.get(key).and_then(toml::Value::as_integer).unwrap_or(0) as u16;
         let word = |key: &str| table.get(key).and_then(toml::Value::as_str).unwrap_or_default().to_owned();
         let descriptor = hex(table["report_descriptor"]["hex"].as_str().unwrap());
-        let logged: BTreeMap<u8, Vec<u8>> = table["feature_reports"]
-            .as_table()
-            .unwrap()
-            .values()
-            .map(|bytes| hex(bytes.as_str().unwrap()))
-            .map(|bytes| (bytes[0], bytes))
-            .collect();
+        let section = |key: &str| table.get(key).and_then(toml::Value::as_table).into_iter().flatten();
+        let reports = |key: &str| -> BTreeMap<u8, Vec<u8>> {
+            let bytes = section(key).map(|(_, bytes)| hex(bytes.as_str().unwrap()));
+            bytes.map(|bytes| (bytes[0], bytes)).collect()
+        };
+        let logged = reports("feature_reports");
         let tagged =
             |wanted| table["tags"].as_array().unwrap().iter().any(|tag| tag.as_str() == Some(wanted));
         let mut model = Self {
@@ -114,10 +119,21 @@ impl Model {
             strings: BTreeMap::new(),
             string_indexes: [0; 3],
             reports: BTreeMap::new(),
+            composite: number("composite") == 1,
+            tells_line: !tagged("no-line-state"),
+            true_values: section("true_values")
+                .filter_map(|(key, value)| {
+                    let number = value.as_float().or_else(|| Some(value.as_integer()? as f64));
+                    Some((key.clone(), number?))
+                })
+                .collect(),
             mains_voltage: if tagged("120v") { 120.0 } else { 230.0 },
             wrong_exponents: tagged("wrong-exponent"),
         };
         model.make_reports(&logged);
+        for (id, bytes) in reports("input_state") {
+            model.reports.insert((Kind::Input, id), bytes);
+        }
         let manufacturer = Some(word("manufacturer")).filter(|name| !name.is_empty());
         let manufacturer = manufacturer.unwrap_or_else(|| match model.name.split(' ').next() {
             Some("APC") | None => "American Power Conversion".to_owned(),
@@ -260,9 +276,10 @@ impl Model {
 
     /// Sets the line voltage.
     pub fn set_line_voltage(&mut self, volts: f64) -> BTreeSet<u8> {
+        let wrong = self.wrong_exponents;
         self.change(|field| {
             (field.usage == usage::VOLTAGE && field.path.last() == Some(&usage::INPUT))
-                .then(|| field.raw(volts))
+                .then(|| field.raw(shifted(field, volts, wrong)))
         })
     }
 

@@ -37,6 +37,8 @@ pub struct Faults {
     pub halted: bool,
     /// So many reads of the report descriptor give a damaged one.
     pub corrupt_descriptors: u32,
+    /// The same, and not even the page of power is left of it.
+    pub garbled_descriptors: u32,
 }
 
 /// One request that the UPS got.
@@ -149,7 +151,8 @@ impl Unit {
     /// Low-speed devices have packets of 8 bytes; longer input reports come from full-speed ones.
     fn fast(&self) -> bool {
         let state = self.state();
-        state.model.longest_input() > 8
+        // Bulk endpoints are not for low-speed devices.
+        state.model.longest_input() > 8 || state.model.composite
     }
 
     /// Where the kernel sees it: the name in `/sys/bus/usb/devices`. Waits for the enumeration to end.
@@ -187,8 +190,8 @@ impl Unit {
     }
 
     /// Changes values and says nothing: only a poll can see it.
-    pub fn change_silently<R>(&self, change: impl FnOnce(&mut Model) -> R) {
-        change(&mut self.state().model);
+    pub fn change_silently<R>(&self, change: impl FnOnce(&mut Model) -> R) -> R {
+        change(&mut self.state().model)
     }
 
     /// Mains fails or returns.
@@ -271,9 +274,9 @@ impl Drop for Unit {
     }
 }
 
-/// The kernel takes one device after the other, and a silent one in another scenario costs it a minute.
+/// The kernel takes one device after the other, and each silent one in another scenario costs it a minute.
 pub(super) fn poll<T>(look: impl Fn() -> Option<T>) -> Option<T> {
-    let deadline = Instant::now() + Duration::from_secs(180);
+    let deadline = Instant::now() + Duration::from_secs(360);
     loop {
         if let Some(found) = look() {
             return Some(found);
@@ -382,9 +385,13 @@ fn answer(state: &mut State, submit: &Submit, data: &[u8]) -> Option<Vec<u8>> {
                 let half = bytes.len() / 2;
                 bytes.iter_mut().skip(half).for_each(|byte| *byte = 0);
             }
+            if state.faults.garbled_descriptors > 0 {
+                state.faults.garbled_descriptors -= 1;
+                bytes.iter_mut().take(32).for_each(|byte| *byte = 0);
+            }
             Some(bytes)
         }
-        (0x81, 0x06) if high == 0x21 => configuration(&state.model).get(18..27).map(<[u8]>::to_vec),
+        (0x81, 0x06) if high == 0x21 => Some(hid_descriptor(&state.model).to_vec()),
         (0xa1, 0x01) => get_report(state, high, low),
         (0x21, 0x09) => set_report(state, high, low, data),
         // GET_STATUS, GET_CONFIGURATION, GET_INTERFACE.
@@ -438,14 +445,24 @@ fn device_descriptor(model: &Model) -> Vec<u8> {
     bytes
 }
 
+fn hid_descriptor(model: &Model) -> [u8; 9] {
+    let [low, high] = (model.descriptor.len() as u16).to_le_bytes();
+    [9, 0x21, 0x10, 0x01, 0, 1, 0x22, low, high]
+}
+
 fn configuration(model: &Model) -> Vec<u8> {
-    let length = (model.descriptor.len() as u16).to_le_bytes();
     let packet = if model.longest_input() > 8 { 64 } else { 8 };
-    let mut bytes = vec![9, 2, 34, 0, 1, 1, 0, 0xe0, 1];
-    bytes.extend([9, 4, 0, 0, 1, 3, 0, 0, 0]);
-    bytes.extend([9, 0x21, 0x10, 0x01, 0, 1, 0x22, length[0], length[1]]);
+    let (mut bytes, interfaces) = (Vec::new(), if model.composite { 3 } else { 1 });
+    if model.composite {
+        // CDC-ACM: control with an interrupt endpoint, and data with two bulk endpoints.
+        bytes.extend([9, 4, 0, 0, 1, 2, 2, 1, 0, 7, 5, 0x82, 3, 8, 0, 10]);
+        bytes.extend([9, 4, 1, 0, 2, 0x0a, 0, 0, 0, 7, 5, 0x03, 2, 64, 0, 0, 7, 5, 0x83, 2, 64, 0, 0]);
+    }
+    bytes.extend([9, 4, interfaces - 1, 0, 1, 3, 0, 0, 0]);
+    bytes.extend(hid_descriptor(model));
     bytes.extend([7, 5, 0x81, 3, packet, 0, 10]);
-    bytes
+    let [low, high] = (bytes.len() as u16 + 9).to_le_bytes();
+    [&[9, 2, low, high, interfaces, 1, 0, 0xe0, 1], &bytes[..]].concat()
 }
 
 fn string(model: &Model, index: u8) -> Option<Vec<u8>> {

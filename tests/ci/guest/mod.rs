@@ -1,0 +1,176 @@
+//! The part of the VM tests that runs inside the virtual machine: plugs simulated UPSes into its kernel, starts
+//! the release binary, and prints one result a scenario on the serial console.
+//!
+//! Results are lines that start with `@`: `@= SCENARIO KEY VALUE` a measured number, `@| SCENARIO TEXT` words of a
+//! failure, `@@ SCENARIO ok|FAIL` the end.
+
+mod alone;
+mod dates;
+mod dumb;
+mod expected;
+mod faults;
+mod killpower;
+mod port;
+mod power_off;
+mod resume;
+mod story;
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::support::usbip::{self, Model, Unit};
+use crate::support::{self, Daemon, Setup};
+
+/// How many scenarios run at a time: they mostly wait, and the controller has 8 ports.
+const WORKERS: usize = 4;
+
+/// What a scenario gets.
+#[derive(Clone)]
+struct Lab {
+    program: PathBuf,
+    devices: PathBuf,
+    scenario: &'static str,
+    serial: String,
+}
+
+type Scenario = (&'static str, fn(&Lab));
+
+impl Lab {
+    /// A UPS of this file, plugged in and taken by the kernel. Its serial number is this scenario's own.
+    fn plug(&self, file: &str) -> Unit {
+        let mut unit = self.boxed(file, &self.serial);
+        unit.plug();
+        unit.place();
+        unit
+    }
+
+    /// A UPS that is not plugged in yet.
+    fn boxed(&self, file: &str, serial: &str) -> Unit {
+        Unit::new(Model::load(&self.devices.join(file).with_extension("toml"), serial))
+    }
+
+    /// A configuration for the USB driver that takes this scenario's UPS only.
+    fn setup(&self) -> Setup {
+        self.setup_any().with("DEVICE", &self.serial)
+    }
+
+    /// A configuration that takes any UPS.
+    fn setup_any(&self) -> Setup {
+        let mut setup = Setup::new("usb").with("NOLOGON", "disable").with("SHUTDOWNGRACE", "300");
+        setup.program.clone_from(&self.program);
+        setup
+    }
+
+    /// Starts the daemon for this scenario's UPS and waits until it is online.
+    fn online(&self, setup: &Setup) -> Daemon {
+        let daemon = Daemon::start(setup);
+        daemon.wait_for_status(
+            |status| status.has("ONLINE") && status.get("BCHARGE").is_some(),
+            support::PATIENCE,
+        );
+        daemon
+    }
+
+    /// Reports a measured number.
+    fn measured(&self, key: &str, value: impl std::fmt::Display) {
+        println!("@= {} {key} {value}", self.scenario);
+    }
+}
+
+/// Fails with the daemon's hooks, output and events.
+#[track_caller]
+fn ensure(daemon: &Daemon, holds: bool, otherwise: &str) {
+    assert!(holds, "{otherwise}; {}", daemon.describe());
+}
+
+/// Fails if something took longer than `limit` on a machine that is not overloaded. Emulation on a busy host can be ten
+/// times slower than on an idle one, so beyond the limit the start of a small program is the measure.
+#[track_caller]
+fn ensure_within(took: Duration, limit: Duration, what: &str) {
+    if took < limit {
+        return;
+    }
+    let began = Instant::now();
+    let _ = std::process::Command::new("true").status();
+    let yardstick = began.elapsed();
+    assert!(
+        took < limit + yardstick * 20,
+        "{what} took {took:?}; starting a program takes {yardstick:?} now"
+    );
+}
+
+/// Fails if a hook runs within this time from hook number `from` on.
+#[track_caller]
+fn ensure_quiet(daemon: &Daemon, from: usize, time: Duration) {
+    let noise = daemon.hooks().wait(from, time, |_| true);
+    ensure(daemon, noise.is_none(), &format!("an event came where none was due: {noise:?}"));
+}
+
+thread_local! {
+    /// Where the last panic of this thread happened.
+    static PANICKED_AT: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+fn run(lab: &Lab, scenario: fn(&Lab)) {
+    let result = catch_unwind(AssertUnwindSafe(|| scenario(lab)));
+    let name = lab.scenario;
+    match result {
+        Ok(()) => println!("@@ {name} ok"),
+        Err(cause) => {
+            let words = cause.downcast_ref::<String>().map(String::as_str);
+            let words = words.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("no words");
+            let place = PANICKED_AT.take();
+            println!("@| {name} at {place}:");
+            let text: String = words.lines().map(|line| format!("@| {name} {line}\n")).collect();
+            println!("{text}@@ {name} FAIL");
+        }
+    }
+}
+
+/// In the machine: the program, the folder `tests/devices`, and the scenarios to play; without one, all.
+pub fn main(args: &[String]) -> ExitCode {
+    let [program, devices, scenarios @ ..] = args else {
+        panic!("usage: --role vm-guest MAINSD DEVICES [SCENARIO...]");
+    };
+    assert!(usbip::vhci::present(), "no virtual host controller: modprobe vhci-hcd");
+    let wanted =
+        |(name, _): &&Scenario| scenarios.is_empty() || scenarios.iter().any(|scenario| scenario == name);
+    let lab = |name, number: usize| Lab {
+        program: program.into(),
+        devices: devices.into(),
+        scenario: name,
+        serial: format!("SIM{number:09}"),
+    };
+    std::panic::set_hook(Box::new(|panic| {
+        PANICKED_AT.set(panic.location().map(ToString::to_string).unwrap_or_default());
+    }));
+    // The firmware leaves the console in the middle of a line.
+    println!();
+    // These take any UPS, so each has the bus for itself.
+    for (number, (name, scenario)) in [alone::ALL, port::ALONE].concat().iter().filter(wanted).enumerate() {
+        run(&lab(name, 100 + number), *scenario);
+    }
+    let together =
+        [killpower::ALL, resume::ALL, dates::ALL, dumb::ALL, port::ALL, story::ALL, faults::ALL].concat();
+    let queue = Mutex::new(together.iter().filter(wanted).enumerate());
+    std::thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().unwrap().next();
+                    let Some((number, (name, scenario))) = next else { break };
+                    run(&lab(name, 200 + number), *scenario);
+                }
+            });
+        }
+    });
+    println!("@@ end ok");
+    if wanted(&&(power_off::NAME, power_off::run)) {
+        run(&lab(power_off::NAME, 300), power_off::run);
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,70 @@
+//! Tests that need more than every machine has: root, packages, a virtual machine. They run with `MAINSD_CI=1`, and those that need only a
+//! program or a kernel feature wherever that is; what does not run is skipped, and says why.
+#![deny(dead_code, reason = "a test that no list names is never run")]
+#![allow(clippy::disallowed_methods, reason = "tests drive real processes by the real clock")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod access;
+mod apcsmart_beside;
+mod check;
+mod check_hooks;
+mod client_words;
+mod clock_steps;
+mod demo;
+mod fault_injection;
+mod guest;
+mod hook_scripts;
+mod hostile_files;
+mod ipv6;
+mod manual;
+mod namespaces;
+mod nis_clients;
+mod nis_master;
+mod packaging;
+mod permissions;
+mod static_builds;
+#[path = "../support/mod.rs"]
+mod support;
+mod two_daemons;
+mod vm;
+mod with_apcupsd;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    support::runner::main(
+        &[
+            access::TESTS,
+            check::TESTS,
+            check_hooks::TESTS,
+            client_words::TERMINAL,
+            client_words::TIME,
+            clock_steps::TESTS,
+            demo::TESTS,
+            hook_scripts::dash::TESTS,
+            hook_scripts::bash::TESTS,
+            hook_scripts::busybox::TESTS,
+            hostile_files::TESTS,
+            two_daemons::TESTS,
+            ipv6::TESTS,
+            manual::TESTS,
+            packaging::TESTS,
+            permissions::TESTS,
+            apcsmart_beside::TESTS,
+            with_apcupsd::TESTS,
+            nis_master::TESTS,
+            namespaces::TESTS,
+            nis_clients::TESTS,
+            fault_injection::TESTS,
+            vm::TESTS,
+            static_builds::TESTS,
+        ],
+        &[vm::ROLE],
+    )
+}

@@ -1,0 +1,93 @@
+//! Faults injected into the real program while outages happen to its simulated UPS: no shutdown may be missed, and none
+//! may be a false one.
+//!
+//! Each seed picks a story and a fault and all that is random in them. `cargo test` plays a few; `tests/ci/fault_injection.rs` plays
+//! every story under every fault. `MAINSD_FAULT_RUNS=n` plays seeds 0 to n - 1, `MAINSD_FAULT_SEED=n` that one, both so many from that
+//! one on, `MAINSD_FAULT_JOBS=n` so many at a time.
+
+use crate::support::faults::fault::{FAULTS, Fault};
+use crate::support::faults::judge::judge;
+use crate::support::faults::play_seeds;
+use crate::support::faults::record::{Record, Seen};
+use crate::support::faults::run::Plan;
+use crate::support::faults::story::KINDS;
+
+/// Seeds that `cargo test` plays: each story once.
+const FEW: u64 = KINDS.len() as u64;
+
+#[test]
+fn no_shutdown_is_missed_and_none_is_false_whatever_breaks() {
+    play_seeds(FEW);
+}
+
+#[test]
+fn as_many_seeds_as_there_are_pairs_play_each_story_under_each_fault() {
+    let pairs = KINDS.len() * FAULTS.len();
+    let played: std::collections::BTreeSet<_> =
+        (0..pairs as u64).map(Plan::new).map(|plan| (plan.story.kind, plan.fault)).collect();
+    assert_eq!(played.len(), pairs);
+    assert!(pairs >= 200, "{pairs}");
+}
+
+fn seen(at: f64, text: &str) -> Seen {
+    Seen { at, text: text.to_owned() }
+}
+
+/// What a good run of seed 2, an outage to TIMEOUT, leaves behind.
+fn good_run() -> (Plan, Record) {
+    let plan = Plan::new(2);
+    let limit = plan.story.limit.expect("a shutdown is due");
+    let record = Record {
+        hooks: vec![seen(limit + 0.1, "doshutdown harness 1 0")],
+        log: vec![
+            seen(plan.story.off, "Power failure."),
+            seen(limit, "Initiating system shutdown!"),
+            seen(limit, "Shutdown because TIMEOUT is over; on battery for 9 s; and so on."),
+        ],
+        ..Record::default()
+    };
+    (plan, record)
+}
+
+#[test]
+fn the_judge_accepts_a_good_run_and_finds_each_way_to_fail() {
+    type Spoil = fn(&mut Plan, &mut Record);
+    let table: [(&str, Spoil); 11] = [
+        ("MISSED", |_, record| record.hooks.clear()),
+        ("MISSED", |plan, record| record.hooks[0].at = plan.story.limit.unwrap() + 1000.0),
+        ("before the limit", |plan, record| record.hooks[0].at = plan.story.limit.unwrap() - 0.1),
+        ("none was called for", |plan, _| plan.story.limit = None),
+        ("2 doshutdown hooks", |_, record| record.hooks.push(record.hooks[0].clone())),
+        ("no line explains", |_, record| drop(record.log.pop())),
+        ("not paired", |_, record| record.log.push(record.log[0].clone())),
+        ("no powerout", |_, record| drop(record.log.remove(0))),
+        ("a false mainsback", |plan, record| {
+            plan.story.announced = false;
+            record.log.push(seen(1.0, "Power is back. UPS running on mains."));
+        }),
+        ("is taken over", |plan, record| {
+            plan.story.announced = false;
+            record
+                .log
+                .push(seen(1.0, "On battery for 5 s already when this daemon started: that time counts."));
+        }),
+        ("without a word", |plan, record| {
+            record.log.remove(1);
+            record.done.push(seen(plan.story.off + 1.0, "SIGTERM"));
+        }),
+    ];
+    let (plan, record) = good_run();
+    assert_eq!(judge(&plan.story, Fault::Nothing, &record).wrong, [""; 0]);
+    for (words, spoil) in table {
+        let (mut plan, mut record) = good_run();
+        spoil(&mut plan, &mut record);
+        let wrong = judge(&plan.story, Fault::Nothing, &record).wrong;
+        assert!(wrong.iter().any(|line| line.contains(words)), "{words}: {wrong:?}");
+    }
+}
+
+#[test]
+fn a_hook_that_does_not_work_is_no_shutdown() {
+    let (plan, record) = good_run();
+    assert!(judge(&plan.story, Fault::HooksHang, &record).missed);
+}

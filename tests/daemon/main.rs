@@ -1,0 +1,46 @@
+//! The real program as a process: daemon, clients and one-shot commands, at simulated UPSes on the loopback interface.
+#![allow(clippy::disallowed_methods, reason = "tests drive real processes by the real clock")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod access;
+mod apcsmart;
+mod apcsmart_settings;
+mod check;
+mod check_field;
+mod check_hooks;
+mod client_words;
+mod command_line;
+mod debug;
+mod demo;
+mod dry_run;
+mod dumb;
+mod fault_injection;
+mod faults;
+mod files;
+mod harness;
+mod hook_scripts;
+mod hostile;
+mod hostile_files;
+mod life;
+mod manual;
+mod net_slave;
+mod net_watch;
+mod nis_files;
+mod nis_watch;
+mod one_shot;
+mod outage;
+mod packaging;
+mod replay;
+mod slave_replay;
+mod start;
+mod stopped;
+#[path = "../support/mod.rs"]
+mod support;
+mod suspend;
+mod two_daemons;

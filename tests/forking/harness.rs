@@ -1,0 +1,152 @@
+//! The harness of this program and of `ci` itself, on a few tests that only it runs.
+
+use std::process::{Command, Stdio};
+
+use crate::support::runner::{self, Group, Needs, Options, Role, prepared, tests};
+
+pub const TESTS: Group = Group {
+    tests: tests![
+        every_test_runs_in_a_process_of_its_own_and_a_failure_is_told_with_its_words,
+        filters_choose_tests_as_with_the_usual_harness,
+        what_a_test_prints_is_shown_when_it_fails_or_when_asked_for,
+        what_needs_ci_is_skipped_with_its_reason_and_runs_in_ci,
+        what_a_machine_does_not_have_is_skipped_and_fails_in_ci,
+        what_all_tests_of_a_group_need_is_made_once,
+        a_command_line_that_is_not_understood_is_a_failure,
+    ],
+    ..Group::new(module_path!())
+};
+
+pub const ROLE: Role = ("harness", |args| runner::run(&SAMPLES, args, &["--role", ROLE.0]));
+
+/// What the harness is tried on.
+const SAMPLES: [Group; 4] = [
+    Group { tests: tests![is_alone, is_alone_too, fails], ..Group::new("program::plain") },
+    Group { needs: Needs::Ci("the moon"), tests: tests![is_alone], ..Group::new("program::moon") },
+    Group {
+        needs: Needs::Machine("a second sun", || false),
+        tests: tests![is_alone],
+        ..Group::new("program::sun")
+    },
+    Group {
+        apart: Some(1),
+        prepare: Some(|names| format!("{} for {}", std::process::id(), names.join(" "))),
+        tests: tests![has_what_was_made, has_what_was_made_too],
+        ..Group::new("program::prepared")
+    },
+];
+
+fn is_alone() {
+    println!("said by is_alone");
+    let threads = std::fs::read_dir("/proc/self/task").unwrap().count();
+    assert_eq!(threads, 1, "a test may fork");
+}
+
+fn is_alone_too() {
+    is_alone();
+}
+
+fn fails() {
+    eprintln!("said before the end");
+    panic!("on purpose");
+}
+
+fn has_what_was_made() {
+    let parent = std::os::unix::process::parent_id();
+    assert_eq!(prepared(), format!("{parent} for has_what_was_made has_what_was_made_too"));
+}
+
+fn has_what_was_made_too() {
+    has_what_was_made();
+}
+
+/// Exit status and output of the harness with these arguments.
+fn harness(args: &[&str], in_ci: bool) -> (Option<i32>, String) {
+    let mut command: Command = runner::role(ROLE.0);
+    command.args(args).env("MAINSD_CI", if in_ci { "1" } else { "0" }).stdin(Stdio::null());
+    let done = command.output().unwrap();
+    let text = [done.stdout, done.stderr].concat();
+    (done.status.code(), String::from_utf8(text).unwrap())
+}
+
+fn every_test_runs_in_a_process_of_its_own_and_a_failure_is_told_with_its_words() {
+    let (code, text) = harness(&["plain::"], false);
+    assert_eq!(code, Some(101), "{text}");
+    for line in ["test plain::is_alone ... ok\n", "test plain::fails ... FAILED\n", "\n    plain::fails\n"] {
+        assert!(text.contains(line), "{line:?} is not in {text}");
+    }
+    assert!(text.contains("---- plain::fails ----\nsaid before the end\n"), "{text}");
+    assert!(text.contains("on purpose"), "{text}");
+    assert!(text.contains("test result: FAILED. 2 passed; 1 failed; 0 skipped; 4 filtered out;"), "{text}");
+}
+
+fn filters_choose_tests_as_with_the_usual_harness() {
+    let ran = |args: &[&str]| {
+        let (code, text) = harness(&[args, &["--list"]].concat(), false);
+        assert_eq!(code, Some(0), "{text}");
+        text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(ran(&[]).len(), 7);
+    assert_eq!(ran(&["too"]), ["plain::is_alone_too", "prepared::has_what_was_made_too"]);
+    assert_eq!(ran(&["moon", "sun"]), ["moon::is_alone", "sun::is_alone"]);
+    assert_eq!(ran(&["plain::is_alone", "--exact"]), ["plain::is_alone"]);
+    assert_eq!(ran(&["is_alone", "--exact"]), [""; 0]);
+    assert_eq!(ran(&["plain::", "--skip", "fails", "--skip=too"]), ["plain::is_alone"]);
+    assert_eq!(ran(&["--ignored"]), [""; 0]);
+    let (code, text) = harness(&["nothing_has_this_name"], false);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("ok. 0 passed; 0 failed; 0 skipped; 7 filtered out;"), "{text}");
+}
+
+fn what_a_test_prints_is_shown_when_it_fails_or_when_asked_for() {
+    let (_, quiet) = harness(&["plain::is_alone"], false);
+    assert!(!quiet.contains("said by is_alone"), "{quiet}");
+    let (code, shown) = harness(&["plain::is_alone", "--nocapture", "--test-threads=1"], false);
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(shown.matches("said by is_alone\n").count(), 2, "{shown}");
+    let (_, quiet) = harness(&["plain::is_alone", "-q"], false);
+    assert!(!quiet.contains("test plain"), "{quiet}");
+    assert!(quiet.contains("ok. 2 passed;"), "{quiet}");
+}
+
+fn what_needs_ci_is_skipped_with_its_reason_and_runs_in_ci() {
+    let (code, text) = harness(&["moon"], false);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("test moon::is_alone ... skipped: needs the moon; MAINSD_CI=1 runs it\n"),
+        "{text}"
+    );
+    assert!(text.contains("ok. 0 passed; 0 failed; 1 skipped; 6 filtered out;"), "{text}");
+    let (code, text) = harness(&["moon"], true);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("test moon::is_alone ... ok\n"), "{text}");
+}
+
+fn what_a_machine_does_not_have_is_skipped_and_fails_in_ci() {
+    let (code, text) = harness(&["sun"], false);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("test sun::is_alone ... skipped: needs a second sun"), "{text}");
+    let (code, text) = harness(&["sun"], true);
+    assert_eq!(code, Some(101), "{text}");
+    assert!(text.contains("---- sun::is_alone ----\nneeds a second sun\n"), "{text}");
+}
+
+fn what_all_tests_of_a_group_need_is_made_once() {
+    let (code, text) = harness(&["prepared"], false);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("ok. 2 passed;"), "{text}");
+}
+
+fn a_command_line_that_is_not_understood_is_a_failure() {
+    for args in [&["--frobnicate"][..], &["--skip"], &["--test-threads", "0"], &["--test-threads=many"]] {
+        let (code, text) = harness(args, false);
+        assert_eq!(code, Some(101), "{args:?}: {text}");
+        assert!(text.starts_with("error: ") && text.lines().count() == 1, "{args:?}: {text}");
+    }
+    let words = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>();
+    assert!(Options::parse(&words(&["-q"]), Some("none")).is_err());
+    assert_eq!(Options::parse(&[], Some("7")), Options::parse(&words(&["--test-threads", "7"]), None));
+    let (code, text) = harness(&["--help"], false);
+    assert_eq!(code, Some(0));
+    assert!(text.contains("--skip FILTER"), "{text}");
+}

@@ -1,0 +1,26 @@
+//! Tests that need a process of their own: they fork, or take nearly all files that a process may have.
+#![deny(dead_code, reason = "a test that no list names is never run")]
+#![allow(clippy::disallowed_methods, reason = "tests drive real processes by the real clock")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod background;
+mod harness;
+mod nis_crowd;
+mod nis_siege;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    support::runner::main(
+        &[background::TESTS, harness::TESTS, nis_crowd::TESTS, nis_siege::TESTS],
+        &[background::ROLE, harness::ROLE, nis_siege::ROLE],
+    )
+}

@@ -1,0 +1,195 @@
+//! Keeps the house in order: which room imports which, where `unsafe` may stand, how long a file may be.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Room and the rooms it may import beside itself; `ups` and the modules of `std` are open to all. Source: `src/lib.rs`.
+const IMPORTS: [(&str, &[&str]); 13] = [
+    (
+        "daemon",
+        &["act", "bus", "config", "journal", "link", "port", "power", "report", "server", "sys", "wire"],
+    ),
+    ("config", &[]),
+    ("ups", &[]),
+    ("wire", &[]),
+    ("bus", &[]),
+    ("link", &["bus", "wire"]),
+    ("port", &["bus", "sys"]),
+    ("power", &[]),
+    ("act", &["sys"]),
+    ("report", &["wire"]),
+    ("server", &["wire", "report", "sys"]),
+    // The state file holds what the machine wants kept: `power::SavedOutage`.
+    ("journal", &["power", "sys"]),
+    // The vocabulary of its safe types.
+    ("sys", &["bus"]),
+];
+
+/// Longest file, those of tests included; `style.md` of the field's model codebases splits at about this length.
+const MAX_LINES: usize = 560;
+
+fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files_under(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+/// The rooms that a text names as `crate::room` or `crate::{room, room::{…}}`, and the number of the line where; comments left out.
+fn rooms_named(text: &str) -> BTreeSet<(usize, String)> {
+    let code: String =
+        text.lines().map(|line| line.split("//").next().unwrap_or("").to_owned() + "\n").collect();
+    let mut rooms = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let line = code[..at].matches('\n').count() + 1;
+        let rest = &code[at + "crate::".len()..];
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let word = |rest: &str| rest.chars().take_while(|c| is_word(*c)).collect::<String>();
+        let Some(group) = rest.strip_prefix('{') else {
+            rooms.insert((line, word(rest)));
+            continue;
+        };
+        let mut depth = 0;
+        let mut begins = true;
+        for (place, c) in group.char_indices() {
+            match c {
+                '}' if depth == 0 => break,
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                ',' => begins = depth == 0,
+                c if is_word(c) && begins => {
+                    rooms.insert((line + group[..place].matches('\n').count(), word(&group[place..])));
+                    begins = false;
+                }
+                _ => {}
+            }
+        }
+    }
+    rooms
+}
+
+#[test]
+fn every_room_of_a_use_line_is_seen() {
+    let text = "use crate::{power::{Machine, Order}, ups};\n// use crate::act;\nuse crate::{\n    config,\n    sys::{self, fs},\n};\nlet x = crate::wire::nis::END;\n";
+    let named = rooms_named(text);
+    let expected = [(1, "power"), (1, "ups"), (4, "config"), (5, "sys"), (7, "wire")];
+    assert_eq!(named, expected.map(|(line, room)| (line, room.to_owned())).into());
+}
+
+#[test]
+fn each_room_imports_only_what_its_row_allows() {
+    let mut wrong = Vec::new();
+    for (room, allowed) in IMPORTS {
+        for path in files_under(&sources().join(room)) {
+            let text = fs::read_to_string(&path).unwrap();
+            for (line, named) in rooms_named(&text) {
+                let known = IMPORTS.iter().any(|(r, _)| *r == named) || named == "program";
+                if known && named != room && named != "ups" && !allowed.contains(&named.as_str()) {
+                    wrong.push(format!("{}:{line}: {room} imports {named}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports against the house's rule:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn unsafe_stands_only_in_sys_and_each_block_says_why_it_is_safe() {
+    let mut wrong = Vec::new();
+    for path in files_under(&sources()) {
+        let text = fs::read_to_string(&path).unwrap();
+        let in_sys = path.starts_with(sources().join("sys"));
+        let lines: Vec<&str> = text.lines().collect();
+        for (number, line) in lines.iter().enumerate() {
+            let code = line.split("//").next().unwrap_or("");
+            let word =
+                code.contains("unsafe {") || code.contains("unsafe fn") || code.contains("unsafe impl");
+            if !word {
+                continue;
+            }
+            let reason = lines[number.saturating_sub(6)..=number]
+                .iter()
+                .any(|l| l.contains("SAFETY:") || l.contains("# Safety"));
+            if !in_sys || !reason {
+                wrong.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "unsafe outside sys/, or without its SAFETY line:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn libc_and_libusb_are_called_only_in_sys() {
+    let mut wrong = Vec::new();
+    let (sys, is_test) = (sources().join("sys"), |path: &Path| path.iter().any(|part| part == "tests"));
+    for path in files_under(&sources()) {
+        if path.starts_with(&sys) || is_test(&path) || path.ends_with("tests.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        let program = text.lines().take_while(|line| line.trim() != "#[cfg(test)]");
+        for (number, line) in program.enumerate() {
+            let code = line.split("//").next().unwrap_or("");
+            if ["libc::", "libusb1_sys"].iter().any(|name| code.contains(name)) {
+                wrong.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "libc or libusb outside sys/:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_short_enough_to_be_one_idea() {
+    let long: Vec<String> = [sources(), tests()]
+        .iter()
+        .flat_map(|folder| files_under(folder))
+        .filter_map(|path| {
+            let lines = fs::read_to_string(&path).unwrap().lines().count();
+            (lines > MAX_LINES).then(|| format!("{} has {lines} lines", path.display()))
+        })
+        .collect();
+    assert!(long.is_empty(), "split these:\n{}", long.join("\n"));
+}
+
+/// A file of tests that no `mod` line names is never compiled, and nobody would miss it.
+#[test]
+fn each_file_of_tests_is_part_of_a_program() {
+    let mut lost = Vec::new();
+    for program in ["pure", "daemon", "forking", "ci", "support"] {
+        for path in files_under(&tests().join(program)) {
+            let (folder, name) = (path.parent().unwrap(), path.file_stem().unwrap().to_str().unwrap());
+            let (folder, name) = match name {
+                "main" => continue,
+                // A folder's own file is named in the folder above.
+                "mod" => (folder.parent().unwrap(), folder.file_name().unwrap().to_str().unwrap()),
+                name => (folder, name),
+            };
+            let line = format!("mod {name};");
+            let names_it = |path: &PathBuf| {
+                let text = fs::read_to_string(path).unwrap();
+                text.lines().any(|known| known.trim_start_matches("pub ") == line)
+            };
+            // `tests/support` itself is named in each program.
+            let beside = files_under(folder);
+            if !beside.iter().any(names_it) {
+                lost.push(path.display().to_string());
+            }
+        }
+    }
+    assert!(lost.is_empty(), "no program has these:\n{}", lost.join("\n"));
+}

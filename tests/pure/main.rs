@@ -1,0 +1,36 @@
+//! The library through its public interface: devices, protocols and outages in fake time, and the rules of the sources.
+#![allow(clippy::disallowed_methods, reason = "a fake clock begins at any moment")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
+mod apcsmart;
+mod architecture;
+mod build_script;
+mod crossings;
+mod docs;
+mod documented;
+mod dumb;
+mod evidence;
+mod hid_corpus;
+mod hours;
+mod liveness;
+mod net_sessions;
+mod nis_report;
+mod nis_server;
+mod nis_sessions;
+mod power_properties;
+mod recorded;
+mod simulator;
+#[path = "../support/mod.rs"]
+mod support;
+mod usb_faults;
+mod usb_link;
+mod usb_looks;
+mod usb_orders;
+mod usb_status;
+mod usb_values;

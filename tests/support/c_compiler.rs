@@ -1,0 +1,70 @@
+//! Asks a C compiler for the values of `mainsd::sys::crossings`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// One value as some target's build of mainsd has it.
+#[derive(Debug)]
+pub struct Ours {
+    /// Headers of C, separated by blanks.
+    pub headers: String,
+    /// An expression of C.
+    pub c: String,
+    /// What it is in Rust.
+    pub value: i128,
+}
+
+/// Fails with everything that C sees otherwise. `compiler` is the command of the target's C compiler, whose programs can run
+/// here; the files go into `folder`.
+pub fn agrees_with_c(ours: &[Ours], compiler: &[&str], folder: &Path) {
+    assert!(ours.len() > 300, "only {} values", ours.len());
+    let headers: BTreeSet<&str> = ours.iter().flat_map(|one| one.headers.split(' ')).collect();
+    let mut source = String::from("#define _GNU_SOURCE 1\n#include <stddef.h>\n#include <stdio.h>\n");
+    for header in headers {
+        source.push_str(&format!("#include <{header}>\n"));
+    }
+    source.push_str("int main(void)\n{\n");
+    for one in ours {
+        source.push_str(&format!("    printf(\"%lld\\n\", (long long)({}));\n", one.c));
+    }
+    source.push_str("    return 0;\n}\n");
+    let (file, program) = (folder.join("crossings.c"), folder.join("crossings"));
+    fs::write(&file, source).unwrap();
+    let mut command = Command::new(compiler[0]);
+    command.args(&compiler[1..]).arg("-I").arg(libusb_headers()).arg(&file).arg("-o").arg(&program);
+    let compiled = command.output().unwrap_or_else(|error| panic!("{compiler:?}: {error}"));
+    assert!(compiled.status.success(), "{command:?}\n{}", String::from_utf8_lossy(&compiled.stderr));
+    let printed = Command::new(&program).output().unwrap();
+    assert!(printed.status.success(), "{}: {}", program.display(), printed.status);
+    let theirs: Vec<i128> =
+        String::from_utf8(printed.stdout).unwrap().lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(theirs.len(), ours.len());
+    let wrong: Vec<String> = ours
+        .iter()
+        .zip(theirs)
+        .filter(|(ours, theirs)| ours.value != *theirs)
+        .map(|(ours, theirs)| format!("{} is {theirs} in C, {} here", ours.c, ours.value))
+        .collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), ours.len(), wrong.join("\n"));
+}
+
+/// The folder of the `libusb.h` that `libusb1-sys` compiles.
+fn libusb_headers() -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).args([
+        "metadata",
+        "--format-version",
+        "1",
+        "--locked",
+        "--offline",
+    ]);
+    // Those of other platforms need not be there.
+    let output = cargo.args(["--filter-platform", "x86_64-unknown-linux-gnu"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let libusb = packages.iter().find(|package| package["name"] == "libusb1-sys").unwrap();
+    Path::new(libusb["manifest_path"].as_str().unwrap()).with_file_name("libusb/libusb")
+}

@@ -1,0 +1,166 @@
+//! The judge: knows the story, looks at what a run left behind, and says what is wrong with it.
+
+use super::fault::Fault;
+use super::record::Record;
+use super::story::Story;
+
+/// How long a shutdown may take from its limit on, in seconds, whatever is broken: many times what it takes on an idle
+/// machine (hooks before it 10 s, two that hang 2 s each and 5 s to kill, forks that fail 10 s), for this one may be loaded.
+pub const PATIENCE: f64 = 90.0;
+
+/// What a judge says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Verdict {
+    /// A shutdown was called for and was not carried out.
+    pub missed: bool,
+    /// One was begun that was not called for, or too early.
+    pub false_one: bool,
+    /// Everything that is wrong, in words.
+    pub wrong: Vec<String>,
+    /// From the earliest moment at which the limit could have passed to a shutdown that was carried out, in seconds.
+    pub took: Option<f64>,
+}
+
+/// Judges a run.
+pub fn judge(story: &Story, fault: Fault, record: &Record) -> Verdict {
+    let mut verdict = Verdict { wrong: record.trouble.clone(), ..Verdict::default() };
+    let carried_out = record.carried_out(fault.hook_works());
+    match (story.limit, record.first_sign()) {
+        (None, Some(at)) => {
+            verdict.false_one = true;
+            verdict.wrong.push(format!("FALSE: shutdown at {at:.3} s, and none was called for"));
+        }
+        // The script begins after the moment from which this test counts.
+        (Some(limit), Some(at)) if at < limit => {
+            verdict.false_one = true;
+            verdict.wrong.push(format!("FALSE: shutdown at {at:.3} s, before the limit at {limit:.3} s"));
+        }
+        _ => {}
+    }
+    if let Some(limit) = story.limit {
+        verdict.took = carried_out.map(|at| (at - record.started - limit).max(0.0));
+        if verdict.took.is_none_or(|took| took > PATIENCE) {
+            verdict.missed = true;
+            verdict
+                .wrong
+                .push(format!("MISSED: no shutdown within {PATIENCE} s of the limit at {limit:.3} s"));
+        }
+        once(record, &mut verdict.wrong);
+        if let Some(at) = record.first_sign() {
+            explained(story, fault, record, at, &mut verdict.wrong);
+        }
+    }
+    paired(story, fault, record, &mut verdict.wrong);
+    guarded(record, &mut verdict.wrong);
+    verdict
+}
+
+/// One shutdown is enough; only a daemon that was started after it cannot know of it.
+fn once(record: &Record, wrong: &mut Vec<String>) {
+    let signs = |wanted: &str| record.hooks.iter().filter(|seen| seen.text.starts_with(wanted)).count();
+    let first = record.first_sign().unwrap_or(f64::INFINITY);
+    let after = record.ended.iter().filter(|at| **at > first).count();
+    let decided = record.count("Initiating system shutdown!");
+    for (count, what) in [
+        (decided, "decisions"),
+        (signs("doshutdown "), "doshutdown hooks"),
+        (signs("SHUTDOWNCMD"), "SHUTDOWNCMDs"),
+    ] {
+        if count > 1 + after {
+            wrong.push(format!("{count} {what} for one outage, within the grace time"));
+        }
+    }
+}
+
+/// The line that explains it is there, in the events file too, and the time before a restart counts.
+fn explained(story: &Story, fault: Fault, record: &Record, at: f64, wrong: &mut Vec<String>) {
+    let Some(why) = record.log.iter().find(|seen| seen.text.starts_with("Shutdown because ")) else {
+        wrong.push("no line explains the shutdown".to_owned());
+        return;
+    };
+    let told_before =
+        |text: &str, end: f64| record.log.iter().any(|seen| seen.text == text && seen.at + 1.0 < end);
+    let saved = fault != Fault::DiskFull
+        && record.ended.iter().any(|end| {
+            *end < at
+                && record
+                    .log
+                    .iter()
+                    .any(|seen| seen.text == "Power failure." && seen.at >= story.off && seen.at + 1.0 < *end)
+        });
+    if !saved || !told_before("Power failure.", at) {
+        return;
+    }
+    let seconds: Option<f64> = why
+        .text
+        .split("; on battery for ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .and_then(|number| number.parse().ok());
+    let expected = why.at - record.started - story.off;
+    // Alerts off: seen one poll late. Whole seconds: cut. The rest is for a loaded machine.
+    if seconds.is_none_or(|seconds| seconds < expected - 3.5) {
+        wrong.push(format!(
+            "on battery for {expected:.1} s, but not for a daemon restarted since: {}",
+            why.text
+        ));
+    }
+}
+
+/// Each `powerout` has its `mainsback`, and there is none without.
+fn paired(story: &Story, fault: Fault, record: &Record, wrong: &mut Vec<String>) {
+    const OUT: &str = "Power failure.";
+    const BACK: &str = "Power is back. UPS running on mains.";
+    let mut out = false;
+    let mut last = 0.0;
+    for seen in record.log.iter().filter(|seen| seen.text == OUT || seen.text == BACK) {
+        let restarted = record.ended.iter().any(|end| (last..=seen.at).contains(end));
+        if out == (seen.text == OUT) && !restarted {
+            wrong.push(format!("{:?} at {:.3} s is not paired", seen.text, seen.at));
+        }
+        out = seen.text == OUT;
+        last = seen.at;
+    }
+    let count = record.count(OUT);
+    if out && story.limit.is_none() {
+        wrong.push("the last powerout has no mainsback".to_owned());
+    }
+    if count > 0 && !story.announced {
+        wrong.push("a false powerout".to_owned());
+    }
+    if record.count(BACK) > 0 && !story.announced {
+        wrong.push("a false mainsback".to_owned());
+    }
+    if !story.announced
+        && record.log.iter().any(|seen| seen.text.contains("already when this daemon started"))
+    {
+        wrong.push("an outage of nobody, or of another daemon, is taken over".to_owned());
+    }
+    if count == 0 && story.announced && !fault.may_miss_a_short_outage() {
+        wrong.push("no powerout".to_owned());
+    }
+}
+
+/// A daemon that is told to stop in an outage says what that means.
+fn guarded(record: &Record, wrong: &mut Vec<String>) {
+    for stop in record.done.iter().filter(|seen| seen.text == "SIGTERM") {
+        let before = |text: &str| {
+            record
+                .log
+                .iter()
+                .filter(|seen| seen.text.ends_with(text) && seen.at < stop.at)
+                .map(|seen| seen.at)
+                .reduce(f64::max)
+        };
+        let out = before("Power failure.");
+        let back = before("Power is back. UPS running on mains.");
+        let over = back >= out || before("Initiating system shutdown!").is_some();
+        let said = record
+            .log
+            .iter()
+            .any(|seen| seen.at >= stop.at && seen.text.contains("this machine is now unguarded"));
+        if !over && !said {
+            wrong.push(format!("stopped on battery at {:.3} s without a word about it", stop.at));
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Seeded runs of the real program: an outage story, a fault, and a judge that knows what must come of them.
+
+pub mod fault;
+pub mod guard;
+pub mod judge;
+pub mod record;
+pub mod run;
+pub mod story;
+pub mod table;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::random::number;
+use run::{Outcome, Plan};
+use table::table;
+
+/// Runs at a time: they wait most of the time.
+const AT_A_TIME: u64 = 24;
+
+/// Plays the seeds from 0 to `count` - 1, or those that the environment names; fails with the titles of the runs in which something
+/// went wrong.
+pub fn play_seeds(count: u64) {
+    let seeds = match (number("MAINSD_FAULT_SEED"), number("MAINSD_FAULT_RUNS")) {
+        (Some(seed), runs) => seed..seed + runs.unwrap_or(1),
+        (None, runs) => 0..runs.unwrap_or(count),
+    };
+    let next = AtomicU64::new(seeds.start);
+    let outcomes = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..number("MAINSD_FAULT_JOBS").unwrap_or(AT_A_TIME).min(seeds.end - seeds.start) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let outcome = play(seed);
+                    eprint!("{}", outcome.report);
+                    outcomes.lock().unwrap().push(outcome);
+                }
+            });
+        }
+    });
+    let outcomes = outcomes.into_inner().unwrap();
+    println!("{}", table(&outcomes));
+    println!(
+        "slowest end after SIGTERM: {:?}",
+        outcomes.iter().map(|o| o.slowest_end).max().unwrap_or_default()
+    );
+    let failed: Vec<String> =
+        outcomes.iter().filter(|o| !o.report.is_empty()).map(Outcome::in_short).collect();
+    assert!(failed.is_empty(), "{} of {}; see above:\n{}", failed.len(), outcomes.len(), failed.join("\n"));
+}
+
+fn play(seed: u64) -> Outcome {
+    let plan = Plan::new(seed);
+    let title = plan.title();
+    if let Some(missing) = plan.needs() {
+        panic!("{title} needs {missing}");
+    }
+    let played = std::panic::catch_unwind(|| plan.play());
+    played.unwrap_or_else(|panic| {
+        eprintln!("=== {title}\nthe test itself has panicked; see above");
+        std::panic::resume_unwind(panic)
+    })
+}

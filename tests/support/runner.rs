@@ -1,0 +1,385 @@
+//! A harness for what the usual one cannot run: it gives each test a process of its own, so that a test may fork, take all
+//! files that a process may have, or be skipped. It takes the command lines of the usual harness.
+//!
+//! ```no_run
+//! const TESTS: Group = Group { needs: Needs::Ci("root"), tests: tests![a_disk_is_mounted], ..Group::new(module_path!()) };
+//!
+//! fn main() -> ExitCode {
+//!     runner::main(&[TESTS], &[])
+//! }
+//! ```
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::Mutex;
+use std::time::Instant;
+
+use super::Scratch;
+
+/// What a failed run ends with, as with the usual harness.
+const FAILED: u8 = 101;
+/// What [`Group::prepare`] gave, for the processes of its tests.
+const PREPARED: &str = "MAINSD_TEST_PREPARED";
+/// The first argument of the process of one test; its name follows.
+const ALONE: &str = "--alone";
+/// The first argument of a process in a role; its name and arguments follow.
+const ROLE: &str = "--role";
+
+/// A test.
+#[derive(Clone, Copy)]
+pub struct Test {
+    /// Its function's name.
+    pub name: &'static str,
+    /// Fails by panicking.
+    pub run: fn(),
+}
+
+/// These functions as tests.
+#[macro_export]
+macro_rules! tests {
+    ($($test:ident),+ $(,)?) => {
+        &[$($crate::support::runner::Test { name: stringify!($test), run: $test }),+]
+    };
+}
+pub use crate::tests;
+
+/// Where tests can run.
+#[derive(Clone, Copy)]
+pub enum Needs {
+    /// Everywhere.
+    Nothing,
+    /// Only with `MAINSD_CI=1`: this.
+    Ci(&'static str),
+    /// This, wherever the function finds it. Without it they are skipped, and fail with `MAINSD_CI=1`.
+    Machine(&'static str, fn() -> bool),
+}
+
+/// The tests of a module.
+#[derive(Clone, Copy)]
+pub struct Group {
+    /// As `module_path!()` has it.
+    pub module: &'static str,
+    pub needs: Needs,
+    /// So many at a time, and nothing beside them: they load the machine, or measure it. `None`: beside those of other groups.
+    pub apart: Option<usize>,
+    /// What those of these names need once; [`prepared`] gives each what it returns.
+    pub prepare: Option<fn(&[&str]) -> String>,
+    pub tests: &'static [Test],
+}
+
+impl Group {
+    /// No tests, and no conditions.
+    pub const fn new(module: &'static str) -> Self {
+        Self { module, needs: Needs::Nothing, apart: None, prepare: None, tests: &[] }
+    }
+
+    /// The full name of a test, without the name of the program.
+    fn name(&self, test: &Test) -> String {
+        let path = self.module.split_once("::").map_or(self.module, |(_, path)| path);
+        format!("{path}::{}", test.name)
+    }
+}
+
+/// What a program does that a test starts: [`role`].
+pub type Role = (&'static str, fn(&[String]) -> ExitCode);
+
+/// What [`Group::prepare`] has returned to this test's group.
+pub fn prepared() -> String {
+    std::env::var(PREPARED).expect("the group has a `prepare`")
+}
+
+/// This program in the role of this name.
+pub fn role(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg(ROLE).arg(name);
+    command
+}
+
+/// Runs the program's tests, or plays the role that its arguments name.
+pub fn main(groups: &[Group], roles: &[Role]) -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [first, name, args @ ..] = &args[..]
+        && first == ROLE
+    {
+        let role = roles.iter().find(|(known, _)| known == name);
+        return (role.unwrap_or_else(|| panic!("no such role: {name}")).1)(args);
+    }
+    run(groups, &args, &[])
+}
+
+/// Runs the tests that `args` select. `again` are the arguments before the harness's own that lead this program here.
+pub fn run(groups: &[Group], args: &[String], again: &[&str]) -> ExitCode {
+    if let [first, name] = args
+        && first == ALONE
+    {
+        alone(groups, name);
+        return ExitCode::SUCCESS;
+    }
+    let options = match Options::parse(args, std::env::var("RUST_TEST_THREADS").ok().as_deref()) {
+        Ok(options) => options,
+        Err(words) => {
+            eprintln!("error: {words}");
+            return ExitCode::from(FAILED);
+        }
+    };
+    if options.help {
+        println!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
+    if options.list {
+        list(groups, &options);
+        return ExitCode::SUCCESS;
+    }
+    let in_ci = std::env::var_os("MAINSD_CI").is_some_and(|value| value == "1");
+    let report = Runner { options, again, in_ci, report: Mutex::default() }.run(groups);
+    if report { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
+}
+
+/// In the process of one test.
+fn alone(groups: &[Group], name: &str) {
+    let mut all =
+        groups.iter().flat_map(|group| group.tests.iter().map(move |test| (group.name(test), test)));
+    let (_, test) = all.find(|(known, _)| known == name).unwrap_or_else(|| panic!("no such test: {name}"));
+    (test.run)();
+}
+
+fn list(groups: &[Group], options: &Options) {
+    let mut count = 0;
+    for group in groups {
+        for name in group.tests.iter().map(|test| group.name(test)).filter(|name| options.selects(name)) {
+            println!("{name}: test");
+            count += 1;
+        }
+    }
+    if !options.terse {
+        println!("\n{count} tests, 0 benchmarks");
+    }
+}
+
+const HELP: &str = "\
+Usage: [OPTIONS] [FILTERS...]
+
+Runs the tests whose names contain a filter; without one, all.
+
+    --exact             A filter is a whole name
+    --skip FILTER       Leave out tests whose names contain this
+    --list              Print the names instead
+    --nocapture         Show what tests print, also of those that pass
+    --test-threads N    So many at a time (default: RUST_TEST_THREADS, or the processors)
+    -q, --quiet         One line for the whole run
+
+Each test runs in a process of its own. With MAINSD_CI=1, tests that need root, packages or a virtual machine run too.";
+
+/// The command line.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    filters: Vec<String>,
+    skip: Vec<String>,
+    exact: bool,
+    list: bool,
+    terse: bool,
+    quiet: bool,
+    nocapture: bool,
+    help: bool,
+    /// Only tests marked `#[ignore]`, of which there are none.
+    ignored: bool,
+    threads: usize,
+}
+
+impl Options {
+    /// Understands these arguments; `threads` is what the environment says.
+    pub fn parse(args: &[String], threads: Option<&str>) -> Result<Self, String> {
+        let number = |text: &str| match text.parse() {
+            Ok(0) | Err(_) => Err(format!("a number of threads is 1 or more, not '{text}'")),
+            Ok(number) => Ok(number),
+        };
+        let mut options = Self {
+            threads: match threads {
+                Some(text) => number(text)?,
+                None => std::thread::available_parallelism().map_or(2, usize::from),
+            },
+            ..Self::default()
+        };
+        let mut args = args.iter().flat_map(|arg| match arg.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => vec![name, value],
+            _ => vec![arg.as_str()],
+        });
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or_else(|| format!("{arg} wants a value"));
+            match arg {
+                "--exact" => options.exact = true,
+                "--skip" => options.skip.push(value()?.to_owned()),
+                "--list" => options.list = true,
+                "--nocapture" | "--no-capture" => options.nocapture = true,
+                "--test-threads" => options.threads = number(value()?)?,
+                "-q" | "--quiet" => options.quiet = true,
+                "-h" | "--help" => options.help = true,
+                "--ignored" => options.ignored = true,
+                "--format" => options.terse = value()? == "terse",
+                // All of them run, none is coloured, and output is shown with its test anyway.
+                "--include-ignored" | "--show-output" => {}
+                "--color" => drop(value()?),
+                _ if arg.starts_with('-') => return Err(format!("no such option: {arg} (see --help)")),
+                _ => options.filters.push(arg.to_owned()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether a test of this full name is to run.
+    pub fn selects(&self, name: &str) -> bool {
+        let is = |filter: &String| if self.exact { name == filter } else { name.contains(filter.as_str()) };
+        !self.ignored && (self.filters.is_empty() || self.filters.iter().any(is)) && !self.skip.iter().any(is)
+    }
+}
+
+#[derive(Default)]
+struct Report {
+    passed: usize,
+    skipped: usize,
+    /// Name, and what the test has printed.
+    failed: Vec<(String, String)>,
+}
+
+struct Runner<'a> {
+    options: Options,
+    again: &'a [&'a str],
+    in_ci: bool,
+    report: Mutex<Report>,
+}
+
+/// Tests of a group that are to run.
+type Selected<'a> = (&'a Group, Vec<&'a Test>);
+
+/// How a test ended.
+enum End {
+    Passed,
+    Skipped(&'static str),
+    Failed(String),
+}
+
+impl Runner<'_> {
+    /// True if nothing has failed.
+    fn run(self, groups: &[Group]) -> bool {
+        let began = Instant::now();
+        let total: usize = groups.iter().map(|group| group.tests.len()).sum();
+        let selected: Vec<Selected> = groups.iter().map(|group| (group, self.selected(group))).collect();
+        let count: usize = selected.iter().map(|(_, tests)| tests.len()).sum();
+        println!("\nrunning {count} test{}", if count == 1 { "" } else { "s" });
+        let (apart, together) = selected.into_iter().partition(|(group, _)| group.apart.is_some());
+        self.run_beside(together, self.options.threads);
+        for (group, tests) in apart {
+            self.run_beside(vec![(group, tests)], group.apart.unwrap_or(1));
+        }
+        let Report { passed, skipped, failed } = self.report.into_inner().unwrap();
+        if !failed.is_empty() {
+            println!("\nfailures:\n");
+            for (name, output) in &failed {
+                println!("---- {name} ----\n{output}\n");
+            }
+            let names: String = failed.iter().map(|(name, _)| format!("    {name}\n")).collect();
+            println!("\nfailures:\n{names}");
+        }
+        println!(
+            "\ntest result: {}. {passed} passed; {} failed; {skipped} skipped; {} filtered out; finished in {:.2}s\n",
+            if failed.is_empty() { "ok" } else { "FAILED" },
+            failed.len(),
+            total - count,
+            began.elapsed().as_secs_f64(),
+        );
+        failed.is_empty()
+    }
+
+    fn selected<'t>(&self, group: &'t Group) -> Vec<&'t Test> {
+        group.tests.iter().filter(|test| self.options.selects(&group.name(test))).collect()
+    }
+
+    /// Runs these side by side, so many at a time.
+    fn run_beside(&self, selected: Vec<Selected>, at_a_time: usize) {
+        let mut queue = VecDeque::new();
+        for (group, tests) in selected {
+            let Some(prepared) = self.prepare(group, &tests) else { continue };
+            queue.extend(tests.into_iter().map(|test| (group.name(test), prepared.clone())));
+        }
+        let workers = at_a_time.min(self.options.threads).min(queue.len());
+        let queue = Mutex::new(queue);
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| {
+                    loop {
+                        let next = queue.lock().unwrap().pop_front();
+                        let Some((name, prepared)) = next else { return };
+                        self.ended(&name, self.run_test(&name, &prepared));
+                    }
+                });
+            }
+        });
+    }
+
+    /// Makes what these tests need; `None` if they cannot run, and have ended.
+    fn prepare(&self, group: &Group, tests: &[&Test]) -> Option<String> {
+        let end_all = |end: &dyn Fn() -> End| {
+            tests.iter().for_each(|test| self.ended(&group.name(test), end()));
+            None
+        };
+        let (what, is_there) = match group.needs {
+            _ if tests.is_empty() => return None,
+            Needs::Nothing => ("", true),
+            Needs::Ci(what) => (what, self.in_ci),
+            Needs::Machine(what, is_there) => (what, is_there()),
+        };
+        if !is_there && self.in_ci {
+            return end_all(&|| End::Failed(format!("needs {what}")));
+        }
+        if !is_there {
+            return end_all(&|| End::Skipped(what));
+        }
+        let Some(prepare) = group.prepare else { return Some(String::new()) };
+        let names: Vec<&str> = tests.iter().map(|test| test.name).collect();
+        match std::panic::catch_unwind(|| prepare(&names)) {
+            Ok(prepared) => Some(prepared),
+            Err(panic) => {
+                let words = panic.downcast_ref::<String>().map(String::as_str);
+                let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
+                end_all(&|| End::Failed(format!("what it needs failed: {words}")))
+            }
+        }
+    }
+
+    fn run_test(&self, name: &str, prepared: &str) -> End {
+        let scratch = Scratch::new();
+        // A file, not a pipe: what a test leaves behind may hold it open.
+        let path = scratch.file("output", "");
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(self.again).args([ALONE, name]).env(PREPARED, prepared).stdin(Stdio::null());
+        if !self.options.nocapture {
+            let file = File::options().append(true).open(&path).unwrap();
+            command.stdout(file.try_clone().unwrap()).stderr(file);
+        }
+        match command.status().unwrap() {
+            status if status.success() => End::Passed,
+            status => {
+                let output = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+                End::Failed(format!("{output}{status}"))
+            }
+        }
+    }
+
+    fn ended(&self, name: &str, end: End) {
+        let mut report = self.report.lock().unwrap();
+        let words = match &end {
+            End::Passed => "ok".to_owned(),
+            End::Skipped(what) => format!("skipped: needs {what}; MAINSD_CI=1 runs it"),
+            End::Failed(_) => "FAILED".to_owned(),
+        };
+        if !self.options.quiet {
+            println!("test {name} ... {words}");
+        }
+        match end {
+            End::Passed => report.passed += 1,
+            End::Skipped(_) => report.skipped += 1,
+            End::Failed(output) => report.failed.push((name.to_owned(), output)),
+        }
+    }
+}
