@@ -2,7 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![allow(clippy::expect_used, clippy::panic, reason = "a benchmark of files that the tests hold")]
 
-#[path = "../tests/corpus/mod.rs"]
+#[path = "../tests/support/corpus/mod.rs"]
 mod corpus;
 
 use std::hint::black_box;

@@ -52,7 +52,7 @@ fn snapshot() -> Snapshot {
             self_test: Some(SelfTestResult::Passed),
             ..Values::default()
         },
-        flags: StatusFlags(0x0500_0008),
+        flags: StatusFlags::from_bits_retain(0x0500_0008),
         now: Stamp::new(1_795_230_596, 3600),
         ..Snapshot::default()
     }

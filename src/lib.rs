@@ -18,6 +18,7 @@
 //!
 //! - [`ups`]: the vocabulary: readings, status flags, transfer causes, events, commands. No I/O, no clock.
 //! - [`wire`]: bytes to meaning and back, without state: HID reports, NIS frames.
+//! - [`bus`]: what goes between a link and its port: events, transmits, modem lines, device and transfer errors. No I/O.
 //! - [`link`]: one conversation for each way of reaching a UPS; sans-I/O.
 //! - [`port`]: the non-blocking ends in the loop: open, reopen, back off.
 //! - [`power`]: the state machine, `(state, reading, now) → orders`. The heart; pure.
@@ -32,15 +33,18 @@
 //!
 //! # The life of one power failure
 //!
-//! Mains fails. A USB UPS sends an interrupt report; `port::usb` hands its bytes to `link::usb`,
+//! Mains fails. A USB UPS sends an interrupt report; `port::usb` tells of it, and the driver's pump hands its bytes to `link::usb`,
 //! which takes it as a hint and reads the feature report that carries the line state. The two agree, so
 //! it emits a [`link::LinkEvent::Reading`] that carries the line state *on battery*, confirmed. The pump gives it to
 //! [`power::Machine`], which answers with the order to log `Power failure.` and run `powerout`; the
 //! pump passes these to [`journal`] and [`act`], and the new [`report::Snapshot`] to [`server`]. From then
 //! on the machine's own deadlines drive it: `onbattery` after ONBATTERYDELAY, a limit, `doshutdown`.
 #![deny(unsafe_code)]
+// They panic when nobody can take the words; `program::out` does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod act;
+pub mod bus;
 pub mod config;
 pub mod daemon;
 pub mod journal;

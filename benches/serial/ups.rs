@@ -23,7 +23,7 @@ use smart::{Generation, Smart};
 /// Fewer queries without a pause are no poll.
 const POLL: usize = 15;
 /// After so long a pause a poll is over.
-const PAUSE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_secs(2);
 /// Longer is not waited.
 const PATIENCE: Duration = Duration::from_secs(150);
 

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
-use mainsd::link::LinkEvent;
+use mainsd::link::{Link, LinkEvent};
 use mainsd::link::simulated::{Script, Simulated};
 use mainsd::ups::Command;
 
@@ -34,6 +34,6 @@ fuzz_target!(|bytes: &[u8]| {
         if let Some(command) = COMMANDS.get(turn / 7).filter(|_| turn % 7 == 0) {
             link.command(*command, now);
         }
-        now = now.max(link.poll_timeout());
+        now = link.poll_timeout().map_or(now, |at| at.max(now));
     }
 });

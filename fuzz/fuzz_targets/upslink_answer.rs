@@ -5,7 +5,9 @@
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
-use mainsd::link::apcsmart::{ApcSmartLink, Settings, Transmit};
+use mainsd::bus::serial::Transmit;
+use mainsd::link::Link;
+use mainsd::link::apcsmart::{ApcSmartLink, Settings};
 use mainsd::ups::{Command, Pace, Setting, SettingValue};
 use mainsd::wire::upslink::{Capabilities, Eeprom, decode, form};
 
@@ -33,7 +35,7 @@ fuzz_target!(|bytes: &[u8]| {
                 // Mostly a UPS that is there, so that the script gets beyond the link check.
                 Some(Transmit::Byte(b'Y')) if length & 0x80 == 0 => link.handle_bytes(now, b"SM\r\n"),
                 Some(Transmit::Byte(b'Q')) if length & 0x40 == 0 => link.handle_bytes(now, b"08\r\n"),
-                Some(Transmit::Byte(_)) | None => {}
+                Some(_) | None => {}
             }
         }
         match what & 7 {

@@ -1,11 +1,14 @@
 //! A USB UPS that answers anything. Bytes: length of the descriptor (2), the descriptor, then a script of answers:
-//! a byte that says what happens, a length, and so many bytes.
+//! a byte that says what happens, a length, and so many bytes. The first byte of the descriptor also chooses the vendor, and with
+//! it what is known of the firmware.
 #![no_main]
 
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
-use mainsd::link::usb::{DeviceInfo, Settings, TransferError, Transmit, UsbLink};
+use mainsd::bus::usb::{DeviceInfo, TransferError, Transmit};
+use mainsd::link::{Link, LinkEvent};
+use mainsd::link::usb::{Settings, UsbLink};
 use mainsd::ups::{Command, Pace};
 
 fn split(bytes: &[u8], length: usize) -> (&[u8], &[u8]) {
@@ -17,15 +20,20 @@ fuzz_target!(|bytes: &[u8]| {
     let (descriptor, mut script) = split(rest, usize::from(u16::from_le_bytes(*length)));
     let mut now = Instant::now();
     let mut link = UsbLink::new(Settings { poll_time: Duration::from_secs(60) }, now);
-    let info = DeviceInfo { vendor: 0x051d, report_descriptor: descriptor.to_vec(), ..DeviceInfo::default() };
+    const VENDORS: [u16; 6] = [0x051d, 0x0764, 0x0d9f, 0x10af, 0x0463, 0x1234];
+    let vendor = VENDORS[usize::from(descriptor.first().copied().unwrap_or_default()) % VENDORS.len()];
+    let info = DeviceInfo { vendor, report_descriptor: descriptor.to_vec(), ..DeviceInfo::default() };
     link.handle_opened(now, info.clone());
     while let Some((&[what, length], rest)) = script.split_first_chunk::<2>() {
         let (data, rest) = split(rest, usize::from(length & 0x3f));
         script = rest;
         now += Duration::from_millis(u64::from(what >> 4) * 50);
         link.handle_timeout(now);
-        let transmit = link.poll_transmit(now);
-        if matches!(transmit, Some(Transmit::Reset | Transmit::Reopen)) {
+        let mut transmit = link.poll_transmit(now);
+        if let Some(Transmit::InterruptLen(_)) = transmit {
+            transmit = link.poll_transmit(now);
+        }
+        if matches!(transmit, Some(Transmit::Reset | Transmit::Reopen | Transmit::LeaveAlone)) {
             link.handle_opened(now, info.clone());
         }
         match what & 0x0f {
@@ -39,7 +47,16 @@ fuzz_target!(|bytes: &[u8]| {
             14 => link.command(Command::KillPower, now),
             _ => link.command(Command::ReadTransferCause, now),
         }
-        while link.poll_event().is_some() {}
+        while let Some(event) = link.poll_event() {
+            if let LinkEvent::Reading(reading) = event {
+                let values = &reading.values;
+                let volts = [values.line_voltage, values.output_voltage];
+                assert!(volts.iter().flatten().all(|volts| (0.0..=520.0).contains(&volts.0)));
+                assert!(values.temperature.is_none_or(|celsius| (-40.0..=120.0).contains(&celsius.0)));
+                assert!(values.battery_charge.is_none_or(|charge| (0.0..=100.0).contains(&charge.0)));
+                assert!(values.runtime_left.is_none_or(|runtime| runtime.0 >= 0.0));
+            }
+        }
         let _ = link.poll_timeout();
     }
 });

@@ -1,12 +1,12 @@
 //! The flag files `powerfail` and `nologin` (config §8).
 
-use std::fs::{self, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::sys::fs::O_NOFOLLOW;
-use crate::sys::{clock, reason};
+use crate::sys::fs::{O_NOFOLLOW, O_NONBLOCK};
+use crate::sys::{clock, reason, trust};
 
 /// What a `nologin` of ours holds (config §8).
 pub const NOLOGIN_TEXT: &str = "POWER FAILURE\n";
@@ -29,9 +29,11 @@ impl Flags {
         let created = create(&self.powerfail, "").or_else(exists_already);
         if created.is_ok() {
             // So that another boot's halt knows that it is not meant. Without it, on a full disk, the flag counts all the same.
-            let file =
-                OpenOptions::new().write(true).truncate(true).custom_flags(O_NOFOLLOW).open(&self.powerfail);
-            let _ = file.and_then(|mut file| writeln!(file, "{}", clock::boot_id().unwrap_or_default()));
+            let file = open_ours(OpenOptions::new().write(true), &self.powerfail);
+            let _ = file.and_then(|mut file| {
+                file.set_len(0)?;
+                writeln!(file, "{}", clock::boot_id().unwrap_or_default())
+            });
         }
         created.map_err(|error| unable("create", &self.powerfail, &error))
     }
@@ -49,12 +51,24 @@ impl Flags {
 
     /// Ours is known by its content, so that an instance started after a crash removes it too.
     pub fn remove_nologin(&mut self) -> Result<(), String> {
-        let is_file = fs::symlink_metadata(&self.nologin).is_ok_and(|data| data.is_file());
-        if is_file && fs::read(&self.nologin).is_ok_and(|content| content == NOLOGIN_TEXT.as_bytes()) {
+        let mut content = Vec::new();
+        let file = open_ours(OpenOptions::new().read(true), &self.nologin);
+        // One byte more than ours, so that a longer one is seen to be longer.
+        let read = file.and_then(|file| file.take(NOLOGIN_TEXT.len() as u64 + 1).read_to_end(&mut content));
+        if read.is_ok() && content == NOLOGIN_TEXT.as_bytes() {
             return remove(&self.nologin);
         }
         Ok(())
     }
+}
+
+/// Opens a flag that is a plain file of root or of ours, without another name: whoever can write to the folder may have put
+/// something else there. Never waits, whatever it is.
+fn open_ours(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)?;
+    let data = file.metadata()?;
+    let ours = data.is_file() && trust::trusted(data.uid()) && data.nlink() == 1;
+    if ours { Ok(file) } else { Err(io::ErrorKind::PermissionDenied.into()) }
 }
 
 /// Makes a new file, whatever the umask. Does not follow a link.
@@ -140,6 +154,29 @@ mod tests {
         std::os::unix::fs::symlink(&other, &flag).unwrap();
         Flags::new(&folder.0, &folder.0).create_powerfail().unwrap();
         assert_eq!(fs::read_to_string(&other).unwrap(), "of somebody else");
+    }
+
+    #[test]
+    fn nothing_that_has_a_flags_name_is_waited_for_or_written_to() {
+        for name in ["powerfail", "nologin"] {
+            let folder = Folder::new(name);
+            let other = folder.0.join("other");
+            let mut flags = Flags::new(&folder.0, &folder.0);
+            let path = folder.0.join(name);
+            assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+            flags.create_powerfail().unwrap();
+            flags.create_nologin().unwrap();
+            flags.remove_nologin().unwrap();
+            assert!(path.exists(), "{name}");
+            fs::remove_file(&path).unwrap();
+            fs::write(&other, "of somebody else").unwrap();
+            fs::hard_link(&other, &path).unwrap();
+            flags.create_powerfail().unwrap();
+            flags.create_nologin().unwrap();
+            assert_eq!(fs::read_to_string(&other).unwrap(), "of somebody else", "{name}");
+            flags.remove_nologin().unwrap();
+            assert!(path.exists(), "{name}");
+        }
     }
 
     #[test]

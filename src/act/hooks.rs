@@ -29,6 +29,10 @@ impl Lane {
     /// Puts a hook at the end. If too many wait, the oldest of them is dropped, for the newest tells how things stand; gives
     /// the event of the one that was dropped.
     pub fn queue(&mut self, event: Event, args: HookArgs) -> Option<Event> {
+        // It comes again as long as it holds: more than one that waits would push out what happened once.
+        if event == Event::AnnoyMe && self.queue.iter().any(|queued| queued.event == event) {
+            return None;
+        }
         self.last += 1;
         self.queue.push_back(Queued { number: self.last, event, args });
         if self.queue.len() <= MAX_QUEUED {

@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::sys::spawn::{self, Child, Spec};
-use crate::ups::{Event, Priority};
+use crate::ups::{Event, Priority, is_unsafe};
 
 pub use crate::sys::spawn::Output;
 pub use commands::{Fallback, LastResort};
@@ -280,7 +280,7 @@ impl Act {
 
     fn hook_spec(&self, event: Event, args: &HookArgs) -> (Spec, String) {
         let path = self.settings.script_dir.join("apccontrol");
-        let name: String = args.ups_name.chars().filter(|c| !c.is_control()).take(MAX_NAME).collect();
+        let name: String = args.ups_name.chars().filter(|c| !is_unsafe(*c)).take(MAX_NAME).collect();
         let flag = |set: bool| if set { "1" } else { "0" };
         let argv = [event.arg(), &name, flag(args.connected), flag(args.powered)];
         (Spec::new(&path, argv, self.settings.output), format!("{} {}", path.display(), event.arg()))

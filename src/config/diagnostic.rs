@@ -8,6 +8,8 @@ use std::sync::Arc;
 pub enum Severity {
     /// For those who look closely.
     Debug,
+    /// Nothing is wrong, but perhaps something else was meant: said by `mainsd check`, not at each start.
+    Advice,
     /// Guarding goes on.
     Warning,
     /// The daemon does not start, or keeps its old configuration.

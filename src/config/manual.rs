@@ -72,7 +72,7 @@ fn entry(out: &mut String, directive: &Directive) {
     paragraphs(out, &format!("Accepted: {}.", directive.accepted()));
     out.push_str(".br\n");
     sentences(out, &format!("Default: {}.", default(directive)));
-    sentences(out, &reason(directive));
+    sentences(out, &directive.reason());
     if let Some(shipped) = directive.shipped {
         let value = if shipped.is_empty() { "blank".to_owned() } else { format!("`{shipped}`") };
         let _ = writeln!(out, ".br\nThe example configuration sets it: {}.", mark(&value));
@@ -93,16 +93,6 @@ fn default(directive: &Directive) -> String {
         ("0", _) if !directive.zero.is_empty() => format!("0 ({})", directive.zero),
         (default, _) => format!("{default}{}", directive.unit_text()),
     }
-}
-
-/// Why the default is what it is, without the value that the line before has named.
-fn reason(directive: &Directive) -> String {
-    let bare = ["Not set: ", "0: ", "-1: ", "On: ", "Off: "]
-        .iter()
-        .find_map(|lead| directive.why.strip_prefix(lead));
-    let Some(bare) = bare else { return directive.why.to_owned() };
-    let mut chars = bare.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// One line a sentence, as mdoc wants it.

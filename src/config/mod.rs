@@ -14,12 +14,15 @@ mod nis_allow;
 mod parse;
 mod rules;
 mod settings;
+mod short_address;
+mod typography;
 mod words;
 pub mod wrappers;
 
 pub use changed::{Change, changed};
 pub use diagnostic::{Diagnostic, Severity};
 pub use load::{LoadError, load};
+pub use nearest::{nearest_directive, nearest_of};
 pub use nis_allow::{NisAllow, NotANetwork};
 pub use parse::{Origin, Parsed, parse};
 pub use settings::{Config, Eeprom};

@@ -5,14 +5,20 @@ use super::directives;
 /// Longest name worth comparing; the longest directive has 14 letters.
 const LONGEST: usize = 32;
 
-/// The directive whose name is nearest to `name` (upper case), if any is near: at most 3 letters and less than half of
-/// the shorter name changed, added, left out or swapped with a neighbour.
-pub(super) fn nearest(name: &str) -> Option<&'static str> {
+/// The directive whose name is nearest to `name` (upper case), as [`nearest_of`] finds it.
+#[must_use]
+pub fn nearest_directive(name: &str) -> Option<&'static str> {
+    nearest_of(name, directives::all().flat_map(|d| std::iter::once(d.name).chain(d.aliases.iter().copied())))
+}
+
+/// The one of `known` that is nearest to `name`, if any is near: at most 3 letters and less than half of the shorter name
+/// changed, added, left out or swapped with a neighbour.
+pub fn nearest_of<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > LONGEST {
         return None;
     }
-    directives::all()
-        .flat_map(|d| std::iter::once(d.name).chain(d.aliases.iter().copied()))
+    known
+        .into_iter()
         .map(|known| (distance(name.as_bytes(), known.as_bytes()), known))
         .filter(|(distance, known)| *distance <= 3 && distance * 2 < known.len().min(name.len()))
         .min_by_key(|(distance, _)| *distance)
@@ -58,7 +64,7 @@ mod tests {
             ("NETTIM", "NETTIME"),
         ];
         for (wrong, right) in cases {
-            match nearest(wrong) {
+            match nearest_directive(wrong) {
                 Some(found) => assert_eq!(found, right, "{wrong}"),
                 None => assert_eq!(wrong, "NISADDR"),
             }
@@ -68,7 +74,7 @@ mod tests {
     #[test]
     fn what_is_like_nothing_finds_nothing() {
         for name in ["", "X", "FROBNICATE", "Z", &"A".repeat(1_000_000)] {
-            assert_eq!(nearest(name), None);
+            assert_eq!(nearest_directive(name), None);
         }
     }
 

@@ -1,13 +1,15 @@
 //! Bytes to [`Config`]: the grammar of config §1, with every problem of a file found in one run. Total: any bytes give a
 //! configuration and a list of diagnostics.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::directives::{self, Directive, Kind, RETIRED, is_blank, printable, trimmed};
-use super::nearest::nearest;
+use super::nearest::nearest_directive;
 use super::rules;
 use super::settings::Config;
+use super::typography::{between_quotes, option_dash, with_plain_blanks, with_plain_dashes};
 
 /// Most diagnostics of one severity that are kept; the rest is counted.
 const MOST_KEPT: usize = 200;
@@ -64,7 +66,7 @@ pub fn parse(text: &[u8], name: &str) -> Parsed {
             diagnostics: Vec::new(),
             origins: Vec::new(),
         },
-        counts: [0; 3],
+        counts: [0; 4],
     };
     match text {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
@@ -85,7 +87,7 @@ pub(super) struct Reader {
     /// What is handed out in the end.
     pub(super) out: Parsed,
     /// Diagnostics by severity, those not kept included.
-    counts: [usize; 3],
+    counts: [usize; 4],
 }
 
 impl Reader {
@@ -142,8 +144,9 @@ impl Reader {
         }
     }
 
-    fn line(&mut self, number: u32, line: &[u8]) {
-        let line = trimmed(line);
+    fn line(&mut self, number: u32, original: &[u8]) {
+        let (plain, odd_blank) = with_plain_blanks(original);
+        let line = trimmed(&plain);
         if line.is_empty() || line.starts_with(b"#") {
             return;
         }
@@ -163,7 +166,15 @@ impl Reader {
         let keyword = printable(&word);
         let name = String::from_utf8_lossy(&word);
         match directives::find(&name) {
-            Some(directive) => self.directive(number, directive, &keyword, &rest),
+            Some(directive) => {
+                // One in a comment is nobody's business.
+                let odd_blank = odd_blank.and_then(|_| with_plain_blanks(without_comment(original)).1);
+                if let Some(blank) = odd_blank {
+                    let text = format!("{blank} is taken as a blank; apcupsd takes it as part of the word");
+                    self.say(Severity::Warning, Some(number), &keyword, text);
+                }
+                self.directive(number, directive, &keyword, &rest);
+            }
             None => self.unknown(number, &keyword, &name),
         }
     }
@@ -176,6 +187,8 @@ impl Reader {
             Kind::Command { .. } => value,
             _ => unquoted(value, &mut warnings),
         };
+        let value = plain_dashes(directive, value, &mut warnings);
+        let value = &*value;
         if value.contains(&b'#')
             && matches!(directive.kind, Kind::Text { .. } | Kind::Folder { .. } | Kind::File { .. })
         {
@@ -208,7 +221,7 @@ impl Reader {
         }
         let text = if let Some(retired) = RETIRED.iter().find(|r| r.name == name) {
             format!("a directive of {}; ignored, {}", retired.of, retired.advice)
-        } else if let Some(near) = nearest(name) {
+        } else if let Some(near) = nearest_directive(name) {
             format!("unknown directive, ignored; the nearest known name is {near}")
         } else {
             "unknown directive, ignored; mainsd.conf(5) has the list of all".to_owned()
@@ -219,7 +232,8 @@ impl Reader {
     fn finish(mut self) -> Parsed {
         rules::apply(&mut self);
         let file = self.out.name.clone();
-        let shown = [(Severity::Error, "errors"), (Severity::Warning, "warnings")];
+        let shown =
+            [(Severity::Error, "errors"), (Severity::Warning, "warnings"), (Severity::Advice, "remarks")];
         for (severity, what) in shown {
             let count = self.counts.get(severity as usize).map_or(0, |count| count.saturating_sub(MOST_KEPT));
             if count > 0 {
@@ -248,8 +262,47 @@ fn without_comment(rest: &[u8]) -> &[u8] {
     trimmed(rest.get(..hash.unwrap_or(rest.len())).unwrap_or(rest))
 }
 
-/// Takes off a pair of double quotes around the value: apcupsd keeps them, so that a quoted path is never found.
+/// The value with plain dashes where nothing but these can be meant. In a name or a path a dash may be any; in a command
+/// line it is for the shell, and only named.
+fn plain_dashes<'a>(directive: &Directive, value: &'a [u8], warnings: &mut Vec<String>) -> Cow<'a, [u8]> {
+    let plain = match directive.kind {
+        Kind::Number { .. } | Kind::Word { .. } => value.len(),
+        // A serial number, a bus port path, a host: what is behind it may be a passphrase.
+        _ if directive.name == "DEVICE" && !value.starts_with(b"/") => {
+            value.iter().position(|byte| *byte == b':').unwrap_or(value.len())
+        }
+        _ => 0,
+    };
+    if let Some((head, tail)) = value.split_at_checked(plain).filter(|(head, _)| !head.is_empty()) {
+        let (head, dash) = with_plain_dashes(head);
+        let Some(dash) = dash else { return Cow::Borrowed(value) };
+        warnings.push(format!("{dash} is taken as '-'; apcupsd does not know it"));
+        return Cow::Owned([&*head, tail].concat());
+    }
+    if let (Kind::Command { .. }, Some(dash)) = (directive.kind, option_dash(value)) {
+        warnings.push(format!(
+            "{dash} stands where an option begins, and the program will not know it; write '-' or '--'"
+        ));
+    }
+    Cow::Borrowed(value)
+}
+
+/// Takes off a pair of double or typographic quotes around the value: apcupsd keeps them, so that a quoted path is never
+/// found.
 fn unquoted<'a>(value: &'a [u8], warnings: &mut Vec<String>) -> &'a [u8] {
+    match between_quotes(value) {
+        (Some(inner), _) => {
+            warnings
+                .push("typographic quotes around a value have no meaning here; they are left out".to_owned());
+            return trimmed(inner);
+        }
+        (None, true) => {
+            warnings.push(
+                "typographic quotes have no meaning here; these are kept as part of the value".to_owned(),
+            );
+        }
+        (None, false) => {}
+    }
     match value {
         [b'"', inner @ .., b'"'] if !inner.contains(&b'"') => {
             warnings.push("double quotes around a value have no meaning here; they are left out".to_owned());

@@ -1,9 +1,12 @@
 //! What directives mean together: the rewrites and checks of config §4, in its order, and the forms of DEVICE.
 
-use super::diagnostic::Severity::{Error, Warning};
-use super::directives::printable;
+use super::Config;
+use super::diagnostic::Severity::{Advice, Error, Warning};
+use super::directives::{self, Kind, printable};
 use super::parse::{Origin, Reader};
+use super::short_address::short_address;
 use super::words::{Cable, CableClass, DriverKind};
+use crate::ups::LowBatteryFlag;
 use std::time::Duration;
 
 /// Applies them to what was read.
@@ -14,7 +17,9 @@ pub(super) fn apply(reader: &mut Reader) {
         None => no_type(reader),
         Some(driver) => {
             cable(reader, driver);
+            host(reader, driver);
             device(reader, driver);
+            without_effect(reader, driver);
         }
     }
     limits(reader);
@@ -40,7 +45,18 @@ fn no_type(reader: &mut Reader) {
 /// Items 2 and 3.
 fn cable(reader: &mut Reader, driver: DriverKind) {
     if let Some(implied) = driver.implied_cable() {
-        if reader.out.config.ups_cable != Some(implied) {
+        if let Some(cable) = reader.out.config.ups_cable.filter(|cable| *cable != implied) {
+            if cable.class() != implied.class() {
+                let text = format!(
+                    "no effect with UPSTYPE {}: it has the cable '{}', whatever stands here; is UPSTYPE right?",
+                    driver.word(),
+                    implied.word()
+                );
+                reader.say_about(Advice, "UPSCABLE", text);
+            }
+            reader.set_origin("UPSCABLE", Origin::Because("UPSTYPE"));
+        }
+        if reader.out.config.ups_cable.is_none() {
             reader.set_origin("UPSCABLE", Origin::Because("UPSTYPE"));
         }
         reader.out.config.ups_cable = Some(implied);
@@ -58,6 +74,37 @@ fn cable(reader: &mut Reader, driver: DriverKind) {
             reader.say_about(Error, "UPSCABLE", text.to_owned());
         }
         _ => {}
+    }
+}
+
+/// A host in DEVICE that is not the address that it looks like.
+fn host(reader: &mut Reader, driver: DriverKind) {
+    let device = &reader.out.config.device;
+    let hosts = match driver {
+        DriverKind::Net => device.split([' ', '\t', ',']).filter_map(|word| word.split(':').next()).collect(),
+        DriverKind::Snmp | DriverKind::Pcnet => vec![device.split(':').next().unwrap_or_default()],
+        _ => Vec::new(),
+    };
+    let short = hosts.into_iter().find_map(|host| Some((host.to_owned(), short_address(host)?)));
+    if let Some((host, address)) = short {
+        let text = format!("'{host}' is short for {address}, as the system reads it; write all four numbers");
+        reader.say_about(Warning, "DEVICE", text);
+    }
+}
+
+/// Lines that do nothing with this UPSTYPE, which who wrote them may not know.
+fn without_effect(reader: &mut Reader, driver: DriverKind) {
+    for directive in directives::all().filter(|d| d.idle.with.contains(&driver)) {
+        let config = &reader.out.config;
+        let shown = directive.show(config);
+        let is_off = shown.starts_with('-') || (shown == "0" && directive.zero == "off");
+        // A file that was made from an example says where the lock is, whatever the UPS.
+        let is_example = matches!(directive.kind, Kind::Folder { .. }) && shown == directive.default;
+        if !matches!(reader.out.origin(directive.name), Origin::Line(_)) || is_off || is_example {
+            continue;
+        }
+        let text = format!("no effect with UPSTYPE {}: {}", driver.word(), directive.idle.because);
+        reader.say_about(Advice, directive.name, text);
     }
 }
 
@@ -135,6 +182,12 @@ fn host_and_port(text: &str) -> Result<(), String> {
             None => (text, Some("3551")),
         },
     };
+    // Not quoted: what is behind may be a passphrase.
+    if port.is_some_and(|port| port.contains(':')) {
+        return Err(
+            "after host and port comes nothing; host:user:passphrase is the form of UPSTYPE pcnet".to_owned()
+        );
+    }
     if host.is_empty() {
         return Err("there is no host before the port".to_owned());
     }
@@ -162,7 +215,12 @@ fn snmp(text: &str) -> Result<(), String> {
 }
 
 fn limits(reader: &mut Reader) {
+    low_battery_flag(reader);
     let config = &reader.out.config;
+    if config.low_battery_flag == LowBatteryFlag::Ignore && !measured_limit(config) {
+        // Said in stronger words.
+        return;
+    }
     if config.ups_type == Some(DriverKind::Dumb) {
         if config.timeout <= 0 {
             // Neither has a line for it (dumb §2).
@@ -184,6 +242,37 @@ fn limits(reader: &mut Reader) {
             .to_owned();
         reader.say_about(Warning, "BATTERYLEVEL", text);
     }
+}
+
+/// A limit by charge or runtime, for a UPS that can have one.
+fn measured_limit(config: &Config) -> bool {
+    config.ups_type != Some(DriverKind::Dumb) && (config.battery_level >= 0 || config.minutes >= 0)
+}
+
+/// What is left to shut the machine down if the UPS's word does not count.
+fn low_battery_flag(reader: &mut Reader) {
+    let config = &reader.out.config;
+    let dumb = config.ups_type == Some(DriverKind::Dumb);
+    let text = match config.low_battery_flag {
+        LowBatteryFlag::Confirm if dumb => {
+            "'confirm' is as good as 'ups' here: with UPSTYPE dumb nobody knows charge and runtime, so the low-battery signal \
+             always counts"
+                .to_owned()
+        }
+        LowBatteryFlag::Ignore if !measured_limit(config) && config.timeout <= 0 => format!(
+            "with 'ignore'{} and TIMEOUT off, NOTHING shuts this machine down in an outage: it runs until its power goes; give \
+             TIMEOUT a value{}",
+            if dumb { ", UPSTYPE dumb" } else { ", BATTERYLEVEL off, MINUTES off" },
+            if dumb { "" } else { ", or better BATTERYLEVEL or MINUTES" },
+        ),
+        LowBatteryFlag::Ignore if !measured_limit(config) => format!(
+            "with 'ignore'{} only TIMEOUT shuts this machine down, however empty the battery is by then{}",
+            if dumb { " and UPSTYPE dumb" } else { ", BATTERYLEVEL off and MINUTES off" },
+            if dumb { "" } else { "; give BATTERYLEVEL or MINUTES a value" },
+        ),
+        _ => return,
+    };
+    reader.say_about(Warning, "LOWBATTERYFLAG", text);
 }
 
 fn records(reader: &mut Reader) {

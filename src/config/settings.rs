@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::directives;
 use super::nis_allow::NisAllow;
 use super::words::{Cable, DriverKind, Facility, UpsClass, UpsMode};
-use crate::ups::NoLogon;
+use crate::ups::{LowBatteryFlag, NoLogon};
 
 /// Every setting, in its final type. Fields are named after their directives (config §3).
 #[derive(Clone, Debug, PartialEq)]
@@ -88,8 +88,10 @@ pub struct Config {
     pub slave_wait: Duration,
     /// SLAVELEAD: how long it waits at least if there are slaves, within SLAVEWAIT.
     pub slave_lead: Duration,
-    /// CONFIRMPOLLS: how many agreeing readings make a change of state.
+    /// CONFIRMPOLLS: how many agreeing samples make a change of state.
     pub confirm_polls: u32,
+    /// LOWBATTERYFLAG.
+    pub low_battery_flag: LowBatteryFlag,
     /// SHUTDOWNCMD; `None`: the first that exists of systemctl poweroff, shutdown, poweroff, halt.
     pub shutdown_cmd: Option<String>,
     /// SHUTDOWNGRACE: still on battery this long after `doshutdown` succeeded, it runs again.
@@ -211,6 +213,7 @@ impl Config {
             slave_wait: Duration::ZERO,
             slave_lead: Duration::ZERO,
             confirm_polls: 1,
+            low_battery_flag: LowBatteryFlag::Ups,
             shutdown_cmd: None,
             shutdown_grace: Duration::ZERO,
             state_file: None,

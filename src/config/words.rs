@@ -1,6 +1,6 @@
 //! The enumerated values (config §2), each with the long text that status shows for it (status-fields §5.4).
 
-use crate::ups::NoLogon;
+use crate::ups::{LowBatteryFlag, NoLogon};
 
 /// One value of an enumeration: how a file spells it, what status calls it.
 type Row<T> = (T, &'static str, &'static str);
@@ -248,6 +248,11 @@ pub(super) fn no_logon(word: &str) -> Option<NoLogon> {
 /// How a file spells a NOLOGON value.
 pub(super) fn no_logon_word(value: NoLogon) -> &'static str {
     row_of(&NO_LOGONS, &value).map_or("", |(_, word, _)| word)
+}
+
+/// The LOWBATTERYFLAG value that a file spells `word`, in any case.
+pub(super) fn low_battery_flag(word: &str) -> Option<LowBatteryFlag> {
+    LowBatteryFlag::ALL.into_iter().find(|value| value.word().eq_ignore_ascii_case(word))
 }
 
 /// All spellings of NOLOGON.

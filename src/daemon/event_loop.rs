@@ -8,6 +8,7 @@ use mio::{Events, Poll};
 use super::clock::Clock;
 use super::house::House;
 use super::token;
+use crate::sys;
 use crate::sys::clock::SuspendWatch;
 use crate::sys::memory;
 use crate::sys::signals::{Signal, Signals};
@@ -56,13 +57,12 @@ pub struct EventLoop {
 }
 
 impl EventLoop {
-    /// Takes over the signals of the process. `clock` is the only one that anything in the loop goes by.
+    /// Wakes for these signals. `clock` is the only one that anything in the loop goes by.
     ///
     /// # Errors
-    /// If the kernel gives no epoll instance or no pipe for the signals.
-    pub fn new(clock: Clock) -> io::Result<Self> {
+    /// If the kernel gives no epoll instance.
+    pub fn new(clock: Clock, mut signals: Signals) -> io::Result<Self> {
         let poll = Poll::new()?;
-        let mut signals = Signals::new()?;
         signals.register(poll.registry(), token::SIGNALS)?;
         Ok(Self { poll, signals, clock })
     }
@@ -87,20 +87,16 @@ impl EventLoop {
             let now = self.clock.now();
             let deadline = [house.poll_timeout(), observed, started].into_iter().flatten().min();
             let wait = deadline.map_or(LONGEST_SLEEP, |at| self.clock.wait(now, at).min(LONGEST_SLEEP));
-            match self.poll.poll(&mut events, Some(wait)) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
-                _ => {}
-            }
+            sys::poll(&mut self.poll, &mut events, wait)?;
             let now = self.clock.now();
             if let Some(slept) = suspend.slept() {
                 house.handle_resume(slept, now);
             }
-            for event in &events {
-                match event.token() {
-                    token::SIGNALS => self.take_signals(house, now),
-                    token::RESUME => suspend.ready(),
-                    _ => house.ready(self.poll.registry(), event, now),
-                }
+            self.take(&events, house, &mut suspend, now);
+            if deadline.is_some_and(|at| at <= now) {
+                // This process may have been stopped since the wait ended: what is ready by now comes before what is due by now.
+                sys::poll(&mut self.poll, &mut events, Duration::ZERO)?;
+                self.take(&events, house, &mut suspend, now);
             }
             house.handle_timeout(self.poll.registry(), now);
             house.pump(now);
@@ -115,6 +111,16 @@ impl EventLoop {
     /// Gives everything back: the device, the sockets, the files that are ours.
     pub fn close(&mut self, house: &mut House, exit: Exit) {
         house.close(self.poll.registry(), exit, self.clock.now());
+    }
+
+    fn take(&mut self, events: &Events, house: &mut House, suspend: &mut SuspendWatch, now: Instant) {
+        for event in events {
+            match event.token() {
+                token::SIGNALS => self.take_signals(house, now),
+                token::RESUME => suspend.ready(),
+                _ => house.ready(self.poll.registry(), event, now),
+            }
+        }
     }
 
     fn take_signals(&mut self, house: &mut House, now: Instant) {

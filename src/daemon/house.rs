@@ -5,19 +5,24 @@ use std::time::{Duration, Instant};
 
 use mio::{Registry, event::Event as IoEvent};
 
+use super::contact::Contact;
 use super::driver::Driver;
+use super::event_limit::EventLimit;
 use super::event_loop::Exit;
 use super::journalist::Journalist;
+use super::line_limit::LineLimit;
+use super::obstacles::obstacles;
 use super::settings::{self, Invocation};
 use super::status::Status;
 use super::token;
 use crate::act::{Act, HookArgs, Outcome, Request};
 use crate::config::{self, Config, DriverKind};
+use crate::journal::StateFile;
 use crate::link::LinkEvent;
 use crate::power::{AtStart, HookReport, Machine, Order};
 use crate::report::{Snapshot, Stamp};
 use crate::server::Server;
-use crate::ups::{Event, Priority, StatusFlags};
+use crate::ups::{Command, CommandResult, Event, Priority, StatusFlags};
 
 /// What a house is built from.
 pub struct Parts {
@@ -27,6 +32,8 @@ pub struct Parts {
     pub how: Invocation,
     /// The driver that UPSTYPE names.
     pub driver: Box<dyn Driver>,
+    /// Where the outage that runs is kept over a restart, read already; `None`: nowhere.
+    pub state_file: Option<StateFile>,
     /// What is true when the daemon starts.
     pub at_start: AtStart,
     /// HOSTNAME.
@@ -46,6 +53,10 @@ pub struct House {
     server: Server,
     status: Status,
     journalist: Journalist,
+    /// How much of what happens is announced, and of what is said is logged.
+    events: EventLimit,
+    lines: LineLimit,
+    contact: Contact,
     exit: Option<Exit>,
     /// What the observer has not yet seen; filled only if somebody observes.
     tap: Option<VecDeque<(Priority, String)>>,
@@ -61,7 +72,7 @@ impl House {
     /// Puts the parts together; touches nothing yet.
     #[must_use]
     pub fn new(parts: Parts, now: Instant) -> Self {
-        let Parts { config, how, driver, at_start, hostname, start_time } = parts;
+        let Parts { config, how, driver, state_file, at_start, hostname, start_time } = parts;
         let snapshot = Snapshot {
             facts: settings::facts(&config, &how, &hostname, start_time),
             ups_name: Some(config.ups_name.clone()).filter(|name| !name.is_empty()),
@@ -72,11 +83,14 @@ impl House {
             act: Act::new(settings::act(&config, &how)),
             server: Server::new(settings::server(&config), token::SERVER),
             status: Status::new(snapshot, config.events_file.clone(), now),
-            journalist: Journalist::new(&config, &how, now),
+            journalist: Journalist::new(&config, &how, state_file, now),
+            contact: Contact::new(&config),
             how,
             config,
             hostname,
             driver,
+            events: EventLimit::default(),
+            lines: LineLimit::default(),
             exit: None,
             tap: None,
         }
@@ -85,11 +99,8 @@ impl House {
     /// Opens the port, then the device.
     pub fn start(&mut self, registry: &Registry, now: Instant) {
         self.log(Priority::Notice, &format!("{} {} startup succeeded", self.how.name, self.how.version));
-        if self.how.dry_run {
-            self.log(
-                Priority::Warning,
-                "Dry run: only hooks and SHUTDOWNCMD are run; this machine is NOT shut down by anything built in",
-            );
+        if let Some(words) = self.how.dry_run.announcement() {
+            self.log(Priority::Warning, &words);
         }
         if self.how.kill_on_powerfail && self.config.ups_type == Some(DriverKind::Dumb) {
             self.log(
@@ -121,6 +132,7 @@ impl House {
             self.take_link_event(event, now);
         }
         self.machine.handle_timeout(now);
+        self.events.handle_timeout(now);
         self.act.handle_timeout(now);
         self.server.handle_timeout(registry, now, &mut self.status);
         self.journalist.handle_timeout(&mut self.status, now);
@@ -132,6 +144,8 @@ impl House {
         [
             self.driver.poll_timeout(),
             self.machine.poll_timeout(),
+            self.events.poll_timeout(),
+            self.lines.poll_timeout(),
             self.act.poll_timeout(),
             self.server.poll_timeout(),
             self.journalist.poll_timeout(),
@@ -163,8 +177,8 @@ impl House {
 
     /// Moves everything until nothing is left to move.
     pub fn pump(&mut self, now: Instant) {
-        if self.machine.awaits_slaves() {
-            // One may have gone.
+        if self.server.take_came_or_went() && self.machine.awaits_slaves() {
+            // The last one may have gone.
             self.count_slaves(now);
         }
         loop {
@@ -174,6 +188,10 @@ impl House {
                 moved = true;
             }
             while let Some(order) = self.machine.poll_order() {
+                self.events.offer(order, now);
+                moved = true;
+            }
+            while let Some(order) = self.events.poll_order() {
                 self.carry_out(order, now);
                 moved = true;
             }
@@ -182,6 +200,9 @@ impl House {
                 moved = true;
             }
             while let Some((priority, text)) = self.server.poll_log() {
+                self.log_rarely(priority, &text, now);
+            }
+            while let Some((priority, text)) = self.lines.poll_line(now) {
                 self.log(priority, &text);
             }
             if !moved {
@@ -197,22 +218,28 @@ impl House {
     fn take_link_event(&mut self, event: LinkEvent, now: Instant) {
         match event {
             LinkEvent::Attached(identity) => {
-                if self.config.ups_name.is_empty() {
-                    let name = identity.name.clone().filter(|name| !name.trim().is_empty());
-                    let name = name.unwrap_or_else(|| match self.hostname.as_str() {
-                        "" => "default".to_owned(),
-                        hostname => hostname.to_owned(),
-                    });
-                    self.status.update().ups_name = Some(name);
+                self.contact.handle_attached(&identity);
+                if let Some(line) = self.journalist.told_serial(identity.serial.as_deref(), now) {
+                    self.log(Priority::Warning, &line);
+                    self.machine.handle_other_ups(now);
                 }
                 self.status.show_identity(*identity);
+                self.show_ups_name();
                 self.machine.handle_attached(now);
             }
             LinkEvent::Reading(reading) => {
+                if let Some(line) = self.contact.handle_reading(&reading) {
+                    self.log(Priority::Info, &line);
+                }
                 self.machine.handle_reading(now, &reading);
                 self.status.show_reading(*reading);
             }
-            LinkEvent::Lost { reason } => self.machine.handle_lost(now, &reason),
+            LinkEvent::Lost { reason } => {
+                if let Some(line) = self.contact.handle_lost(&reason) {
+                    self.log(Priority::Info, &line);
+                }
+                self.machine.handle_lost(now, &reason);
+            }
             LinkEvent::Master { name, mode } => {
                 let stamp = self.status.stamp();
                 let snapshot = self.status.update();
@@ -225,7 +252,7 @@ impl House {
             LinkEvent::MasterUnreachable { since } => self.machine.handle_master(now, Some(since)),
             LinkEvent::Remote(ordered) => self.machine.handle_remote(now, ordered),
             LinkEvent::Command(result) => self.machine.handle_command_result(now, &result),
-            LinkEvent::Log(priority, text) => self.log(priority, &text),
+            LinkEvent::Log(priority, text) => self.log_rarely(priority, &text, now),
         }
     }
 
@@ -235,19 +262,21 @@ impl House {
                 self.log(event.priority(), event.text());
                 self.run_hook(event, now);
             }
+            Order::EventWithReason(event, reason) => {
+                self.log(event.priority(), event.text());
+                self.log(event.priority(), &reason);
+                self.run_hook(event, now);
+            }
             Order::Hook(event) => self.run_hook(event, now),
-            Order::Log(priority, text) => self.log(priority, &text),
+            Order::Log(priority, text) => self.log_unless_often(priority, &text, now),
             Order::SetPace(pace) => self.driver.set_pace(pace, now),
-            Order::Command(command) => self.driver.command(command, now),
+            Order::Command(command) => self.send(command, now),
             Order::CreatePowerfail => self.act.handle(Request::CreatePowerfail, now),
             Order::RemovePowerfail => self.act.handle(Request::RemovePowerfail, now),
             Order::CreateNologin => self.act.handle(Request::CreateNologin, now),
             Order::RemoveNologin => self.act.handle(Request::RemoveNologin, now),
             Order::CountSlaves => self.count_slaves(now),
-            Order::Shutdown { explanation, .. } => {
-                let args = self.hook_args();
-                self.act.handle(Request::Shutdown(args, explanation), now);
-            }
+            Order::Shutdown { explanation, .. } => self.shut_down(explanation, now),
             Order::Save(saved) => {
                 if let Some(trouble) = self.journalist.save(&saved, now) {
                     self.log(Priority::Warning, &trouble);
@@ -262,9 +291,60 @@ impl House {
         self.machine.handle_slaves(now, &slaves);
     }
 
+    /// Nothing else runs a hook: a dry run does not.
     fn run_hook(&mut self, event: Event, now: Instant) {
         let args = self.hook_args();
+        if self.how.dry_run.is_log_only() {
+            let words = format!("Dry run: not run: {}", self.command_line(event, &args));
+            return self.log(Priority::Info, &words);
+        }
         self.act.handle(Request::Hook(event, args), now);
+    }
+
+    /// Nothing else shuts the machine down: a dry run tells the power machine that it was.
+    fn shut_down(&mut self, explanation: String, now: Instant) {
+        let args = self.hook_args();
+        if self.how.dry_run.is_log_only() {
+            let how = self.command_line(Event::DoShutdown, &args);
+            let words = format!("Dry run: this machine would be shut down now, by {how}: {explanation}");
+            self.log(Priority::Alert, &words);
+            return self.machine.handle_report(now, HookReport::ShutdownStarted);
+        }
+        self.act.handle(Request::Shutdown(args, explanation), now);
+    }
+
+    /// Nothing else gives the driver a command: a dry run keeps back those that change what the UPS does.
+    fn send(&mut self, command: Command, now: Instant) {
+        if self.how.dry_run.is_log_only()
+            && let Some(words) = command.order()
+        {
+            self.log(Priority::Warning, &format!("Dry run: the UPS does not get the order: {words}"));
+            let outcome = Ok("nothing was sent: dry run".to_owned());
+            return self.machine.handle_command_result(now, &CommandResult { command, outcome });
+        }
+        self.driver.command(command, now);
+    }
+
+    /// UPSNAME of the configuration, else of the UPS, else this machine's name once a UPS is there (config §3).
+    fn show_ups_name(&mut self) {
+        let snapshot = self.status.snapshot();
+        let told = snapshot.identity.name.as_deref().filter(|name| !name.trim().is_empty());
+        let name = match (self.config.ups_name.as_str(), told) {
+            ("", Some(told)) => told,
+            ("", None) if !self.contact.has_attached() => return self.status.update().ups_name = None,
+            ("", None) if self.hostname.is_empty() => "default",
+            ("", None) => &self.hostname,
+            (configured, _) => configured,
+        };
+        let name = Some(name.to_owned());
+        self.status.update().ups_name = name;
+    }
+
+    fn command_line(&self, event: Event, args: &HookArgs) -> String {
+        let apccontrol = self.config.script_dir.join("apccontrol");
+        let HookArgs { ups_name, connected, powered } = args;
+        let (connected, powered) = (u8::from(*connected), u8::from(*powered));
+        format!("{} {} {ups_name} {connected} {powered}", apccontrol.display(), event.arg())
     }
 
     fn hook_args(&self) -> HookArgs {
@@ -277,7 +357,7 @@ impl House {
 
     fn take_outcome(&mut self, outcome: Outcome, now: Instant) {
         match outcome {
-            Outcome::Log(priority, text) => self.log(priority, &text),
+            Outcome::Log(priority, text) => self.log_unless_often(priority, &text, now),
             Outcome::HookFinished { .. } => {}
             // What was started, and what had failed before, `act/` has logged.
             Outcome::ShutdownStarted(_) => self.machine.handle_report(now, HookReport::ShutdownStarted),
@@ -297,15 +377,15 @@ impl House {
                 return self.journalist.ready();
             }
         };
-        for diagnostic in &parsed.diagnostics {
-            let priority = match diagnostic.severity {
-                config::Severity::Error => Priority::Error,
-                config::Severity::Warning => Priority::Warning,
-                config::Severity::Debug => continue,
-            };
-            self.log(priority, &diagnostic.to_string());
+        for diagnostic in parsed.of(config::Severity::Warning) {
+            self.log(Priority::Warning, &diagnostic.to_string());
         }
-        if parsed.has_errors() {
+        // Also what would only keep the next start from guarding: now somebody is there to read it.
+        let obstacles = obstacles(&parsed);
+        for obstacle in &obstacles {
+            self.log(Priority::Error, &obstacle.diagnostic.to_string());
+        }
+        if !obstacles.is_empty() {
             self.log(
                 Priority::Error,
                 &format!("{}: not applied; the old configuration stays", file.display()),
@@ -314,7 +394,7 @@ impl House {
             for warning in (self.how.surroundings)(&parsed) {
                 self.log(Priority::Warning, &warning);
             }
-            self.apply(parsed.config, registry, now);
+            self.apply(self.how.dry_run.redirect(parsed.config), registry, now);
         }
         self.journalist.ready();
     }
@@ -346,10 +426,8 @@ impl House {
             facts.class = std::mem::take(&mut snapshot.facts.class);
         }
         snapshot.facts = facts;
-        if !new.ups_name.is_empty() {
-            snapshot.ups_name = Some(new.ups_name.clone());
-        }
         self.config = new;
+        self.show_ups_name();
         self.log(Priority::Notice, &format!("{}: applied", self.how.config_file.display()));
     }
 
@@ -377,6 +455,7 @@ impl House {
             self.log(Priority::Warning, &format!("{} exiting, signal {number}", self.how.name));
         }
         self.machine.handle_stop(now);
+        self.events.close(now);
         self.pump(now);
         self.act.hasten(now);
         self.pump(now);
@@ -400,9 +479,20 @@ impl House {
         self.status.refreshed(now)
     }
 
-    /// The addresses that clients are answered on.
-    pub fn addresses(&self) -> impl Iterator<Item = std::net::SocketAddr> {
-        self.server.local_addresses()
+    /// Logs one line of the machine or of `act/`: whole while a shutdown is decided, else as often as the same may come.
+    fn log_unless_often(&mut self, priority: Priority, text: &str, now: Instant) {
+        let decided = self.machine.view().flags.contains(StatusFlags::SHUTDOWN);
+        if decided || self.act.is_shutting_down() {
+            return self.log(priority, text);
+        }
+        self.log_rarely(priority, text, now);
+    }
+
+    /// Logs one line that somebody outside can cause, unless it has come too often.
+    fn log_rarely(&mut self, priority: Priority, text: &str, now: Instant) {
+        if let Some(line) = self.lines.offer(priority, text, now) {
+            self.log(priority, &line);
+        }
     }
 
     /// Logs one line.

@@ -5,7 +5,7 @@
     reason = "wall time is read here to be written down, and nowhere decides anything"
 )]
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::settings::{self, Invocation};
 use super::status::Status;
@@ -63,13 +63,13 @@ impl Periodic {
 impl Journalist {
     /// Writes by this configuration.
     #[must_use]
-    pub fn new(config: &Config, how: &Invocation, now: Instant) -> Self {
+    pub fn new(config: &Config, how: &Invocation, state_file: Option<StateFile>, now: Instant) -> Self {
         let notifier = Notifier::from_environment();
         let watchdog = notifier.watchdog_interval().unwrap_or_default();
         let mut journalist = Self {
             journal: Journal::new(settings::journal(config, how)),
             status_file: None,
-            state_file: config.state_file.as_deref().map(StateFile::new),
+            state_file,
             notifier,
             log_stats: false,
             dumb: false,
@@ -111,7 +111,7 @@ impl Journalist {
 
     /// Logs one line.
     pub fn log(&mut self, priority: Priority, text: &str) {
-        self.journal.log(priority, text, SystemTime::now());
+        self.journal.log(priority, text, clock::now());
         self.written |= priority != Priority::Info;
         log::debug!("{text}");
     }
@@ -122,13 +122,19 @@ impl Journalist {
         self.state_file.as_mut()?.save(saved, clock)
     }
 
+    /// The UPS has told its serial number, or none. A line for the log if what was taken over at the start is of another UPS.
+    pub fn told_serial(&mut self, serial: Option<&str>, now: Instant) -> Option<String> {
+        let clock = BootClock { now, uptime: clock::since_boot() };
+        self.state_file.as_mut()?.told_serial(serial?, clock)
+    }
+
     /// Writes what is due.
     pub fn handle_timeout(&mut self, status: &mut Status, now: Instant) {
         if self.watchdog.take(now) {
             self.notifier.alive();
         }
         if self.stat.take(now) {
-            let wall = SystemTime::now();
+            let wall = clock::now();
             let text = status.text(now);
             let trouble = self.status_file.as_mut().and_then(|file| file.write(text));
             if self.log_stats {
@@ -156,7 +162,7 @@ impl Journalist {
             Some(at) if at <= now && on_battery => self.trim_at = Some(now + TRIM_DELAY),
             Some(at) if at <= now => {
                 self.trim_at = None;
-                self.journal.trim_events(SystemTime::now());
+                self.journal.trim_events(clock::now());
             }
             _ => {}
         }

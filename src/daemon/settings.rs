@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::dry_run::DryRun;
 use crate::act::{ActSettings, Fallback, Output};
 use crate::config::{Config, DriverKind, Parsed, UpsClass, UpsMode};
 use crate::journal::{JournalSettings, stderr_wanted};
@@ -27,8 +28,8 @@ pub struct Invocation {
     pub kill_on_powerfail: bool,
     /// `-t`.
     pub term_on_powerfail: bool,
-    /// Nothing built in ever shuts the machine down: hooks and SHUTDOWNCMD only. For tests and the demonstration.
-    pub dry_run: bool,
+    /// How much of what is decided is done.
+    pub dry_run: DryRun,
     /// Where the system log is; `None`: nowhere (demonstration).
     pub syslog: bool,
     /// Looks at the world that a configuration names, and warns of what is missing there.
@@ -57,6 +58,7 @@ pub fn power(config: &Config, how: &Invocation) -> power::Settings {
         term_on_powerfail: how.term_on_powerfail,
         comm_lost_delay: config.comm_lost_delay,
         confirm_polls: config.confirm_polls.max(1),
+        low_battery_flag: config.low_battery_flag,
         shutdown_grace: config.shutdown_grace,
         slave: config.ups_type == Some(DriverKind::Net),
         net_timeout: config.net_timeout,
@@ -79,10 +81,10 @@ fn seconds(value: i32) -> Option<Duration> {
 /// Settings of hooks, flags and the shutdown.
 #[must_use]
 pub fn act(config: &Config, how: &Invocation) -> ActSettings {
-    let fallback = if how.dry_run {
-        Fallback { shutdown_cmd: config.shutdown_cmd.clone(), ..Fallback::default() }
-    } else {
-        Fallback::armed(config.shutdown_cmd.clone())
+    let fallback = match how.dry_run {
+        DryRun::No => Fallback::armed(config.shutdown_cmd.clone()),
+        DryRun::HooksRun => Fallback { shutdown_cmd: config.shutdown_cmd.clone(), ..Fallback::default() },
+        DryRun::LogOnly(_) => Fallback::default(),
     };
     ActSettings {
         script_dir: config.script_dir.clone(),
@@ -167,7 +169,7 @@ mod tests {
             foreground: true,
             kill_on_powerfail: true,
             term_on_powerfail: false,
-            dry_run: true,
+            dry_run: DryRun::HooksRun,
             syslog: false,
             stderr: false,
             surroundings: |_| Vec::new(),

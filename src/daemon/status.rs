@@ -86,7 +86,7 @@ impl Status {
 
     /// Wall time, as a stamp.
     pub fn stamp(&mut self) -> Stamp {
-        self.wall.stamp(SystemTime::now())
+        self.wall.stamp(clock::now())
     }
 
     /// A poll brought new values.
@@ -138,7 +138,7 @@ impl Status {
         {
             return stamp;
         }
-        let wall = SystemTime::now();
+        let wall = clock::now();
         let then = wall.checked_sub(now.saturating_duration_since(at)).unwrap_or(wall);
         Stamp::new(clock::unix_seconds(then), clock::local(then).utc_offset)
     }

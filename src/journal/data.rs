@@ -45,7 +45,7 @@ mod tests {
     use super::*;
     use crate::ups::{Celsius, Hertz, Percent, Volts};
 
-    /// The observed record: captures/events-datatime-stattime-logstats.txt.
+    /// The observed record: tests/captures/events-datatime-stattime-logstats.txt.
     #[test]
     fn a_record_reads_as_apcupsd_writes_it() {
         let values = Values {

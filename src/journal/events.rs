@@ -1,26 +1,36 @@
 //! The events file (config §8).
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::replace;
+use super::replace::{self, Durable, Owner};
 use crate::sys::clock::Local;
-use crate::sys::fs::{ENOSPC, O_NOCTTY, O_NONBLOCK};
-use crate::sys::reason;
+use crate::sys::fs::ENOSPC;
+use crate::sys::{reason, trust};
 
-/// How much of the end of the file [`tail`] looks at: 50 lines of 255 bytes (config §8), and some.
-const TAIL_BYTES: u64 = 16 * 1024;
+/// The file is never longer than twice what it may be, or so much longer if that is more, in bytes: room for a long outage.
+const ROOM: u64 = 64 * 1024;
+/// The most that is copied to make room for a record, in bytes: the loop waits for it.
+const COPY_MAX: u64 = 4 * 1024 * 1024;
+/// A file that cannot be trimmed may be so much longer than one that can, in bytes.
+const UNTRIMMED_MORE: u64 = 1024 * 1024;
 
 /// The events file: records are appended; one that was renamed or removed is made anew.
+///
+/// Its length is bounded at every moment: [`EventsFile::append`] trims it itself when it is twice as long as it may be, and 64
+/// KiB longer. That does not wait for the disk, which may be gone in an outage; [`EventsFile::trim`] does, and comes earlier
+/// on mains.
 #[derive(Debug)]
 pub struct EventsFile {
     path: PathBuf,
     max_bytes: u64,
     open: Option<Open>,
     failing: bool,
+    /// It could not be trimmed when it was so long, and whether that was told.
     untrimmed: Option<u64>,
+    told_untrimmed: bool,
 }
 
 #[derive(Debug)]
@@ -33,7 +43,14 @@ impl EventsFile {
     /// `max_bytes`: when [`EventsFile::trim`] trims; 0: never.
     #[must_use]
     pub fn new(path: &Path, max_bytes: u64) -> Self {
-        Self { path: path.to_owned(), max_bytes, open: None, failing: false, untrimmed: None }
+        Self {
+            path: path.to_owned(),
+            max_bytes,
+            open: None,
+            failing: false,
+            untrimmed: None,
+            told_untrimmed: false,
+        }
     }
 
     /// Appends `2026-11-21 04:09:56 +0100  text`. A line about the trouble if there is any, but only the first time until
@@ -51,6 +68,8 @@ impl EventsFile {
     }
 
     fn write(&mut self, record: &[u8]) -> io::Result<()> {
+        let length = self.opened()?.file.metadata().map(|data| plain_length(&data))?;
+        self.make_room(length.saturating_add(record.len() as u64))?;
         let file = &self.opened()?.file;
         let before = file.metadata()?;
         let written = (&mut &*file).write(record)?;
@@ -64,13 +83,34 @@ impl EventsFile {
         Err(io::Error::from_raw_os_error(ENOSPC))
     }
 
+    /// Trims the file if it would get too long.
+    fn make_room(&mut self, length: u64) -> io::Result<()> {
+        let most = self.max_bytes.saturating_add(self.max_bytes.max(ROOM));
+        if self.max_bytes == 0 || length <= most {
+            return Ok(());
+        }
+        let is_quick = self.max_bytes <= COPY_MAX;
+        if is_quick && self.is_worth_a_try(length) {
+            self.untrimmed = self.keep_end(Durable::No).is_err().then_some(length);
+        }
+        let excess = if is_quick { UNTRIMMED_MORE } else { 0 };
+        if (is_quick && self.untrimmed.is_none()) || length <= most.saturating_add(excess) {
+            return Ok(());
+        }
+        let words =
+            "it is far longer than EVENTSFILEMAX; until it is trimmed, events are in the system log only";
+        Err(io::Error::other(words))
+    }
+
     /// The file that now has the name, open.
     fn opened(&mut self) -> io::Result<&Open> {
+        // A look that needs no descriptor: there may be none left, and what is written now has to be read later.
         let there = fs::metadata(&self.path).ok().map(|data| (data.dev(), data.ino()));
-        let open = match self.open.take() {
-            Some(open) if there == Some(open.id) => open,
-            _ => {
-                let file = options().open(&self.path)?;
+        // One that was renamed is closed first: its descriptor may be the only free one.
+        let open = match self.open.take().filter(|open| there == Some(open.id)) {
+            Some(open) => open,
+            None => {
+                let file = trust::open_to_append(&self.path, 0o644)?;
                 let data = file.metadata()?;
                 Open { file, id: (data.dev(), data.ino()) }
             }
@@ -82,32 +122,43 @@ impl EventsFile {
     /// one piece under the name at every moment, also if the power fails: the end is copied, written to the disk, and
     /// renamed. A line about the trouble if there is any.
     pub fn trim(&mut self) -> Option<String> {
-        let data = fs::metadata(&self.path).ok()?;
-        let length = data.len();
-        let worth_a_try =
-            self.untrimmed.is_none_or(|failed| length > failed.saturating_add(self.max_bytes / 5));
-        if self.max_bytes == 0 || length <= self.max_bytes || !data.is_file() || !worth_a_try {
+        let length = plain_length(&trust::metadata(&self.path).ok()?);
+        let hopeless = self.told_untrimmed && !self.is_worth_a_try(length);
+        if self.max_bytes == 0 || length <= self.max_bytes || hopeless {
             return None;
         }
-        match self.keep_end(length) {
+        match self.keep_end(Durable::Yes) {
             Ok(()) => {
                 self.untrimmed = None;
+                self.told_untrimmed = false;
                 None
             }
             Err(error) => {
-                let first = self.untrimmed.replace(length).is_none();
+                self.untrimmed = Some(length);
+                let first = !std::mem::replace(&mut self.told_untrimmed, true);
                 let words = || format!("Cannot trim events file {}: {}", self.path.display(), reason(&error));
                 first.then(words)
             }
         }
     }
 
-    fn keep_end(&mut self, length: u64) -> io::Result<()> {
-        let mut file = File::open(&self.path)?;
+    /// Whether trimming may succeed: it has not failed yet, or the file has grown since.
+    fn is_worth_a_try(&self, length: u64) -> bool {
+        self.untrimmed.is_none_or(|failed| length > failed.saturating_add(self.max_bytes / 5))
+    }
+
+    fn keep_end(&mut self, durable: Durable) -> io::Result<()> {
+        let mut file = trust::open_to_read(&self.path)?;
+        let length = plain_length(&file.metadata()?);
         let start = start_of_line(&file, length.saturating_sub(self.max_bytes / 5 * 4))?;
         file.seek(SeekFrom::Start(start))?;
-        replace::with(&self.path, |new| replace::copy(&mut file, new), replace::Durable::Yes)
+        replace::with(&self.path, |new| replace::copy(&mut file, new), durable, Owner::Kept).map(drop)
     }
+}
+
+/// The length of a plain file; 0 of a pipe or a device, which has none.
+fn plain_length(data: &Metadata) -> u64 {
+    if data.is_file() { data.len() } else { 0 }
 }
 
 /// The first beginning of a line at or after `at`; `at` itself if no line begins there any more.
@@ -128,40 +179,11 @@ fn start_of_line(file: &File, at: u64) -> io::Result<u64> {
     }
 }
 
-/// Never waits, whatever the path names; not for the reader of a pipe, and a terminal does not become ours.
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o644).custom_flags(O_NONBLOCK | O_NOCTTY);
-    options
-}
-
-/// The last lines of an events file, oldest first, without their newlines; what a NIS `events` answer is made of.
-///
-/// # Errors
-///
-/// What opening or reading says.
-pub fn tail(path: &Path, lines: usize) -> io::Result<Vec<String>> {
-    let mut file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK | O_NOCTTY).open(path)?;
-    let data = file.metadata()?;
-    if !data.is_file() {
-        return Ok(Vec::new());
-    }
-    let start = data.len().saturating_sub(TAIL_BYTES);
-    file.seek(SeekFrom::Start(start))?;
-    let mut bytes = Vec::new();
-    file.take(TAIL_BYTES).read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    // The first line is half a line if the look began within the file.
-    let whole = if start > 0 { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
-    let all: Vec<&str> = whole.lines().collect();
-    let first = all.len().saturating_sub(lines);
-    Ok(all.into_iter().skip(first).map(str::to_owned).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::journal::tests::Folder;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     const LOCAL: Local =
@@ -178,7 +200,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), expected);
     }
 
-    /// The observed case: captures/events-eventsfile-trim.txt.
+    /// The observed case: tests/captures/events-eventsfile-trim.txt.
     #[test]
     fn trimming_keeps_the_end_as_apcupsd_does() {
         let folder = Folder::new("events-trim");
@@ -248,6 +270,76 @@ mod tests {
         assert!((159_000..=160_000).contains(&kept.len()), "{}", kept.len());
     }
 
+    /// Lines of a daemon that logs without end, on battery: nobody calls `trim`.
+    fn flood(events: &mut EventsFile, path: &Path, lines: usize) -> (u64, Vec<String>) {
+        let mut longest = 0;
+        let mut troubles = Vec::new();
+        for number in 0..lines {
+            troubles.extend(
+                events.append(
+                    &LOCAL,
+                    &format!("line {number:06} of a flood, with some words to make it longer"),
+                ),
+            );
+            longest = longest.max(path.metadata().unwrap().len());
+        }
+        (longest, troubles)
+    }
+
+    #[test]
+    fn the_file_is_bounded_whatever_is_logged_and_keeps_the_newest_lines() {
+        let folder = Folder::new("events-flood");
+        for kibibytes in [1, 10, 100] {
+            let path = folder.join(&format!("events-{kibibytes}"));
+            let max = kibibytes * 1024;
+            let mut events = EventsFile::new(&path, max);
+            let (longest, troubles) = flood(&mut events, &path, 5000);
+            assert_eq!(troubles, [""; 0]);
+            assert!(longest > max && longest <= max + max.max(64 * 1024), "{longest}");
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(text.lines().all(|line| line.starts_with("2026-11-21 ")), "whole lines");
+            assert!(text.ends_with("  line 004999 of a flood, with some words to make it longer\n"));
+        }
+        let path = folder.join("unlimited");
+        let (longest, _) = flood(&mut EventsFile::new(&path, 0), &path, 5000);
+        assert!(longest > 300_000, "0 is no limit");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_trimmed_is_bounded_too_and_says_so_once() {
+        let folder = Folder::new("events-untrimmed");
+        let path = folder.join("events");
+        let mut events = EventsFile::new(&path, 1024);
+        events.append(&LOCAL, "one");
+        // Trimming opens the file anew, which what is another user's in a shared folder refuses; appending goes on.
+        fs::hard_link(&path, folder.join("second")).unwrap();
+        fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o1777)).unwrap();
+        let (longest, troubles) = flood(&mut events, &path, 15_000);
+        assert!(longest > 1024 * 1024 && longest <= (1 + 64 + 1024) * 1024, "{longest}");
+        let words =
+            "it is far longer than EVENTSFILEMAX; until it is trimmed, events are in the system log only";
+        assert_eq!(troubles, [format!("Could not open events file {}: {words}", path.display())]);
+        assert!(events.trim().unwrap().starts_with("Cannot trim events file "));
+        assert_eq!(events.trim(), None);
+        fs::remove_file(folder.join("second")).unwrap();
+        // It can be trimmed again: everything as before.
+        fs::write(&path, "short\n").unwrap();
+        assert_eq!(flood(&mut events, &path, 2000).1, [""; 0]);
+    }
+
+    #[test]
+    fn a_very_long_file_is_not_copied_while_the_loop_waits() {
+        let folder = Folder::new("events-long");
+        let path = folder.join("events");
+        let max = 8 * 1024 * 1024;
+        File::create(&path).unwrap().set_len(2 * max - 10).unwrap();
+        let mut events = EventsFile::new(&path, max);
+        assert!(events.append(&LOCAL, "does not fit").unwrap().contains("in the system log only"));
+        assert_eq!(path.metadata().unwrap().len(), 2 * max - 10);
+        assert_eq!(events.trim(), None);
+        assert_eq!(events.append(&LOCAL, "fits"), None);
+    }
+
     #[test]
     fn a_rotated_file_is_followed_by_a_new_one() {
         let folder = Folder::new("events-rotate");
@@ -296,23 +388,5 @@ mod tests {
         let path = folder.join("fifo");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         assert!(EventsFile::new(&path, 0).append(&LOCAL, "one").is_some());
-        assert_eq!(tail(&path, 50).unwrap(), Vec::<String>::new());
-    }
-
-    #[test]
-    fn the_tail_is_the_last_lines_whole() {
-        let folder = Folder::new("events-tail");
-        let path = folder.join("events");
-        fs::write(&path, "a\nb\nc").unwrap();
-        assert_eq!(tail(&path, 50).unwrap(), ["a", "b", "c"]);
-        assert_eq!(tail(&path, 2).unwrap(), ["b", "c"]);
-        let long: String = (0..10_000).map(|n| format!("{n} \u{e9}\n")).collect();
-        fs::write(&path, &long).unwrap();
-        let lines = tail(&path, 50).unwrap();
-        assert_eq!(lines.len(), 50);
-        assert_eq!((lines[0].as_str(), lines[49].as_str()), ("9950 é", "9999 é"));
-        fs::write(&path, format!("{}\nlast\n", "x".repeat(20_000))).unwrap();
-        assert_eq!(tail(&path, 50).unwrap(), ["last"]);
-        assert_eq!(tail(&folder.join("none"), 50).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

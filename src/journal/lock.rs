@@ -1,4 +1,8 @@
 //! The lock file of a port (config §5), known to apcupsd and to other programs that use serial ports.
+//!
+//! It tells others that the port is in use, and says who uses it. It is not what keeps two programs apart: that is the lock of
+//! the open port itself. So whatever is wrong with it, a stale one of another user, a link, a folder, is worked around or told,
+//! and the UPS is watched all the same.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -6,8 +10,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::sys::fs::{EBUSY, EEXIST, O_NOFOLLOW, O_NONBLOCK, try_lock};
-use crate::sys::{process, reason};
+use crate::sys::fs::{EBUSY, EISDIR, O_NOFOLLOW, O_NONBLOCK, lock_holder, try_lock};
+use crate::sys::named_lock::still_named;
+use crate::sys::{process, reason, trust};
 
 /// What apcupsd says after any trouble with the lock; users search for it.
 pub const LOCK_FATAL: &str = "Unable to create UPS lock file.\n  If apcupsd or apctest is already running,\n  \
@@ -26,9 +31,9 @@ pub fn lock_path(dir: &Path, device: &str) -> PathBuf {
 /// Why the lock cannot be had; the words are apcupsd's.
 #[derive(Debug)]
 pub enum LockError {
-    /// The file cannot be made, opened or written.
+    /// The file cannot be made, opened or written. No reason not to use the port.
     Io(PathBuf, io::Error),
-    /// This process holds it. 0: it holds the file's lock, but has not written its id.
+    /// This process runs and holds it.
     Held(i32),
 }
 
@@ -45,7 +50,15 @@ impl fmt::Display for LockError {
     }
 }
 
-/// A lock that we hold. [`LockFile::release`] gives it back.
+impl LockError {
+    /// For the log, where the port is used all the same.
+    #[must_use]
+    pub fn and_goes_on(&self) -> String {
+        format!("{self}; the port is used without it")
+    }
+}
+
+/// A lock that we hold. Dropped, it is given back and the file removed, if it is still ours.
 ///
 /// The pid in the file is for others. Between instances of this program the file's record lock counts, which the kernel
 /// takes back however the holder ends.
@@ -56,39 +69,78 @@ pub struct LockFile {
 }
 
 impl LockFile {
-    /// Takes the lock. A file with an empty, broken or stale content is taken over; a live process counts as its holder only
-    /// if it is a UPS program or has `device` open, for process ids are used again (power-events §10 item 16).
+    /// Takes the lock. What has the name already is removed, unless a live process holds it: one that the file names, or that
+    /// has it locked, and that is a UPS program or has `device` open, for process ids are used again (power-events §10
+    /// item 16).
     ///
     /// # Errors
     ///
-    /// [`LockError`]; its text and [`LOCK_FATAL`] are for the log.
+    /// [`LockError`].
     pub fn acquire(path: &Path, device: &str) -> Result<Self, LockError> {
         let trouble = |error| LockError::Io(path.to_owned(), error);
         for _ in 0..ATTEMPTS {
-            let mut file = open(path).map_err(trouble)?;
-            if let Err(error) = try_lock(&file) {
-                return Err(match error.kind() {
-                    io::ErrorKind::WouldBlock => LockError::Held(read_pid(&mut file).unwrap_or(0)),
-                    _ => trouble(error),
-                });
+            let found = match fs::symlink_metadata(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => match Self::create(path) {
+                    Ok(Some(lock)) => return Ok(lock),
+                    Ok(None) => continue,
+                    Err(error) => return Err(trouble(error)),
+                },
+                found => found.map_err(trouble)?,
+            };
+            if found.is_dir() {
+                return Err(trouble(io::Error::from_raw_os_error(EISDIR)));
             }
-            // Whoever held it before us may have removed the file after we opened it.
-            if !still_named(&file, path) {
-                continue;
+            let mut file = None;
+            if found.is_file() {
+                // Without O_CREAT: the kernel refuses that for a file of another user in a sticky folder, to root too.
+                match open(path) {
+                    Ok(mut open) => {
+                        if let Some(pid) = holder(&mut open, device) {
+                            return Err(LockError::Held(pid));
+                        }
+                        file = Some(open);
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(trouble(error)),
+                }
             }
-            if let Some(pid) = read_pid(&mut file)
-                && is_held(pid, device)
-            {
-                return Err(LockError::Held(pid));
+            // Somebody may have replaced it since.
+            if file.is_none_or(|file| still_named(&file, path)) {
+                match fs::remove_file(path) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(trouble(error)),
+                    _ => {}
+                }
             }
-            write_pid(&mut file).map_err(trouble)?;
-            return Ok(Self { path: path.to_owned(), file });
         }
         Err(trouble(io::Error::from_raw_os_error(EBUSY)))
     }
 
-    /// Gives the lock back and removes the file, if it is still ours.
-    pub fn release(mut self) {
+    /// Makes the file. `None`: somebody else was quicker.
+    fn create(path: &Path) -> io::Result<Option<Self>> {
+        let mut options = OpenOptions::new();
+        let created = options.read(true).write(true).create_new(true).mode(0o644).open(path);
+        let mut file = match created {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+            created => created?,
+        };
+        match try_lock(&file) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+            // A file system without locks: the pid in the file has to do.
+            _ => {}
+        }
+        if !still_named(&file, path) {
+            return Ok(None);
+        }
+        if let Err(error) = write_pid(&mut file) {
+            let _ = fs::remove_file(path);
+            return Err(error);
+        }
+        Ok(Some(Self { path: path.to_owned(), file }))
+    }
+}
+
+impl Drop for LockFile {
+    fn drop(&mut self) {
         let own = i32::try_from(std::process::id()).ok();
         if still_named(&self.file, &self.path) && read_pid(&mut self.file) == own {
             let _ = fs::remove_file(&self.path);
@@ -96,21 +148,34 @@ impl LockFile {
     }
 }
 
-/// How often the file may vanish while it is opened.
-const ATTEMPTS: usize = 5;
+/// How often the file may vanish or appear while it is looked at.
+const ATTEMPTS: usize = 10;
 
 fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o644);
-    let file = options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::from_raw_os_error(EEXIST)) }
+    let flags = O_NOFOLLOW | O_NONBLOCK;
+    let opened = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path);
+    match opened {
+        // For its record lock it would have to be writable; the pid can be read all the same.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            OpenOptions::new().read(true).custom_flags(flags).open(path)
+        }
+        opened => opened,
+    }
 }
 
-fn still_named(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::symlink_metadata(path)) {
-        (Ok(open), Ok(named)) => (open.dev(), open.ino()) == (named.dev(), named.ino()),
-        _ => false,
+/// The live process that holds an open lock file. Its record lock is taken if it can be.
+fn holder(file: &mut File, device: &str) -> Option<i32> {
+    let locked = try_lock(file).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+    let locker = if locked { lock_holder(file) } else { None };
+    // Everybody can lock a file that they can read, or have written their own.
+    let ours = file.metadata().is_ok_and(|data| trust::trusted(data.uid()) && data.mode() & 0o022 == 0);
+    if let Some((pid, true)) = locker
+        && ours
+    {
+        return Some(pid);
     }
+    let named = read_pid(file);
+    [locker.map(|(pid, _)| pid), named].into_iter().flatten().find(|pid| is_held(*pid, device))
 }
 
 fn read_pid(file: &mut File) -> Option<i32> {
@@ -138,9 +203,13 @@ fn is_held(pid: i32, device: &str) -> bool {
     has_device || is_ups_program(pid)
 }
 
-/// Whether this process is one that keeps such a lock for as long as it runs, and watches a UPS itself.
+/// Whether this process is one that keeps such a lock for as long as it runs, and watches a UPS itself. Only root's and our
+/// own are: anybody can call a program so.
 #[must_use]
 pub fn is_ups_program(pid: i32) -> bool {
+    if !process::user(pid).is_some_and(trust::trusted) {
+        return false;
+    }
     let names = [process::program(pid), process::command(pid)];
     names.iter().flatten().any(|name| UPS_PROGRAMS.contains(&name.as_str()))
 }
@@ -159,7 +228,7 @@ fn write_pid(file: &mut File) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::journal::tests::Folder;
     use std::io::BufRead;
@@ -168,15 +237,15 @@ mod tests {
     use std::process::{Child, Command, Stdio};
 
     /// A process that runs until it is dropped.
-    struct Sleeper(Child);
+    pub(in crate::journal) struct Sleeper(Child);
 
     impl Sleeper {
-        fn start(program: &Path, stdin: Stdio) -> Self {
+        pub fn start(program: &Path, stdin: Stdio) -> Self {
             // Multi-call binaries go by this name, whatever the file is called.
             Self(Command::new(program).arg0("sleep").arg("1000").stdin(stdin).spawn().unwrap())
         }
 
-        fn pid(&self) -> u32 {
+        pub fn pid(&self) -> u32 {
             self.0.id()
         }
     }
@@ -188,12 +257,12 @@ mod tests {
         }
     }
 
-    fn sleep_program() -> PathBuf {
+    pub(in crate::journal) fn sleep_program() -> PathBuf {
         ["/bin/sleep", "/usr/bin/sleep"].map(PathBuf::from).into_iter().find(|path| path.exists()).unwrap()
     }
 
     /// A copy of `sleep` under another name.
-    fn named(folder: &Folder, name: &str) -> PathBuf {
+    pub(in crate::journal) fn named(folder: &Folder, name: &str) -> PathBuf {
         let path = folder.join(name);
         // By another process: a descriptor of ours, open for writing, would be in the children of tests that run beside this
         // one, and the copy could not be executed ("text file busy").
@@ -232,7 +301,7 @@ mod tests {
             let lock =
                 LockFile::acquire(&path, "/dev/ttyS0").unwrap_or_else(|error| panic!("{what}: {error}"));
             assert_eq!(fs::read_to_string(&path).unwrap(), ours(), "{what}");
-            lock.release();
+            drop(lock);
             assert!(!path.exists(), "{what}");
         }
     }
@@ -251,7 +320,7 @@ mod tests {
             assert_eq!(error, expected);
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
             drop(holder);
-            LockFile::acquire(&path, "").unwrap().release();
+            LockFile::acquire(&path, "").unwrap();
         }
     }
 
@@ -264,7 +333,7 @@ mod tests {
         fs::write(&path, format!("{:010}\0", holder.pid())).unwrap();
         let device = device.to_str().unwrap();
         assert!(matches!(LockFile::acquire(&path, device), Err(LockError::Held(_))));
-        LockFile::acquire(&path, "/nonexistent").unwrap().release();
+        LockFile::acquire(&path, "/nonexistent").unwrap();
     }
 
     /// The first instance is this test again, in a process of its own, told by an environment variable what to hold.
@@ -290,10 +359,11 @@ mod tests {
             .unwrap();
         let mut said = io::BufReader::new(first.stdout.take().unwrap()).lines();
         assert!(said.any(|line| line.unwrap().contains("held")));
-        assert!(matches!(LockFile::acquire(&path, ""), Err(LockError::Held(0))));
+        let holder = LockFile::acquire(&path, "").unwrap_err();
+        assert!(matches!(holder, LockError::Held(pid) if u32::try_from(pid) == Ok(first.id())), "{holder}");
         drop(first.stdin.take());
         assert!(first.wait().unwrap().success());
-        LockFile::acquire(&path, "").unwrap().release();
+        LockFile::acquire(&path, "").unwrap();
     }
 
     #[test]
@@ -303,8 +373,90 @@ mod tests {
         let lock = LockFile::acquire(&path, "").unwrap();
         fs::remove_file(&path).unwrap();
         fs::write(&path, ours()).unwrap();
-        lock.release();
+        drop(lock);
         assert!(path.exists());
+    }
+
+    #[test]
+    fn what_is_no_lock_file_is_removed_and_nothing_waits_or_is_followed() {
+        let folder = Folder::new("lock-odd");
+        let (path, target) = (folder.join("LCK..ttyS0"), folder.join("target"));
+        fs::write(&target, "of somebody else").unwrap();
+        let link = |to: &Path| std::os::unix::fs::symlink(to, &path).unwrap();
+        let odd: [(&str, &dyn Fn()); 4] = [
+            ("a dangling link", &|| link(Path::new("/nonexistent/x"))),
+            ("a link", &|| link(&target)),
+            ("a link to a folder", &|| link(&folder.0)),
+            ("a fifo", &|| assert!(Command::new("mkfifo").arg(&path).status().unwrap().success())),
+        ];
+        for (what, make) in odd {
+            make();
+            let lock = LockFile::acquire(&path, "").unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert!(fs::symlink_metadata(&path).unwrap().is_file(), "{what}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), ours(), "{what}");
+            drop(lock);
+        }
+        assert_eq!(fs::read_to_string(&target).unwrap(), "of somebody else");
+        // Nobody's folder is removed.
+        fs::create_dir(&path).unwrap();
+        let error = LockFile::acquire(&path, "").unwrap_err();
+        assert_eq!(
+            error.and_goes_on(),
+            format!(
+                "Cannot create {} serial port lock file: ERR=Is a directory; the port is used without it",
+                path.display()
+            )
+        );
+        assert!(path.is_dir());
+    }
+
+    #[test]
+    fn a_stale_lock_of_another_user_in_a_shared_folder_is_removed() {
+        use std::os::unix::fs::{PermissionsExt, chown};
+        let folder = Folder::new("lock-foreign");
+        let path = folder.join("LCK..ttyS0");
+        fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o1777)).unwrap();
+        fs::write(&path, format!("{:10}\n", i32::MAX)).unwrap();
+        if !crate::sys::access::is_root() {
+            return;
+        }
+        chown(&path, Some(65534), Some(65534)).unwrap();
+        let lock = LockFile::acquire(&path, "/dev/ttyS0").unwrap();
+        let data = fs::metadata(&path).unwrap();
+        assert_eq!((data.uid(), data.mode() & 0o7777), (0, 0o644));
+        drop(lock);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn nobody_keeps_the_guard_away_by_what_they_call_a_program_or_lock() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = Folder::new("lock-mock");
+        let path = folder.join("LCK..ttyS0");
+        // A lock that needs no right to write.
+        fs::write(&path, "").unwrap();
+        let mut reader = Command::new("python3");
+        reader.args(["-c", "import fcntl, sys, time\nf = open(sys.argv[1])\nfcntl.lockf(f, fcntl.LOCK_SH)\nprint(1, flush=True)\ntime.sleep(1000)"]);
+        if let Ok(mut child) = reader.arg(&path).stdout(Stdio::piped()).spawn() {
+            let mut line = String::new();
+            io::BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+            drop(LockFile::acquire(&path, "").unwrap());
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        if !crate::sys::access::is_root() {
+            return;
+        }
+        // A process of another user under the name of a UPS program.
+        fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o755)).unwrap();
+        let program = named(&folder, "apcupsd");
+        let mut mock =
+            Command::new(&program).arg0("sleep").arg("1000").uid(65534).gid(65534).spawn().unwrap();
+        fs::write(&path, format!("{:010}\0", mock.id())).unwrap();
+        drop(LockFile::acquire(&path, "").unwrap());
+        assert!(!is_ups_program(i32::try_from(mock.id()).unwrap()));
+        mock.kill().unwrap();
+        mock.wait().unwrap();
     }
 
     #[test]

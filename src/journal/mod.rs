@@ -7,23 +7,25 @@ mod events;
 mod lock;
 mod pid;
 mod replace;
+mod run_folder;
 mod state;
 mod status;
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::sys::clock::{self, Local};
 use crate::sys::fs::writable_now;
 use crate::sys::syslog::{SOCKET, Syslog};
-use crate::ups::Priority;
+use crate::ups::{Priority, one_line};
 
 pub use data::{data_record, dumb_data_record};
-pub use events::{EventsFile, tail};
+pub use events::EventsFile;
 pub use lock::{LOCK_FATAL, LockError, LockFile, is_ups_program, lock_path, parse_lock};
-pub use pid::PidFile;
-pub use state::{BootClock, StateFile, emit_state, parse_state};
+pub use pid::{PidError, PidFile};
+pub use run_folder::{RunFolder, state_in};
+pub use state::{BootClock, SavedState, StateFile, UpsIdentity, emit_state, parse_state};
 pub use status::StatusFile;
 
 /// Longest line to stderr: up to this length (`PIPE_BUF`), a pipe that is ready takes all of it at once.
@@ -91,8 +93,9 @@ impl Journal {
         }
     }
 
-    /// Writes one line. `text` may hold newlines, which are kept.
+    /// Writes one line, and one only, whatever `text` holds: see [`one_line`].
     pub fn log(&mut self, priority: Priority, text: &str, wall: SystemTime) {
+        let text = &*one_line(text);
         let local = clock::local(wall);
         self.send_to_syslog(priority, text, &local);
         self.print(text, &local);
@@ -118,14 +121,9 @@ impl Journal {
         }
     }
 
-    /// The events file, for whoever shows its end ([`tail`]).
-    #[must_use]
-    pub fn events_path(&self) -> Option<&Path> {
-        self.settings.events_file.as_deref()
-    }
-
     /// A line that must not go to the events file, for it is about that file.
     fn aside(&mut self, text: &str, local: &Local) {
+        let text = &*one_line(text);
         self.send_to_syslog(Priority::Warning, text, local);
         self.print(text, local);
     }

@@ -6,7 +6,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
-use crate::sys::fs::O_NONBLOCK;
+use crate::sys::fs::EISDIR;
+use crate::sys::trust;
 
 /// Whether the content must be on the disk before the name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,20 +18,39 @@ pub(super) enum Durable {
     No,
 }
 
-/// Writes a new file beside `path` and renames it. An existing file's owner and mode are kept, a link is followed. Where the
-/// folder takes no new file or the name cannot be replaced (a single file mounted into a container), the content is written
-/// in place.
+/// Whose the new file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// Owner and permissions of the file that it replaces; without one, ours and readable to all.
+    Kept,
+    /// Ours alone, and a plain file.
+    Ours,
+}
+
+/// Writes a new file beside `path` and renames it; what comes back is that file, open. A link at `path` is followed if it is
+/// root's or ours. Where the folder takes no new file or the name cannot be replaced (a single file mounted into a container),
+/// the content is written in place.
 pub(super) fn with(
     path: &Path,
     mut write: impl FnMut(&mut File) -> io::Result<()>,
     durable: Durable,
-) -> io::Result<()> {
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let old = fs::metadata(&path).ok();
-    if old.as_ref().is_some_and(|data| !data.is_file()) {
-        let mut file = OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(&path)?;
-        return write(&mut file);
+    owner: Owner,
+) -> io::Result<File> {
+    let path = trust::resolve(path)?;
+    let old = trust::metadata(&path).ok();
+    match &old {
+        Some(data) if data.is_dir() => return Err(io::Error::from_raw_os_error(EISDIR)),
+        Some(data) if !data.is_file() && owner == Owner::Ours => {
+            return Err(io::Error::other("it is no plain file"));
+        }
+        Some(data) if !data.is_file() => {
+            let mut file = trust::open_to_write(&path, MODE)?;
+            write(&mut file)?;
+            return Ok(file);
+        }
+        _ => {}
     }
+    let kept = old.filter(|data| owner == Owner::Kept && is_kept(data, &path));
     let beside = beside(&path);
     let _ = fs::remove_file(&beside);
     // Readable too: the way in place copies from it.
@@ -38,42 +58,65 @@ pub(super) fn with(
     let created = options.read(true).write(true).create_new(true).mode(0o600).open(&beside);
     let mut new = match created {
         Ok(new) => new,
-        Err(_) => return in_place(&path, write),
+        Err(_) => return in_place(&path, write, owner),
     };
-    let result = fill(&mut new, old.as_ref(), &mut write, durable).and_then(|()| {
-        fs::rename(&beside, &path).or_else(|_| {
+    let result = fill(&mut new, kept.as_ref(), &mut write, durable, owner);
+    let result = result.and_then(|()| match fs::rename(&beside, &path) {
+        Ok(()) => Ok(None),
+        Err(_) => {
             new.seek(SeekFrom::Start(0))?;
-            in_place(&path, |file| copy(&mut new, file))
-        })
+            in_place(&path, |file| copy(&mut new, file), owner).map(Some)
+        }
     });
-    let _ = fs::remove_file(&beside);
-    result
+    if !matches!(result, Ok(None)) {
+        let _ = fs::remove_file(&beside);
+    }
+    result.map(|in_place| in_place.unwrap_or(new))
+}
+
+/// Permissions of a new file.
+const MODE: u32 = 0o644;
+
+/// Whether a file's owner and permissions pass to the one that replaces it. In a folder that everybody can write to, anybody
+/// may have made it.
+fn is_kept(old: &fs::Metadata, path: &Path) -> bool {
+    trust::trusted(old.uid()) || !trust::is_shared(trust::folder_of(path))
 }
 
 fn fill(
     new: &mut File,
-    old: Option<&fs::Metadata>,
+    kept: Option<&fs::Metadata>,
     write: &mut impl FnMut(&mut File) -> io::Result<()>,
     durable: Durable,
+    owner: Owner,
 ) -> io::Result<()> {
     write(new)?;
-    if let Some(old) = old {
+    if let Some(old) = kept {
         let ours = new.metadata()?;
         if (old.uid(), old.gid()) != (ours.uid(), ours.gid()) {
             fchown(&*new, Some(old.uid()), Some(old.gid()))?;
         }
     }
-    let mode = old.map_or(0o644, |data| data.permissions().mode() & 0o7777);
-    new.set_permissions(Permissions::from_mode(mode))?;
+    if owner == Owner::Kept {
+        // Without the bits that would make a program of it.
+        let mode = kept.map_or(MODE, |data| data.permissions().mode() & 0o777);
+        new.set_permissions(Permissions::from_mode(mode))?;
+    }
     if durable == Durable::Yes { new.sync_all() } else { Ok(()) }
 }
 
 /// Overwrites, then cuts: the end of the old content is there until the new one is complete.
-fn in_place(path: &Path, mut write: impl FnMut(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o644).open(path)?;
+fn in_place(
+    path: &Path,
+    mut write: impl FnMut(&mut File) -> io::Result<()>,
+    owner: Owner,
+) -> io::Result<File> {
+    let mode = if owner == Owner::Ours { 0o600 } else { MODE };
+    let mut file = trust::open_to_write(path, mode)?;
     write(&mut file)?;
     let end = file.stream_position()?;
-    file.set_len(end)
+    file.set_len(end)?;
+    Ok(file)
 }
 
 /// Copies the rest of `from`. Unlike [`io::copy`] it is sure to be right for two places of the same file, if `to` is the
@@ -102,7 +145,7 @@ mod tests {
     use crate::journal::tests::Folder;
 
     fn write(path: &Path, text: &str) -> io::Result<()> {
-        with(path, |file| file.write_all(text.as_bytes()), Durable::No)
+        with(path, |file| file.write_all(text.as_bytes()), Durable::No, Owner::Kept).map(drop)
     }
 
     #[test]
@@ -139,7 +182,7 @@ mod tests {
             file.write_all(b"ha")?;
             Err(io::Error::from_raw_os_error(crate::sys::fs::ENOSPC))
         };
-        assert!(with(&path, half, Durable::Yes).is_err());
+        assert!(with(&path, half, Durable::Yes, Owner::Kept).is_err());
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 1);
     }

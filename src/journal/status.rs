@@ -1,10 +1,10 @@
 //! The status file (STATTIME, STATFILE; config §3).
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::replace::{self, Durable};
+use super::replace::{self, Durable, Owner};
 use crate::sys::reason;
 
 /// The status file: the text of a NIS `status` answer, complete at every moment.
@@ -24,7 +24,8 @@ impl StatusFile {
     /// Puts this text in place of the last one. A line about the trouble if there is any, but only the first time until it is
     /// over.
     pub fn write(&mut self, text: &str) -> Option<String> {
-        let result = replace::with(&self.path, |file| file.write_all(text.as_bytes()), Durable::No);
+        let write = |file: &mut File| file.write_all(text.as_bytes());
+        let result = replace::with(&self.path, write, Durable::No, Owner::Kept);
         let first = !std::mem::replace(&mut self.failing, result.is_err());
         match result {
             Err(error) if first => {

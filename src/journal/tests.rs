@@ -1,4 +1,5 @@
 use std::os::unix::net::UnixDatagram;
+use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
@@ -84,6 +85,20 @@ fn every_line_goes_to_syslog_and_all_but_information_to_the_events_file() {
 }
 
 #[test]
+fn no_text_makes_two_lines_or_reaches_a_terminal_as_an_order() {
+    let folder = Folder::new("log-forged");
+    let log = SystemLog::listen(&folder.join("log"));
+    let mut journal = Journal::new(settings(&folder));
+    journal.log(Priority::Warning, "X is gone\n2026-11-28 12:00:00 +0000  Power failure.\u{1b}[2J", WALL);
+    let shown = "X is gone\\n2026-11-28 12:00:00 +0000  Power failure.\\u{1b}[2J";
+    assert_eq!(log.next().1, shown);
+    assert_eq!(events(&folder), [shown]);
+    journal.log(Priority::Warning, &"x".repeat(1_000_000), WALL);
+    assert!(log.next().1.ends_with("x ..."));
+    assert!(std::fs::metadata(folder.join("events")).unwrap().len() < 2500);
+}
+
+#[test]
 fn a_full_disk_costs_one_line_of_syslog() {
     let folder = Folder::new("log-full");
     let log = SystemLog::listen(&folder.join("log"));
@@ -123,5 +138,4 @@ fn new_settings_take_effect_with_the_next_line() {
     assert_eq!(log.next(), (29, "one".to_owned()));
     assert_eq!(log.next(), (133, "two".to_owned()));
     assert_eq!(events(&folder), ["one"]);
-    assert_eq!(journal.events_path(), None);
 }

@@ -1,16 +1,53 @@
 //! One conversation for each way of reaching a UPS.
 //!
-//! Every link is sans-I/O. `handle_*` takes what came from outside, with `now`; `poll_*` yields what must
-//! happen next; `poll_timeout` is the next deadline. `handle_timeout` too early or twice is a no-op. Links never
-//! decide about power: they say what the UPS says, once it is plausible.
+//! Every link is sans-I/O and keeps the contract of [`Link`]. Links never decide about power: they say what the UPS says, once it is
+//! plausible.
 
 pub mod apcsmart;
 pub mod dumb;
 pub mod net;
+mod silence;
 pub mod simulated;
 pub mod usb;
 
-use crate::ups::{CommandResult, Identity, Priority, Reading};
+use std::time::{Duration, Instant};
+
+use crate::bus::Bus;
+use crate::ups::{Command, CommandResult, Identity, Pace, Priority, Reading};
+
+/// A conversation with a UPS, without the descriptor that carries it.
+///
+/// There are four kinds of methods. `handle_*` take what has happened: an event of the port, or that time has passed. `poll_*`
+/// yield what follows from it: what the port is to do, what there is to tell, and the next deadline. `set_*` change how the link
+/// works from now on. [`command`](Self::command) takes an order to the UPS.
+///
+/// After each call of a `handle_*`, a `set_*` or `command`, the caller calls [`poll_transmit`](Self::poll_transmit) until `None`
+/// and hands over the port's events that come of it, then [`poll_event`](Self::poll_event) until `None`, and at
+/// [`poll_timeout`](Self::poll_timeout) at the latest it calls `handle_timeout` and `poll_transmit` again.
+///
+/// The link never looks at a clock. `now` never goes back from one call to the next; a call too early, or twice with the same
+/// `now`, does no harm. Events that have waited, perhaps for long, come before `handle_timeout` judges deadlines by their absence.
+pub trait Link {
+    /// What carries the conversation.
+    type Bus: Bus;
+    /// The port tells something.
+    fn handle_event(&mut self, now: Instant, event: <Self::Bus as Bus>::Event<'_>);
+    /// A deadline may have passed.
+    fn handle_timeout(&mut self, now: Instant);
+    /// What the port must do now, if anything.
+    fn poll_transmit(&mut self, now: Instant) -> Option<<Self::Bus as Bus>::Transmit>;
+    /// What the link has to tell.
+    fn poll_event(&mut self) -> Option<LinkEvent>;
+    /// The next moment at which [`handle_timeout`](Self::handle_timeout) and [`poll_transmit`](Self::poll_transmit) want to be
+    /// called; in the past: at once; `None`: only an event is waited for.
+    fn poll_timeout(&self) -> Option<Instant>;
+    /// How often to poll from now on.
+    fn set_pace(&mut self, pace: Pace, now: Instant);
+    /// POLLTIME changed.
+    fn set_poll_time(&mut self, poll_time: Duration, now: Instant);
+    /// Something to tell the UPS; the answer comes as [`LinkEvent::Command`].
+    fn command(&mut self, command: Command, now: Instant);
+}
 
 /// What a link has to tell.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +72,7 @@ pub enum LinkEvent {
     /// A slave's master has not answered five checks in a row (nis §9.4). Sent once per loss, after [`Self::Lost`].
     MasterUnreachable {
         /// When the first of them failed.
-        since: std::time::Instant,
+        since: Instant,
     },
     /// A master or management card orders the shutdown, or takes the order back. Sent once per change.
     Remote(bool),

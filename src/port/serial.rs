@@ -1,6 +1,7 @@
 //! One serial port: opened, kept, opened again. No protocol knowledge.
 //!
-//! A port that is missing or held by another program is tried again by the clock, faster at first.
+//! A port that is missing or held by another program is tried again by the clock, faster at first. Who holds it is looked up
+//! between other work; a program that has the port open without a lock is named too, and the port is used all the same.
 
 use std::collections::VecDeque;
 use std::io;
@@ -11,8 +12,14 @@ use std::time::{Duration, Instant};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
+use super::Port;
+use super::device_lock::DeviceLocks;
+use crate::bus::serial::{Event, Outputs, Serial, Transmit};
+use crate::sys::named_lock::NamedLock;
+use crate::sys::process::{self, UserSearch};
 use crate::sys::reason;
-use crate::sys::tty::{self, ModemLines, Tty};
+use crate::sys::tty::{self, Tty};
+use crate::ups::Priority;
 
 /// Pauses before the port is opened again, in seconds; the last one repeats (apcsmart §3).
 const PAUSES: [u64; 4] = [0, 1, 2, 5];
@@ -20,22 +27,15 @@ const PAUSES: [u64; 4] = [0, 1, 2, 5];
 const GOOD: Duration = Duration::from_secs(10);
 /// Bytes taken in one turn of the loop; more wait for the next.
 const TAKE_MAX: usize = 4096;
+/// The same for everything that waits: more than any kernel keeps of a terminal.
+const TAKES_MAX: usize = 16;
 /// Bytes that wait to be sent.
 const SEND_MAX: usize = 64;
 /// How often sending is tried again when the port takes nothing, and for how long.
 const SEND_AGAIN: Duration = Duration::from_millis(50);
 const SEND_PATIENCE: Duration = Duration::from_secs(5);
-
-/// What the port has to tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The port is open.
-    Opened,
-    /// The port is gone, or cannot be opened; told when the reason changes.
-    Closed(String),
-    /// Bytes came.
-    Bytes(Vec<u8>),
-}
+/// Who holds a port is looked up again after this.
+const SEARCH_AGAIN: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 enum State {
@@ -44,7 +44,26 @@ enum State {
     Open {
         tty: Tty,
         since: Instant,
+        /// So that another configuration, under another name of the port, leaves it alone.
+        _lock: Option<NamedLock>,
     },
+}
+
+/// What is known about who else has the port.
+#[derive(Debug, Default)]
+struct Users {
+    search: Option<UserSearch>,
+    /// The last search: when it began, and whom it found.
+    found: Option<(Instant, Option<i32>)>,
+}
+
+/// Why a port that is there is not opened.
+enum Busy {
+    /// Somebody has taken it; who that is must be looked up.
+    Taken,
+    /// Another configuration has its lock; who, in words.
+    Locked(String),
+    Error(io::Error),
 }
 
 /// A serial port.
@@ -52,11 +71,12 @@ enum State {
 pub struct SerialPort {
     path: PathBuf,
     token: Token,
-    /// Switched on, then off, when the port is open.
-    lines: (ModemLines, ModemLines),
+    /// What is switched when the port is open.
+    rest: Outputs,
     state: State,
     failures: usize,
     events: VecDeque<Event>,
+    log: VecDeque<String>,
     /// What the port did not take yet, and since when.
     unsent: Vec<u8>,
     unsent_since: Option<Instant>,
@@ -66,27 +86,38 @@ pub struct SerialPort {
     told: Option<String>,
     /// Closed, the port stays as it is.
     keep: bool,
+    locks: DeviceLocks,
+    users: Users,
 }
 
 impl SerialPort {
-    /// The port at `path`. When it is open, the lines of `raise` are switched on and those of `clear` off; a port without
-    /// modem lines is no error.
+    /// The port at `path`. When it is open, the lines of `rest` are switched; a port without modem lines is no error.
     #[must_use]
-    pub fn new(path: PathBuf, token: Token, raise: ModemLines, clear: ModemLines, now: Instant) -> Self {
+    pub fn new(path: PathBuf, token: Token, rest: Outputs, now: Instant) -> Self {
         Self {
             path,
             token,
-            lines: (raise, clear),
+            rest,
             state: State::Closed(now),
             failures: 0,
             events: VecDeque::new(),
+            log: VecDeque::new(),
             unsent: Vec::new(),
             unsent_since: None,
             send_at: now,
             more: false,
             told: None,
             keep: false,
+            locks: DeviceLocks::default(),
+            users: Users::default(),
         }
+    }
+
+    /// While it is open, the port is locked here as well.
+    #[must_use]
+    pub fn with_locks(mut self, locks: DeviceLocks) -> Self {
+        self.locks = locks;
+        self
     }
 
     /// Closed, the port does not get its former settings back: that could move lines that order something (dumb §1).
@@ -96,49 +127,8 @@ impl SerialPort {
         self
     }
 
-    /// The first try.
-    pub fn start(&mut self, registry: &Registry, now: Instant) {
-        self.handle_timeout(registry, now);
-    }
-
-    /// The port's token is ready.
-    pub fn ready(&mut self, registry: &Registry, now: Instant) {
-        self.receive(registry, now);
-    }
-
-    /// A deadline may have passed; early calls do nothing.
-    pub fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
-        if let State::Closed(at) = self.state {
-            if at <= now {
-                self.open(registry, now);
-            }
-            return;
-        }
-        if self.more {
-            self.receive(registry, now);
-        }
-        if !self.unsent.is_empty() && self.send_at <= now {
-            self.send_rest(registry, now);
-        }
-    }
-
-    /// The next deadline; in the past: at once.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        match &self.state {
-            State::Closed(at) => Some(*at),
-            State::Open { since, .. } if self.more => Some(*since),
-            State::Open { .. } => (!self.unsent.is_empty()).then_some(self.send_at),
-        }
-    }
-
-    /// What the port has to tell; call until `None`.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
-    }
-
     /// Sends a byte; nowhere, if the port is closed.
-    pub fn send(&mut self, registry: &Registry, byte: u8, now: Instant) {
+    fn send(&mut self, registry: &Registry, byte: u8, now: Instant) {
         if matches!(self.state, State::Open { .. }) && self.unsent.len() < SEND_MAX {
             self.unsent.push(byte);
             self.send_rest(registry, now);
@@ -146,79 +136,130 @@ impl SerialPort {
     }
 
     /// Closes the port and opens it again after a moment.
-    pub fn reopen(&mut self, registry: &Registry, now: Instant) {
+    fn reopen(&mut self, registry: &Registry, now: Instant) {
         if matches!(self.state, State::Open { .. }) {
             self.drop_tty(registry);
             self.state = State::Closed(now + Duration::from_secs(1));
         }
     }
 
-    /// The modem lines; `None` within if the port has none. `None` if it is closed, or found to be gone now.
-    pub fn modem_lines(&mut self, registry: &Registry, now: Instant) -> Option<Option<ModemLines>> {
-        let State::Open { tty, .. } = &self.state else { return None };
+    /// Looks at the modem lines, or finds that the port is gone.
+    fn look(&mut self, registry: &Registry, now: Instant) {
+        let State::Open { tty, .. } = &self.state else { return };
         match tty.modem_lines() {
-            Ok(lines) => Some(Some(lines)),
-            Err(error) if tty::is_none(&error) => Some(None),
-            Err(error) => {
-                self.gone(registry, now, &format!("is gone: {}", reason(&error)));
-                None
-            }
+            Ok(lines) => self.events.push_back(Event::Lines(Some(lines))),
+            Err(error) if tty::is_none(&error) => self.events.push_back(Event::Lines(None)),
+            Err(error) => self.gone(registry, now, &format!("is gone: {}", reason(&error))),
         }
-    }
-
-    /// Switches modem lines of the open port. That they are, the next look at them shows.
-    pub fn set_modem_lines(&self, lines: ModemLines, on: bool) {
-        if let State::Open { tty, .. } = &self.state {
-            let _ = tty.set_modem_lines(lines, on);
-        }
-    }
-
-    /// Puts the sending line of the open port into the break condition, or takes it out.
-    pub fn set_break(&self, on: bool) {
-        if let State::Open { tty, .. } = &self.state {
-            let _ = tty.set_break(on);
-        }
-    }
-
-    /// Gives the port back as it was.
-    pub fn close(&mut self, registry: &Registry) {
-        self.drop_tty(registry);
     }
 
     fn open(&mut self, registry: &Registry, now: Instant) {
-        let opened = Tty::open(&self.path).and_then(|mut tty| {
-            if self.keep {
-                tty.keep_settings();
-            }
-            registry.register(&mut SourceFd(&tty.as_raw_fd()), self.token, Interest::READABLE)?;
-            Ok(tty)
-        });
-        match opened {
-            Ok(tty) => {
-                let (raise, clear) = self.lines;
-                for (lines, on) in [(clear, false), (raise, true)] {
-                    if lines != ModemLines::default()
+        match self.try_open(registry) {
+            Ok((tty, lock)) => {
+                for (lines, on) in [(self.rest.clear, false), (self.rest.raise, true)] {
+                    if !lines.is_empty()
                         && let Err(error) = tty.set_modem_lines(lines, on)
                     {
                         log::debug!("{}: no modem lines: {error}", self.path.display());
                     }
                 }
-                self.state = State::Open { tty, since: now };
+                self.state = State::Open { tty, since: now, _lock: lock };
                 self.told = None;
                 // What came between opening and registering made no edge.
                 self.more = true;
                 self.events.push_back(Event::Opened);
+                self.begin_search(now);
             }
-            Err(error) => self.closed(now, &self.words(&error)),
+            Err(Busy::Taken) => self.taken(now),
+            Err(Busy::Locked(holder)) => {
+                self.users.search = None;
+                self.closed(now, &self.held(Some(holder)));
+            }
+            Err(Busy::Error(error)) => {
+                self.users.search = None;
+                self.closed(now, &self.words(&error));
+            }
+        }
+    }
+
+    fn try_open(&self, registry: &Registry) -> Result<(Tty, Option<NamedLock>), Busy> {
+        // Before it is opened: that would change its settings for whoever has it by another name.
+        let lock = match tty::device_name(&self.path) {
+            Some(device) => self.locks.take(&device).map_err(Busy::Locked)?,
+            None => None,
+        };
+        let mut tty = Tty::open(&self.path).map_err(|error| match error.kind() {
+            io::ErrorKind::ResourceBusy => Busy::Taken,
+            _ => Busy::Error(error),
+        })?;
+        if self.keep {
+            tty.keep_settings();
+        }
+        registry
+            .register(&mut SourceFd(&tty.as_raw_fd()), self.token, Interest::READABLE)
+            .map_err(Busy::Error)?;
+        Ok((tty, lock))
+    }
+
+    /// Somebody has taken the port: says who, when that is known.
+    fn taken(&mut self, now: Instant) {
+        if self.users.search.is_some() {
+            return self.pause(now);
+        }
+        match self.users.found {
+            Some((at, holder))
+                if now.saturating_duration_since(at) < SEARCH_AGAIN && holder.is_none_or(process::runs) =>
+            {
+                self.closed(now, &self.held(holder.map(process::describe)));
+            }
+            _ => {
+                self.begin_search(now);
+                if self.users.search.is_none() {
+                    return self.closed(now, &self.held(None));
+                }
+                self.pause(now);
+            }
+        }
+    }
+
+    fn begin_search(&mut self, now: Instant) {
+        self.users.search = UserSearch::new(&self.path);
+        self.users.found = Some((now, None));
+    }
+
+    /// Takes a step of the search. Its end is told, unless the port is in another state by then.
+    fn search_on(&mut self, now: Instant) {
+        let Some(found) = self.users.search.as_mut().and_then(UserSearch::step) else { return };
+        self.users.search = None;
+        self.users.found = Some((now, found));
+        match (&self.state, found) {
+            (State::Closed(_), holder) => {
+                let words = self.held(holder.map(process::describe));
+                self.tell_closed(&words);
+            }
+            (State::Open { .. }, Some(user)) => {
+                let (path, user) = (self.path.display(), process::describe(user));
+                let words = format!(
+                    "{path} is open in another program too: {user}; it may take away what the UPS says: end it"
+                );
+                self.log.push_back(words);
+            }
+            (State::Open { .. }, None) => {}
+        }
+    }
+
+    fn held(&self, holder: Option<String>) -> String {
+        let path = self.path.display();
+        match holder {
+            Some(holder) => format!("{path} is held by another program: {holder}; trying again"),
+            None => format!("{path} is held by another program; trying again (fuser {path} shows which)"),
         }
     }
 
     fn words(&self, error: &io::Error) -> String {
         let path = self.path.display();
         match error.kind() {
-            io::ErrorKind::ResourceBusy => {
-                format!("{path} is held by another program; trying again (fuser {path} shows which)")
-            }
+            io::ErrorKind::ResourceBusy => self.held(None),
             io::ErrorKind::NotFound => format!("{path} does not exist; waiting for it"),
             io::ErrorKind::PermissionDenied => {
                 format!("cannot open {path}: {}; trying again", reason(error))
@@ -283,9 +324,18 @@ impl SerialPort {
     }
 
     fn closed(&mut self, now: Instant, why: &str) {
+        self.pause(now);
+        self.tell_closed(why);
+    }
+
+    /// It is tried again after a while.
+    fn pause(&mut self, now: Instant) {
         let pause = PAUSES.get(self.failures).or(PAUSES.last()).copied().unwrap_or(5);
         self.failures = (self.failures + 1).min(PAUSES.len());
         self.state = State::Closed(now + Duration::from_secs(pause));
+    }
+
+    fn tell_closed(&mut self, why: &str) {
         if self.told.as_deref() != Some(why) {
             self.told = Some(why.to_owned());
             self.events.push_back(Event::Closed(why.to_owned()));
@@ -296,7 +346,8 @@ impl SerialPort {
         self.unsent.clear();
         self.unsent_since = None;
         self.more = false;
-        if let State::Open { tty, since } = &self.state {
+        self.users.search = None;
+        if let State::Open { tty, since, .. } = &self.state {
             // It is closed in any case.
             let _ = registry.deregister(&mut SourceFd(&tty.as_raw_fd()));
             self.state = State::Closed(*since);
@@ -304,75 +355,84 @@ impl SerialPort {
     }
 }
 
-#[cfg(test)]
-#[allow(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
-mod tests {
-    use std::io::{Read, Write};
+impl Port for SerialPort {
+    type Bus = Serial;
 
-    use mio::{Events, Poll};
-
-    use super::*;
-
-    fn port(path: PathBuf, now: Instant) -> SerialPort {
-        SerialPort::new(path, Token(1), ModemLines::default(), ModemLines::RTS, now)
+    fn start(&mut self, registry: &Registry, now: Instant) {
+        self.handle_timeout(registry, now);
     }
 
-    #[test]
-    fn a_missing_port_is_told_once_and_opened_when_it_is_there() {
-        let poll = Poll::new().unwrap();
-        let start = Instant::now();
-        let link = std::env::temp_dir().join(format!("mainsd-tty-{}", std::process::id()));
-        let _ = std::fs::remove_file(&link);
-        let mut port = port(link.clone(), start);
-        let mut now = start;
-        let mut tries = 0;
-        while now < start + Duration::from_secs(60) {
-            port.handle_timeout(poll.registry(), now);
-            tries += 1;
-            now = port.poll_timeout().unwrap();
+    fn ready(&mut self, registry: &Registry, _: Token, now: Instant) {
+        self.receive(registry, now);
+    }
+
+    fn take_waiting(&mut self, registry: &Registry, now: Instant) {
+        for _ in 0..TAKES_MAX {
+            self.receive(registry, now);
+            if !self.more {
+                return;
+            }
         }
-        assert!((10..20).contains(&tries), "{tries} tries a minute");
-        let words = format!("{} does not exist; waiting for it", link.display());
-        assert_eq!(port.poll_event(), Some(Event::Closed(words)));
-        assert_eq!(port.poll_event(), None);
-        let (_master, path) = tty::pty().unwrap();
-        std::os::unix::fs::symlink(path, &link).unwrap();
-        port.handle_timeout(poll.registry(), now);
-        assert_eq!(port.poll_event(), Some(Event::Opened));
-        std::fs::remove_file(&link).unwrap();
     }
 
-    #[test]
-    fn bytes_pass_and_a_port_that_goes_away_is_closed_and_tried_again() {
-        let mut poll = Poll::new().unwrap();
-        let now = Instant::now();
-        let (master, path) = tty::pty().unwrap();
-        let mut master = std::fs::File::from(master);
-        let mut port = port(path, now);
-        port.start(poll.registry(), now);
-        assert_eq!(port.poll_event(), Some(Event::Opened));
-        port.handle_timeout(poll.registry(), now);
-        port.send(poll.registry(), b'Y', now);
-        let mut byte = [0];
-        master.read_exact(&mut byte).unwrap();
-        assert_eq!(byte, *b"Y");
-        master.write_all(b"SM\r\n").unwrap();
-        let mut events = Events::with_capacity(4);
-        let mut wait = |poll: &mut Poll| {
-            crate::sys::poll_through_signals(poll, &mut events, Duration::from_secs(30));
-            assert!(events.iter().any(|event| event.token() == Token(1)));
-        };
-        wait(&mut poll);
-        port.ready(poll.registry(), now);
-        assert_eq!(port.poll_event(), Some(Event::Bytes(b"SM\r\n".to_vec())));
-        assert_eq!(port.poll_timeout(), None);
-        drop(master);
-        wait(&mut poll);
-        port.ready(poll.registry(), now);
-        assert!(matches!(port.poll_event(), Some(Event::Closed(_))));
-        assert!(port.poll_timeout().is_some());
-        // Nobody is there to hear it.
-        port.send(poll.registry(), b'Y', now);
-        port.close(poll.registry());
+    fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
+        if self.users.search.is_some() {
+            self.search_on(now);
+        }
+        if let State::Closed(at) = self.state {
+            if at <= now {
+                self.open(registry, now);
+            }
+            return;
+        }
+        if self.more {
+            self.receive(registry, now);
+        }
+        if !self.unsent.is_empty() && self.send_at <= now {
+            self.send_rest(registry, now);
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Closed(_) if self.users.search.is_some() => self.users.found.map(|(began, _)| began),
+            State::Closed(at) => Some(*at),
+            State::Open { since, .. } if self.more || self.users.search.is_some() => Some(*since),
+            State::Open { .. } => (!self.unsent.is_empty()).then_some(self.send_at),
+        }
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    fn poll_log(&mut self) -> Option<(Priority, String)> {
+        self.log.pop_front().map(|line| (Priority::Warning, line))
+    }
+
+    fn transmit(&mut self, registry: &Registry, transmit: Transmit, now: Instant) {
+        match transmit {
+            Transmit::Byte(byte) => self.send(registry, byte, now),
+            Transmit::Reopen => self.reopen(registry, now),
+            Transmit::Look => self.look(registry, now),
+            // That it has done it, the next look shows.
+            Transmit::Switch(lines, on) => {
+                if let State::Open { tty, .. } = &self.state {
+                    let _ = tty.set_modem_lines(lines, on);
+                }
+            }
+            Transmit::Break(on) => {
+                if let State::Open { tty, .. } = &self.state {
+                    let _ = tty.set_break(on);
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, registry: &Registry) {
+        self.drop_tty(registry);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,28 +8,27 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use crate::sys;
+use crate::bus::stream::Event;
+use crate::sys::{self, socket};
+use crate::ups::RateLimit;
 
-/// Most bytes taken in one turn of the loop; the rest is asked for again at once.
-const BYTES_A_TURN: usize = 64 * 1024;
-
-/// What has happened to the connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// It is there, with this address.
-    Connected(SocketAddr),
-    /// These bytes have come.
-    Bytes(Vec<u8>),
-    /// None of the addresses can be reached, or the connection has ended; why.
-    Closed(String),
-}
+/// What the other end may cost: so many portions at once, and one more each 4 ms, 64 kB a second. A read takes a portion for
+/// each 256 bytes, and one at least, so that single bytes cost as much. An answer of apcupsd takes 92 at most, if each piece of it
+/// comes by itself.
+const PORTIONS: RateLimit = RateLimit::new(256, Duration::from_millis(4));
+const PORTION: usize = 256;
+/// What is read in one go.
+const CHUNK: usize = 4096;
+/// When the portions are used up, so many are waited for.
+const REST: Duration = Duration::from_millis(64);
+/// What the kernel keeps of what has come and not been read: after a flood, what is read next is no older than a second.
+const KERNEL_BUFFER: i32 = 64 * 1024;
 
 /// The client end of a connection. All calls of an owner of one token.
 #[derive(Debug)]
 pub struct TcpClient {
     token: Token,
     stream: Option<TcpStream>,
-    address: Option<SocketAddr>,
     connected: bool,
     /// Addresses still to be tried.
     rest: VecDeque<SocketAddr>,
@@ -37,7 +36,8 @@ pub struct TcpClient {
     patience: Duration,
     deadline: Option<Instant>,
     out: Vec<u8>,
-    /// More may be there to read than was taken.
+    portions: RateLimit,
+    /// Until then nothing is read, for too much has been.
     again: Option<Instant>,
     events: VecDeque<Event>,
 }
@@ -49,12 +49,12 @@ impl TcpClient {
         Self {
             token,
             stream: None,
-            address: None,
             connected: false,
             rest: VecDeque::new(),
             patience: Duration::ZERO,
             deadline: None,
             out: Vec::new(),
+            portions: PORTIONS,
             again: None,
             events: VecDeque::new(),
         }
@@ -100,20 +100,27 @@ impl TcpClient {
                     self.connected = true;
                     self.deadline = None;
                     self.rest.clear();
-                    self.events.extend(self.address.map(Event::Connected));
+                    self.events.push_back(Event::Connected);
                 }
                 Ok(false) => return,
                 Err(error) => return self.try_next(registry, sys::reason(&error), now),
             }
         }
         self.write(registry);
-        self.read(registry, now);
+        if self.again.is_none() {
+            self.read(registry, now);
+        }
     }
 
     /// A deadline may have passed; early calls do nothing.
     pub fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
         if self.again.is_some_and(|at| at <= now) {
+            self.listen(registry, Interest::READABLE | Interest::WRITABLE);
             self.read(registry, now);
+        }
+        if self.deadline.is_some_and(|at| at <= now) {
+            // It may have been accepted in time.
+            self.ready(registry, now);
         }
         if self.deadline.is_some_and(|at| at <= now) {
             self.try_next(registry, "Connection timed out".to_owned(), now);
@@ -142,7 +149,6 @@ impl TcpClient {
             match opened {
                 Ok(stream) => {
                     self.stream = Some(stream);
-                    self.address = Some(address);
                     self.deadline = Some(now + self.patience);
                     return;
                 }
@@ -161,6 +167,7 @@ impl TcpClient {
             Ok(_) => {
                 // A request must not wait for an acknowledgement of anything. What the kernel thinks of it is its own.
                 let _ = stream.set_nodelay(true);
+                socket::limit_receive_buffer(stream, KERNEL_BUFFER);
                 Ok(true)
             }
             Err(error) if error.kind() == ErrorKind::NotConnected => Ok(false),
@@ -182,14 +189,13 @@ impl TcpClient {
 
     fn read(&mut self, registry: &Registry, now: Instant) {
         self.again = None;
-        let mut chunk = [0; 4096];
-        let mut taken = 0;
-        while taken < BYTES_A_TURN {
+        let mut chunk = [0; CHUNK];
+        while self.portions.is_there(now) {
             let Some(stream) = self.stream.as_mut().filter(|_| self.connected) else { return };
             match stream.read(&mut chunk) {
                 Ok(0) => return self.end(registry, "the connection was closed".to_owned()),
                 Ok(n) => {
-                    taken += n;
+                    self.portions.take_up_to(u32::try_from(n.div_ceil(PORTION)).unwrap_or(u32::MAX), now);
                     let bytes = chunk.get(..n).unwrap_or_default();
                     if let Some(Event::Bytes(last)) = self.events.back_mut() {
                         last.extend_from_slice(bytes);
@@ -202,7 +208,16 @@ impl TcpClient {
                 Err(error) => return self.end(registry, sys::reason(&error)),
             }
         }
-        self.again = Some(now);
+        // What comes meanwhile waits in the kernel, and then at the other end; it must not wake the loop either.
+        self.again = Some(now + REST);
+        self.listen(registry, Interest::WRITABLE);
+    }
+
+    fn listen(&mut self, registry: &Registry, interest: Interest) {
+        if let Some(stream) = &mut self.stream {
+            // One that cannot be registered is read at the next deadline all the same.
+            let _ = registry.reregister(stream, self.token, interest);
+        }
     }
 
     fn end(&mut self, registry: &Registry, reason: String) {
@@ -263,7 +278,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         client.connect(poll.registry(), &[refused, address], PATIENCE, Instant::now());
-        assert_eq!(next(&mut poll, &mut client), Event::Connected(address));
+        assert_eq!(next(&mut poll, &mut client), Event::Connected);
         client.send(poll.registry(), b"ping");
         let (mut server, _) = listener.accept().unwrap();
         let mut got = [0; 4];
@@ -290,8 +305,13 @@ mod tests {
     fn an_address_that_does_not_answer_is_given_up_at_its_deadline() {
         let (poll, mut client) = setup();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        // Nobody accepts, and no more can wait for it.
+        let patience = Duration::from_millis(200);
+        let waiting = std::iter::from_fn(|| std::net::TcpStream::connect_timeout(&address, patience).ok());
+        let _waiting: Vec<_> = waiting.collect();
         let now = Instant::now();
-        client.connect(poll.registry(), &[listener.local_addr().unwrap()], PATIENCE, now);
+        client.connect(poll.registry(), &[address], PATIENCE, now);
         client.handle_timeout(poll.registry(), now + PATIENCE - Duration::from_millis(1));
         assert_eq!(client.poll_event(), None);
         client.handle_timeout(poll.registry(), now + PATIENCE);

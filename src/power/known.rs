@@ -1,8 +1,9 @@
-//! What the UPS last said that can be true: implausible values are not data (power-events §10 item 6).
+//! What the UPS last said that can be true, and when it said so: implausible values are not data (power-events §10 item 6).
 
 use std::time::{Duration, Instant};
 
-use crate::ups::{Reading, SelfTestResult, StatusFlags, TransferCause};
+use super::streak::Sample;
+use crate::ups::{Item, ReadTimes, Reading, SelfTestResult, StatusFlags, TransferCause, Values};
 
 /// A runtime from here on is long: a charge of 0 beside it is a lie.
 const LONG_RUNTIME_MINUTES: f64 = 5.0;
@@ -25,6 +26,38 @@ pub(super) struct Aged {
     pub(super) at: Instant,
 }
 
+/// Something that is said again and again: the last sample, and the first of those in a row that said the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Said<T> {
+    pub(super) value: T,
+    pub(super) at: Instant,
+    since: Instant,
+    /// Something else was said before.
+    changed: bool,
+}
+
+impl<T: Copy + PartialEq> Said<T> {
+    /// Takes in one more sample; `None`: it is not said any more. Without a time, and older, it says nothing.
+    fn note(this: &mut Option<Self>, value: Option<T>, at: Option<Instant>) {
+        let (Some(value), Some(at)) = (value, at) else {
+            if value.is_none() {
+                *this = None;
+            }
+            return;
+        };
+        *this = match *this {
+            Some(said) if at < said.at => Some(said),
+            Some(said) if said.value == value => Some(Self { at, ..said }),
+            said => Some(Self { value, at, since: at, changed: said.is_some() }),
+        };
+    }
+
+    /// Since when it says something else than before; `None` if nobody knows of a change.
+    pub(super) fn changed_at(&self) -> Option<Instant> {
+        self.changed.then_some(self.since)
+    }
+}
+
 /// The last believable values.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
@@ -32,56 +65,87 @@ pub(super) struct Known {
     pub(super) charge: Option<Aged>,
     /// Minutes.
     pub(super) runtime: Option<Aged>,
-    pub(super) transfer_cause: Option<TransferCause>,
-    pub(super) self_test: Option<SelfTestResult>,
-    /// The last reading that stated the line.
+    /// The samples of charge and runtime before these.
+    pub(super) before: [Option<Aged>; 2],
+    pub(super) transfer_cause: Option<Said<TransferCause>>,
+    pub(super) self_test: Option<Said<SelfTestResult>>,
+    /// Whether mains is there and normal, as the UPS says it apart from what feeds the load.
+    mains: Option<Said<bool>>,
+    /// CALIBRATION.
+    calibration: Option<Said<bool>>,
+    /// When the line state was read last.
     pub(super) read_at: Option<Instant>,
-    line_volts: Option<f64>,
+    line_volts: Option<Aged>,
     /// This UPS has shown a line voltage above zero, so a zero from it means something.
     shows_line_volts: bool,
     both_zero_since: Option<Instant>,
+    /// When charge and runtime were read last, data or not.
+    judged: [Option<Instant>; 2],
     /// Readings and values kept out so far.
     pub(super) kept_out: u64,
     said_at: Option<Instant>,
 }
 
+/// What became of a value in a reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) enum Verdict {
+    /// The UPS does not say it.
+    #[default]
+    NotSaid,
+    /// It cannot be true.
+    Implausible,
+    /// It is data.
+    Data(f64),
+}
+
 /// What became of one reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Taken {
-    /// The charge in this reading, if it is data. Per cent.
-    pub(super) charge: Option<f64>,
-    /// The runtime in this reading, if it is data. Minutes.
-    pub(super) runtime: Option<f64>,
+    /// Per cent.
+    pub(super) charge: Verdict,
+    /// Minutes.
+    pub(super) runtime: Verdict,
     /// What was kept out, for a line in the log that is due.
     pub(super) complaint: Option<&'static str>,
 }
 
 impl Known {
-    /// Takes in a reading that states the line.
-    pub(super) fn take(&mut self, reading: &Reading, now: Instant) -> Taken {
+    /// Takes in a reading that states the line. `low`: the battery is low, so that zeros can be true.
+    pub(super) fn take(&mut self, reading: &Reading, read: &ReadTimes, low: bool, now: Instant) -> Taken {
         let values = &reading.values;
-        self.read_at = Some(now);
-        self.transfer_cause = values.transfer_cause;
-        self.self_test = values.self_test;
+        self.read_at = self.read_at.max(read.of(Item::Line));
+        Said::note(&mut self.transfer_cause, values.transfer_cause, read.of(Item::TransferCause));
+        Said::note(&mut self.self_test, values.self_test, read.of(Item::SelfTest));
+        Said::note(&mut self.mains, reading.mains, read.of(Item::Mains));
+        let calibrates = reading.status.contains(StatusFlags::CALIBRATION);
+        Said::note(&mut self.calibration, Some(calibrates), read.of(Item::Calibration));
         if let Some(volts) = values.line_voltage.map(|v| v.0).filter(|v| v.is_finite() && *v >= 0.0) {
-            self.line_volts = Some(volts);
+            keep_newer(&mut self.line_volts, &mut None, Some(volts), read.of(Item::LineVoltage));
             self.shows_line_volts |= volts >= MAINS_VOLTS;
         }
-        let low = reading.status.contains(StatusFlags::BATTLOW);
+        self.take_battery(values, read, low, now)
+    }
+
+    fn take_battery(&mut self, values: &Values, read: &ReadTimes, low: bool, now: Instant) -> Taken {
         let charge = values.battery_charge.map(|v| v.0);
         let runtime = values.runtime_left.map(|v| v.0);
-        let (good_charge, good_runtime) = self.plausible(charge, runtime, low, now);
-        let mut taken = Taken { charge: good_charge, runtime: good_runtime, complaint: None };
-        if let Some(value) = good_charge {
-            self.charge = Some(Aged { value, at: now });
-        }
-        if let Some(value) = good_runtime {
-            self.runtime = Some(Aged { value, at: now });
-        }
-        if charge.is_some() && good_charge.is_none() {
+        let times = [read.of(Item::Charge), read.of(Item::Runtime)];
+        let at = times.into_iter().flatten().max().unwrap_or(now);
+        let (good_charge, good_runtime) = self.plausible(charge, runtime, low, at);
+        let [charge_before, runtime_before] = &mut self.before;
+        keep_newer(&mut self.charge, charge_before, good_charge, times[0]);
+        keep_newer(&mut self.runtime, runtime_before, good_runtime, times[1]);
+        let mut taken = Taken {
+            charge: verdict(charge, good_charge),
+            runtime: verdict(runtime, good_runtime),
+            complaint: None,
+        };
+        let new = [times[0] > self.judged[0], times[1] > self.judged[1]];
+        self.judged = [times[0].max(self.judged[0]), times[1].max(self.judged[1])];
+        if taken.charge == Verdict::Implausible && new[0] {
             taken.complaint = self.keep_out("battery charge", now);
         }
-        if runtime.is_some() && good_runtime.is_none() {
+        if taken.runtime == Verdict::Implausible && new[1] {
             taken.complaint = self.keep_out("runtime", now).or(taken.complaint);
         }
         taken
@@ -102,7 +166,7 @@ impl Known {
         charge: Option<f64>,
         runtime: Option<f64>,
         low: bool,
-        now: Instant,
+        at: Instant,
     ) -> (Option<f64>, Option<f64>) {
         let charge = charge.filter(|v| v.is_finite() && (0.0..=120.0).contains(v));
         let runtime = runtime.filter(|v| v.is_finite() && *v >= 0.0 && *v < 65535.0);
@@ -112,8 +176,8 @@ impl Known {
             return (charge, runtime);
         }
         if charge == Some(0.0) && runtime == Some(0.0) {
-            let since = *self.both_zero_since.get_or_insert(now);
-            let believed = now.saturating_duration_since(since) >= ZEROS_BELIEVED_AFTER;
+            let since = *self.both_zero_since.get_or_insert(at);
+            let believed = at.saturating_duration_since(since) >= ZEROS_BELIEVED_AFTER;
             return if believed { (charge, runtime) } else { (None, None) };
         }
         self.both_zero_since = None;
@@ -123,15 +187,62 @@ impl Known {
         (charge.filter(|v| *v > 0.0 || !long), runtime.filter(|v| *v > 0.0 || near_end))
     }
 
-    /// What the last reading said that is data.
-    pub(super) fn latest(&self) -> Taken {
-        let of_it =
-            |aged: Option<Aged>| aged.filter(|aged| Some(aged.at) == self.read_at).map(|aged| aged.value);
-        Taken { charge: of_it(self.charge), runtime: of_it(self.runtime), complaint: None }
+    /// The line voltage says that mains is gone.
+    pub(super) fn line_is_dead(&self) -> Sample {
+        let volts = self.line_volts;
+        let dead = self.shows_line_volts && volts.is_some_and(|volts| volts.value < MAINS_VOLTS);
+        Sample::new(dead, volts.map(|volts| volts.at))
     }
 
-    /// The line voltage says that mains is gone.
-    pub(super) fn line_is_dead(&self) -> bool {
-        self.shows_line_volts && self.line_volts.is_some_and(|volts| volts < MAINS_VOLTS)
+    /// The UPS says, apart from what feeds the load, that mains is there and normal.
+    pub(super) fn mains_is_there(&self) -> Sample {
+        Sample::new(self.mains.is_some_and(|mains| mains.value), self.mains.map(|mains| mains.at))
+    }
+
+    /// The UPS says that it calibrates.
+    pub(super) fn calibrates(&self) -> Sample {
+        let said = self.calibration;
+        Sample::new(said.is_some_and(|said| said.value), said.map(|said| said.at))
+    }
+
+    /// The UPS says that a self test is under way.
+    pub(super) fn tests_itself(&self) -> Sample {
+        let test = self.self_test;
+        let running = test.is_some_and(|test| test.value == SelfTestResult::InProgress);
+        Sample::new(running, test.map(|test| test.at))
+    }
+
+    /// Since when it says so.
+    pub(super) fn tests_itself_since(&self) -> Option<Instant> {
+        self.self_test.filter(|test| test.value == SelfTestResult::InProgress).map(|test| test.since)
+    }
+
+    /// The UPS says that it transferred for a self test.
+    pub(super) fn cause_is_self_test(&self) -> Sample {
+        let cause = self.transfer_cause;
+        let test = cause.is_some_and(|cause| cause.value == TransferCause::SelfTest);
+        Sample::new(test, cause.map(|cause| cause.at))
+    }
+
+    /// The UPS names a cause that has become another one after this moment.
+    pub(super) fn cause_changed_after(&self, moment: Instant) -> bool {
+        self.transfer_cause.and_then(|cause| cause.changed_at()).is_some_and(|at| at > moment)
+    }
+}
+
+/// Keeps the value, and the one before it, unless it is older than the one that is kept.
+fn keep_newer(kept: &mut Option<Aged>, before: &mut Option<Aged>, value: Option<f64>, at: Option<Instant>) {
+    let (Some(value), Some(at)) = (value, at) else { return };
+    let new = Aged { value, at };
+    if kept.is_none_or(|kept| at >= kept.at && kept != new) {
+        *before = kept.replace(new);
+    }
+}
+
+fn verdict(said: Option<f64>, good: Option<f64>) -> Verdict {
+    match (said, good) {
+        (None, _) => Verdict::NotSaid,
+        (Some(_), None) => Verdict::Implausible,
+        (Some(_), Some(value)) => Verdict::Data(value),
     }
 }

@@ -5,7 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::known::Known;
+use super::known::{Aged, Known};
+use super::low_battery::LowBattery;
 use super::outage::Outage;
 use super::streak::Streak;
 use super::{Cause, Settings};
@@ -14,6 +15,8 @@ use super::{Cause, Settings};
 pub(super) const DEBOUNCE: Duration = Duration::from_secs(5);
 /// From this age on a value is projected by our clock.
 pub(super) const STALE: Duration = Duration::from_secs(10);
+/// So long a sample that the one before does not bear out waits for another.
+const ODD: Duration = Duration::from_secs(60);
 /// With MINUTES off and the UPS silent, this much projected runtime is the end. Minutes.
 const RESERVE_MINUTES: f64 = 1.0;
 /// With nothing to project from and the UPS silent, this long on battery is the end.
@@ -24,10 +27,7 @@ pub(super) struct View<'a> {
     pub(super) settings: &'a Settings,
     pub(super) outage: &'a Outage,
     pub(super) known: &'a Known,
-    /// LOWBATT.
-    pub(super) low: Streak,
-    /// LOWBATT with ONLINE and ONBATT together.
-    pub(super) emergency: Streak,
+    pub(super) low: &'a LowBattery,
     /// The UPS has not answered since.
     pub(super) silent_since: Option<Instant>,
     /// `commfailure` has been issued.
@@ -58,12 +58,13 @@ pub(super) fn all(view: &View) -> [Option<Due>; 10] {
     let timeout = settings.timeout.and_then(|t| outage.counted_from.checked_add(t));
     let said = [
         timeout.map(|at| (at, Cause::Timeout, Grounds::Said)),
-        held(view.low, Cause::LowBattery),
+        view.low.due(settings, outage.since).map(|at| (at, Cause::LowBattery, Grounds::Said)),
         held(outage.charge_low, Cause::Charge),
         held(outage.runtime_low, Cause::Runtime),
-        view.emergency.since(n).map(|at| (at, Cause::Emergency, Grounds::Said)),
+        view.low.emergency_at(settings, outage.since).map(|at| (at, Cause::Emergency, Grounds::Said)),
     ];
-    let latched = (view.lost && view.low.first().is_some()).then_some(known.read_at).flatten();
+    let silent = known.read_at.filter(|_| view.lost).and_then(|at| at.checked_add(STALE));
+    let latched = silent.and_then(|at| view.low.latched_at(settings, at, outage.since));
     let charge = projected_charge(view);
     let runtime = projected_runtime(view);
     let hopeless = timeout.is_none() && charge.is_none() && runtime.is_none();
@@ -77,7 +78,7 @@ pub(super) fn all(view: &View) -> [Option<Due>; 10] {
         c,
         d,
         e,
-        latched.and_then(|at| at.checked_add(STALE)).map(|at| (at, Cause::LowBattery, Grounds::Projected)),
+        latched.map(|at| (at, Cause::LowBattery, Grounds::Projected)),
         charge.map(|at| (at, Cause::Charge, Grounds::Projected)),
         runtime,
         blind.map(|at| (at, Cause::LowBattery, Grounds::Blind)),
@@ -86,16 +87,31 @@ pub(super) fn all(view: &View) -> [Option<Due>; 10] {
     table.map(|due| due.map(|(at, cause, grounds)| (outage.not_before(at), cause, grounds)))
 }
 
+/// What is projected from: a charge and a runtime.
+type Sampled = (Option<Aged>, Option<Aged>);
+
+/// Projects from the last samples and, of this outage, from those before. An odd sample after which no other came is no reason
+/// to shut down at once: the later of both moments counts, but a battery can also fail at once, and nobody says otherwise.
+fn from_two_samples(view: &View, project: impl Fn(Sampled) -> Option<Instant>) -> Option<Instant> {
+    let known = view.known;
+    let last = project((known.charge, known.runtime))?;
+    let [charge, runtime] = known.before.map(|before| before.filter(|aged| aged.at >= view.outage.since));
+    let before = project((charge.or(known.charge), runtime.or(known.runtime)));
+    let before = before.filter(|_| view.settings.confirm_polls > 1);
+    Some(before.map_or(last, |before| before.min(last.checked_add(ODD).unwrap_or(last)).max(last)))
+}
+
 /// When the charge will have fallen to BATTERYLEVEL, if it falls as the runtime says or, without one, as it has fallen
 /// since this outage began.
 fn projected_charge(view: &View) -> Option<Instant> {
     let limit = view.settings.battery_level?.0;
-    let last = view.known.charge?;
-    let from = last.at.max(view.outage.since);
-    let seconds = if last.value <= limit {
-        0.0
-    } else {
-        let rate = match view.known.runtime {
+    from_two_samples(view, |(charge, runtime)| {
+        let last = charge?;
+        let from = last.at.max(view.outage.since);
+        if last.value <= limit {
+            return due_after(from, 0.0);
+        }
+        let rate = match runtime {
             Some(runtime) if runtime.value > 0.0 => last.value / (runtime.value * 60.0),
             _ => {
                 let (first, at) = view.outage.first_charge?;
@@ -107,9 +123,8 @@ fn projected_charge(view: &View) -> Option<Instant> {
                 fallen / over
             }
         };
-        (last.value - limit) / rate
-    };
-    due_after(last.at, from, seconds)
+        due_after(from, (last.value - limit) / rate)
+    })
 }
 
 /// When the runtime will have fallen to MINUTES, or to the reserve if MINUTES is off.
@@ -120,16 +135,18 @@ fn projected_runtime(view: &View) -> Option<Due> {
         None if view.silent_since.is_some() => (RESERVE_MINUTES, Cause::LowBattery),
         None => return None,
     };
-    let last = view.known.runtime?;
-    let from = last.at.max(view.outage.since);
-    let at = due_after(last.at, from, (last.value - limit) * 60.0)?;
+    let at = from_two_samples(view, |(_, runtime)| {
+        let last = runtime?;
+        due_after(last.at.max(view.outage.since), (last.value - limit) * 60.0)
+    })?;
     Some((at, cause, Grounds::Projected))
 }
 
-/// `seconds` after `from`, but not while the value read at `read` is fresh: then the next reading decides.
-fn due_after(read: Instant, from: Instant, seconds: f64) -> Option<Instant> {
+/// `seconds` after `from`, where the last value and the outage both are, but not while it is fresh: then the next sample
+/// decides. One from before the outage gives the UPS as long to say another.
+fn due_after(from: Instant, seconds: f64) -> Option<Instant> {
     let span = Duration::try_from_secs_f64(seconds.max(0.0)).ok()?;
-    Some(from.checked_add(span)?.max(read.checked_add(STALE)?))
+    from.checked_add(span.max(STALE))
 }
 
 /// The first limit of the table that is due.

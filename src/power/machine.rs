@@ -7,14 +7,20 @@ use std::time::{Duration, Instant};
 use super::comm::Comm;
 use super::known::Known;
 use super::latch::Latch;
+use super::low_battery::LowBattery;
 use super::outage::{Line, Outage, Query};
 use super::streak::{Fact, Streak};
 use super::{AtStart, Order, PowerView, SavedOutage, Settings};
-use crate::ups::{Command, CommandResult, Event, Evidence, Pace, Priority, Reading, StatusFlags};
+use crate::ups::{Command, CommandResult, Event, Pace, Priority, RateLimit, Reading, StatusFlags};
 
 /// A call so long after the deadline it was asked for means that the daemon was held up: a paused virtual machine, a
 /// frozen process, a machine out of memory.
 pub(super) const HELD_UP: Duration = Duration::from_secs(2);
+
+/// So many changes of the line are believed at once, and one more each 10 s; all others need CONFIRMPOLLS readings. A UPS, or
+/// a master, that says something else each moment is none whose single word counts.
+const AT_ONCE: u32 = 8;
+const AT_ONCE_EACH: Duration = Duration::from_secs(10);
 
 /// The power machine. Everything that happens is handed in with `now`; what is to be done comes out of
 /// [`Machine::poll_order`], in order, and [`Machine::poll_timeout`] says when to call [`Machine::handle_timeout`] next.
@@ -24,11 +30,16 @@ pub struct Machine {
     pub(super) settings: Settings,
     pub(super) comm: Comm,
     pub(super) line: Line,
+    /// Changes of the line that may be believed at once, by an alert and a read.
+    pub(super) at_once: RateLimit,
     /// A change of the line that waits for agreement.
     pub(super) candidate: Option<Candidate>,
+    /// The last sample of the line state: when it was read, and whether it said battery.
+    pub(super) line_read: Option<(Instant, bool)>,
+    /// When mains was read last.
+    pub(super) mains_read_at: Option<Instant>,
     pub(super) known: Known,
-    pub(super) low: Streak,
-    pub(super) emergency: Streak,
+    pub(super) low: LowBattery,
     pub(super) battery_present: Fact,
     pub(super) replace: Fact,
     /// Last `changeme` and how many since the flag appeared.
@@ -37,6 +48,8 @@ pub struct Machine {
     pub(super) said: StatusFlags,
     /// What the UPS has been asked about its last transfer.
     pub(super) cause: Query,
+    /// When it is asked again.
+    pub(super) ask_cause_at: Option<Instant>,
     pub(super) latch: Latch,
     /// When an earlier run decided a shutdown.
     pub(super) decided_before: Option<Instant>,
@@ -60,7 +73,7 @@ pub struct Machine {
     out: VecDeque<Order>,
 }
 
-/// A change of the line that has been read but not often enough.
+/// A change of the line that has been sampled but not often enough.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Candidate {
     pub(super) on_battery: bool,
@@ -105,15 +118,18 @@ impl Machine {
         let mut machine = Self {
             comm: Comm::Starting { since: now, reason: String::new() },
             line: Line::Unknown,
+            at_once: RateLimit::new(AT_ONCE, AT_ONCE_EACH),
             candidate: None,
+            line_read: None,
+            mains_read_at: None,
             known: Known::default(),
-            low: Streak::NONE,
-            emergency: Streak::NONE,
+            low: LowBattery::default(),
             battery_present: Fact::new(true),
             replace: Fact::new(false),
             change_me: None,
             said: StatusFlags::BATTPRESENT,
             cause: Query::Idle,
+            ask_cause_at: None,
             latch: Latch::Armed,
             decided_before: saved.decided_at.map(|at| at.min(now)),
             remote: false,
@@ -153,11 +169,21 @@ impl Machine {
         self.settle();
     }
 
-    /// A reading.
+    /// The UPS is another one than that of the state taken over at the start ([`AtStart`]): that outage, its counters, and a
+    /// shutdown decided for it are dropped. What this UPS has said stays.
+    pub fn handle_other_ups(&mut self, now: Instant) {
+        self.begin(now);
+        self.drop_taken_over();
+        self.settle();
+    }
+
+    /// A reading. Each of its items counts as evidence once, by the time at which it was read; an item that has no time, or
+    /// one that is no later than the one before, is a copy.
     pub fn handle_reading(&mut self, now: Instant, reading: &Reading) {
         self.begin(now);
         self.contact();
-        self.read(reading);
+        let read = reading.read.moved(now, self.now);
+        self.read(reading, &read);
         self.settle();
     }
 
@@ -359,7 +385,7 @@ impl Machine {
         let both = self.said.contains(StatusFlags::ONLINE) && self.said.contains(StatusFlags::ONBATT);
         flags.set(StatusFlags::ONBATT, on_battery);
         flags.set(StatusFlags::ONLINE, matches!(self.line, Line::Mains(_)) || (on_battery && both));
-        flags.set(StatusFlags::BATTLOW, self.low.since(n).is_some());
+        flags.set(StatusFlags::BATTLOW, self.low.said_since(n).is_some());
         flags.set(StatusFlags::BATTPRESENT, self.battery_present.believed());
         flags.set(StatusFlags::REPLACEBATT, self.replace.believed());
         let silent = self.comm.silent_since().is_some() || self.line == Line::Unknown;
@@ -388,10 +414,5 @@ impl Machine {
             }
         }
         flags
-    }
-
-    /// A reading may be believed at once.
-    pub(super) fn believed_at_once(reading: &Reading) -> bool {
-        reading.evidence != Evidence::Poll
     }
 }

@@ -10,18 +10,21 @@
 //! Where things are:
 //!
 //! - `machine`: what comes in and what is kept; `transitions`: readings, and the changes of the line that they make;
-//! - `streak`: agreement; `known`: what is data and what is not;
+//! - `streak`: agreement of samples; `known`: what is data and what is not, and when it was read;
 //! - `outage`: the line's states with their data; `selftest`: tests and calibrations; `comm`: whether the UPS answers;
-//! - `limits`: the table of limits; `latch` and `shutdown`: the decision and what follows from it; `slaves`: who is told and
+//! - `limits`: the table of limits; `low_battery`: what the UPS's word of a low battery counts for; `latch` and `shutdown`: the decision and what follows from it; `slaves`: who is told and
 //!   waited for before; `text`: its reason;
+//! - `other_ups`: an exchanged UPS starts anew;
 //! - `timers`: every timer by name.
 
 mod comm;
 mod known;
 mod latch;
 mod limits;
+mod low_battery;
 mod machine;
 mod order;
+mod other_ups;
 mod outage;
 mod selftest;
 mod shutdown;

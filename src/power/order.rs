@@ -31,13 +31,15 @@ pub struct Settings {
     pub term_on_powerfail: bool,
     /// [COMMLOSTDELAY] silence before `commfailure` once the UPS had been seen.
     pub comm_lost_delay: Duration,
-    /// [CONFIRMPOLLS] agreeing readings that make a change of state; at least 1.
+    /// [CONFIRMPOLLS] agreeing samples that make a change of state; at least 1.
     pub confirm_polls: u32,
+    /// [LOWBATTERYFLAG] what the UPS's word that its battery is low counts for.
+    pub low_battery_flag: crate::ups::LowBatteryFlag,
     /// [SHUTDOWNGRACE]
     pub shutdown_grace: Duration,
     /// A network slave never sends kill power.
     pub slave: bool,
-    /// [NETTIMEOUT] how long a slave that knows of an outage bears a master that is unreachable.
+    /// [NETTIMEOUT] how long a slave that knows of an outage tolerates a master that is unreachable.
     pub net_timeout: Duration,
     /// [SLAVEWAIT] how long a decided shutdown waits for slaves at most; zero: not at all.
     pub slave_wait: Duration,
@@ -69,6 +71,8 @@ pub enum Cause {
 pub enum Order {
     /// Log the event's text with its priority, then queue its hook.
     Event(Event),
+    /// Log the event's text, then the reason, both with the event's priority; then queue its hook, which finds both.
+    EventWithReason(Event, String),
     /// Queue the event's hook without a log line (`annoyme` repeats, `endselftest`).
     Hook(Event),
     /// A log line that is no event.
@@ -87,9 +91,9 @@ pub enum Order {
     RemoveNologin,
     /// A shutdown is decided: say who depends on this machine, with [`Machine::handle_slaves`](super::Machine::handle_slaves).
     CountSlaves,
-    /// Shut the system down: run the `doshutdown` hook with its fall-backs. The line `Initiating system shutdown!` and
-    /// the `explanation` (cause, values, since when, thresholds; one line) have been logged by preceding `Log` orders;
-    /// there is no `Event(DoShutdown)`. May come again for the same outage if the system still runs.
+    /// Shut the system down: run the `doshutdown` hook with its fall-backs. The `explanation` (cause, values, since when,
+    /// thresholds; one line) has been logged with the event of the decision, and the line `Initiating system shutdown!` by the
+    /// preceding `Log` order; there is no `Event(DoShutdown)`. May come again for the same outage if the system still runs.
     Shutdown {
         /// Why.
         cause: Cause,

@@ -18,8 +18,15 @@ pub(super) const CALIBRATION_CHARGE: f64 = 15.0;
 pub(super) const CAUSE_WAIT: Duration = Duration::from_secs(1);
 /// How long the end of a self test waits for a result that is not "in progress".
 pub(super) const RESULT_WAIT: Duration = Duration::from_secs(5);
+/// How long after an answer that is no news the UPS is asked again why it transferred, until then.
+pub(super) const CAUSE_PAUSE: Duration = Duration::from_millis(100);
 /// How often, during a self test, the UPS is asked whether it still calls it one.
 pub(super) const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// A UPS that says of a self test that mains is not there says so within this time of its beginning: then it is no news.
+pub(super) const MAINS_SETTLES: Duration = Duration::from_secs(10);
+/// How often the UPS is asked, until `onbattery` is due, whether a power failure is a self test after all; and, when
+/// something speaks against a test, or its result is awaited, for the next sample.
+pub(super) const ASK_SOON: Duration = Duration::from_secs(1);
 
 /// What the line is believed to be.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +37,7 @@ pub(super) enum Line {
     Mains(Mains),
     /// On battery, confirmed, not yet announced: the UPS is being asked why.
     Transferred {
-        /// The first reading that said so.
+        /// The first sample that said so.
         since: Instant,
         /// When it was confirmed.
         confirmed: Instant,
@@ -46,7 +53,7 @@ pub(super) enum Line {
 pub(super) struct Mains {
     /// Since when.
     pub(super) since: Instant,
-    /// Readings that agree on it: what an earlier run left behind is removed when there are enough.
+    /// Samples that agree on it: what an earlier run left behind is removed when there are enough.
     pub(super) agreed: Streak,
     /// A self test that has just ended and whose result has not been told yet.
     pub(super) ended_test: Option<Query>,
@@ -55,20 +62,62 @@ pub(super) struct Mains {
 /// A self test or calibration.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Test {
-    /// The first reading on battery.
+    /// The first sample on battery.
     pub(super) since: Instant,
     /// When it is taken for an outage.
     pub(super) until: Instant,
     /// The UPS says that it calibrates.
     pub(super) calibration: bool,
-    /// Readings that show that it is no test.
-    pub(super) refuted: Streak,
-    /// Readings that say that the calibration bit has dropped.
+    /// The UPS says that a self test is under way, and that mains is there.
+    pub(super) with_mains: bool,
+    /// The UPS says of this test that mains is there, and not only at first: if it says otherwise, mains has failed.
+    pub(super) mains_seen: bool,
+    /// What speaks against it.
+    pub(super) refuted: Refuted,
+    /// The calibration bit has dropped.
     pub(super) calibration_over: Streak,
+    /// The self test is not said to be under way any more, or mains not to be there.
+    pub(super) with_mains_over: Streak,
     /// When the UPS was asked last whether it is one.
     pub(super) asked: Instant,
-    /// It had been announced as an outage before the UPS said that it calibrates.
+    /// When everything was asked for the last time, because something speaks against it.
+    pub(super) polled: Instant,
+    /// It had been announced as an outage before the UPS said that it is a test.
     pub(super) announced_as: Option<Box<Outage>>,
+}
+
+/// What shows that a test is none, each by samples of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Refuted {
+    /// The line voltage is gone.
+    pub(super) line_dead: Streak,
+    /// Mains was there, and is not.
+    pub(super) mains_gone: Streak,
+    /// The charge is too low for a calibration.
+    pub(super) charge_low: Streak,
+    /// The UPS names another cause.
+    pub(super) other_cause: Streak,
+}
+
+impl Refuted {
+    const fn all(&self) -> [(Streak, &'static str); 4] {
+        [
+            (self.line_dead, "the line voltage is gone"),
+            (self.mains_gone, "mains is not there any more"),
+            (self.charge_low, "the charge is lower than a test leaves it"),
+            (self.other_cause, "the UPS names another cause"),
+        ]
+    }
+
+    /// Why it is no test, if so many samples say so.
+    pub(super) fn reason(&self, samples: u32) -> Option<&'static str> {
+        self.all().into_iter().find(|(streak, _)| streak.since(samples).is_some()).map(|(_, reason)| reason)
+    }
+
+    /// A sample speaks against it and waits for another.
+    pub(super) fn in_doubt(&self) -> bool {
+        self.all().into_iter().any(|(streak, _)| streak.first().is_some())
+    }
 }
 
 /// An outage.
@@ -76,6 +125,8 @@ pub(super) struct Test {
 pub(super) struct Outage {
     /// Since when the load runs from battery.
     pub(super) since: Instant,
+    /// Charge and runtime count if they were read no earlier.
+    pub(super) values_from: Instant,
     /// TIMEOUT, ANNOYDELAY and NOLOGON count from here: the announcement, then again `onbattery` (power-events §3).
     pub(super) counted_from: Instant,
     /// `onbattery` has been announced.
@@ -88,54 +139,80 @@ pub(super) struct Outage {
     pub(super) runtime_low: Streak,
     /// First charge of this outage, for its rate of fall.
     pub(super) first_charge: Option<(f64, Instant)>,
-    /// Readings that say that the UPS calibrates after all.
-    pub(super) calibration: Streak,
+    /// What says that it is a test after all.
+    pub(super) after_all: AfterAll,
     /// It has been a test already, so it is never one again.
     pub(super) tested: bool,
+    /// When the UPS was asked last why it transferred.
+    pub(super) asked: Option<Instant>,
+    /// That the low battery flag is not counted has been logged.
+    pub(super) flag_told: bool,
+    /// An earlier run saw it begin.
+    pub(super) taken_over: bool,
     /// Taken over from an earlier run: nothing is announced and no limit counts until readings agree, or until this.
     pub(super) hearsay: Option<Hearsay>,
+}
+
+/// What says that an outage is a test after all.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct AfterAll {
+    /// The calibration bit.
+    pub(super) calibration: Streak,
+    /// A self test under way, and mains there.
+    pub(super) with_mains: Streak,
+    /// A cause that has become "self test".
+    pub(super) cause: Streak,
 }
 
 /// An outage of which only an earlier run knows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Hearsay {
-    /// Readings that agree.
+    /// Samples that agree.
     pub(super) agreed: Streak,
-    /// Without any reading it is believed from here on.
+    /// Without any sample it is believed from here on.
     pub(super) until: Instant,
 }
 
-/// Something that the UPS has been asked: its answer counts once the command has ended and a reading has come since.
+/// Something that the UPS has been asked: its answer counts once the command has ended and a reading has come since with a
+/// sample that is no older than the question.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Query {
     /// Nothing asked.
     #[default]
     Idle,
-    /// Asked; `read`: a reading has come since.
-    Asked { read: bool },
-    /// The command has ended, the reading is missing.
-    Answered,
+    /// Asked at this moment; `read`: a sample has come since.
+    Asked { at: Instant, read: bool },
+    /// The command has ended, the sample is missing.
+    Answered { at: Instant },
     /// Both are there.
     Fresh,
 }
 
 impl Query {
-    /// Asked just now.
-    pub(super) const ASKED: Self = Self::Asked { read: false };
+    /// Asked now.
+    pub(super) const fn asked(now: Instant) -> Self {
+        Self::Asked { at: now, read: false }
+    }
 
-    pub(super) const fn reading(&mut self) {
+    /// A reading has come with a sample of this time.
+    pub(super) fn reading(&mut self, sample: Option<Instant>) {
         match self {
-            Self::Asked { read } => *read = true,
-            Self::Answered => *self = Self::Fresh,
-            Self::Idle | Self::Fresh => {}
+            Self::Asked { at, read } => *read |= sample >= Some(*at),
+            Self::Answered { at } if sample >= Some(*at) => *self = Self::Fresh,
+            Self::Answered { .. } | Self::Idle | Self::Fresh => {}
         }
     }
 
+    /// Whether a sample has come since.
+    pub(super) const fn is_read(self) -> bool {
+        matches!(self, Self::Asked { read: true, .. } | Self::Fresh)
+    }
+
     pub(super) const fn answered(&mut self) {
-        match self {
-            Self::Asked { read: true } => *self = Self::Fresh,
-            Self::Asked { read: false } => *self = Self::Answered,
-            Self::Idle | Self::Answered | Self::Fresh => {}
+        match *self {
+            Self::Asked { read: true, .. } => *self = Self::Fresh,
+            Self::Asked { at, read: false } => *self = Self::Answered { at },
+            Self::Idle | Self::Answered { .. } | Self::Fresh => {}
         }
     }
 }
@@ -146,6 +223,17 @@ impl Line {
         match self {
             Self::Battery(outage) => outage.announced,
             Self::Test(test) => test.announced_as.as_ref().is_some_and(|outage| outage.announced),
+            Self::Unknown | Self::Mains(_) | Self::Transferred { .. } => false,
+        }
+    }
+}
+
+impl Line {
+    /// It goes back to an outage that an earlier run saw begin.
+    pub(super) fn is_taken_over(&self) -> bool {
+        match self {
+            Self::Battery(outage) => outage.taken_over,
+            Self::Test(test) => test.announced_as.as_ref().is_some_and(|outage| outage.taken_over),
             Self::Unknown | Self::Mains(_) | Self::Transferred { .. } => false,
         }
     }
@@ -163,18 +251,42 @@ impl Outage {
         self.hearsay.map_or(at, |hearsay| at.max(hearsay.until))
     }
 
-    pub(super) const fn new(since: Instant, counted_from: Instant) -> Self {
+    /// On battery since; counted from; and by values read from `values_from` on.
+    pub(super) const fn new(since: Instant, counted_from: Instant, values_from: Instant) -> Self {
         Self {
             since,
+            values_from,
             counted_from,
             announced: false,
             annoyed: None,
             charge_low: Streak::NONE,
             runtime_low: Streak::NONE,
             first_charge: None,
-            calibration: Streak::NONE,
+            after_all: AfterAll { calibration: Streak::NONE, with_mains: Streak::NONE, cause: Streak::NONE },
             tested: false,
+            asked: None,
+            flag_told: false,
+            taken_over: false,
             hearsay: None,
+        }
+    }
+}
+
+impl Test {
+    /// On battery since; an outage from `until` on.
+    pub(super) fn new(since: Instant, until: Instant, now: Instant) -> Self {
+        Self {
+            since,
+            until,
+            calibration: false,
+            with_mains: false,
+            mains_seen: false,
+            refuted: Refuted::default(),
+            calibration_over: Streak::NONE,
+            with_mains_over: Streak::NONE,
+            asked: now,
+            polled: now,
+            announced_as: None,
         }
     }
 }

@@ -20,19 +20,20 @@ impl Machine {
     /// The one place where a shutdown is decided.
     pub(super) fn decide(&mut self, cause: Cause, grounds: Grounds) {
         let explanation = text::explanation(self, cause, grounds);
-        self.event(match cause {
+        let event = match cause {
             Cause::LowBattery => Event::Failing,
             Cause::Timeout => Event::Timeout,
             Cause::Charge => Event::LoadLimit,
             Cause::Runtime => Event::RunLimit,
             Cause::Emergency => Event::Emergency,
             Cause::Remote | Cause::MasterLost => Event::RemoteDown,
-        });
+        };
+        self.order(Order::EventWithReason(event, explanation.clone()));
         let announced = self.announced_from();
         let waiting = Waiting {
             from: announced,
             looked: self.now,
-            low: self.low.first().is_some(),
+            low: self.low.is_said(&self.settings, self.on_battery_since(), self.now),
             present: None,
             slaves: Vec::new(),
         };
@@ -58,7 +59,6 @@ impl Machine {
         self.exit_at = None;
         let (cause, explanation) = (closed.cause, closed.explanation.clone());
         self.log(Priority::Alert, Event::DoShutdown.text());
-        self.log(Priority::Alert, explanation.clone());
         self.powerfail = Some(Flag::Created(now));
         self.order(Order::CreatePowerfail);
         if self.settings.no_logon != NoLogon::Disable {
@@ -94,11 +94,14 @@ impl Machine {
         if orders && self.latch.closed().is_some_and(|closed| closed.cause != Cause::Remote) {
             // Decided for an outage that is over, called for from outside since.
             let why = text::explanation(self, Cause::Remote, Grounds::Said);
-            self.event(Event::RemoteDown);
+            self.order(Order::EventWithReason(Event::RemoteDown, why.clone()));
             if let Some(closed) = self.latch.closed_mut() {
                 closed.cause = Cause::Remote;
                 closed.explanation = why;
             }
+        } else if let Some(closed) = self.latch.closed() {
+            let why = closed.explanation.clone();
+            self.log(Priority::Alert, why);
         }
         self.order_shutdown();
     }
@@ -232,8 +235,7 @@ impl Machine {
             settings: &self.settings,
             outage: self.outage()?,
             known: &self.known,
-            low: self.low,
-            emergency: self.emergency,
+            low: &self.low,
             silent_since: self.comm.silent_since(),
             lost: self.comm.is_lost(),
             master_lost_at: self.master_lost_at(),

@@ -23,6 +23,8 @@ pub(super) const LOOK: Duration = Duration::from_secs(1);
 const SAME: Duration = Duration::from_secs(600);
 /// Most slaves named in a line of the log.
 const NAMED: usize = 8;
+/// Most slaves remembered: who comes and goes from ever new addresses must not fill the memory meanwhile.
+const REMEMBERED: usize = 1024;
 
 impl Machine {
     /// From when slaves' time counts if the shutdown is decided now: a restart does not start it over.
@@ -54,7 +56,8 @@ impl Machine {
         waiting.present = Some(present.len());
         let first = waiting.slaves.is_empty();
         for slave in present {
-            if first || !waiting.slaves.contains(slave) {
+            let room = waiting.slaves.len() < REMEMBERED;
+            if room && (first || !waiting.slaves.contains(slave)) {
                 waiting.slaves.push(*slave);
             }
         }
@@ -78,10 +81,12 @@ impl Machine {
         if matches!(self.line, Line::Mains(_)) {
             return Some(until);
         }
-        let low = self.low.first().is_some();
+        let on_battery = self.on_battery_since();
+        let low = self.low.is_said(&self.settings, on_battery, self.now);
         // An emergency that decided still shows at that moment.
-        let dangerous =
-            self.emergency.first().is_some() || self.comm.silent_since().is_some() || (low && !waiting.low);
+        let dangerous = self.low.is_emergency(&self.settings, on_battery, self.now)
+            || self.comm.silent_since().is_some()
+            || (low && !waiting.low);
         if dangerous {
             return Some(from);
         }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::Cause;
 use super::limits::Grounds;
 use super::machine::Machine;
-use crate::ups::StatusFlags;
+use crate::ups::{LowBatteryFlag, StatusFlags};
 
 /// One line: cause, values, since when, thresholds.
 pub(super) fn explanation(machine: &Machine, cause: Cause, grounds: Grounds) -> String {
@@ -55,11 +55,37 @@ pub(super) fn explanation(machine: &Machine, cause: Cause, grounds: Grounds) -> 
     };
     let low = machine.said.contains(StatusFlags::BATTLOW);
     let _ = write!(line, "; low battery {}", if low { "yes" } else { "no" });
+    let mode = settings.low_battery_flag;
+    let since = machine.on_battery_since().unwrap_or(now);
+    if mode != LowBatteryFlag::Ups {
+        let counts = (mode == LowBatteryFlag::Confirm && low)
+            .then(|| machine.low.confirmed_by(settings.confirm_polls, since, now))
+            .flatten();
+        let why = counts.map_or(String::new(), |why| format!(": {why}"));
+        let _ = write!(line, " (LOWBATTERYFLAG {}{why})", mode.word());
+    }
     if let Some(since) = machine.comm.silent_since() {
         let _ = write!(line, "; the UPS has not answered for {} s", age(since));
     }
     line.push('.');
+    let by_flag = matches!(cause, Cause::LowBattery | Cause::Emergency) && grounds != Grounds::Blind;
+    let doubtful = machine.low.is_doubtful(settings.confirm_polls, since, now);
+    if by_flag && low && doubtful && mode == LowBatteryFlag::Ups {
+        line.push_str(
+            " Charge and runtime speak against a low battery: if this UPS says so at every outage, see LOWBATTERYFLAG in \
+             mainsd.conf(5).",
+        );
+    }
     line
+}
+
+/// Charge and runtime, as last known.
+pub(super) fn battery(machine: &Machine) -> String {
+    let known = &machine.known;
+    let charge = known.charge.map_or("charge unknown".to_owned(), |v| format!("charge {:.1} %", v.value));
+    let runtime =
+        known.runtime.map_or("runtime unknown".to_owned(), |v| format!("runtime {:.1} min", v.value));
+    format!("{charge}, {runtime}")
 }
 
 /// What is known of why the UPS does not answer.

@@ -23,9 +23,11 @@ pub(super) enum Timer {
     CommFailure,
     /// Still silent 10 min after the last line about it: the line again.
     CommSayAgain,
-    /// The UPS has not said within 1 s why it transferred: `powerout`.
+    /// The UPS has not said within 1 s why it transferred, or only what it said before: it is announced as that.
     Cause,
-    /// The UPS has not said within 3 s how its self test ended: `endselftest` with what is known.
+    /// The UPS has answered why it transferred, and it may be the cause of the transfer before: it is asked again.
+    AskCause,
+    /// The UPS has not said within 5 s how its self test ended: `endselftest` with what is known.
     TestResult,
     /// A self test over 40 s, or a calibration over its bound, is an outage.
     TestLongest,
@@ -54,10 +56,11 @@ pub(super) enum Timer {
 
 impl Timer {
     /// All, in the order in which they fire when due at the same moment.
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::CommFailure,
         Self::CommSayAgain,
         Self::Cause,
+        Self::AskCause,
         Self::TestResult,
         Self::TestLongest,
         Self::OnBattery,
@@ -110,6 +113,10 @@ impl Machine {
             },
             Timer::Cause => match &self.line {
                 Line::Transferred { confirmed, .. } => confirmed.checked_add(CAUSE_WAIT),
+                _ => None,
+            },
+            Timer::AskCause => match &self.line {
+                Line::Transferred { .. } => self.ask_cause_at,
                 _ => None,
             },
             Timer::TestResult => match &self.line {
@@ -188,13 +195,14 @@ impl Machine {
             Timer::CommFailure => {
                 let since = self.comm.silent_since().unwrap_or(self.now);
                 let reason = self.comm.reason().to_owned();
-                self.event(Event::CommFailure);
-                if !reason.is_empty() {
-                    self.log(Priority::Warning, text::no_answer(&reason));
-                }
+                self.order(if reason.is_empty() {
+                    Order::Event(Event::CommFailure)
+                } else {
+                    Order::EventWithReason(Event::CommFailure, text::no_answer(&reason))
+                });
                 self.comm = Comm::Lost { since, said_at: self.now, reason };
                 // Its end cannot be seen any more, so the limits must count by our clock.
-                self.test_is_an_outage(at);
+                self.test_is_an_outage(at, "the UPS is silent");
             }
             Timer::CommSayAgain => {
                 self.log(Event::CommFailure.priority(), Event::CommFailure.text());
@@ -203,8 +211,9 @@ impl Machine {
                 }
             }
             Timer::Cause => self.classify(),
+            Timer::AskCause => self.ask_cause(),
             Timer::TestResult => self.finish_test(),
-            Timer::TestLongest => self.test_is_an_outage(at),
+            Timer::TestLongest => self.test_is_an_outage(at, "it lasts too long"),
             Timer::OnBattery => {
                 if let Line::Battery(outage) = &mut self.line {
                     outage.announced = true;

@@ -4,12 +4,14 @@ use std::time::{Duration, Instant};
 
 use super::Order;
 use super::comm::{Comm, FIRST_CONTACT};
-use super::known::Taken;
 use super::machine::{Candidate, Flag, Machine};
-use super::outage::{Hearsay, Line, Mains, Outage, Query};
-use super::streak::Streak;
+use super::outage::{CAUSE_PAUSE, Hearsay, Line, Mains, Outage, Query};
+use super::streak::{Sample, Streak};
 use super::text;
-use crate::ups::{Command, CommandResult, Event, Evidence, Priority, Reading, StatusFlags};
+use crate::ups::{
+    Command, CommandResult, Event, Evidence, Item, LowBatteryFlag, Priority, ReadTimes, Reading, StatusFlags,
+    TransferCause,
+};
 
 /// `changeme` comes again after this (power-events §6).
 const CHANGE_ME_AGAIN: Duration = Duration::from_secs(9 * 3600);
@@ -41,19 +43,19 @@ impl Machine {
             }
             Comm::Up => {
                 self.comm = Comm::Silent { since: self.now, reason: reason.to_owned() };
-                // Readings from before and after a loss are no agreement.
+                // Samples from before and after a loss are no agreement.
                 let mains = self.candidate.take().is_some_and(|candidate| !candidate.on_battery);
                 self.classify();
                 self.master.on_battery = self.outage().is_some() && !mains;
                 if self.on_battery_since().is_none() {
-                    self.low = Streak::NONE;
-                    self.emergency = Streak::NONE;
+                    self.low.end();
                 }
             }
         }
     }
 
-    pub(super) fn read(&mut self, reading: &Reading) {
+    /// Takes in a reading; `read`: when its items were read, by this machine's clock.
+    pub(super) fn read(&mut self, reading: &Reading, read: &ReadTimes) {
         let bits = reading.status & StatusFlags::FROM_UPS;
         let line_bits = StatusFlags::ONLINE | StatusFlags::ONBATT;
         if !bits.intersects(line_bits) {
@@ -63,29 +65,33 @@ impl Machine {
             return;
         }
         let (now, n) = (self.now, self.settings.confirm_polls);
-        // One that comes with the moment itself may be from before.
-        self.held_up = self.held_up.filter(|since| *since == now);
-        let taken = self.known.take(reading, now);
+        let line_at = read.of(Item::Line);
+        // A sample taken at the moment itself may be from before.
+        self.held_up = self.held_up.filter(|since| line_at <= Some(*since));
+        let low = bits.contains(StatusFlags::BATTLOW);
+        let trusted = self.settings.low_battery_flag == LowBatteryFlag::Ups;
+        let taken = self.known.take(reading, read, low && trusted, now);
         if let Some(what) = taken.complaint {
             self.complain(what);
         }
         self.said = bits;
-        self.cause.reading();
+        self.cause.reading(read.of(Item::TransferCause));
         if let Line::Mains(Mains { ended_test: Some(query), .. }) = &mut self.line {
-            query.reading();
+            query.reading(read.of(Item::SelfTest));
         }
-        let on_battery = bits.contains(StatusFlags::ONBATT);
-        let low = bits.contains(StatusFlags::BATTLOW);
-        self.low.note(low, now);
-        self.emergency.note(low && bits.contains(line_bits), now);
-        if self.battery_present.note(bits.contains(StatusFlags::BATTPRESENT), now, n) {
+        let flag = |flag, item| Sample::new(bits.contains(flag), read.of(item));
+        let low = flag(StatusFlags::BATTLOW, Item::LowBattery);
+        self.low.note(low, flag(line_bits, Item::Line));
+        let times = [read.of(Item::Charge), read.of(Item::Runtime), line_at];
+        self.low.note_values(&self.settings, &taken, times);
+        if self.battery_present.note(flag(StatusFlags::BATTPRESENT, Item::BatteryPresent), n) {
             let present = self.battery_present.believed();
             self.event(if present { Event::BattAttach } else { Event::BattDetach });
         }
-        self.replace_battery(bits.contains(StatusFlags::REPLACEBATT));
-        self.line_says(on_battery, reading);
+        self.replace_battery(flag(StatusFlags::REPLACEBATT, Item::ReplaceBattery));
+        let is_new = self.line_says(flag(StatusFlags::ONBATT, Item::Line), reading.evidence);
         if self.candidate.is_none() {
-            self.in_state(bits, taken);
+            self.in_state(line_at.filter(|_| is_new));
         }
     }
 
@@ -97,9 +103,9 @@ impl Machine {
         );
     }
 
-    fn replace_battery(&mut self, flagged: bool) {
+    fn replace_battery(&mut self, flagged: Sample) {
         let now = self.now;
-        if self.replace.note(flagged, now, self.settings.confirm_polls) && !self.replace.believed() {
+        if self.replace.note(flagged, self.settings.confirm_polls) && !self.replace.believed() {
             // Keeps the moment of the last one, so that a flag that comes and goes is not repeated either.
             self.change_me = self.change_me.map(|(at, _)| (at, 0));
         }
@@ -116,8 +122,23 @@ impl Machine {
         }
     }
 
+    /// Takes in what the line is said to be; `false`: nothing new.
+    fn line_says(&mut self, sample: Sample, evidence: Evidence) -> bool {
+        let Sample { says: on_battery, at: Some(at) } = sample else { return false };
+        let copy = |(last, said): (Instant, bool)| at < last || (at == last && said == on_battery);
+        if self.line_read.is_some_and(copy) {
+            return false;
+        }
+        self.line_read = Some((at, on_battery));
+        if !on_battery {
+            self.mains_read_at = Some(at);
+        }
+        self.line_sampled(on_battery, at, evidence);
+        true
+    }
+
     /// Collects agreement on a change of the line; changes it when there is enough.
-    fn line_says(&mut self, on_battery: bool, reading: &Reading) {
+    fn line_sampled(&mut self, on_battery: bool, at: Instant, evidence: Evidence) {
         let believed = match self.line {
             Line::Unknown => None,
             Line::Mains(_) => Some(false),
@@ -128,7 +149,7 @@ impl Machine {
             return;
         }
         if believed.is_none() && !on_battery {
-            // Nothing is done because of it before another reading agrees, so it can be shown at once.
+            // Nothing is done because of it before another sample agrees, so it can be shown at once.
             self.candidate = None;
             self.line = Line::Mains(Mains::new(self.now));
             return;
@@ -137,82 +158,132 @@ impl Machine {
             .candidate
             .filter(|candidate| candidate.on_battery == on_battery)
             .unwrap_or(Candidate { on_battery, streak: Streak::NONE });
-        if on_battery && reading.evidence == Evidence::AlertCauseAndRead {
+        if on_battery && evidence == Evidence::AlertCauseAndRead {
             self.cause = Query::Fresh;
         } else if on_battery && candidate.streak.first().is_none() {
             self.cause = Query::Idle;
             self.ask_cause();
         }
-        candidate.streak.note(true, self.now);
+        candidate.streak.note(Sample::new(true, Some(at)));
         self.candidate = Some(candidate);
-        let needed = if Self::believed_at_once(reading) { 1 } else { self.settings.confirm_polls };
-        let Some(since) = candidate.streak.since(needed) else { return };
+        let mut since = candidate.streak.since(self.settings.confirm_polls);
+        if since.is_none() && evidence != Evidence::Poll && self.at_once.take(self.now) {
+            since = candidate.streak.first();
+        }
+        let Some(since) = since else { return };
         self.candidate = None;
         if on_battery {
             self.finish_test();
             self.line = Line::Transferred { since, confirmed: self.now };
+            if evidence == Evidence::AlertCauseAndRead {
+                self.classify();
+            }
         } else {
             self.mains_is_back();
         }
     }
 
-    /// What a reading means in the state that it has led to, or confirms.
-    fn in_state(&mut self, bits: StatusFlags, taken: Taken) {
-        let calibrates = bits.contains(StatusFlags::CALIBRATION);
+    /// What a reading means in the state that it has led to, or confirms; `line_at`: when the line was read, if that is new.
+    fn in_state(&mut self, line_at: Option<Instant>) {
         match &mut self.line {
             Line::Unknown => {}
             Line::Mains(mains) => {
-                mains.agreed.note(true, self.now);
+                mains.agreed.note(Sample::new(true, line_at));
                 if mains.agreed.since(self.settings.confirm_polls).is_some() {
                     self.tidy_up();
                 }
                 self.finish_test_if_told();
             }
-            Line::Transferred { .. } => {
-                let said = self.known.transfer_cause.is_none() || self.cause == Query::Fresh;
-                if said || calibrates || self.known.line_is_dead() {
-                    self.classify();
+            Line::Transferred { .. } => self.consider_cause(),
+            Line::Test(_) => self.in_test(line_at),
+            Line::Battery(outage) => {
+                if let Some(hearsay) = &mut outage.hearsay {
+                    hearsay.agreed.note(Sample::new(true, line_at));
+                    if hearsay.agreed.since(self.settings.confirm_polls).is_some() {
+                        outage.hearsay = None;
+                    }
                 }
-            }
-            Line::Test(_) => self.in_test(calibrates, taken),
-            Line::Battery(_) => {
-                self.note_limits(taken);
-                self.calibrates_after_all(calibrates);
+                self.note_limits();
+                self.test_after_all();
+                self.tell_flag();
             }
         }
     }
 
     /// Asks why the UPS transferred, if it is one that says.
     pub(super) fn ask_cause(&mut self) {
+        self.ask_cause_at = None;
         if self.known.transfer_cause.is_some() {
-            self.cause = Query::ASKED;
+            self.cause = Query::asked(self.now);
             self.order(Order::Command(Command::ReadTransferCause));
         }
     }
 
+    /// Announces a confirmed transfer if enough is known of its cause, else asks again.
+    ///
+    /// The cause that a UPS names at first can be that of the transfer before. It counts at once if it has become another
+    /// one since mains was seen, or if what is known of mains agrees with it; the same as before is asked for again,
+    /// until `Timer::Cause`.
+    fn consider_cause(&mut self) {
+        let Line::Transferred { since, .. } = self.line else { return };
+        let Some(cause) = self.known.transfer_cause else { return self.classify() };
+        let is_news = self.mains_read_at.is_some_and(|mains| self.known.cause_changed_after(mains));
+        let gone = self.known.mains_is_there().not().from(since).shows();
+        let agrees = gone && !matches!(cause.value, TransferCause::None | TransferCause::SelfTest);
+        let dead = self.known.line_is_dead().from(since).shows();
+        let answered = self.cause.is_read();
+        let calibrates = self.known.calibrates().from(since).shows();
+        if dead || calibrates || self.long_test_is_said(since) || (answered && (is_news || agrees)) {
+            self.classify();
+        } else if self.cause == Query::Fresh && self.ask_cause_at.is_none() {
+            self.ask_cause_at = self.now.checked_add(CAUSE_PAUSE);
+        }
+    }
+
     /// Takes in what the limits are judged by.
-    pub(super) fn note_limits(&mut self, taken: Taken) {
-        let (now, n) = (self.now, self.settings.confirm_polls);
+    pub(super) fn note_limits(&mut self) {
         let (level, minutes) = (self.settings.battery_level, self.settings.minutes);
         let Line::Battery(outage) = &mut self.line else { return };
-        if let Some(hearsay) = &mut outage.hearsay {
-            hearsay.agreed.note(true, now);
-            if hearsay.agreed.since(n).is_some() {
-                outage.hearsay = None;
-            }
+        if let Some(charge) = self.known.charge.filter(|charge| charge.at >= outage.values_from) {
+            let low = level.is_some_and(|limit| charge.value <= limit.0);
+            outage.charge_low.note(Sample::new(low, Some(charge.at)));
+            outage.first_charge.get_or_insert((charge.value, charge.at));
         }
-        if let Some(charge) = taken.charge {
-            outage.charge_low.note(level.is_some_and(|limit| charge <= limit.0), now);
-            outage.first_charge.get_or_insert((charge, now));
+        if let Some(runtime) = self.known.runtime.filter(|runtime| runtime.at >= outage.values_from) {
+            let low = minutes.is_some_and(|limit| runtime.value <= limit.0);
+            outage.runtime_low.note(Sample::new(low, Some(runtime.at)));
         }
-        if let Some(runtime) = taken.runtime {
-            outage.runtime_low.note(minutes.is_some_and(|limit| runtime <= limit.0), now);
+    }
+
+    /// Says, once in an outage, that the UPS calls its battery low and that this does not count.
+    fn tell_flag(&mut self) {
+        let (now, n) = (self.now, self.settings.confirm_polls);
+        let Line::Battery(outage) = &mut self.line else { return };
+        let due = self.low.due(&self.settings, outage.since).is_some_and(|at| at <= now);
+        if outage.flag_told || due || self.low.said_since(n).is_none() {
+            return;
         }
+        let text = match self.settings.low_battery_flag {
+            LowBatteryFlag::Ups => return,
+            LowBatteryFlag::Confirm if !self.low.is_doubtful(n, outage.since, now) => return,
+            LowBatteryFlag::Confirm => "does not count while charge and runtime speak against it",
+            LowBatteryFlag::Ignore => "does not count",
+        };
+        outage.flag_told = true;
+        let values = text::battery(self);
+        let word = self.settings.low_battery_flag.word();
+        self.log(
+            Priority::Notice,
+            format!(
+                "The UPS says that its battery is low; {values}. With LOWBATTERYFLAG {word} that {text}."
+            ),
+        );
     }
 
     /// An outage that an earlier run announced, and that has not been seen to end.
     pub(super) fn take_over(&mut self, since: Instant, announced: bool) {
-        let mut outage = Outage::new(since, since);
+        let mut outage = Outage::new(since, since, since);
+        outage.taken_over = true;
         outage.announced = announced;
         if announced {
             let counted_from = since.checked_add(self.settings.on_battery_delay);
@@ -235,6 +306,7 @@ impl Machine {
         let Some(since) = self.on_battery_since() else { return };
         let was = std::mem::replace(&mut self.line, Line::Mains(Mains::new(now)));
         self.cause = Query::Idle;
+        self.ask_cause_at = None;
         if let Some(closed) = self.latch.closed_mut() {
             // The next outage may find the machine running, its shutdown cancelled: that needs a new order first.
             closed.kill_at = None;
@@ -244,7 +316,7 @@ impl Machine {
         match was {
             Line::Test(test) if test.announced_as.is_none() => {
                 self.counters.last_self_test_at = Some(test.since);
-                self.line = Line::Mains(Mains { ended_test: Some(Query::ASKED), ..Mains::new(now) });
+                self.line = Line::Mains(Mains { ended_test: Some(Query::asked(now)), ..Mains::new(now) });
                 self.order(Order::Command(Command::ReadSelfTest));
             }
             was => {
@@ -278,14 +350,13 @@ impl Machine {
 
     pub(super) fn command_result(&mut self, result: &CommandResult) {
         match (result.command, &result.outcome) {
-            (Command::ReadTransferCause, outcome) => {
+            (Command::ReadTransferCause, Ok(_)) => {
                 self.cause.answered();
-                if outcome.is_err() {
-                    self.cause = Query::Idle;
-                }
-                if matches!(self.cause, Query::Fresh | Query::Idle) {
-                    self.classify();
-                }
+                self.consider_cause();
+            }
+            (Command::ReadTransferCause, Err(_)) => {
+                self.cause = Query::Idle;
+                self.classify();
             }
             (Command::ReadSelfTest, Ok(_)) => {
                 if let Line::Mains(Mains { ended_test: Some(query), .. }) = &mut self.line {

@@ -4,10 +4,12 @@
 //! | --- | --- | --- |
 //! | `apcupsd` | any | the daemon, in the background unless `-b` |
 //! | `apcaccess` | any | the status client |
-//! | `mainsd` | `status`, `events`, `clients`, `apcaccess` | the status client |
+//! | `mainsd` | `status`, `events`, `clients` | the status client, in words of its own |
+//! | `mainsd` | `apcaccess` | the status client, as `apcaccess` |
 //! | `mainsd` | `apcupsd` | the daemon, as `apcupsd` |
 //! | `mainsd` | `resolve` | looks a host name up for the daemon |
 //! | `mainsd` | `check`, `demo` | configuration check, demonstration |
+//! | `mainsd` | `help`, `version` | what there is, and which version |
 //! | `mainsd` | an option, or none | the daemon, in the foreground |
 
 use std::ffi::OsString;
@@ -18,14 +20,22 @@ pub mod access;
 pub mod check;
 pub mod daemon;
 pub mod demo;
+mod help;
+mod mistake;
+mod out;
+mod private_folder;
 pub mod resolve;
+mod shared_folders;
 pub mod surroundings;
+
+use access::Command;
 
 /// `<version> (<date>)`: the first two words of `VERSION` (status-fields §1 row 3).
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (21 November 2026) mainsd");
 
-/// The names that `mainsd` takes as first argument.
-const PROGRAMS: [&str; 7] = ["status", "events", "clients", "apcaccess", "apcupsd", "check", "demo"];
+/// The commands that `mainsd` takes as first argument.
+const COMMANDS: [&str; 9] =
+    ["status", "events", "clients", "check", "demo", "help", "version", "apcaccess", "apcupsd"];
 
 /// Runs the program that `args` names. `args` begins with the name of the binary.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -33,30 +43,47 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     let called_as = args.next().unwrap_or_else(|| "mainsd".into());
     let name = Path::new(&called_as).file_name().and_then(|n| n.to_str()).unwrap_or("mainsd").to_owned();
     match name.as_str() {
-        "apcaccess" => access::main(args.collect()),
-        "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, args.collect()),
+        "apcaccess" => access::main(access::CalledAs::Apcaccess { typed: "apcaccess" }, args.collect()),
+        "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, "apcupsd", args.collect()),
         _ => by_first_argument(args.collect()),
     }
 }
 
 fn by_first_argument(mut args: Vec<OsString>) -> ExitCode {
-    let first = args.first().and_then(|a| a.to_str()).unwrap_or("").to_owned();
+    let word = |args: &[OsString], index: usize| {
+        args.get(index).and_then(|arg| arg.to_str()).unwrap_or_default().to_owned()
+    };
+    let (first, second) = (word(&args, 0), word(&args, 1));
+    let ask = |command, args| access::main(access::CalledAs::Mainsd(command), args);
     match first.as_str() {
-        // Behind `status` only a host could stand, and nobody calls one `clients`.
-        "status" if args.get(1).is_some_and(|second| second == "clients") => access::main(args.split_off(1)),
-        "status" | "events" | "clients" => access::main(args),
-        "apcaccess" => access::main(args.split_off(1)),
-        "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, args.split_off(1)),
+        // Behind `status` only a host could stand, and nobody calls one so.
+        "status" if second == "clients" => ask(Command::Clients, args.split_off(2)),
+        "status" if second == "events" => ask(Command::Events, args.split_off(2)),
+        "status" => ask(Command::Status, args.split_off(1)),
+        "events" => ask(Command::Events, args.split_off(1)),
+        "clients" => ask(Command::Clients, args.split_off(1)),
+        "apcaccess" => {
+            access::main(access::CalledAs::Apcaccess { typed: "mainsd apcaccess" }, args.split_off(1))
+        }
+        "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, "mainsd apcupsd", args.split_off(1)),
         "check" => check::main(args.split_off(1)),
         "resolve" => resolve::main(args.split_off(1)),
         "demo" => demo::main(args.split_off(1)),
-        "" => daemon::main(daemon::CalledAs::Mainsd, args),
-        option if option.starts_with('-') => daemon::main(daemon::CalledAs::Mainsd, args),
-        other => {
-            eprintln!(
-                "mainsd: unknown program '{other}'; one of {}, or an option of the daemon (mainsd --help)",
-                PROGRAMS.join(", ")
-            );
+        "help" => help::main(&args.split_off(1)),
+        "version" if args.len() == 1 => {
+            out::print("mainsd", format!("mainsd {VERSION}\n").as_bytes(), ExitCode::SUCCESS)
+        }
+        "version" => {
+            out::complain(&format!("mainsd version: one word too many: '{second}'"));
+            ExitCode::FAILURE
+        }
+        "" if args.is_empty() => daemon::main(daemon::CalledAs::Mainsd, "mainsd", args),
+        option if option.starts_with('-') => daemon::main(daemon::CalledAs::Mainsd, "mainsd", args),
+        _ => {
+            // What is no UTF-8 is no command either.
+            let word = args.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
+            let words = mistake::no_such("command", &word, &COMMANDS);
+            out::complain(&format!("mainsd: {words} ('mainsd help' lists them)"));
             ExitCode::FAILURE
         }
     }

@@ -1,14 +1,19 @@
 //! Is the machine as the configuration needs it? Looked at while somebody is still at the terminal: at each start and in
 //! `mainsd check`. Everything found is a warning: guarding goes on in every case.
 
+mod hooks;
+mod killpower;
+mod machine;
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::net::UdpSocket;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::shared_folders;
 use crate::act::Fallback;
 use crate::config::wrappers;
 use crate::config::{Diagnostic, DriverKind, NoLogon, Origin, Parsed, Severity};
@@ -21,6 +26,15 @@ pub fn examine(parsed: &Parsed, ways_down: &[String]) -> Vec<Diagnostic> {
     examine_with(parsed, ways_down, Path::new("/etc"))
 }
 
+/// What else a person should know who looks at this machine: is it a container, is the UPS told to cut its power at the end
+/// of a shutdown, can anybody log in during an outage? Said by `mainsd check` only: it is no news at each start.
+pub fn remarks(parsed: &Parsed) -> Vec<Diagnostic> {
+    let mut found = Found { parsed, warnings: Vec::new() };
+    found.logins();
+    found.machine(Path::new("/"));
+    found.warnings
+}
+
 fn examine_with(parsed: &Parsed, ways_down: &[String], etc: &Path) -> Vec<Diagnostic> {
     let mut found = Found { parsed, warnings: Vec::new() };
     found.hooks();
@@ -31,6 +45,9 @@ fn examine_with(parsed: &Parsed, ways_down: &[String], etc: &Path) -> Vec<Diagno
     found.addresses();
     found.tcp_wrappers(etc);
     found.file_itself();
+    for (keyword, text) in shared_folders::warnings(parsed) {
+        found.warn(keyword, text);
+    }
     found.warnings
 }
 
@@ -64,34 +81,6 @@ impl Found<'_> {
         });
     }
 
-    fn hooks(&mut self) {
-        let path = self.parsed.config.script_dir.join("apccontrol");
-        let shown = path.display();
-        let effect = "no hook runs, and a shutdown goes straight to SHUTDOWNCMD";
-        match runs(&path) {
-            Err(Fault::Missing) => {
-                self.warn(
-                    "SCRIPTDIR",
-                    format!("{shown} does not exist: {effect}; install the hooks or set SCRIPTDIR"),
-                );
-            }
-            Err(Fault::NotExecutable) => {
-                self.warn("SCRIPTDIR", format!("{shown} cannot be run: {effect}; chmod 755 {shown}"));
-            }
-            Err(Fault::NoInterpreter(program)) => {
-                let text = format!(
-                    "{shown} wants the interpreter {program}, which does not exist: {effect}; install it"
-                );
-                self.warn("SCRIPTDIR", text);
-            }
-            Ok(()) if for_anyone(&path) => {
-                let text = format!("any user can write to {shown}, which is run as root; chmod o-w {shown}");
-                self.warn("SCRIPTDIR", text);
-            }
-            Ok(()) => {}
-        }
-    }
-
     fn shutdown_command(&mut self, ways_down: &[String]) {
         if ways_down.is_empty() {
             let text = "there is no systemctl, shutdown, poweroff or halt on this machine: if the hook fails, the kernel is told \
@@ -101,7 +90,7 @@ impl Found<'_> {
         let Some(command) = self.parsed.config.shutdown_cmd.clone() else { return };
         // What is not a plain path is left to the shell to find.
         let program = PathBuf::from(command.split_whitespace().next().unwrap_or(""));
-        if program.is_absolute() && runs(&program).is_err() {
+        if program.is_absolute() && hooks::cannot_run(&program).is_some() {
             let text =
                 format!("{} cannot be run; give the path of a program that shuts down", program.display());
             self.warn("SHUTDOWNCMD", text);
@@ -123,7 +112,7 @@ impl Found<'_> {
             self.folder("NOLOGINDIR", &dir, "users can log in during an outage");
         }
         if let Some(dir) = lock {
-            self.folder("LOCKFILE", &dir, "mainsd does not start without its lock there");
+            self.folder("LOCKFILE", &dir, "other programs do not see that the port is in use");
         }
     }
 
@@ -143,10 +132,12 @@ impl Found<'_> {
     fn records(&mut self) {
         let config = &self.parsed.config;
         let status = config.stat_file.clone().filter(|_| config.stat_time > Duration::ZERO);
+        // The folder of the default is made at the start.
+        let state = config.state_file.clone().filter(|_| self.parsed.origin("STATEFILE") != Origin::Default);
         let files = [
             ("EVENTSFILE", config.events_file.clone(), "events are only logged to syslog"),
             ("STATFILE", status, "no status file is written"),
-            ("STATEFILE", config.state_file.clone(), "a restart during an outage begins to count anew"),
+            ("STATEFILE", state, "a restart during an outage begins to count anew"),
         ];
         for (keyword, path, effect) in files {
             if let Some(path) = path {
@@ -160,7 +151,9 @@ impl Found<'_> {
             Some(dir) if !dir.as_os_str().is_empty() => dir,
             _ => Path::new("."),
         };
-        if path.is_dir() {
+        if path.as_os_str().as_bytes().ends_with(b"/") && keyword == "STATEFILE" {
+            self.folder(keyword, path, effect);
+        } else if path.is_dir() {
             self.warn(keyword, format!("{} is a folder: {effect}; give the name of a file", path.display()));
         } else if path.exists() {
             if let Err(error) = access::writable(path) {
@@ -229,38 +222,6 @@ impl Found<'_> {
             );
         }
     }
-}
-
-/// Why a program does not run.
-enum Fault {
-    Missing,
-    NotExecutable,
-    NoInterpreter(String),
-}
-
-fn runs(path: &Path) -> Result<(), Fault> {
-    let data = fs::metadata(path).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => Fault::NotExecutable,
-        _ => Fault::Missing,
-    })?;
-    if !data.is_file() || data.permissions().mode() & 0o111 == 0 {
-        return Err(Fault::NotExecutable);
-    }
-    match interpreter(path) {
-        Some(program) if program.is_absolute() && !program.exists() => {
-            Err(Fault::NoInterpreter(program.display().to_string()))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// The program of a script's first line; 256 bytes of it are what the kernel reads (`execve(2)`).
-fn interpreter(path: &Path) -> Option<PathBuf> {
-    let mut start = Vec::new();
-    File::open(path).ok()?.take(256).read_to_end(&mut start).ok()?;
-    let line = start.strip_prefix(b"#!")?.split(|b| *b == b'\n').next()?;
-    let program = line.split(|b| matches!(b, b' ' | b'\t' | b'\r')).find(|word| !word.is_empty())?;
-    Some(PathBuf::from(std::ffi::OsStr::from_bytes(program)))
 }
 
 fn for_anyone(path: &Path) -> bool {

@@ -6,7 +6,6 @@ mod snapshot;
 mod stamp;
 mod text;
 
-pub use field::status_words;
 pub use json::{json, json_clients, json_events, json_value};
 pub use snapshot::{Facts, Snapshot};
 pub use stamp::Stamp;

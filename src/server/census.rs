@@ -1,7 +1,9 @@
-//! Who has been asking, and who of them is a slave.
+//! Who has been asking on new connections, and who of them is a slave.
 //!
-//! A client that polls on a new connection each time is known by its address alone. It is a slave while it asks for the
-//! status again and again; it has gone when it has not for twice the time that it takes between two questions.
+//! A client that polls on a new connection each time is known by its address alone, and several clients may share one: the
+//! slave, and a monitor beside it. So what is remembered of an address is the slowest rhythm in which it has been asked from
+//! there lately: a monitor that asks more often, or that keeps a connection and closes it, makes nobody forget the slave. It
+//! has gone when nobody there has asked for twice that time.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -10,10 +12,11 @@ use std::time::{Duration, Instant};
 const SEEN: Duration = Duration::from_secs(120);
 /// Questions closer together are one look (a slave of apcupsd asks three times at its start).
 const APART: Duration = Duration::from_millis(200);
-/// A slave has this long for its next question, however fast the last two came.
-const SHORTEST: Duration = Duration::from_secs(1);
-/// Sources kept; another takes the place of the one that has been silent longest.
-const MOST: usize = 64;
+/// A slave has this long for its next question, however fast the last ones came: on battery one of apcupsd asks every 2 s.
+const SHORTEST: Duration = Duration::from_secs(5);
+/// Sources kept. Another takes the place of one that does not poll, the one silent longest first; of one that polls only if all
+/// do, the one that came last: who has been asking regularly is not forgotten for who comes from ever new addresses.
+const MOST: usize = 256;
 
 /// One source.
 #[derive(Debug)]
@@ -22,24 +25,50 @@ pub(super) struct Source {
     /// Since when it has been coming without a pause of [`SEEN`].
     pub since: Instant,
     seen: Instant,
-    /// When it asked for the status, latest first.
-    asked: [Option<Instant>; 3],
+    /// When it asked for the status last, on a new connection.
+    asked: Option<Instant>,
+    /// The longest time between two such questions: since `window`, and in as long before that.
+    longest: [Option<Duration>; 2],
+    window: Instant,
 }
 
 impl Source {
+    const fn new(address: IpAddr, now: Instant) -> Self {
+        Self { address, since: now, seen: now, asked: None, longest: [None; 2], window: now }
+    }
+
     /// Whether it polls.
     pub fn is_polling(&self, now: Instant) -> bool {
-        let [Some(last), Some(before), _] = self.asked else { return false };
-        last.saturating_duration_since(before) <= SEEN && now.saturating_duration_since(last) <= SEEN
+        self.rhythm().is_some()
+            && self.asked.is_some_and(|asked| now.saturating_duration_since(asked) <= SEEN)
     }
 
     /// Whether it polls and its next question is not overdue.
     fn is_there(&self, now: Instant) -> bool {
-        let [Some(last), Some(before), third] = self.asked else { return false };
-        let gap = last.saturating_duration_since(before);
-        let longest = third.map_or(gap, |third| gap.max(before.saturating_duration_since(third)));
-        let overdue = now.saturating_duration_since(last) > longest.max(SHORTEST) * 2;
-        self.is_polling(now) && !overdue
+        let (Some(rhythm), Some(asked)) = (self.rhythm(), self.asked) else { return false };
+        self.is_polling(now) && now.saturating_duration_since(asked) <= (rhythm * 2).max(SHORTEST)
+    }
+
+    fn rhythm(&self) -> Option<Duration> {
+        self.longest.into_iter().flatten().max()
+    }
+
+    fn note(&mut self, now: Instant) {
+        let pause = self.asked.map(|asked| now.saturating_duration_since(asked));
+        if pause.is_some_and(|pause| pause < APART) {
+            return;
+        }
+        let window = now.saturating_duration_since(self.window);
+        if window >= SEEN {
+            let [latest, _] = self.longest;
+            self.longest = [None, latest.filter(|_| window < SEEN * 2)];
+            self.window = now;
+        }
+        self.asked = Some(now);
+        if let Some(pause) = pause.filter(|pause| *pause <= SEEN) {
+            let [latest, _] = &mut self.longest;
+            *latest = (*latest).max(Some(pause));
+        }
     }
 }
 
@@ -50,39 +79,44 @@ pub(super) struct Census {
 }
 
 impl Census {
-    /// This source has asked something; `status`: for the status.
+    /// This source has asked something; `status`: for the status, on a connection on which it had not before.
     pub fn note(&mut self, address: IpAddr, status: bool, now: Instant) {
         let old = |source: &Source| now.saturating_duration_since(source.seen) > SEEN;
-        let fresh = Source { address, since: now, seen: now, asked: [None; 3] };
-        let source = match self.sources.iter().position(|source| source.address == address) {
-            Some(index) => self.sources.get_mut(index),
-            None if self.sources.len() < MOST => {
-                self.sources.retain(|source| !old(source));
-                self.sources.push(fresh);
-                self.sources.last_mut()
-            }
-            None => self.sources.iter_mut().min_by_key(|source| source.seen).map(|place| {
-                *place = fresh;
-                place
-            }),
+        let index = match self.sources.iter().position(|source| source.address == address) {
+            Some(index) => index,
+            None => self.place(address, now),
         };
-        let Some(source) = source else { return };
+        let Some(source) = self.sources.get_mut(index) else { return };
         if old(source) {
-            source.since = now;
-            source.asked = [None; 3];
+            *source = Source::new(address, now);
         }
         source.seen = now;
-        let [last, before, _] = source.asked;
-        if status && last.is_none_or(|last| now.saturating_duration_since(last) >= APART) {
-            source.asked = [Some(now), last, before];
+        if status {
+            source.note(now);
         }
     }
 
-    /// This source has closed the connection that it polled on.
-    pub fn left(&mut self, address: IpAddr) {
-        if let Some(source) = self.sources.iter_mut().find(|source| source.address == address) {
-            source.asked = [None; 3];
+    /// A place for a new source.
+    fn place(&mut self, address: IpAddr, now: Instant) -> usize {
+        let fresh = Source::new(address, now);
+        if self.sources.len() >= MOST {
+            self.sources.retain(|source| now.saturating_duration_since(source.seen) <= SEEN);
         }
+        if self.sources.len() < MOST {
+            self.sources.push(fresh);
+            return self.sources.len() - 1;
+        }
+        let least = |a: &Source, b: &Source| match (a.is_polling(now), b.is_polling(now)) {
+            (false, false) => a.seen.cmp(&b.seen),
+            (true, true) => b.since.cmp(&a.since),
+            (a, b) => a.cmp(&b),
+        };
+        let found = self.sources.iter().enumerate().min_by(|(_, a), (_, b)| least(a, b));
+        let index = found.map_or(0, |(index, _)| index);
+        if let Some(place) = self.sources.get_mut(index) {
+            *place = fresh;
+        }
+        index
     }
 
     /// Who has been seen in the last two minutes.
@@ -102,14 +136,19 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
 
-    fn host(n: u8) -> IpAddr {
-        Ipv4Addr::new(10, 0, 0, n).into()
+    fn host(n: u16) -> IpAddr {
+        let [high, low] = n.to_be_bytes();
+        Ipv4Addr::new(10, 0, high, low).into()
     }
 
-    /// Status questions of one source at these seconds; whether it is a slave at the last of `at`.
+    fn start() -> Instant {
+        #[allow(clippy::disallowed_methods, reason = "any moment will do; there is no other way to have one")]
+        Instant::now()
+    }
+
+    /// Status questions of one source at these seconds; whether it is a slave at `at`.
     fn is_slave(asked: &[f64], at: f64) -> bool {
-        #[allow(clippy::disallowed_methods)]
-        let start = Instant::now();
+        let start = start();
         let moment = |seconds: f64| start + Duration::from_secs_f64(seconds);
         let mut census = Census::default();
         for seconds in asked {
@@ -123,17 +162,30 @@ mod tests {
         assert!(!is_slave(&[0.0], 1.0), "once is not polling");
         assert!(!is_slave(&[0.0, 0.05, 0.1], 0.2), "at one moment is once");
         assert!(is_slave(&[0.0, 60.0], 119.0) && !is_slave(&[0.0, 60.0], 181.0));
-        assert!(is_slave(&[0.0, 2.0, 4.0], 8.0) && !is_slave(&[0.0, 2.0, 4.0], 8.1));
+        assert!(is_slave(&[0.0, 4.0, 8.0], 16.0) && !is_slave(&[0.0, 4.0, 8.0], 16.1));
         assert!(!is_slave(&[0.0, 121.0], 121.0), "seen twice, not within two minutes");
-        // Not overdue by the time before the last outage's, nor by a second client at the same address.
-        assert!(is_slave(&[0.0, 60.0, 62.0], 100.0) && is_slave(&[0.0, 30.0, 30.5], 60.0));
-        assert!(is_slave(&[0.0, 0.3, 0.6], 2.6) && !is_slave(&[0.0, 0.3, 0.6], 2.7));
+        // Five seconds at least: a busy slave on battery.
+        assert!(is_slave(&[0.0, 0.3, 0.6], 5.6) && !is_slave(&[0.0, 0.3, 0.6], 5.7));
+        assert!(is_slave(&[0.0, 2.0, 4.0], 9.0) && !is_slave(&[0.0, 2.0, 4.0], 9.1));
     }
 
     #[test]
-    fn loopback_pollers_and_who_closed_its_connection_are_no_slaves() {
-        #[allow(clippy::disallowed_methods)]
-        let start = Instant::now();
+    fn a_monitor_at_a_slaves_address_makes_nobody_forget_the_slave() {
+        // A slave that asks every minute, and beside it somebody who asks some times within seconds, and stops.
+        let mut asked = vec![0.0, 60.0];
+        asked.extend((0..20).map(|n| 61.0 + f64::from(n) / 2.0));
+        assert!(is_slave(&asked, 119.0));
+        asked.push(120.0);
+        assert!(is_slave(&asked, 200.0));
+        // A rhythm that has changed, as on battery, counts for itself after four minutes.
+        let mut asked = vec![0.0, 60.0];
+        asked.extend((0..130).map(|n| 62.0 + f64::from(n) * 2.0));
+        assert!(is_slave(&asked, 325.0) && !is_slave(&asked, 326.0));
+    }
+
+    #[test]
+    fn pollers_at_loopback_and_who_asks_for_something_else_are_no_slaves() {
+        let start = start();
         let mut census = Census::default();
         for second in 0..3 {
             for address in [host(1), host(2), Ipv4Addr::LOCALHOST.into()] {
@@ -143,24 +195,48 @@ mod tests {
         }
         let now = start + Duration::from_secs(3);
         assert_eq!(census.slaves(now).collect::<Vec<_>>(), [host(1), host(2)]);
-        census.left(host(1));
-        assert_eq!(census.slaves(now).collect::<Vec<_>>(), [host(2)]);
         assert_eq!(census.seen(now).count(), 4);
         assert_eq!(census.seen(now + SEEN).count(), 0);
     }
 
     #[test]
     fn the_table_is_bounded_and_the_longest_silent_makes_room() {
-        #[allow(clippy::disallowed_methods)]
-        let start = Instant::now();
+        let start = start();
         let mut census = Census::default();
-        for n in 0..200 {
+        for n in 0..1000 {
             census.note(host(n), true, start + Duration::from_millis(n.into()));
         }
         assert_eq!(census.sources.len(), MOST);
-        assert!(census.sources.iter().all(|source| source.address >= host(136)));
-        census.note(host(250), true, start + Duration::from_secs(300));
+        assert!(census.sources.iter().all(|source| source.address >= host(1000 - MOST as u16)));
+        census.note(host(2000), true, start + Duration::from_secs(300));
         let seen: Vec<IpAddr> = census.seen(start + Duration::from_secs(300)).map(|s| s.address).collect();
-        assert_eq!(seen, [host(250)]);
+        assert_eq!(seen, [host(2000)]);
+    }
+
+    #[test]
+    fn however_many_addresses_ask_who_has_been_polling_is_not_forgotten() {
+        let start = start();
+        let moment =
+            |seconds: u64, n: u16| start + Duration::from_secs(seconds) + Duration::from_millis(n.into());
+        let mut census = Census::default();
+        let slaves: Vec<IpAddr> = (0..10).map(host).collect();
+        for minute in 0..6 {
+            for slave in &slaves {
+                census.note(*slave, true, moment(minute * 60, 0));
+            }
+            // Strangers, from the second minute on: a new thousand each minute, then the same thousand, who look like slaves, again
+            // and again.
+            for n in 0..if minute == 0 { 0 } else { 1000u16 } {
+                let address = if minute < 3 { 1000 * (minute as u16 + 1) + n } else { 5000 + n };
+                for second in [0, 2] {
+                    census.note(host(address), true, moment(minute * 60 + 1 + second, n));
+                }
+            }
+            if minute > 0 {
+                let there: Vec<IpAddr> = census.slaves(moment(minute * 60 + 5, 0)).collect();
+                assert!(slaves.iter().all(|slave| there.contains(slave)), "minute {minute}");
+            }
+            assert!(census.sources.len() <= MOST);
+        }
     }
 }

@@ -11,12 +11,14 @@ use crate::wire::nis;
 
 impl Server {
     /// The machines that depend on this one: a source for each client that watches, and each other machine that polls
-    /// and has not gone.
+    /// and has not gone: on a connection that it keeps, or on a new one each time.
     #[must_use]
     pub fn slaves(&self, now: Instant) -> Vec<IpAddr> {
         let watching = self.slots.iter().flatten().filter(|client| client.watching);
         let mut slaves: Vec<IpAddr> = watching.map(|client| client.peer).collect();
-        for source in self.census.slaves(now) {
+        let keeps =
+            self.slots.iter().flatten().filter(|client| client.keeps_polling() && !client.peer.is_loopback());
+        for source in keeps.map(|client| client.peer).chain(self.census.slaves(now)) {
             if !slaves.contains(&source) {
                 slaves.push(source);
             }
@@ -43,7 +45,10 @@ impl Server {
             }
         }
         for source in seen {
-            line(if source.is_polling(now) { "polling" } else { "other" }, source.since, source.address);
+            let mut clients = self.slots.iter().flatten();
+            let keeps = clients.any(|client| client.peer == source.address && client.keeps_polling());
+            let polling = keeps || source.is_polling(now);
+            line(if polling { "polling" } else { "other" }, source.since, source.address);
         }
         let mut answer = Vec::new();
         nis::push_lines(&mut answer, &text);

@@ -47,8 +47,6 @@ pub(super) struct Connection {
     /// Requests since the server looked last, and how often the status was asked for in all.
     pub heard: bool,
     pub asked: u32,
-    /// The other end has closed it.
-    pub hung_up: bool,
     /// Set while it stands in the list of those with more to do.
     pub again: bool,
     /// When the incomplete request began.
@@ -75,7 +73,6 @@ impl Connection {
             opened: now,
             heard: false,
             asked: 0,
-            hung_up: false,
             again: false,
             begun: None,
             reader: RequestReader::default(),
@@ -85,6 +82,12 @@ impl Connection {
             watching: false,
             outdated: false,
         }
+    }
+
+    /// Whether it polls on this connection: it has asked for the status again, and does not watch. It is there for as long as
+    /// the connection is.
+    pub const fn keeps_polling(&self) -> bool {
+        self.asked > 1 && !self.watching
     }
 
     /// Whether the client has taken more than `limit` over one request.
@@ -118,10 +121,7 @@ impl Connection {
                 }
                 reads += 1;
                 match self.stream.read(&mut chunk) {
-                    Ok(0) => {
-                        self.hung_up = true;
-                        return (Outcome::Close, touched);
-                    }
+                    Ok(0) => return (Outcome::Close, touched),
                     Ok(n) => chunk.get(..n).unwrap_or(&[]),
                     Err(e) if e.kind() == ErrorKind::WouldBlock => break,
                     Err(e) if e.kind() == ErrorKind::Interrupted => continue,

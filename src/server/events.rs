@@ -1,10 +1,10 @@
 //! The answer to `events`: the end of the events file (nis §6).
 
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::rc::Rc;
 
+use crate::sys::trust;
 use crate::wire::nis::{END, MAX_EVENT, MAX_EVENTS, NOT_AVAILABLE, push_frame};
 
 /// How much of the file's end is read: all that an answer can hold, and some more to find the beginning of a line.
@@ -22,11 +22,11 @@ pub fn events_answer(path: Option<&Path>) -> Rc<[u8]> {
 
 /// The end of the file, and whether that is all of it.
 fn read_tail(path: &Path) -> io::Result<(Vec<u8>, bool)> {
-    // Opening a pipe or a terminal could wait for its other end.
-    if !std::fs::metadata(path)?.is_file() {
+    // Through a link of another user everybody could read whatever this daemon can.
+    let mut file = trust::open_to_read(path)?;
+    if !file.metadata()?.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    let mut file = File::open(path)?;
     let size = file.seek(SeekFrom::End(0))?;
     let start = size.saturating_sub(TAIL);
     file.seek(SeekFrom::Start(start))?;
@@ -44,19 +44,33 @@ fn frames(tail: &[u8], whole: bool) -> Vec<u8> {
         let line = tail.iter().position(|&b| b == b'\n').map_or(0, |end| end + 1);
         tail.get(line..).unwrap_or(tail)
     };
+    let lines = without_controls(lines);
     let chunks = || lines.split_inclusive(|&b| b == b'\n').flat_map(|line| line.chunks(MAX_EVENT));
     let skip = chunks().count().saturating_sub(MAX_EVENTS);
     let mut out = Vec::with_capacity(lines.len() + 2 * MAX_EVENTS + END.len());
     for chunk in chunks().skip(skip) {
-        let start = out.len() + 2;
         push_frame(&mut out, chunk);
-        // Clients cut the stream at NUL (nis §8); a crash can leave some in the file.
-        for byte in out.get_mut(start..).unwrap_or_default().iter_mut().filter(|b| **b == 0) {
-            *byte = b' ';
-        }
     }
     out.extend_from_slice(&END);
     out
+}
+
+/// The same bytes with a blank for each that a client must not get: clients cut the stream at NUL (nis §8), which a crash can
+/// leave in the file, and show the rest on terminals, which obey escapes; those that other programs, or older ones of ours,
+/// wrote into the file too. Newlines and tabs stay, and what is a control character only as a byte of Latin-1, for it may be
+/// a byte of UTF-8.
+fn without_controls(lines: &[u8]) -> Vec<u8> {
+    let mut bytes = lines.to_vec();
+    for at in 0..bytes.len() {
+        let (Some(&byte), next) = (bytes.get(at), bytes.get(at + 1).copied()) else { break };
+        let single = byte < b' ' && byte != b'\n' && byte != b'\t' || byte == 0x7f;
+        // U+0080 to U+009F in UTF-8.
+        let pair = byte == 0xc2 && next.is_some_and(|next| (0x80..0xa0).contains(&next));
+        if single || pair {
+            bytes.get_mut(at..=at + usize::from(pair)).unwrap_or_default().fill(b' ');
+        }
+    }
+    bytes
 }
 
 #[cfg(test)]
@@ -102,6 +116,14 @@ mod tests {
     fn a_last_line_without_newline_is_sent_without_one_and_nul_never() {
         assert_eq!(payloads(&frames(b"one\nt\0o", true)), [b"one\n".to_vec(), b"t o".to_vec()]);
         assert_eq!(frames(b"", true), END);
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_sent_as_blanks() {
+        let file = "a\u{1b}[2J\tb\r\nB\u{fc}ro \u{9b}31m\u{7f}\n".as_bytes();
+        let expected = "a [2J\tb \nB\u{fc}ro   31m \n";
+        assert_eq!(payloads(&frames(file, true)).concat(), expected.as_bytes());
+        assert_eq!(payloads(&frames(b"\xc2", true)), [b"\xc2".to_vec()]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
 
 use super::log::Log;
+use crate::sys::port_holder::{Holder, holder_of_port};
 use crate::sys::socket;
 use crate::ups::Priority;
 
@@ -45,6 +46,8 @@ pub(super) struct Listener {
     pub retry_at: Option<Instant>,
     pause: Duration,
     failed_at: Option<Instant>,
+    /// Another program has the port.
+    pub is_taken: bool,
 }
 
 impl Listener {
@@ -59,6 +62,7 @@ impl Listener {
             retry_at: None,
             pause: RETRY_FIRST,
             failed_at: None,
+            is_taken: false,
         }
     }
 
@@ -95,12 +99,14 @@ impl Listener {
                 self.again = true;
                 self.retry_at = None;
                 self.pause = RETRY_FIRST;
+                self.is_taken = false;
                 if self.failed_at.take().is_some() {
                     log.say(Priority::Notice, format!("NIS server: now listening on {}", self.named(port)));
                 }
                 true
             }
             Err(error) => {
+                self.is_taken = socket::is_taken(&error);
                 self.retry_at = Some(now + self.pause);
                 self.pause = (self.pause * 2).min(RETRY_LONGEST);
                 if self.failed_at.is_none_or(|at| now.saturating_duration_since(at) >= LOG_AGAIN) {
@@ -150,6 +156,18 @@ impl Listener {
         };
         format!("{transport} {}", SocketAddr::new(self.address, port))
     }
+}
+
+/// Who is in the way, and what that means for who asks.
+pub(super) fn held_port(port: u16) -> String {
+    let holder = match holder_of_port(port) {
+        Some(Holder::Process { pid, name }) => format!("{name} (process {pid})"),
+        Some(Holder::Unseen) | None => "another program".to_owned(),
+    };
+    format!(
+        "NIS server: port {port} is held by {holder}: until that ends, 'mainsd status' on this machine shows the answers of that \
+         program, not of this one"
+    )
 }
 
 /// The system's words without the number that Rust appends.

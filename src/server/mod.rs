@@ -23,6 +23,8 @@ mod events;
 mod listener;
 mod log;
 mod queue;
+mod room;
+mod service;
 mod udp;
 
 use std::collections::VecDeque;
@@ -40,7 +42,7 @@ use crate::report::Stamp;
 use crate::sys::socket;
 use crate::ups::Priority;
 use census::Census;
-use connection::{Connection, Outcome};
+use connection::Connection;
 use listener::{Listener, Transport};
 use log::{Kind, Log};
 use queue::{Queues, State};
@@ -89,6 +91,9 @@ const IDLE_LIMIT: Duration = Duration::from_secs(15);
 const WRITE_LIMIT: Duration = Duration::from_secs(15);
 /// Clients that watch hear from us at least every 10 s (mainsd-nis(7)); the rest is for a loop that is busy.
 const WATCH_AGAIN: Duration = Duration::from_millis(9500);
+/// What changes faster than this is told together, once it is over: a UPS that says something else at each moment must not
+/// cost each of a thousand clients an answer for it.
+const PUSH_APART: Duration = Duration::from_millis(50);
 /// A client that takes longer over one request of 8 bytes gives its place to another before any idle one does.
 const DAWDLING: Duration = Duration::from_secs(2);
 /// Deadlines this close together cost one wake-up.
@@ -116,6 +121,9 @@ pub struct Server {
     /// How many of them watch, and when they are to hear from us again.
     watchers: usize,
     push_at: Option<Instant>,
+    pushed_at: Option<Instant>,
+    /// One who may be a slave has come or gone since [`Server::take_came_or_went`].
+    came_or_went: bool,
     /// Most clients at a time.
     limit: usize,
     queues: Queues,
@@ -127,6 +135,8 @@ pub struct Server {
     /// The last `now`, for work that is due at once.
     now: Option<Instant>,
     succeeded: bool,
+    /// Who has the port has been said.
+    holder_told: bool,
 }
 
 impl Server {
@@ -142,6 +152,8 @@ impl Server {
             clients: 0,
             watchers: 0,
             push_at: None,
+            pushed_at: None,
+            came_or_went: false,
             limit: 1,
             queues: Queues::default(),
             again: VecDeque::new(),
@@ -150,6 +162,7 @@ impl Server {
             log: Log::default(),
             now: None,
             succeeded: false,
+            holder_told: false,
         }
     }
 
@@ -191,6 +204,12 @@ impl Server {
                 None => self.listeners.push(Some(listener)),
             }
             self.open_listener(index, registry, now);
+        }
+        // What `mainsd status` asks is TCP.
+        let is_taken = |listener: &Listener| listener.is_taken && listener.transport == Transport::Tcp;
+        if self.listeners.iter().flatten().any(is_taken) && !self.holder_told {
+            self.holder_told = true;
+            self.log.say(Priority::Warning, listener::held_port(port));
         }
         let files = socket::max_open_files();
         let limit = self.settings.max_clients.min(files.saturating_sub(FILE_RESERVE.min(files / 2))).max(1);
@@ -297,6 +316,13 @@ impl Server {
         if self.watchers == 0 {
             return;
         }
+        if let Some(next) =
+            self.pushed_at.and_then(|at| at.checked_add(PUSH_APART)).filter(|next| *next > now)
+        {
+            self.push_at = Some(next);
+            return;
+        }
+        self.pushed_at = Some(now);
         self.push_at = Some(now + WATCH_AGAIN);
         for slot in 0..self.slots.len() {
             let watching = self.slots.get_mut(slot).and_then(Option::as_mut).filter(|c| c.watching);
@@ -304,6 +330,11 @@ impl Server {
             let outcome = client.push(source);
             self.settle(slot, outcome, false, now);
         }
+    }
+
+    /// Whether one who may be a slave has come or gone; once. Who stops asking shows in [`Server::slaves`] alone.
+    pub const fn take_came_or_went(&mut self) -> bool {
+        std::mem::replace(&mut self.came_or_went, false)
     }
 
     /// The next line for the log.
@@ -374,7 +405,9 @@ impl Server {
     fn accept(&mut self, index: usize, registry: &Registry, now: Instant, source: &mut dyn StatusSource) {
         let mut made_room = false;
         let mut accepted = 0;
-        for _ in 0..ACCEPTS_A_TURN {
+        // So few that those who are there have their turn before they would give their places to newcomers.
+        let most = ACCEPTS_A_TURN.min(u32::try_from(self.limit / 4).unwrap_or(u32::MAX)).max(1);
+        for _ in 0..most {
             let Some(Some(listener)) = self.listeners.get_mut(index) else { return };
             match listener.accept() {
                 Ok((stream, peer)) => {
@@ -452,86 +485,6 @@ impl Server {
         self.queues.enter(slot, State::Waiting);
         // The request is often there already.
         self.serve_client(slot, now, source);
-    }
-
-    fn serve_client(&mut self, slot: u32, now: Instant, source: &mut dyn StatusSource) {
-        let Some(client) = self.client(slot) else { return };
-        let watched = client.watching;
-        let asked = client.asked;
-        let (mut outcome, touched) = client.advance(now, source);
-        let (heard, polled, peer) = (std::mem::take(&mut client.heard), client.asked > asked, client.peer);
-        if client.watching && !watched {
-            self.watchers += 1;
-            self.push_at.get_or_insert(now + WATCH_AGAIN);
-        } else if heard && !client.watching {
-            self.census.note(peer, polled, now);
-        }
-        if outcome == Outcome::List {
-            let answer = self.list(slot, now, source.stamp());
-            if let Some(client) = self.client(slot) {
-                client.tell(answer);
-            }
-            outcome = Outcome::Again;
-        }
-        self.settle(slot, outcome, touched, now);
-    }
-
-    /// Puts a client where it belongs after its turn.
-    fn settle(&mut self, slot: u32, outcome: Outcome, touched: bool, now: Instant) {
-        if outcome == Outcome::Close {
-            return self.drop_client(slot);
-        }
-        let Some(client) = self.client(slot) else { return };
-        let state = client.doing();
-        let enqueue = outcome == Outcome::Again && !client.again;
-        client.again |= enqueue;
-        if touched || state != client.state {
-            client.state = state;
-            client.since = now;
-            self.queues.enter(slot, state);
-        }
-        if enqueue {
-            self.again.push_back(slot);
-        }
-    }
-
-    fn drop_client(&mut self, slot: u32) {
-        self.queues.remove(slot);
-        let taken = self.slots.get_mut(slot as usize).and_then(Option::take);
-        let Some(client) = taken else { return };
-        self.clients -= 1;
-        if client.watching {
-            self.watchers -= 1;
-            if self.watchers == 0 {
-                self.push_at = None;
-            }
-        } else if client.hung_up && client.asked > 1 {
-            self.census.left(client.peer);
-        }
-        if self.clients == 0 && self.slots.len() > CROWD {
-            // What a crowd needed is given back when it has gone.
-            self.slots = Vec::new();
-            self.free = Vec::new();
-            self.again = VecDeque::new();
-            self.queues.shrink();
-        } else {
-            self.free.push(slot);
-        }
-    }
-
-    /// Lets one client go to make room: one that dawdles over its request, else the one idle longest, else the
-    /// slowest, and one that watches only if all do.
-    fn drop_one(&mut self, now: Instant) {
-        let partial = self.queues.first(State::Partial);
-        let dawdling = partial.filter(|&slot| self.client(slot).is_some_and(|c| c.dawdles(now, DAWDLING)));
-        let victim = dawdling
-            .or_else(|| self.queues.first(State::Waiting))
-            .or(partial)
-            .or_else(|| self.queues.first(State::Writing))
-            .or_else(|| self.queues.first(State::Watching));
-        if let Some(slot) = victim {
-            self.drop_client(slot);
-        }
     }
 }
 

@@ -20,10 +20,17 @@ pub fn writable(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether the effective user is root, as the daemon is in most places.
-pub fn is_root() -> bool {
+/// The effective user.
+#[must_use]
+pub fn user() -> u32 {
     // SAFETY: takes nothing, changes nothing, cannot fail.
-    unsafe { libc::geteuid() == 0 }
+    unsafe { libc::geteuid() }
+}
+
+/// Whether the effective user is root, as the daemon is in most places.
+#[must_use]
+pub fn is_root() -> bool {
+    user() == 0
 }
 
 #[cfg(test)]

@@ -4,11 +4,13 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+
+use super::time64::{self, Clock, Timespec};
 
 /// A moment in local time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,16 @@ impl fmt::Display for Local {
     }
 }
 
+/// Wall time. In place of `SystemTime::now`, which panics on 32-bit musl from 19 January 2038 on: a router's clock may
+/// show any year until it has been set.
+#[must_use]
+pub fn now() -> SystemTime {
+    let Timespec { seconds, nanos } = time64::read(Clock::Wall);
+    let whole = Duration::from_secs(seconds.unsigned_abs());
+    let wall = if seconds < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) };
+    wall.and_then(|wall| wall.checked_add(Duration::from_nanos(nanos.unsigned_abs()))).unwrap_or(UNIX_EPOCH)
+}
+
 /// Seconds since 1970-01-01 00:00 UTC, negative before.
 #[must_use]
 pub fn unix_seconds(wall: SystemTime) -> i64 {
@@ -53,25 +65,13 @@ pub fn unix_seconds(wall: SystemTime) -> i64 {
     }
 }
 
-/// The moment in local time. A change of the time zone while the daemon runs is honoured.
+/// The moment in local time. A change of the time zone while the daemon runs is honoured, see [`time64::local`].
 #[must_use]
 pub fn local(wall: SystemTime) -> Local {
-    unsafe extern "C" {
-        fn tzset();
-    }
-    let seconds = libc::time_t::try_from(unix_seconds(wall)).unwrap_or(libc::time_t::MAX);
-    // SAFETY: zero bits are a valid `tm`.
-    let mut tm: libc::tm = unsafe { std::mem::zeroed() };
-    // SAFETY: nothing in this program changes the environment after its start; `seconds` and `tm` outlive the call.
-    // `localtime_r` alone need not look at the time zone file again.
-    let known = unsafe {
-        tzset();
-        !libc::localtime_r(&raw const seconds, &raw mut tm).is_null()
-    };
-    if !known {
+    let Some(tm) = time64::local(unix_seconds(wall)) else {
         // Only for years beyond 32 bits: the clock is broken, and a stamp that shows it is enough.
         return Local { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0, utc_offset: 0 };
-    }
+    };
     Local {
         year: i64::from(tm.tm_year) + 1900,
         month: tm.tm_mon + 1,
@@ -83,29 +83,21 @@ pub fn local(wall: SystemTime) -> Local {
     }
 }
 
-/// The moment in local time as the events file shows it: `2026-11-21 04:09:56 +0100` (config §8).
-#[must_use]
-pub fn local_stamp(wall: SystemTime) -> String {
-    local(wall).to_string()
-}
-
 /// Time since the machine booted, sleep included.
 #[must_use]
 pub fn since_boot() -> Duration {
-    read(libc::CLOCK_BOOTTIME)
+    read(Clock::Boot)
 }
 
 /// The clock behind [`std::time::Instant`], from its own beginning.
 #[must_use]
 pub fn monotonic() -> Duration {
-    read(libc::CLOCK_MONOTONIC)
+    read(Clock::Monotonic)
 }
 
-fn read(clock: libc::clockid_t) -> Duration {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` outlives the call. The clocks used here exist on every kernel since 2.6.39.
-    unsafe { libc::clock_gettime(clock, &raw mut time) };
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+fn read(clock: Clock) -> Duration {
+    let Timespec { seconds, nanos } = time64::read(clock);
+    Duration::new(u64::try_from(seconds).unwrap_or(0), u32::try_from(nanos).unwrap_or(0))
 }
 
 /// Notices that the machine has slept: [`std::time::Instant`] stands still meanwhile, the boot-time clock does not.
@@ -156,23 +148,21 @@ impl Default for SuspendWatch {
     }
 }
 
-/// A timer for a day that does not come, cancelled by a jump of the wall clock (timerfd_create(2)).
+/// A timer that only a jump of the wall clock ends (timerfd_create(2)).
 fn jump_timer() -> Option<File> {
-    let never = libc::timespec { tv_sec: libc::time_t::MAX, tv_nsec: 0 };
-    let when = libc::itimerspec { it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 }, it_value: never };
-    let flags = libc::TFD_TIMER_ABSTIME | libc::TFD_TIMER_CANCEL_ON_SET;
-    // SAFETY: a new descriptor is owned by nobody else; `when` outlives the call.
-    unsafe {
+    // SAFETY: plain system call; a new descriptor is owned by nobody else.
+    let timer = unsafe {
         let fd = libc::timerfd_create(libc::CLOCK_REALTIME, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC);
-        let timer = (fd >= 0).then(|| File::from_raw_fd(fd))?;
-        (libc::timerfd_settime(fd, flags, &raw const when, std::ptr::null_mut()) == 0).then_some(timer)
-    }
+        (fd >= 0).then(|| File::from_raw_fd(fd))?
+    };
+    time64::await_jump(timer.as_fd()).ok()?;
+    Some(timer)
 }
 
 fn time_asleep() -> Duration {
     // Read in this order, so that a pause between the two calls never looks like sleep.
-    let boot = read(libc::CLOCK_BOOTTIME);
-    boot.saturating_sub(read(libc::CLOCK_MONOTONIC))
+    let boot = read(Clock::Boot);
+    boot.saturating_sub(read(Clock::Monotonic))
 }
 
 /// This boot's identity, `None` where the kernel has none. State that is kept over a restart of the daemon is void
@@ -211,14 +201,14 @@ mod tests {
         for wall in
             [UNIX_EPOCH, UNIX_EPOCH - Duration::from_millis(1), UNIX_EPOCH + Duration::from_secs(1 << 62)]
         {
-            assert!(local_stamp(wall).len() >= 25);
+            assert!(local(wall).to_string().len() >= 25);
         }
         assert_eq!(unix_seconds(UNIX_EPOCH - Duration::from_millis(1)), -1);
     }
 
     #[test]
     fn the_boot_clock_is_never_behind_the_monotonic_clock() {
-        let monotonic = read(libc::CLOCK_MONOTONIC);
+        let monotonic = read(Clock::Monotonic);
         assert!(since_boot() >= monotonic);
     }
 

@@ -1,12 +1,15 @@
 //! File operations that `std` lacks.
 #![allow(unsafe_code)]
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 /// The system's numbers for `OpenOptions::custom_flags` and `io::Error::from_raw_os_error`.
-pub use libc::{EBUSY, EEXIST, ENOSPC, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
+pub use libc::{EBUSY, EFBIG, EISDIR, ELOOP, ENOSPC, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH};
 
 /// Takes the record lock (`fcntl`) of a whole file, open for writing, without waiting. It belongs to this process: a child
 /// does not inherit it (as it would a `flock`, and one that hangs before `exec` would keep it), and it is released when the
@@ -32,6 +35,59 @@ pub fn try_lock(file: &File) -> io::Result<()> {
     // POSIX allows both for a lock that is held.
     let held = error.raw_os_error() == Some(libc::EACCES);
     Err(if held { io::ErrorKind::WouldBlock.into() } else { error })
+}
+
+/// The process that holds the record lock which [`try_lock`] could not take (0: one of another process id namespace), and
+/// whether it is a lock that only who may write can have. `None` if nobody does any more, or that cannot be told.
+#[must_use]
+pub fn lock_holder(file: &File) -> Option<(i32, bool)> {
+    // SAFETY: zero bits are a valid `flock`: the whole file, from its beginning.
+    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
+    // The constants' type differs between libraries.
+    #[allow(clippy::cast_possible_truncation)]
+    {
+        lock.l_type = libc::F_WRLCK as libc::c_short;
+        lock.l_whence = libc::SEEK_SET as libc::c_short;
+    }
+    // SAFETY: the kernel writes one `flock` through the pointer; `file` keeps the descriptor open.
+    let got = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &raw mut lock) };
+    let is = |kind: libc::c_int| libc::c_int::from(lock.l_type) == kind;
+    (got == 0 && !is(libc::F_UNLCK)).then_some((lock.l_pid.max(0), is(libc::F_WRLCK)))
+}
+
+/// Takes the lock (`flock`) of an open file, folder or device without waiting. It belongs to the open file, so a child that
+/// inherits the descriptor holds it too; it ends with [`flock_release`], or when the last of these descriptors is closed.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::WouldBlock`] if somebody else holds it; whatever else the system says.
+pub fn flock(file: impl AsFd) -> io::Result<()> {
+    // SAFETY: takes no pointer; the borrow keeps the descriptor open.
+    let result = unsafe { libc::flock(file.as_fd().as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Gives up the lock of [`flock`], also for children that have inherited the descriptor.
+pub fn flock_release(file: impl AsFd) {
+    // SAFETY: takes no pointer; the borrow keeps the descriptor open.
+    unsafe { libc::flock(file.as_fd().as_raw_fd(), libc::LOCK_UN) };
+}
+
+/// The target of an open symbolic link (`O_PATH | O_NOFOLLOW`).
+///
+/// # Errors
+///
+/// What the system says, or that the target is longer than a path can be.
+pub fn link_target(link: &File) -> io::Result<PathBuf> {
+    let mut buffer = [0_u8; libc::PATH_MAX as usize];
+    // SAFETY: an empty name means the descriptor itself; the kernel writes at most the length given into the buffer.
+    let got =
+        unsafe { libc::readlinkat(link.as_raw_fd(), c"".as_ptr(), buffer.as_mut_ptr().cast(), buffer.len()) };
+    let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
+    match buffer.get(..got) {
+        Some(target) if got < buffer.len() => Ok(PathBuf::from(OsStr::from_bytes(target))),
+        _ => Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG)),
+    }
 }
 
 /// Whether a write of up to `PIPE_BUF` (4096) bytes would be taken at once: a terminal stopped with Ctrl-S or a pipe that

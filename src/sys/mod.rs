@@ -2,10 +2,13 @@
 
 pub mod access;
 pub mod clock;
+pub mod crossings;
 pub mod daemonize;
 pub mod fs;
 pub mod memory;
+pub mod named_lock;
 pub mod notify;
+pub mod port_holder;
 pub mod process;
 pub mod reboot;
 pub mod signals;
@@ -13,6 +16,8 @@ pub mod socket;
 pub mod spawn;
 pub mod syslog;
 pub mod terminal;
+pub mod time64;
+pub mod trust;
 pub mod tty;
 pub mod usb;
 
@@ -24,6 +29,26 @@ pub fn reason(error: &std::io::Error) -> String {
     match text.rfind(" (os error ") {
         Some(at) if error.raw_os_error().is_some() => text.get(..at).unwrap_or(&text).to_owned(),
         _ => text,
+    }
+}
+
+/// Waits as `poll` does. A signal, or a stop and a continue, ends the wait early: what is ready by then is collected all the same,
+/// so that no events means that nothing is ready.
+///
+/// # Errors
+///
+/// What the system says, but never that it was interrupted.
+pub fn poll(
+    poll: &mut mio::Poll,
+    events: &mut mio::Events,
+    wait: std::time::Duration,
+) -> std::io::Result<()> {
+    let mut wait = wait;
+    loop {
+        match poll.poll(events, Some(wait)) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => wait = std::time::Duration::ZERO,
+            other => return other,
+        }
     }
 }
 

@@ -47,11 +47,6 @@ impl Notifier {
         self.send("STOPPING=1");
     }
 
-    /// One line for `systemctl status`.
-    pub fn status(&self, text: &str) {
-        self.send(&format!("STATUS={}", text.replace('\n', " ")));
-    }
-
     /// The loop is alive. To be sent at least every [`Notifier::watchdog_interval`].
     pub fn alive(&self) {
         self.send("WATCHDOG=1");
@@ -104,9 +99,9 @@ mod tests {
         for (socket, name) in sockets {
             let notifier = Notifier { socket: connect(&name), watchdog: None };
             notifier.ready();
-            notifier.status("on\nbattery");
+            notifier.stopping();
             let mut buffer = [0; 100];
-            for expected in ["READY=1", "STATUS=on battery"] {
+            for expected in ["READY=1", "STOPPING=1"] {
                 let length = socket.recv(&mut buffer).unwrap();
                 assert_eq!(&buffer[..length], expected.as_bytes());
             }

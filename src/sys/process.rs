@@ -1,9 +1,13 @@
 //! What can be learned about other processes.
 #![allow(unsafe_code)]
 
-use std::fs;
+use std::ffi::OsString;
+use std::fs::{self, ReadDir};
 use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
+
+use crate::ups::clean;
 
 /// The host's name as the kernel has it; empty if it is none or no text.
 #[must_use]
@@ -33,6 +37,13 @@ fn exists(pid: i32) -> bool {
     got == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
 }
 
+/// The effective user of a process. `None` if it is gone or hidden.
+#[must_use]
+pub fn user(pid: i32) -> Option<u32> {
+    // The folder, unlike what is in it, belongs to the process's user also if nobody may look into that (proc(5)).
+    fs::metadata(format!("/proc/{pid}")).ok().map(|data| data.uid())
+}
+
 /// The base name of the program that a process runs, from its executable or else its command name (15 bytes at most).
 /// `None` if it is gone or hidden.
 #[must_use]
@@ -41,20 +52,95 @@ pub fn program(pid: i32) -> Option<String> {
     let from_exe = exe.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     // The kernel marks a binary that was replaced by an upgrade while it ran.
     let from_exe = from_exe.map(|name| name.strip_suffix(" (deleted)").map(str::to_owned).unwrap_or(name));
-    from_exe.or_else(|| command(pid))
+    from_exe.map(|name| clean(&name)).or_else(|| command(pid))
 }
 
 /// The command name of a process: what it was started as, 15 bytes at most. `None` if it is gone or hidden.
 #[must_use]
 pub fn command(pid: i32) -> Option<String> {
-    fs::read_to_string(format!("/proc/{pid}/comm")).ok().map(|name| name.trim_end().to_owned())
+    fs::read_to_string(format!("/proc/{pid}/comm")).ok().map(|name| clean(name.trim_end()))
 }
+
+/// A process for a message: `minicom (process 1234)`.
+#[must_use]
+pub fn describe(pid: i32) -> String {
+    match program(pid) {
+        // Whoever named it may have written line breaks into its name.
+        Some(program) => format!("{} (process {pid})", program.replace(char::is_control, "?")),
+        None => format!("process {pid}"),
+    }
+}
+
+/// A look at all processes for those that have a device open, in steps that take less than a millisecond each: a machine may
+/// have tens of thousands of descriptors.
+#[derive(Debug)]
+pub struct UserSearch {
+    device: u64,
+    name: OsString,
+    processes: ReadDir,
+    /// The process that is being looked at.
+    current: Option<(i32, ReadDir)>,
+    left: usize,
+}
+
+/// Descriptors and processes that one step looks at.
+const STEP: usize = 200;
+/// After so many the search is given up.
+const SEARCH_MAX: usize = 1_000_000;
+
+impl UserSearch {
+    /// Begins a search for users of the device at `path`, other than this process. `None`: there is no such device, or no
+    /// `/proc`.
+    #[must_use]
+    pub fn new(path: &Path) -> Option<Self> {
+        let path = path.canonicalize().ok()?;
+        let device = fs::metadata(&path).ok().filter(|data| data.file_type().is_char_device())?.rdev();
+        let processes = fs::read_dir("/proc").ok()?;
+        Some(Self { device, name: path.file_name()?.to_owned(), processes, current: None, left: SEARCH_MAX })
+    }
+
+    /// Goes on. `None`: call again. `Some(None)`: no process that can be seen has it open.
+    #[allow(clippy::option_option, reason = "not yet, nobody, and somebody are three things")]
+    pub fn step(&mut self) -> Option<Option<i32>> {
+        for _ in 0..STEP {
+            let Some(left) = self.left.checked_sub(1) else { return Some(None) };
+            self.left = left;
+            let Some((pid, descriptors)) = &mut self.current else {
+                let Some(entry) = self.processes.next() else { return Some(None) };
+                let pid = entry.ok().and_then(|entry| entry.file_name().to_str()?.parse().ok());
+                let other = pid.filter(|pid: &i32| u32::try_from(*pid) != Ok(std::process::id()));
+                self.current =
+                    other.and_then(|pid| Some((pid, fs::read_dir(format!("/proc/{pid}/fd")).ok()?)));
+                continue;
+            };
+            let pid = *pid;
+            match descriptors.next() {
+                None => self.current = None,
+                Some(Ok(entry)) if self.is_it(&entry.path()) => return Some(Some(pid)),
+                Some(_) => {}
+            }
+        }
+        None
+    }
+
+    /// Whether an entry of `/proc/PID/fd` leads to the device. What is not called like it or lies outside of `/dev` is not
+    /// looked at: on a server that does not answer that would take long.
+    fn is_it(&self, entry: &Path) -> bool {
+        let called_so = |target: &Path| target.starts_with("/dev/") || target.file_name() == Some(&self.name);
+        fs::read_link(entry).is_ok_and(|target| called_so(&target))
+            && fs::metadata(entry)
+                .is_ok_and(|data| data.file_type().is_char_device() && data.rdev() == self.device)
+    }
+}
+
+/// Descriptors of one process that are looked at.
+const MOST_OPEN: usize = 10_000;
 
 /// Whether a process has the file at `path` open. `None` if that cannot be seen (not our process, no `/proc`).
 #[must_use]
 pub fn has_open(pid: i32, path: &Path) -> Option<bool> {
     let wanted = path.canonicalize().ok()?;
-    for entry in fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten() {
+    for entry in fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten().take(MOST_OPEN) {
         if fs::read_link(entry.path()).is_ok_and(|target| target == wanted) {
             return Some(true);
         }
@@ -64,6 +150,8 @@ pub fn has_open(pid: i32, path: &Path) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::OpenOptionsExt;
+
     use super::*;
 
     fn own_pid() -> i32 {
@@ -95,5 +183,38 @@ mod tests {
         drop(file);
         assert_eq!(has_open(own_pid(), &path), Some(false));
         fs::remove_file(&path).unwrap();
+    }
+
+    fn user_of(path: &Path) -> Option<i32> {
+        let mut search = UserSearch::new(path).unwrap();
+        loop {
+            if let Some(found) = search.step() {
+                return found;
+            }
+        }
+    }
+
+    #[test]
+    fn another_process_that_has_a_device_open_is_found_under_each_of_its_names() {
+        let (_master, path) = crate::sys::tty::pty().unwrap();
+        let open = || fs::OpenOptions::new().read(true).custom_flags(libc::O_NOCTTY).open(&path).unwrap();
+        let ours = open();
+        assert_eq!(user_of(&path), None, "we are not another");
+        let mut child = std::process::Command::new("sleep").arg("1000").stdin(ours).spawn().unwrap();
+        let link = std::env::temp_dir().join(format!("mainsd-user-{}", std::process::id()));
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let found = user_of(&link);
+        fs::remove_file(&link).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found, i32::try_from(child.id()).ok());
+        assert_eq!(user_of(&path), None);
+    }
+
+    #[test]
+    fn what_is_no_device_has_no_users() {
+        for path in ["/nonexistent", "/etc/passwd", "/"] {
+            assert!(UserSearch::new(Path::new(path)).is_none(), "{path}");
+        }
     }
 }

@@ -29,6 +29,19 @@ impl std::fmt::Debug for Signals {
     }
 }
 
+/// For the time before the loop: SIGHUP waits until [`Signals::new`] takes it, and a write beyond a file size limit
+/// (SIGXFSZ) is an error. By default both would end the program. To be called first of all.
+pub fn hold_hangup() {
+    // SAFETY: zero bits are a valid `sigset_t`, which is then emptied; plain system calls on it and on constants.
+    unsafe {
+        let mut hangup: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut hangup);
+        libc::sigaddset(&raw mut hangup, libc::SIGHUP);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const hangup, ptr::null_mut());
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
 impl Signals {
     /// Takes the signals over. Those that the starting process had blocked or ignored (`nohup`) count as well.
     ///

@@ -43,6 +43,16 @@ pub fn udp_bind(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(UdpSocket::from(fd))
 }
 
+/// The first of `count` ports from `first` on that is free on 127.0.0.1 for TCP and UDP; somebody else may take it before it is
+/// bound again.
+#[must_use]
+pub fn free_local_port(first: u16, count: u16) -> Option<u16> {
+    (first..first.saturating_add(count)).find(|port| {
+        let address = (std::net::Ipv4Addr::LOCALHOST, *port);
+        TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()
+    })
+}
+
 /// Has the kernel acknowledge at once what has been received. A client that sends a request in two segments waits for
 /// this between them; by itself the kernel would take 40 ms (nis §2, "Segmentation").
 pub fn acknowledge_now(socket: &impl AsFd) {
@@ -69,10 +79,22 @@ pub fn watched(socket: &impl AsFd, patience: Duration) {
     let _ = (socket, patience);
 }
 
+/// Bounds what the kernel keeps of what has come and not been read, in bytes (it takes twice as many, for its own records).
+pub fn limit_receive_buffer(socket: &impl AsFd, bytes: libc::c_int) {
+    // A hint: with the system's own size a flood is older when it is read, and nothing else.
+    let _ = set(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, bytes);
+}
+
 /// Whether a bind failed because this machine has no such address, or not even such addresses.
 #[must_use]
 pub fn is_without_address(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT))
+}
+
+/// Whether a bind failed because another socket has the port.
+#[must_use]
+pub fn is_taken(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EADDRINUSE)
 }
 
 /// Whether an accept failed because this process or the system has no more files or memory for it: the connection

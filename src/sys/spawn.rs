@@ -188,6 +188,7 @@ pub fn spawn_reading(spec: &Spec) -> io::Result<(Child, File)> {
 /// What `fork` says.
 pub fn spawn_sync() -> io::Result<Child> {
     let pid = fork_with_signals_blocked(|| {
+        close_from(0, -1);
         // SAFETY: async-signal-safe system calls only.
         unsafe {
             libc::sync();
@@ -197,6 +198,34 @@ pub fn spawn_sync() -> io::Result<Child> {
     // SAFETY: plain system call.
     unsafe { libc::setpgid(pid, pid) };
     Ok(Child { pid, failure: None, end: None })
+}
+
+/// Closes every descriptor from `first` on but `keep` (-1: none), in the child of a `fork`. Async-signal-safe.
+pub(super) fn close_from(first: libc::c_int, keep: libc::c_int) {
+    let close = |from: libc::c_int, to: libc::c_uint| {
+        let Ok(from) = libc::c_uint::try_from(from) else { return };
+        if from > to {
+            return;
+        }
+        // SAFETY: plain numbers; the caller is a child that uses none of these descriptors.
+        if unsafe { libc::syscall(libc::SYS_close_range, from, to, 0) } == 0 {
+            return;
+        }
+        // Before Linux 5.9. Descriptors are given out from below, and the daemon keeps few.
+        for fd in from..=to.min(4095) {
+            // SAFETY: as above.
+            unsafe { libc::close(libc::c_int::try_from(fd).unwrap_or(-1)) };
+        }
+    };
+    match libc::c_uint::try_from(keep) {
+        Ok(kept) if keep >= first => {
+            if let Some(before) = kept.checked_sub(1) {
+                close(first, before);
+            }
+            close(keep.saturating_add(1), libc::c_uint::MAX);
+        }
+        _ => close(first, libc::c_uint::MAX),
+    }
 }
 
 fn failure_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -261,8 +290,9 @@ unsafe fn become_program(
         if stdout >= 0 {
             libc::dup2(stdout, 1);
         }
-        // Every descriptor of ours closes itself; this is for those that we inherited. Kernels before 5.9 lack it.
-        libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+        // Now, and not by `exec`, which may wait for a disk for ever: ports and locks of ours would stay held by a child that
+        // outlives us.
+        close_from(3, tell);
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());

@@ -39,6 +39,21 @@ impl Unechoed {
         silent.c_lflag &= !(libc::ECHO | libc::ICANON);
         set(&fd, &silent).then_some(Self { fd, before })
     }
+
+    /// The next byte that was typed; `None` if there is none now.
+    #[must_use]
+    pub fn typed(&self) -> Option<u8> {
+        let mut poll = libc::pollfd { fd: self.fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one valid `pollfd`; a time-out of zero returns at once.
+        let ready = unsafe { libc::poll(&raw mut poll, 1, 0) };
+        if ready != 1 || poll.revents & libc::POLLIN == 0 {
+            return None;
+        }
+        let mut byte = 0u8;
+        // SAFETY: the kernel writes at most one byte, for which there is room; the descriptor is open, being owned.
+        let read = unsafe { libc::read(self.fd.as_raw_fd(), (&raw mut byte).cast(), 1) };
+        (read == 1).then_some(byte)
+    }
 }
 
 impl Drop for Unechoed {

@@ -6,42 +6,38 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-/// Modem lines, as a set. The names are those of the machine's side of the cable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ModemLines(libc::c_int);
+use super::fs::{flock, flock_release};
 
-impl ModemLines {
-    /// Data terminal ready; ours.
-    pub const DTR: Self = Self(libc::TIOCM_DTR);
-    /// Request to send; ours.
-    pub const RTS: Self = Self(libc::TIOCM_RTS);
-    /// Secondary transmit; ours.
-    pub const ST: Self = Self(libc::TIOCM_ST);
-    /// Secondary receive.
-    pub const SR: Self = Self(libc::TIOCM_SR);
-    /// Clear to send.
-    pub const CTS: Self = Self(libc::TIOCM_CTS);
-    /// Carrier detect.
-    pub const CD: Self = Self(libc::TIOCM_CD);
-    /// Ring.
-    pub const RING: Self = Self(libc::TIOCM_RNG);
-    /// Data set ready.
-    pub const DSR: Self = Self(libc::TIOCM_DSR);
+use crate::bus::serial::Lines;
 
-    /// Whether every line of `other` is in it.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
+/// The kernel's number of each line of a set.
+const LINES: [(Lines, libc::c_int); 6] = [
+    (Lines::CD, libc::TIOCM_CD),
+    (Lines::CTS, libc::TIOCM_CTS),
+    (Lines::RING, libc::TIOCM_RNG),
+    (Lines::DTR, libc::TIOCM_DTR),
+    (Lines::RTS, libc::TIOCM_RTS),
+    (Lines::ST, libc::TIOCM_ST),
+];
 
-    /// With the lines of `other`.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
+fn to_kernel(lines: Lines) -> libc::c_int {
+    LINES.iter().filter(|(line, _)| lines.contains(*line)).fold(0, |bits, (_, bit)| bits | bit)
 }
+
+fn from_kernel(bits: libc::c_int) -> Lines {
+    LINES.iter().filter(|(_, bit)| bits & bit != 0).map(|(line, _)| *line).collect()
+}
+
+// The libc crate asks for the `cfsetspeed` of a certain version of glibc, which no static glibc has.
+unsafe extern "C" {
+    fn cfsetspeed(attributes: *mut libc::termios, speed: libc::speed_t) -> libc::c_int;
+}
+
+/// 2400 bit/s as `cfsetspeed` takes it. Every glibc takes the number itself; its constant is another one since 2.42.
+const SPEED: libc::speed_t = if cfg!(target_env = "gnu") { 2400 } else { libc::B2400 };
 
 /// An open serial port: raw, 8 data bits, no parity, 1 stop bit, no flow control, for this process alone.
 ///
@@ -58,8 +54,8 @@ impl Tty {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::ResourceBusy`] if another program has taken the port for itself; `ENOTTY` if it is no serial port;
-    /// whatever else the system says.
+    /// [`io::ErrorKind::ResourceBusy`] if another program has locked the port (`flock`) or has taken it for itself
+    /// (`TIOCEXCL`); `ENOTTY` if it is no serial port; whatever else the system says.
     pub fn open(path: &Path) -> io::Result<Self> {
         let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
         let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC;
@@ -78,6 +74,13 @@ impl Tty {
         if result != 0 {
             return Err(io::Error::last_os_error());
         }
+        // The real lock, which the kernel takes back however we end. The exclusive mode keeps out programs without rights.
+        match flock(&fd) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                return Err(io::ErrorKind::ResourceBusy.into());
+            }
+            _ => {}
+        }
         take_alone(&fd)?;
         // From here on dropping gives everything back.
         let tty = Self { fd, before: Some(before) };
@@ -93,7 +96,9 @@ impl Tty {
             *time = 0;
         }
         // SAFETY: cfsetspeed changes the one termios it is given.
-        unsafe { libc::cfsetspeed(&raw mut raw, libc::B2400) };
+        if unsafe { cfsetspeed(&raw mut raw, SPEED) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
         tty.flush_input();
         set(&tty.fd, &raw)?;
         tty.flush_input();
@@ -138,11 +143,11 @@ impl Tty {
     /// # Errors
     ///
     /// If the port has none (a pseudo-terminal), or is gone.
-    pub fn modem_lines(&self) -> io::Result<ModemLines> {
+    pub fn modem_lines(&self) -> io::Result<Lines> {
         let mut lines: libc::c_int = 0;
         // SAFETY: TIOCMGET writes one int through the pointer.
         let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), libc::TIOCMGET, &raw mut lines) };
-        if result == 0 { Ok(ModemLines(lines)) } else { Err(io::Error::last_os_error()) }
+        if result == 0 { Ok(from_kernel(lines)) } else { Err(io::Error::last_os_error()) }
     }
 
     /// Switches modem lines on or off; the others stay as they are.
@@ -150,10 +155,11 @@ impl Tty {
     /// # Errors
     ///
     /// As [`Self::modem_lines`].
-    pub fn set_modem_lines(&self, lines: ModemLines, on: bool) -> io::Result<()> {
+    pub fn set_modem_lines(&self, lines: Lines, on: bool) -> io::Result<()> {
+        let bits = to_kernel(lines);
         let request = if on { libc::TIOCMBIS } else { libc::TIOCMBIC };
         // SAFETY: both requests read one int through the pointer.
-        let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), request, &raw const lines.0) };
+        let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), request, &raw const bits) };
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 
@@ -186,7 +192,19 @@ impl Drop for Tty {
         }
         // SAFETY: takes no pointer.
         unsafe { libc::ioctl(self.fd.as_raw_fd(), libc::TIOCNXCL) };
+        flock_release(&self.fd);
     }
+}
+
+/// A name for the device at `path` that is the same whatever path leads to it: `tty-4-64`. `None`: there is no device.
+#[must_use]
+pub fn device_name(path: &Path) -> Option<String> {
+    let data = std::fs::metadata(path).ok().filter(|data| data.file_type().is_char_device())?;
+    let number = data.rdev();
+    // As glibc and musl put the two together (makedev(3)).
+    let major = (number >> 8 & 0xfff) | (number >> 32 & !0xfff);
+    let minor = (number & 0xff) | (number >> 12 & !0xff & 0xffff_ffff);
+    Some(format!("tty-{major}-{minor}"))
 }
 
 /// Whether the error says that what was opened is no serial port, or that the port has no modem lines.
@@ -247,6 +265,7 @@ pub fn pty() -> io::Result<(OwnedFd, std::path::PathBuf)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
     use std::io::{Read, Write};
 
     use super::*;
@@ -258,19 +277,35 @@ mod tests {
         let tty = Tty::open(&path).unwrap();
         let all: Vec<u8> = (0..=255).collect();
         assert_eq!(tty.write(&all).unwrap(), all.len());
-        let mut back = [0; 256];
-        master.read_exact(&mut back).unwrap();
-        assert_eq!(back.as_slice(), all);
+        assert_eq!(take(all.len(), |buffer| master.read(buffer)), all);
         master.write_all(&all).unwrap();
+        assert_eq!(take(all.len(), |buffer| tty.read(buffer)), all);
+    }
+
+    /// Reads so many bytes; the kernel hands them over in its own time.
+    fn take(length: usize, mut read: impl FnMut(&mut [u8]) -> io::Result<usize>) -> Vec<u8> {
         let mut got = Vec::new();
         let mut buffer = [0; 300];
-        while got.len() < all.len() {
-            match tty.read(&mut buffer) {
+        while got.len() < length {
+            match read(&mut buffer) {
                 Ok(length) => got.extend_from_slice(&buffer[..length]),
                 Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
             }
         }
-        assert_eq!(got, all);
+        got
+    }
+
+    #[test]
+    fn a_port_is_set_to_2400_bits_a_second() {
+        let (_master, path) = pty().unwrap();
+        let tty = Tty::open(&path).unwrap();
+        let mut set = MaybeUninit::<libc::termios>::zeroed();
+        // SAFETY: tcgetattr writes one termios through the pointer, which is valid for that and zeroed.
+        let set = unsafe {
+            assert_eq!(libc::tcgetattr(tty.as_raw_fd(), set.as_mut_ptr()), 0);
+            set.assume_init()
+        };
+        assert_eq!(set.c_cflag & libc::CBAUD, libc::B2400);
     }
 
     #[test]
@@ -284,6 +319,39 @@ mod tests {
     }
 
     #[test]
+    fn a_port_that_is_open_is_locked_for_those_who_ask_too() {
+        let (_master, path) = pty().unwrap();
+        let tty = Tty::open(&path).unwrap();
+        let other = File::open(&path).unwrap_or_else(|_| File::open("/dev/null").unwrap());
+        if other.metadata().unwrap().rdev() == std::fs::metadata(&path).unwrap().rdev() {
+            assert_eq!(flock(&other).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        }
+        drop(tty);
+        // A lock alone keeps us out: programs of root see no exclusive mode.
+        flock(&other).unwrap();
+        let again = Tty::open(&path);
+        assert_eq!(
+            again.is_ok(),
+            other.metadata().unwrap().rdev() != std::fs::metadata(&path).unwrap().rdev()
+        );
+    }
+
+    #[test]
+    fn a_port_has_one_number_under_each_of_its_names() {
+        let (_master, path) = pty().unwrap();
+        let number: u32 = path.file_name().unwrap().to_str().unwrap().parse().unwrap();
+        // Pseudo-terminals have the major numbers 136 to 143 (Linux, devices.txt).
+        let expected = format!("tty-{}-{}", 136 + number / 256, number % 256);
+        let link = std::env::temp_dir().join(format!("mainsd-tty-name-{}", std::process::id()));
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let names = [device_name(&path), device_name(&link)];
+        std::fs::remove_file(&link).unwrap();
+        assert_eq!(names, [Some(expected.clone()), Some(expected)]);
+        assert_eq!(device_name(Path::new("/etc/passwd")), None);
+        assert_eq!(device_name(&link), None);
+    }
+
+    #[test]
     fn what_is_no_serial_port_is_refused() {
         assert_eq!(Tty::open(Path::new("/dev/null")).unwrap_err().raw_os_error(), Some(libc::ENOTTY));
         assert_eq!(Tty::open(Path::new("/dev/nonexistent0")).unwrap_err().kind(), io::ErrorKind::NotFound);
@@ -294,8 +362,9 @@ mod tests {
         let (_master, path) = pty().unwrap();
         let tty = Tty::open(&path).unwrap();
         assert!(tty.modem_lines().is_err());
-        assert!(tty.set_modem_lines(ModemLines::RTS, false).is_err());
-        assert!(ModemLines::DTR.and(ModemLines::RTS).contains(ModemLines::RTS));
+        assert!(tty.set_modem_lines(Lines::RTS, false).is_err());
+        let lines = Lines::DTR | Lines::CD;
+        assert_eq!(from_kernel(to_kernel(lines)), lines);
     }
 
     #[test]
@@ -303,10 +372,8 @@ mod tests {
         let (master, path) = pty().unwrap();
         let tty = Tty::open(&path).unwrap();
         drop(master);
-        let gone = match tty.read(&mut [0; 8]) {
-            Ok(length) => length == 0,
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-        };
-        assert!(gone);
+        // A process that another test starts may hold the master until it has become its program.
+        while tty.read(&mut [0; 8]).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {}
+        assert_eq!(tty.read(&mut [0; 8]).unwrap_or(0), 0);
     }
 }

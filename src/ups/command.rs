@@ -23,6 +23,22 @@ pub enum Command {
     Set(Setting, SettingValue),
 }
 
+impl Command {
+    /// What the UPS is to do, in words; `None`: it is only read.
+    #[must_use]
+    pub const fn order(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Poll | Self::ReadTransferCause | Self::ReadSelfTest => return None,
+            Self::KillPower => "cut the power until mains is back",
+            Self::PowerOff => "switch off and stay off",
+            Self::SelfTest => "test itself",
+            Self::Calibrate => "calibrate its runtime",
+            Self::AbortTest => "stop the test",
+            Self::Set(..) => "change a setting",
+        })
+    }
+}
+
 /// A setting that the UPS keeps itself, by its UPS-Link query (apcsmart §8, kind E).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]

@@ -2,20 +2,26 @@
 //!
 //! Plain values only: no I/O, no clock, no text of one driver. Every other room may import this one.
 
+mod clean;
 mod command;
 mod event;
+mod lowbattery;
 mod names;
 mod nologon;
+mod rate_limit;
 mod reading;
 mod status;
 mod transfer;
 mod units;
 
+pub use clean::{clean, is_unsafe, one_line};
 pub use command::{Command, CommandResult, Pace, Setting, SettingValue};
 pub use event::{Event, Priority};
+pub use lowbattery::{LowBatteryFlag, NEAR_END_MINUTES, NEAR_END_PERCENT};
 pub use names::Names;
 pub use nologon::NoLogon;
-pub use reading::{Evidence, Identity, Reading, Values};
+pub use rate_limit::RateLimit;
+pub use reading::{Evidence, Identity, Item, ReadTimes, Reading, Values};
 pub use status::StatusFlags;
 pub use transfer::{AlarmDelay, SelfTestInterval, SelfTestResult, Sensitivity, TransferCause};
 pub use units::{Amps, Celsius, Hertz, Minutes, Percent, VoltAmps, Volts, Watts};

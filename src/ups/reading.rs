@@ -19,24 +19,148 @@ pub enum Evidence {
     AlertCauseAndRead,
 }
 
-/// One complete look at the UPS, made of what has been read so far.
+/// What is known of the UPS: what has just been read, and copies of what was read earlier.
+///
+/// Decisions rest on samples, not on readings: `read` says when each [`Item`] was taken from the UPS, and a copy keeps the
+/// time of its sample, so that it agrees with nothing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
-    /// When the poll that made this reading ended.
+    /// When this reading was made.
     pub at: Instant,
     /// Bits of [`StatusFlags::FROM_UPS`] only. Neither ONLINE nor ONBATT set: the UPS did not say.
     pub status: StatusFlags,
     /// How far a change of state in it can be believed.
     pub evidence: Evidence,
+    /// Whether mains is there and normal, by whatever the UPS says of it beside where the load gets its power from: during a
+    /// self test that comes from the battery while mains is there. `None`: it does not say.
+    pub mains: Option<bool>,
     /// The measured values.
     pub values: Values,
+    /// When each item that decisions rest on was read.
+    pub read: ReadTimes,
 }
 
 impl Reading {
-    /// An empty reading: battery present, line state not stated.
+    /// An empty reading: battery present, line state not stated, nothing read.
     #[must_use]
     pub fn new(at: Instant) -> Self {
-        Self { at, status: StatusFlags::BATTPRESENT, evidence: Evidence::Poll, values: Values::default() }
+        Self {
+            at,
+            status: StatusFlags::BATTPRESENT,
+            evidence: Evidence::Poll,
+            mains: None,
+            values: Values::default(),
+            read: ReadTimes::default(),
+        }
+    }
+
+    /// A reading of which everything was read at `at`.
+    #[must_use]
+    pub fn sampled(at: Instant, status: StatusFlags, evidence: Evidence, values: Values) -> Self {
+        let mut reading = Self { status, evidence, values, ..Self::new(at) };
+        for item in Item::ALL {
+            reading.read.set(item, Some(at).filter(|_| reading.states(item)));
+        }
+        reading
+    }
+
+    /// The same, with what the UPS says of mains, read at the moment of the reading.
+    #[must_use]
+    pub fn with_mains(mut self, mains: Option<bool>) -> Self {
+        self.mains = mains;
+        self.read.set(Item::Mains, mains.map(|_| self.at));
+        self
+    }
+
+    /// Whether this reading says anything about an item. A flag is said either way.
+    #[must_use]
+    pub const fn states(&self, item: Item) -> bool {
+        match item {
+            Item::Line => self.status.intersects(StatusFlags::from_bits_retain(
+                StatusFlags::ONLINE.bits() | StatusFlags::ONBATT.bits(),
+            )),
+            Item::LowBattery | Item::ReplaceBattery | Item::BatteryPresent | Item::Calibration => true,
+            Item::Mains => self.mains.is_some(),
+            Item::Charge => self.values.battery_charge.is_some(),
+            Item::Runtime => self.values.runtime_left.is_some(),
+            Item::LineVoltage => self.values.line_voltage.is_some(),
+            Item::TransferCause => self.values.transfer_cause.is_some(),
+            Item::SelfTest => self.values.self_test.is_some(),
+        }
+    }
+}
+
+/// An item of a reading that decisions rest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Item {
+    /// ONLINE and ONBATT.
+    Line,
+    /// BATTLOW.
+    LowBattery,
+    /// REPLACEBATT.
+    ReplaceBattery,
+    /// BATTPRESENT.
+    BatteryPresent,
+    /// CALIBRATION.
+    Calibration,
+    /// [`Reading::mains`].
+    Mains,
+    /// [`Values::battery_charge`].
+    Charge,
+    /// [`Values::runtime_left`].
+    Runtime,
+    /// [`Values::line_voltage`].
+    LineVoltage,
+    /// [`Values::transfer_cause`].
+    TransferCause,
+    /// [`Values::self_test`].
+    SelfTest,
+}
+
+impl Item {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Line,
+        Self::LowBattery,
+        Self::ReplaceBattery,
+        Self::BatteryPresent,
+        Self::Calibration,
+        Self::Mains,
+        Self::Charge,
+        Self::Runtime,
+        Self::LineVoltage,
+        Self::TransferCause,
+        Self::SelfTest,
+    ];
+}
+
+/// When each [`Item`] was read. An item without a time is evidence of nothing: it neither agrees nor refutes.
+///
+/// The contract for drivers: the time is that of the answer of the UPS which said the item. An item that is said again
+/// without having been read again keeps its time. One that is made of several answers has the time of the oldest of those
+/// that it took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadTimes([Option<Instant>; Item::ALL.len()]);
+
+impl ReadTimes {
+    /// When this item was read.
+    #[must_use]
+    pub fn of(&self, item: Item) -> Option<Instant> {
+        self.0.get(item as usize).copied().flatten()
+    }
+
+    /// Notes when this item was read.
+    pub fn set(&mut self, item: Item, at: Option<Instant>) {
+        if let Some(place) = self.0.get_mut(item as usize) {
+            *place = at;
+        }
+    }
+
+    /// The same times on a clock that shows `to` when theirs shows `from`; none is later than `to`.
+    #[must_use]
+    pub fn moved(&self, from: Instant, to: Instant) -> Self {
+        Self(self.0.map(|at| to.checked_sub(from.saturating_duration_since(at?))))
     }
 }
 

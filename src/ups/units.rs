@@ -41,16 +41,19 @@ unit!(
     Minutes
 );
 
+impl Volts {
+    /// Whether a line voltage is between the transfer limits, so that a UPS runs from mains by it; `None`: no limits are known.
+    #[must_use]
+    pub fn within(self, low: Option<i32>, high: Option<i32>) -> Option<bool> {
+        let (low, high) = (f64::from(low?), f64::from(high?));
+        (low < high).then_some(self.0 > low && self.0 < high)
+    }
+}
+
 impl Minutes {
     /// From the seconds that HID, Modbus and most newer devices report.
     #[must_use]
     pub fn from_secs(seconds: f64) -> Self {
         Self(seconds / 60.0)
-    }
-
-    /// The same span in seconds.
-    #[must_use]
-    pub fn as_secs(self) -> f64 {
-        self.0 * 60.0
     }
 }

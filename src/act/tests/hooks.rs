@@ -48,7 +48,7 @@ fn hooks_run_one_at_a_time_in_order() {
 #[test]
 fn what_a_hook_leaves_running_is_not_touched() {
     let mut stage = Stage::new("background");
-    stage.on("powerout", "( echo $$ > /dev/null; sleep 0.3; echo later >> log ) &");
+    stage.on("powerout", "( until grep -q onbattery log; do sleep 0.01; done; echo later >> log ) &");
     stage.hook(Event::PowerOut);
     stage.hook(Event::OnBattery);
     stage.until_log(&["powerout", "onbattery", "later"]);
@@ -180,6 +180,21 @@ fn the_oldest_waiting_hook_gives_way_when_too_many_wait() {
     stage.skip(60);
     stage.until("mainsback ran", |stage| stage.log().last().is_some_and(|last| last == "mainsback"));
     assert_eq!(stage.log().len(), 1 + 31 + 1);
+}
+
+#[test]
+fn a_call_to_log_off_that_waits_is_not_queued_again() {
+    let mut stage = Stage::new("annoyed");
+    stage.on("powerout", "sleep 0.3");
+    stage.hook(Event::PowerOut);
+    stage.hook(Event::OnBattery);
+    for _ in 0..100 {
+        stage.hook(Event::AnnoyMe);
+    }
+    stage.hook(Event::MainsBack);
+    stage.until_finished(Event::MainsBack);
+    assert_eq!(stage.log(), ["powerout", "onbattery", "annoyme", "mainsback"]);
+    assert!(stage.said(Priority::Warning).is_empty());
 }
 
 #[test]

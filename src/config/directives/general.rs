@@ -1,6 +1,8 @@
 //! The UPS and how it is reached, folders, ShareUPS. Source: config §3 "General", "Paths", "ShareUPS".
 
-use super::{BASE, Below, DAY, Directive, Kind, Reload, duration, said, seconds, whole_seconds, word};
+use super::{
+    BASE, Below, DAY, Directive, Idle, Kind, Reload, UNLOCKED, duration, said, seconds, whole_seconds, word,
+};
 use crate::config::words::{Cable, DriverKind, UpsClass, UpsMode};
 
 pub(super) const UPS: &[Directive] = &[
@@ -93,8 +95,9 @@ pub(super) const UPS: &[Directive] = &[
         default: "60",
         doc: said(
             "How often the UPS is asked while all is well. A UPS that reports by itself (USB, serial smart) is heard at \
-              once whatever this says; a USB model that has not done so yet has its line state looked at every 1.5 \
-              seconds. A master (`net`) that runs mainsd tells its slaves at once, too; the outage of another is seen up to \
+              once whatever this says; a serial smart UPS is asked besides every 5 seconds whether mains is there, one with \
+              simple signalling is looked at every second, and the one report of a USB UPS that tells it is read every 3 \
+              seconds until it has reported that by itself, and every 10 seconds afterwards. A master (`net`) that runs mainsd tells its slaves at once, too; the outage of another is seen up to \
               this many seconds late. During an outage the UPS is asked every second, a master every 2 seconds.",
         ),
         why: said("60 costs nothing; take less for UPSes that only answer when asked."),
@@ -147,6 +150,7 @@ pub(super) const FOLDERS: &[Directive] = &[
     },
     Directive {
         name: "LOCKFILE",
+        idle: Idle { with: &UNLOCKED, because: "its port has no lock; the line can go" },
         kind: Kind::Folder { get: |c| &c.lock_dir, put: |c, v| c.lock_dir = v },
         default: "/var/lock",
         reload: Reload::Restart,

@@ -18,6 +18,7 @@ pub(super) use value::{is_blank, printable, trimmed};
 
 use super::nis_allow::NisAllow;
 use super::settings::Config;
+use super::words::DriverKind;
 
 /// What a directive of a file can be, with the way into [`Config`].
 #[derive(Clone, Copy)]
@@ -148,6 +149,45 @@ pub enum Reload {
     Unused,
 }
 
+/// With what a directive does nothing, and why; for people.
+#[derive(Clone, Copy, Debug)]
+pub struct Idle {
+    /// UPSTYPEs.
+    pub with: &'static [DriverKind],
+    /// Why, and what does something instead.
+    pub because: &'static str,
+}
+
+/// The UPSTYPEs whose port has no lock.
+const UNLOCKED: [DriverKind; 4] = [DriverKind::Net, DriverKind::Snmp, DriverKind::Pcnet, DriverKind::Test];
+/// All but a serial UPS with Smart signalling, whose settings `--configure` writes.
+const NOT_APCSMART: [DriverKind; 7] = [
+    DriverKind::Dumb,
+    DriverKind::Usb,
+    DriverKind::Snmp,
+    DriverKind::Net,
+    DriverKind::Test,
+    DriverKind::Pcnet,
+    DriverKind::Modbus,
+];
+/// All but a network slave.
+const NOT_NET: [DriverKind; 7] = [
+    DriverKind::Dumb,
+    DriverKind::ApcSmart,
+    DriverKind::Usb,
+    DriverKind::Snmp,
+    DriverKind::Test,
+    DriverKind::Pcnet,
+    DriverKind::Modbus,
+];
+
+/// A setting that the UPS keeps.
+const KEPT_IN_THE_UPS: Idle =
+    Idle { with: &NOT_APCSMART, because: "only 'mainsd --configure' with UPSTYPE apcsmart writes it" };
+/// A number that a simple cable does not tell.
+const NOT_ON_A_CABLE: Idle =
+    Idle { with: &[DriverKind::Dumb], because: "a simple cable tells no numbers; TIMEOUT works with it" };
+
 /// One directive. The texts are plain prose; a word in `backticks` is literal, an empty line ends a paragraph.
 #[derive(Clone, Copy)]
 pub struct Directive {
@@ -165,6 +205,8 @@ pub struct Directive {
     pub blank: &'static str,
     /// The value that the example configuration sets, where it is not the default.
     pub shipped: Option<&'static str>,
+    /// The UPSTYPEs with which it does nothing.
+    pub idle: Idle,
     /// Whether a running daemon can take a new value.
     pub reload: Reload,
     /// What it does, for a person at three in the morning.
@@ -257,10 +299,10 @@ fn narrow(number: i64) -> i32 {
     i32::try_from(number).unwrap_or(if number < 0 { i32::MIN } else { i32::MAX })
 }
 
-/// A text for the man page and the example configuration, which the tests make from this table. The program itself shows
-/// none of them, so it carries none: 30 KB of 1 MiB.
+/// A text of the manual, for `mainsd check --explain`, the man page and the example configuration; the tests make the
+/// latter two from this table.
 const fn said(text: &'static str) -> &'static str {
-    if cfg!(test) { text } else { "" }
+    text
 }
 
 /// What the entries of the table do not say.
@@ -272,6 +314,7 @@ const BASE: Directive = Directive {
     zero: "",
     blank: "(not set)",
     shipped: None,
+    idle: Idle { with: &[], because: "" },
     reload: Reload::InPlace,
     doc: "",
     why: "",

@@ -53,7 +53,9 @@ pub(super) const NETWORK: &[Directive] = &[
         kind: Kind::Switch { get: |c| c.nis_udp, put: |c, v| c.nis_udp = v },
         default: "on",
         doc: said("Whether a datagram `status` or `events` to the same port is answered, with one datagram."),
-        why: said("On: only sources in NISALLOW are answered, and each at most 10 times a second."),
+        why: said(
+            "On: only sources in NISALLOW are answered, each at most 10 times and with 16 kilobytes a second.",
+        ),
         compat: said("New. apcupsd never answered on UDP."),
         example: "off",
         ..BASE

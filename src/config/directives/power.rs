@@ -2,9 +2,11 @@
 //! they are directives of mainsd alone.
 
 use super::{
-    BASE, Below, DAY, Directive, Kind, Reload, Unit, YEAR, duration, narrow, said, seconds, whole_seconds,
+    BASE, Below, DAY, Directive, Idle, Kind, NOT_NET, NOT_ON_A_CABLE, Reload, Unit, YEAR, duration, narrow,
+    said, seconds, whole_seconds,
 };
-use crate::config::words::{no_logon, no_logon_word, no_logon_words};
+use crate::config::words::{DriverKind, low_battery_flag, no_logon, no_logon_word, no_logon_words};
+use crate::ups::LowBatteryFlag;
 
 pub(super) const POWER: &[Directive] = &[
     Directive {
@@ -18,7 +20,7 @@ pub(super) const POWER: &[Directive] = &[
         ),
         default: "6",
         doc: said(
-            "How long the mains must be away before users are told (event `onbattery`). It delays no shutdown limit except \
+            "How long mains must be away before users are told (event `onbattery`). It delays no shutdown limit except \
               that TIMEOUT counts from here. The event `powerout` comes at once.",
         ),
         why: said("Most failures are over within 6 seconds and are nobody's business."),
@@ -36,6 +38,7 @@ pub(super) const POWER: &[Directive] = &[
             get: |c| c.battery_level.into(),
             put: |c, n| c.battery_level = narrow(n),
         },
+        idle: NOT_ON_A_CABLE,
         default: "10",
         doc: said(
             "On battery, the machine is shut down once the charge has been this low, or lower, for 5 seconds. BATTERYLEVEL, \
@@ -60,6 +63,7 @@ pub(super) const POWER: &[Directive] = &[
             get: |c| c.minutes.into(),
             put: |c, n| c.minutes = narrow(n),
         },
+        idle: NOT_ON_A_CABLE,
         default: "5",
         doc: said(
             "On battery, the machine is shut down once the runtime that the UPS expects has been this short, or shorter, for \
@@ -97,10 +101,14 @@ pub(super) const POWER: &[Directive] = &[
     Directive {
         name: "KILLDELAY",
         kind: seconds(0, YEAR, Below::Smallest, |c| c.kill_delay.into(), |c, n| c.kill_delay = narrow(n)),
+        idle: Idle {
+            with: &[DriverKind::Net],
+            because: "a slave never cuts the power of its master's UPS; the line can go",
+        },
         default: "0",
         zero: "off",
         doc: said(
-            "How long after the start of the shutdown the running daemon tells the UPS to cut its power, if the mains are \
+            "How long after the start of the shutdown the running daemon tells the UPS to cut its power, if mains is \
               still away. 0: not at all, the last step of the system shutdown does it (see `mainsd --killpower`). For systems \
               whose shutdown cannot run a command at its end. Choose far more than a shutdown takes. With UPSTYPE `dumb` the power \
               goes within seconds of it, without the grace that other UPSes give.",
@@ -145,7 +153,7 @@ pub(super) const POWER: &[Directive] = &[
         doc: said(
             "How often users are asked to log off (event `annoyme`) while logins are prohibited by NOLOGON.",
         ),
-        why: said("Often enough to be heard, rare enough to be borne."),
+        why: said("Often enough to be noticed, rare enough to be tolerated."),
         compat: said(
             "0 means at every reading of the UPS, not never: to have no such messages, set NOLOGON to `disable`. \
                  Negative numbers are taken as 0.",
@@ -184,14 +192,49 @@ pub(super) const POWER: &[Directive] = &[
         },
         default: "2",
         doc: said(
-            "How many readings in a row must agree before mainsd believes that the mains have failed or come back, that the \
-              battery is low, or that a limit is reached. They are taken a second apart or faster.",
+            "How many readings in a row must agree before mainsd believes that mains has failed or come back, that the \
+              battery is low, or that a limit is reached. Each must have been read from the UPS anew: what is only told again \
+              agrees with nothing. They are taken a second apart or faster.",
         ),
         why: said(
             "2: one wrong sample never shuts a machine down, and a real outage is still announced within 3 seconds.",
         ),
         compat: said("New. apcupsd believes each single reading."),
         example: "3",
+        ..BASE
+    },
+    Directive {
+        name: "LOWBATTERYFLAG",
+        kind: Kind::Word {
+            words: || LowBatteryFlag::ALL.map(LowBatteryFlag::word).to_vec(),
+            get: |c| c.low_battery_flag.word(),
+            put: |c, w| match low_battery_flag(w) {
+                Some(value) => {
+                    c.low_battery_flag = value;
+                    true
+                }
+                None => false,
+            },
+            hint: |_| None,
+        },
+        default: "ups",
+        doc: said(
+            "What it counts for when the UPS says, on battery, that its battery is low. `ups`: the machine is shut down after 5 \
+              seconds of it. `confirm`: only if charge or runtime agree: the charge is 50 percent or less, the runtime is 5 \
+              minutes or less, or one of them has reached its limit (BATTERYLEVEL, MINUTES); and if they are no witnesses: one of them is \
+              unknown or implausible, or has not changed for 60 seconds on battery. `ignore`: never, and then BATTERYLEVEL, \
+              MINUTES and TIMEOUT are all there is. A battery that fails (low battery while on line and on battery at once) \
+              counts likewise. With UPSTYPE `net` this is about what the master says, and each machine has its own.",
+        ),
+        why: said(
+            "`ups`: nobody knows the battery better, and after its last word there are minutes, or seconds.",
+        ),
+        compat: said(
+            "New. apcupsd always believes the UPS. There are UPSes (some of Eaton, old Back-UPS) that say low battery as soon as \
+                 mains fails, with 95 percent of charge: for these `confirm`. If their charge or runtime stands still for a minute, \
+                 `ignore` with a BATTERYLEVEL and MINUTES that leave time.",
+        ),
+        example: "confirm",
         ..BASE
     },
     Directive {
@@ -224,6 +267,7 @@ pub(super) const POWER: &[Directive] = &[
             |c| whole_seconds(c.net_timeout),
             |c, n| c.net_timeout = duration(n),
         ),
+        idle: Idle { with: &NOT_NET, because: "only a slave has a master to lose; the line can go" },
         default: "10",
         doc: said(
             "Only UPSTYPE `net`: on battery, how long the master may be unreachable before this machine is shut down (event \
@@ -338,17 +382,25 @@ pub(super) const SHUTDOWN: &[Directive] = &[
     Directive {
         name: "STATEFILE",
         kind: Kind::File { get: |c| &c.state_file, put: |c, v| c.state_file = v },
-        default: "/run/mainsd.state",
+        default: "/run/mainsd/state/",
         blank: "(none)",
         reload: Reload::Restart,
         doc: said(
             "Where the running outage and the counters are kept, so that TIMEOUT goes on counting when the daemon is \
-              restarted. Written only when something changes, ignored after a reboot. Blank: not kept. Two daemons on one \
-              machine need two files.",
+              restarted. A path that ends in `/` is a folder; the file in it is named after the configuration file, with links \
+              followed, so that no two configurations share one. Blank: not kept.\n\n\
+              The file belongs to one UPS: it names UPSTYPE, DEVICE and, once the UPS has told it, the serial number. It is \
+              locked while in use, written only when something changes, and ignored, with one line in the log, when it is \
+              of another UPSTYPE or DEVICE, another user's, writable by others, no plain file, in use by another process, or \
+              from before the last boot. If the UPS then tells another serial number than the file has, it is an exchanged \
+              one and starts anew.",
         ),
-        why: said("/run is empty after a boot, which is just right."),
+        why: said(
+            "/run is empty after a boot, which is just right. Where the configuration is a link whose target changes with each \
+              new version (NixOS), a path of your own lets an outage count on over the change.",
+        ),
         compat: said("New. apcupsd begins to count anew."),
-        example: "/run/mainsd-rack3.state",
+        example: "/run/mainsd/rack3.state",
         ..BASE
     },
 ];

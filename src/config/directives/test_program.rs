@@ -1,6 +1,6 @@
 //! Settings that a Smart-UPS keeps itself; only `--configure` writes them. Source: config §3 "EEPROM-only".
 
-use super::{BASE, Below, Directive, Kind, Reload, Unit, narrow, said};
+use super::{BASE, Below, Directive, KEPT_IN_THE_UPS, Kind, Reload, Unit, narrow, said};
 
 /// A number that is sent in a fixed count of digits.
 macro_rules! stored {
@@ -16,6 +16,7 @@ macro_rules! stored {
                 put: |c, n| c.eeprom.$field = narrow(n),
             },
             default: "-1",
+            idle: KEPT_IN_THE_UPS,
             reload: Reload::Unused,
             doc: $doc,
             why: said("-1: left as it is in the UPS."),
@@ -36,6 +37,7 @@ macro_rules! stored_word {
                 get: |c| &c.eeprom.$field,
                 put: |c, v| c.eeprom.$field = v,
             },
+            idle: KEPT_IN_THE_UPS,
             reload: Reload::Unused,
             doc: $doc,
             why: said("Not set: left as it is in the UPS."),
@@ -84,7 +86,7 @@ pub(super) const EEPROM: &[Directive] = &[
         Seconds,
         999,
         "60",
-        "How long the UPS waits before it gives power again after the mains have come back, most often 0, 60, 180 or 300."
+        "How long the UPS waits before it gives power again after mains has come back, most often 0, 60, 180 or 300."
     ),
     stored!(
         "SLEEP",

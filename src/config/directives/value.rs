@@ -9,6 +9,7 @@ use super::{Below, Directive, Kind, Unit};
 use crate::config::nis_allow::NisAllow;
 use crate::config::settings::Config;
 use crate::config::words::DriverKind;
+use crate::ups::is_unsafe;
 
 /// Longest piece of a foreign text that a message repeats, in characters.
 const QUOTED: usize = 60;
@@ -22,7 +23,7 @@ pub fn printable(text: &[u8]) -> String {
             out.push_str("...");
             break;
         }
-        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+        if is_unsafe(c) { out.extend(c.escape_default()) } else { out.push(c) }
     }
     out
 }
@@ -48,7 +49,14 @@ impl Directive {
     /// Reads `value` (without comment, quotes and outer white space) into `config`. What is doubtful but usable is told
     /// in `warnings`. An error leaves `config` as it was, and says what is wrong and what is accepted.
     pub fn read(&self, config: &mut Config, value: &[u8], warnings: &mut Vec<String>) -> Result<(), String> {
-        let wrong = |what: &str| Err(format!("{what}; accepted: {}", self.accepted()));
+        let hint = if is_variable(value) { ": a variable that was not replaced by its value" } else { "" };
+        let wrong = |what: &str| Err(format!("{what}{hint}; accepted: {}", self.accepted()));
+        if !hint.is_empty()
+            && matches!(self.kind, Kind::Text { .. } | Kind::Folder { .. } | Kind::File { .. })
+        {
+            // Not quoted: DEVICE may hold a passphrase.
+            warnings.push(format!("taken as it stands{hint}; this file knows no variables"));
+        }
         match self.kind {
             Kind::Number { min, max, below, put, .. } => {
                 if value.is_empty() {
@@ -231,6 +239,15 @@ impl Directive {
         }
     }
 
+    /// Why the default is what it is, without the value itself.
+    pub fn reason(&self) -> String {
+        let bare =
+            ["Not set: ", "0: ", "-1: ", "On: ", "Off: "].iter().find_map(|lead| self.why.strip_prefix(lead));
+        let Some(bare) = bare else { return self.why.to_owned() };
+        let mut chars = bare.chars();
+        chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+    }
+
     /// The first word; 3.14.14 ignores the rest in silence, we with a warning.
     fn one_word(&self, value: &[u8], warnings: &mut Vec<String>) -> Option<String> {
         let mut words = words(value);
@@ -287,22 +304,31 @@ fn joined<T: ToString>(items: &[T]) -> String {
 
 /// As [`printable`], but whole: a value of the file's owner, not of a foreigner.
 fn printable_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_unsafe(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// A DEVICE without the passphrase or community in it (config §3, DEVICE forms).
+/// A DEVICE without the passphrase or community in it (config §3, DEVICE forms), also where the form is that of another
+/// UPSTYPE.
 fn without_secret(config: &Config, device: String) -> String {
-    let before = match config.ups_type {
-        Some(DriverKind::Pcnet) => 2,
-        Some(DriverKind::Snmp) => 3,
-        _ => return printable_line(&device),
+    // From the colon with this number on.
+    let masked = |text: &str, colon: usize| match text.match_indices(':').nth(colon - 1) {
+        Some((at, _)) if at + 1 < text.len() => format!("{}:***", text.get(..at).unwrap_or_default()),
+        _ => text.to_owned(),
     };
-    match device.match_indices(':').nth(before - 1) {
-        Some((at, _)) if at + 1 < device.len() => {
-            printable_line(&format!("{}:***", device.get(..at).unwrap_or_default()))
-        }
-        _ => printable_line(&device),
-    }
+    let is_ipv6 = |word: &str| word.starts_with('[') || word.parse::<std::net::Ipv6Addr>().is_ok();
+    let of_master = |word: &str| if is_ipv6(word) { word.to_owned() } else { masked(word, 2) };
+    printable_line(&match config.ups_type {
+        Some(DriverKind::Pcnet) => masked(&device, 2),
+        Some(DriverKind::Snmp) => masked(&device, 3),
+        Some(DriverKind::Net) => device.split(' ').map(of_master).collect::<Vec<_>>().join(" "),
+        _ => device,
+    })
+}
+
+/// Whether the value is what a template leaves behind that nobody has filled in.
+fn is_variable(value: &[u8]) -> bool {
+    let holds = |mark: &[u8]| value.windows(mark.len()).any(|part| part == mark);
+    holds(b"${") || holds(b"{{")
 }
 
 /// Digits with an optional sign and nothing else. A number too long for 64 bits is as good as the longest: the range

@@ -28,7 +28,13 @@ fn upstype_overrides_upscable() {
         let device = "DEVICE host"; // only there so that no form of DEVICE is missing
         let device = if kind == "pcnet" { "" } else { device };
         let parsed = parse(format!("UPSCABLE 940-0024C\nUPSTYPE {kind}\n{device}\n").as_bytes(), "t.conf");
-        assert_eq!((said(&parsed), parsed.config.ups_cable), (vec![], Some(cable)), "{kind}");
+        // A number of the class that is implied anyway is no contradiction.
+        let remarks = if kind == "apcsmart" { 0 } else { 1 };
+        assert_eq!((said(&parsed).len(), parsed.config.ups_cable), (remarks, Some(cable)), "{kind}");
+        let text =
+            format!("t.conf:1: UPSCABLE: no effect with UPSTYPE {kind}: it has the cable '{}'", cable.word());
+        assert!(said(&parsed).iter().all(|line| line.starts_with(&text)), "{:?}", said(&parsed));
+        assert_eq!(parsed.of(Severity::Warning).count(), 0);
         assert_eq!(parsed.origin("UPSCABLE"), Origin::Because("UPSTYPE"));
     }
     let parsed = parse(b"UPSCABLE 940-0020b\nUPSTYPE dumb\nDEVICE /dev/ttyS0\nTIMEOUT 60", "t.conf");
@@ -158,6 +164,32 @@ fn a_file_without_any_limit_is_warned_about() {
 }
 
 #[test]
+fn a_low_battery_flag_that_is_ignored_is_warned_about_where_little_or_nothing_is_left() {
+    let usb = |lines: &str| said(&read(&format!("LOWBATTERYFLAG {lines}")));
+    for fine in ["ups", "confirm", "ignore", "ignore\nMINUTES -1", "ignore\nBATTERYLEVEL -1\nTIMEOUT 0"] {
+        assert_eq!(usb(fine), [""; 0], "{fine}");
+    }
+    let no_limit = "ignore\nBATTERYLEVEL -1\nMINUTES -1\nTIMEOUT";
+    let warned = usb(&format!("{no_limit} 0"));
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert!(warned[0].starts_with("t.conf:1: LOWBATTERYFLAG: with 'ignore', BATTERYLEVEL off, MINUTES off and TIMEOUT off, NOTHING shuts this machine down"), "{warned:?}");
+    let warned = usb(&format!("{no_limit} 60"));
+    assert!(warned.len() == 1 && warned[0].contains("only TIMEOUT shuts this machine down"), "{warned:?}");
+    let dumb = |lines: &str| {
+        let text = format!("UPSTYPE dumb\nUPSCABLE simple\nDEVICE /dev/ttyS0\nLOWBATTERYFLAG {lines}");
+        said(&parse(text.as_bytes(), "t.conf"))
+    };
+    for (lines, words) in [
+        ("confirm\nTIMEOUT 60", "'confirm' is as good as 'ups' here"),
+        ("ignore\nTIMEOUT 60", "only TIMEOUT"),
+        ("ignore\nTIMEOUT 0", "NOTHING shuts this machine down"),
+    ] {
+        let warned = dumb(lines);
+        assert!(warned.len() == 1 && warned[0].contains(words), "{lines}: {warned:?}");
+    }
+}
+
+#[test]
 fn records_that_would_never_be_written_are_warned_about() {
     for (lines, start) in [
         ("LOGSTATS on", "t.conf:1: LOGSTATS: nothing is logged while STATTIME is 0"),
@@ -168,5 +200,74 @@ fn records_that_would_never_be_written_are_warned_about() {
     }
     for lines in ["STATFILE /s", "STATTIME 60\nSTATFILE /s", "STATTIME 60\nLOGSTATS on"] {
         assert_eq!(said(&read(lines)), [""; 0], "{lines}");
+    }
+}
+
+#[test]
+fn what_does_nothing_with_this_upstype_is_remarked_upon_and_nothing_else_is() {
+    let remarks = |text: &str| -> Vec<String> {
+        let parsed = parse(text.as_bytes(), "t.conf");
+        assert!(!parsed.has_errors(), "{:?}", errors(&parsed));
+        parsed.of(Severity::Advice).map(ToString::to_string).collect()
+    };
+    let table = [
+        (
+            "UPSTYPE dumb\nUPSCABLE simple\nDEVICE /dev/ttyS0\nTIMEOUT 60\nMINUTES 3",
+            "t.conf:5: MINUTES: no effect with UPSTYPE dumb: a simple cable",
+        ),
+        (
+            "UPSTYPE dumb\nUPSCABLE simple\nDEVICE /dev/ttyS0\nTIMEOUT 60\nBATTERYLEVEL 10",
+            "t.conf:5: BATTERYLEVEL: no effect",
+        ),
+        (
+            "UPSTYPE net\nDEVICE host\nKILLDELAY 60",
+            "t.conf:3: KILLDELAY: no effect with UPSTYPE net: a slave never cuts",
+        ),
+        (
+            "UPSTYPE net\nDEVICE host\nLOCKFILE /run/lock",
+            "t.conf:3: LOCKFILE: no effect with UPSTYPE net: its port",
+        ),
+        ("UPSTYPE usb\nNETTIMEOUT 10", "t.conf:2: NETTIMEOUT: no effect with UPSTYPE usb: only a slave"),
+        (
+            "UPSTYPE usb\nSENSITIVITY L",
+            "t.conf:2: SENSITIVITY: no effect with UPSTYPE usb: only 'mainsd --configure'",
+        ),
+        ("UPSTYPE usb\nLOWBATT 5", "t.conf:2: LOWBATT: no effect with UPSTYPE usb"),
+    ];
+    for (text, start) in table {
+        let found = remarks(text);
+        assert!(found.len() == 1 && found[0].starts_with(start), "{found:?}");
+    }
+    for text in [
+        "UPSTYPE dumb\nUPSCABLE simple\nDEVICE /dev/ttyS0\nTIMEOUT 60\nMINUTES -1\nBATTERYLEVEL -1",
+        "UPSTYPE net\nDEVICE host\nLOCKFILE /var/lock\nNETTIMEOUT 20\nKILLDELAY 0\nUPSCABLE ether",
+        "UPSTYPE apcsmart\nDEVICE /dev/ttyS0\nSENSITIVITY L\nLOWBATT 5\nLOCKFILE /run/lock\nUPSCABLE 940-0024C",
+        "UPSTYPE usb\nLOWBATT -1\nMINUTES 3\nBATTERYLEVEL 5\nKILLDELAY 60",
+    ] {
+        assert_eq!(remarks(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn a_host_that_is_a_short_address_is_warned_about() {
+    for (kind, device, address) in [
+        ("net", "192.168.252", "192.168.0.252"),
+        ("net", "nas 192.168.252:3551", "192.168.0.252"),
+        ("net", "10.0.0.010", "10.0.0.8"),
+        ("pcnet", "10.1:apc:secret", "10.0.0.1"),
+    ] {
+        let said = said(&parse(format!("UPSTYPE {kind}\nDEVICE {device}").as_bytes(), "t.conf"));
+        let found = said.len() == 1
+            && said[0].starts_with("t.conf:2: DEVICE: '")
+            && said[0]
+                .contains(&format!("is short for {address}, as the system reads it; write all four numbers"));
+        assert!(found && !said[0].contains("secret"), "{said:?}");
+    }
+    for device in ["192.168.1.252", "nas:3551", "[::1]", "::1", "nas.1"] {
+        assert_eq!(
+            said(&parse(format!("UPSTYPE net\nDEVICE {device}").as_bytes(), "t.conf")),
+            [""; 0],
+            "{device}"
+        );
     }
 }

@@ -1,14 +1,12 @@
 //! A driver: one link and the port it talks through, as the loop sees it.
 
 mod locked;
-mod net;
-mod serial;
-mod usb;
+mod open;
+mod pump;
 
 pub use locked::LockedDriver;
-pub use net::NetDriver;
-pub use serial::SerialDriver;
-pub use usb::UsbDriver;
+pub use open::{Refused, check, open, simulated};
+pub use pump::Pump;
 
 use std::time::Instant;
 
@@ -17,9 +15,6 @@ use mio::{Registry, event::Event as IoEvent};
 use crate::link::LinkEvent;
 use crate::ups::{Command, Pace};
 
-/// Rounds between port and link in one turn of the loop; more wait for the next turn.
-const ROUNDS: usize = 64;
-
 /// One link with its port. The loop calls it; nothing else does. No call blocks.
 pub trait Driver {
     /// Opens what can be opened. A missing device is a state, not an error: the driver retries by its own deadline
@@ -27,7 +22,8 @@ pub trait Driver {
     fn start(&mut self, registry: &Registry, now: Instant);
     /// A descriptor with a token in this driver's range is ready.
     fn ready(&mut self, registry: &Registry, event: &IoEvent, now: Instant);
-    /// A deadline may have passed; early calls do nothing.
+    /// A deadline may have passed; early calls do nothing. What waits at the descriptor is read before the link judges its
+    /// deadlines: this process may have been stopped, and the answer there for long.
     fn handle_timeout(&mut self, registry: &Registry, now: Instant);
     /// The next deadline; `None`: only input wakes it.
     fn poll_timeout(&self) -> Option<Instant>;

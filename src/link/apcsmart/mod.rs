@@ -15,7 +15,8 @@ mod write;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::LinkEvent;
+use super::{Link, LinkEvent};
+use crate::bus::serial::{Event, Serial, Transmit};
 use crate::ups::{Command, CommandResult, Pace, Priority};
 use crate::wire::upslink::{self, Form};
 use stream::{Filter, Item, Stream};
@@ -43,20 +44,7 @@ pub struct Settings {
     pub port: String,
 }
 
-/// What the port must do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transmit {
-    /// Send this byte.
-    Byte(u8),
-    /// Close and open again.
-    Reopen,
-}
-
 /// The conversation with one UPS.
-///
-/// The port calls [`handle_opened`](Self::handle_opened) when the line is open and set,
-/// [`handle_closed`](Self::handle_closed) when it is gone or cannot be opened, and hands over what comes with
-/// [`handle_bytes`](Self::handle_bytes). After each call: `poll_transmit` and `poll_event` until `None`, then `poll_timeout`.
 #[derive(Debug)]
 pub struct ApcSmartLink {
     settings: Settings,
@@ -134,115 +122,22 @@ impl ApcSmartLink {
             let filter = match &mut self.phase {
                 Phase::Closed => return,
                 Phase::Knocking(_) => Filter::All,
-                Phase::Talking(talk) => {
-                    talk.hear(now);
-                    match talk.asked().and_then(upslink::form) {
-                        Some(Form::Raw) => Filter::Off,
-                        Some(Form::Text) => Filter::Text,
-                        _ => Filter::All,
-                    }
-                }
+                Phase::Talking(talk) => match talk.asked().and_then(upslink::form) {
+                    Some(Form::Raw) => Filter::Off,
+                    Some(Form::Text) => Filter::Text,
+                    _ => Filter::All,
+                },
             };
-            if let Some(item) = self.stream.push(*byte, filter) {
+            let item = self.stream.push(*byte, filter);
+            // What the UPS says by itself is no part of an answer.
+            if !matches!(item, Some(Item::Alert(_)))
+                && let Phase::Talking(talk) = &mut self.phase
+            {
+                talk.hear(now);
+            }
+            if let Some(item) = item {
                 self.handle_item(now, item);
             }
-        }
-    }
-
-    /// A deadline may have passed; early calls do nothing.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        match &mut self.phase {
-            Phase::Closed => {}
-            Phase::Knocking(knocking) => match knocking.state {
-                Knock::Wait(until) if until <= now => self.knock_failed(now),
-                Knock::Pause(until) if until <= now => {
-                    // Every other time something else first, that shakes a confused unit loose.
-                    knocking.state = if knocking.sent % 2 == 0 { Knock::Escape } else { Knock::Send };
-                }
-                _ => {}
-            },
-            Phase::Talking(talk) => {
-                let turn = talk.handle_timeout(now);
-                self.take(turn, now);
-            }
-        }
-    }
-
-    /// What the port must do now, if anything.
-    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
-        let byte = match &mut self.phase {
-            Phase::Closed => return None,
-            Phase::Knocking(knocking) => match knocking.state {
-                Knock::Wait(_) | Knock::Pause(_) => return None,
-                Knock::Escape => {
-                    if now.saturating_duration_since(knocking.since) >= REOPEN_AFTER {
-                        self.end("the port is opened anew");
-                        self.phase = Phase::Closed;
-                        return Some(Transmit::Reopen);
-                    }
-                    knocking.state = Knock::Send;
-                    upslink::ESCAPE
-                }
-                Knock::Send => {
-                    knocking.sent = knocking.sent.saturating_add(1);
-                    knocking.state = Knock::Wait(now + KNOCK_WAIT);
-                    self.stream.clear();
-                    upslink::SMART_MODE
-                }
-            },
-            Phase::Talking(talk) => {
-                let byte = talk.poll_transmit(now);
-                self.take(Turn::GoOn, now);
-                let byte = byte?;
-                // Half an answer to what was asked before is none to this.
-                self.stream.clear();
-                byte
-            }
-        };
-        Some(Transmit::Byte(byte))
-    }
-
-    /// What the link has to tell; call until `None`.
-    pub fn poll_event(&mut self) -> Option<LinkEvent> {
-        self.events.pop_front()
-    }
-
-    /// The next moment at which `handle_timeout` and `poll_transmit` want to be called.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        match &self.phase {
-            Phase::Closed => None,
-            Phase::Knocking(knocking) => Some(match knocking.state {
-                Knock::Send | Knock::Escape => knocking.since,
-                Knock::Wait(until) | Knock::Pause(until) => until,
-            }),
-            Phase::Talking(talk) => Some(talk.poll_timeout()),
-        }
-    }
-
-    /// How often to poll from now on.
-    pub fn set_pace(&mut self, pace: Pace, now: Instant) {
-        self.pace = pace;
-        let poll_time = self.settings.poll_time;
-        if let Some(talk) = self.talk() {
-            talk.set_pace(pace, poll_time, now);
-        }
-    }
-
-    /// POLLTIME changed.
-    pub fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {
-        self.settings.poll_time = poll_time;
-        self.set_pace(self.pace, now);
-    }
-
-    /// Something to tell the UPS; the answer comes as [`LinkEvent::Command`].
-    pub fn command(&mut self, command: Command, now: Instant) {
-        let result = match self.talk() {
-            Some(talk) => talk.command(command, now),
-            None => Err("no communication with the UPS".to_owned()),
-        };
-        if let Err(reason) = result {
-            self.push(LinkEvent::Command(CommandResult { command, outcome: Err(reason) }));
         }
     }
 
@@ -321,12 +216,13 @@ impl ApcSmartLink {
     fn knock_failed(&mut self, now: Instant) {
         let Phase::Knocking(knocking) = &mut self.phase else { return };
         // A conversation is resumed soon or not at all.
-        knocking.state = if knocking.talk.is_some() && knocking.sent < KNOCKS {
+        let resumes = knocking.talk.as_ref().map(|talk| !talk.is_lost(now));
+        knocking.state = if resumes == Some(true) && knocking.sent < KNOCKS {
             Knock::Send
         } else {
             Knock::Pause(now + KNOCK_PAUSE)
         };
-        if knocking.sent < KNOCKS {
+        if resumes != Some(false) && knocking.sent < KNOCKS {
             return;
         }
         let port = &self.settings.port;
@@ -372,6 +268,108 @@ impl ApcSmartLink {
             self.events.pop_front();
         }
         self.events.push_back(event);
+    }
+}
+
+impl Link for ApcSmartLink {
+    type Bus = Serial;
+
+    fn handle_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Opened => self.handle_opened(now),
+            Event::Closed(reason) => self.handle_closed(now, &reason),
+            Event::Bytes(bytes) => self.handle_bytes(now, &bytes),
+            Event::Lines(_) => {}
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        match &mut self.phase {
+            Phase::Closed => {}
+            Phase::Knocking(knocking) => match knocking.state {
+                Knock::Wait(until) if until <= now => self.knock_failed(now),
+                Knock::Pause(until) if until <= now => {
+                    // Every other time something else first, that shakes a confused unit loose.
+                    knocking.state = if knocking.sent % 2 == 0 { Knock::Escape } else { Knock::Send };
+                }
+                _ => {}
+            },
+            Phase::Talking(talk) => {
+                let turn = talk.handle_timeout(now);
+                self.take(turn, now);
+            }
+        }
+    }
+
+    fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        let byte = match &mut self.phase {
+            Phase::Closed => return None,
+            Phase::Knocking(knocking) => match knocking.state {
+                Knock::Wait(_) | Knock::Pause(_) => return None,
+                Knock::Escape => {
+                    if now.saturating_duration_since(knocking.since) >= REOPEN_AFTER {
+                        self.end("the port is opened anew");
+                        self.phase = Phase::Closed;
+                        return Some(Transmit::Reopen);
+                    }
+                    knocking.state = Knock::Send;
+                    upslink::ESCAPE
+                }
+                Knock::Send => {
+                    knocking.sent = knocking.sent.saturating_add(1);
+                    knocking.state = Knock::Wait(now + KNOCK_WAIT);
+                    self.stream.clear();
+                    upslink::SMART_MODE
+                }
+            },
+            Phase::Talking(talk) => {
+                let byte = talk.poll_transmit(now);
+                self.take(Turn::GoOn, now);
+                let byte = byte?;
+                // Half an answer to what was asked before is none to this.
+                self.stream.clear();
+                byte
+            }
+        };
+        Some(Transmit::Byte(byte))
+    }
+
+    fn poll_event(&mut self) -> Option<LinkEvent> {
+        self.events.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Closed => None,
+            Phase::Knocking(knocking) => Some(match knocking.state {
+                Knock::Send | Knock::Escape => knocking.since,
+                Knock::Wait(until) | Knock::Pause(until) => until,
+            }),
+            Phase::Talking(talk) => Some(talk.poll_timeout()),
+        }
+    }
+
+    fn set_pace(&mut self, pace: Pace, now: Instant) {
+        self.pace = pace;
+        let poll_time = self.settings.poll_time;
+        if let Some(talk) = self.talk() {
+            talk.set_pace(pace, poll_time, now);
+        }
+    }
+
+    fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {
+        self.settings.poll_time = poll_time;
+        self.set_pace(self.pace, now);
+    }
+
+    fn command(&mut self, command: Command, now: Instant) {
+        let result = match self.talk() {
+            Some(talk) => talk.command(command, now),
+            None => Err("no communication with the UPS".to_owned()),
+        };
+        if let Err(reason) = result {
+            self.push(LinkEvent::Command(CommandResult { command, outcome: Err(reason) }));
+        }
     }
 }
 

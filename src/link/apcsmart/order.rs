@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::write::Write;
-use crate::ups::Command;
+use crate::ups::{Command, clean};
 use crate::wire::upslink::Alert;
 
 /// One byte, and how long to wait for what comes back before the next.
@@ -182,7 +182,7 @@ impl Order {
         if line.is_empty() {
             return None;
         }
-        let answer = String::from_utf8_lossy(line.get(..8).unwrap_or(line)).into_owned();
+        let answer = clean(&String::from_utf8_lossy(line.get(..8).unwrap_or(line)));
         self.next_way(&format!("answered {answer}"))
     }
 

@@ -1,7 +1,10 @@
 //! What the UPS has said so far, and where each answer belongs.
 
+use std::time::Instant;
+
 use crate::ups::{
-    Celsius, Hertz, Identity, Minutes, Percent, SelfTestInterval, Setting, StatusFlags, Values, Volts,
+    Celsius, Hertz, Identity, Item, Minutes, Percent, ReadTimes, SelfTestInterval, Setting, StatusFlags,
+    Values, Volts,
 };
 use crate::wire::upslink::{self, Eeprom, Value};
 
@@ -29,16 +32,34 @@ const SETTINGS: [Setting; 10] = [
 pub(super) struct Store {
     pub(super) values: Values,
     pub(super) identity: Identity,
+    /// When what decisions rest on was read; that of the status byte is its caller's.
+    pub(super) read: ReadTimes,
     /// As the unit has sent it; used up when it is known which part concerns this unit.
     pub(super) permitted: Eeprom,
     missed: Vec<(u8, u8)>,
 }
 
 impl Store {
+    /// Whether mains is there and normal, by the line voltage.
+    pub(super) fn mains(&self) -> Option<bool> {
+        let (low, high) = (self.identity.low_transfer, self.identity.high_transfer);
+        self.values.line_voltage.and_then(|volts| volts.within(low, high))
+    }
+
+    /// When all of it was read, with a status byte of this moment.
+    pub(super) fn times(&self, status_at: Instant) -> ReadTimes {
+        let mut read = self.read;
+        for item in [Item::Line, Item::LowBattery, Item::ReplaceBattery, Item::Calibration] {
+            read.set(item, Some(status_at));
+        }
+        read.set(Item::Mains, read.of(Item::LineVoltage));
+        read
+    }
+
     /// The bits of the status byte, and whether a battery is there.
     pub(super) fn flags(&self, status: u8) -> StatusFlags {
         let disconnected = self.values.register_2.is_some_and(|bits| bits & BATTERY_DISCONNECTED != 0);
-        StatusFlags(u32::from(status)).with(StatusFlags::BATTPRESENT, !disconnected)
+        StatusFlags::from_bits_retain(u32::from(status)).with(StatusFlags::BATTPRESENT, !disconnected)
     }
 
     /// What the settings may be set to on a unit of this locale: the last character of the firmware revision, else of the model
@@ -54,9 +75,12 @@ impl Store {
         }
     }
 
-    /// Takes in an answer.
-    pub(super) fn take(&mut self, query: u8, value: Value) {
+    /// Takes in an answer that came now.
+    pub(super) fn take(&mut self, query: u8, value: Value, now: Instant) {
         self.missed.retain(|(byte, _)| *byte != query);
+        if let Some(item) = item_of(query) {
+            self.read.set(item, Some(now).filter(|_| value != Value::NotAvailable));
+        }
         self.put(query, (value != Value::NotAvailable).then_some(value));
     }
 
@@ -71,6 +95,9 @@ impl Store {
         *missed = missed.saturating_add(1);
         if *missed >= MISSED_MAX {
             self.put(query, None);
+            if let Some(item) = item_of(query) {
+                self.read.set(item, None);
+            }
         }
     }
 
@@ -159,5 +186,18 @@ impl Store {
             }
             _ => {}
         }
+    }
+}
+
+/// What decisions rest on that a query asks for.
+const fn item_of(query: u8) -> Option<Item> {
+    match query {
+        b'f' => Some(Item::Charge),
+        b'j' => Some(Item::Runtime),
+        b'L' => Some(Item::LineVoltage),
+        b'G' => Some(Item::TransferCause),
+        b'X' => Some(Item::SelfTest),
+        b'\'' => Some(Item::BatteryPresent),
+        _ => None,
     }
 }

@@ -1,10 +1,12 @@
 //! The conversation with a UPS that answers: what to ask next, and what to make of the answer.
 //!
 //! In order: an order's bytes, the status byte when it is due, what was asked before a link check, what a command wants read,
-//! what the UPS is (once), the values of this poll. A reading is told for a status byte, so that each reading is a look of its own.
+//! what the UPS is (once), the values of this poll. A reading is told for a status byte, and everything else in it has the
+//! time of the answer that said it.
 
 mod commands;
 mod plan;
+mod status;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,31 +14,28 @@ use std::time::{Duration, Instant};
 use super::order::Order;
 use super::store::Store;
 use crate::link::LinkEvent;
-use crate::ups::{Command, Evidence, Pace, Priority, Reading, StatusFlags};
-use crate::wire::upslink::{self, Alert, Capabilities, Eeprom, Set, Value};
+use crate::link::silence::Silence;
+use crate::ups::{Command, Pace, StatusFlags};
+use crate::wire::upslink::{self, Alert, Capabilities, Eeprom, Form, Set, Value};
 
 /// The next character of an answer must come within this.
 const CHARACTER_WAIT: Duration = Duration::from_secs(1);
-/// An answer must be whole within this: permitted values take seconds at 2400 bit/s.
-const ANSWER_WAIT: Duration = Duration::from_secs(6);
+/// An answer must be whole within this, whatever comes meanwhile.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+/// A list must: permitted values take seconds at 2400 bit/s.
+const LIST_WAIT: Duration = Duration::from_secs(6);
 /// Tries for an answer.
 const TRIES: u8 = 3;
-/// Tries for a status byte that the UPS is not ready to say, and the pause before each (apcsmart §5).
-const NOT_READY_TRIES: u8 = 6;
-const NOT_READY_PAUSE: Duration = Duration::from_millis(200);
-/// Polls in a row without a status byte until the UPS counts as lost.
-const NO_STATUS_MAX: u8 = 3;
 /// A poll begins with a status byte unless it is as young as this.
 const STATUS_FRESH: Duration = Duration::from_millis(500);
 /// On battery.
 const FAST: Duration = Duration::from_secs(1);
-/// For how long the status byte may lag behind an alert, and how often it is looked at meanwhile.
-const ALERT_HOLDS: Duration = Duration::from_secs(2);
-const ALERT_PAUSE: Duration = Duration::from_millis(100);
+/// Longest time between two status bytes, however long POLLTIME is: an alert may be lost.
+const STATUS_EVERY: Duration = Duration::from_secs(5);
+/// Without a reading for three status bytes, and for so long, the UPS counts as lost.
+const SILENT_LEAST: Duration = Duration::from_secs(10);
 /// A unit that says nothing to what it does not know takes long to find out; it is watched meanwhile.
 const ATTACH_BY: Duration = Duration::from_secs(10);
-/// The EEPROM is read again so long after it changed.
-const EEPROM_SETTLES: Duration = Duration::from_secs(6);
 /// The UPS may not know the cause of a transfer yet.
 const CAUSE_TRIES: u8 = 3;
 const CAUSE_PAUSE: Duration = Duration::from_millis(200);
@@ -63,15 +62,6 @@ struct Asked {
     tries: u8,
     deadline: Instant,
     cap: Instant,
-}
-
-/// What the UPS said by itself and the status byte has not confirmed yet.
-#[derive(Clone, Copy, Debug)]
-struct Alerts {
-    on_battery: Option<bool>,
-    low: Option<bool>,
-    until: Instant,
-    look_at: Instant,
 }
 
 /// The conversation.
@@ -103,17 +93,27 @@ pub(super) struct Talk {
     status_at: Instant,
     /// A status byte is wanted now, whatever the clock says.
     status_wanted: bool,
+    /// The status byte under way may have been made before an alert: it is asked for once more.
+    status_doubted: bool,
     /// The next status byte makes a reading even if nothing has changed.
     tell: bool,
     told_status: Option<u8>,
+    /// On mains or on battery, as the last reading with a line state said.
+    told_line: Option<StatusFlags>,
+    /// When the last reading was told: the next status byte is due an interval later.
+    told_at: Option<Instant>,
+    silence: Silence,
     status: Option<u8>,
     /// When it was read last, or given up for this time.
     status_read_at: Option<Instant>,
     not_ready: u8,
-    no_status: u8,
-    alerts: Option<Alerts>,
+    /// It said so whenever it was asked last.
+    no_status: bool,
+    alerts: Option<status::Alerts>,
     /// The UPS says by itself that it went on battery: why, to be asked before the status byte that confirms it.
     cause_wanted: bool,
+    /// It has been asked for this transfer.
+    cause_asked: bool,
     /// It has said why.
     cause_said: bool,
     attached: bool,
@@ -150,14 +150,19 @@ impl Talk {
             round_at: now,
             status_at: now,
             status_wanted: true,
+            status_doubted: false,
             tell: false,
             told_status: None,
+            told_line: None,
+            told_at: None,
+            silence: Silence::new(now, ATTACH_BY + SILENT_LEAST, SILENT_LEAST),
             status: None,
             status_read_at: None,
             not_ready: 0,
-            no_status: 0,
+            no_status: false,
             alerts: None,
             cause_wanted: false,
+            cause_asked: false,
             cause_said: false,
             attached: false,
             attach_by: now + ATTACH_BY,
@@ -178,7 +183,7 @@ impl Talk {
         }
     }
 
-    /// A byte came: the rest of the answer gets its time.
+    /// A byte of an answer came: its rest gets its time.
     pub(super) fn hear(&mut self, now: Instant) {
         if let Some(asked) = &mut self.asked {
             asked.deadline = (now + CHARACTER_WAIT).min(asked.cap);
@@ -207,8 +212,9 @@ impl Talk {
     pub(super) fn set_pace(&mut self, pace: Pace, poll_time: Duration, now: Instant) {
         self.pace = pace;
         self.poll_time = poll_time;
-        self.status_at = self.status_at.min(now + self.interval());
+        self.status_at = self.status_at.min(now + self.status_interval());
         self.round_at = self.round_at.min(now + self.interval());
+        self.silence.set_interval(now, self.status_interval());
     }
 
     /// The byte to send now.
@@ -223,17 +229,25 @@ impl Talk {
         if self.order.is_some() {
             return self.order.as_mut().and_then(|order| order.poll_transmit(now));
         }
-        let asked = Asked { query, tries, deadline: now + CHARACTER_WAIT, cap: now + ANSWER_WAIT };
+        let wait = match upslink::form(query) {
+            Some(Form::Raw) => LIST_WAIT,
+            _ => ANSWER_WAIT,
+        };
+        let asked = Asked { query, tries, deadline: now + CHARACTER_WAIT, cap: now + wait };
         self.asked = Some(asked);
         Some(query)
     }
 
     pub(super) fn poll_timeout(&self) -> Instant {
-        if let Some(asked) = &self.asked {
-            return asked.deadline;
-        }
         if let Some(at) = self.order.as_ref().and_then(Order::poll_timeout) {
             return at;
+        }
+        self.next_at().min(self.silence.until())
+    }
+
+    fn next_at(&self) -> Instant {
+        if let Some(asked) = &self.asked {
+            return asked.deadline;
         }
         if self.not_ready > 0 {
             return self.status_at;
@@ -256,6 +270,13 @@ impl Talk {
             self.order_ended(outcome, now);
             return Turn::GoOn;
         }
+        if self.silence.is_over(now) {
+            return Turn::GiveUp(if self.no_status {
+                "the UPS is not ready to say its status"
+            } else {
+                "the UPS answers, but its status has not been heard for too long"
+            });
+        }
         if self.asked.as_ref().is_none_or(|asked| now < asked.deadline) {
             return Turn::GoOn;
         }
@@ -270,45 +291,6 @@ impl Talk {
         }
         self.note_alert(alert, now);
         Turn::GoOn
-    }
-
-    pub(super) fn note_alert(&mut self, alert: Alert, now: Instant) {
-        let (on_battery, low) = match alert {
-            Alert::OnBattery => (Some(true), None),
-            Alert::OnLine => (Some(false), None),
-            Alert::BatteryLow => (None, Some(true)),
-            Alert::BatteryNotLow => (None, Some(false)),
-            Alert::EepromChanged => {
-                self.read_again_at = Some(now + EEPROM_SETTLES);
-                return;
-            }
-            Alert::Accessory => return,
-            Alert::ReplaceBattery | Alert::Abnormal | Alert::Normal | Alert::SwitchingOff => {
-                self.status_wanted = true;
-                self.tell = true;
-                if alert == Alert::SwitchingOff && self.order.is_none() {
-                    let text = "The UPS says that it is about to switch the load off.".to_owned();
-                    self.events.push(LinkEvent::Log(Priority::Alert, text));
-                }
-                return;
-            }
-        };
-        let known = StatusFlags(u32::from(self.status.unwrap_or_default())).contains(StatusFlags::ONBATT);
-        if alert == Alert::OnBattery && !known {
-            self.cause_wanted = self.known.contains(upslink::TRANSFER_CAUSE);
-            self.cause_said = false;
-        }
-        let before = self.alerts;
-        self.alerts = Some(Alerts {
-            on_battery: on_battery.or(before.and_then(|alerts| alerts.on_battery)),
-            low: low.or(before.and_then(|alerts| alerts.low)),
-            until: now + ALERT_HOLDS,
-            look_at: now,
-        });
-        // A status byte under way may have been made before the alert.
-        if self.asked() == Some(upslink::STATUS) {
-            self.status_wanted = true;
-        }
     }
 
     /// A line came.
@@ -368,7 +350,7 @@ impl Talk {
             self.known.insert(query);
         }
         self.cause_said |= query == upslink::TRANSFER_CAUSE && available;
-        self.store.take(query, value);
+        self.store.take(query, value, now);
         self.done(query, available, now);
         Turn::GoOn
     }
@@ -421,78 +403,4 @@ impl Talk {
         }
         Turn::Check
     }
-
-    fn not_ready(&mut self, now: Instant) -> Turn {
-        self.asked = None;
-        self.not_ready += 1;
-        if self.not_ready < NOT_READY_TRIES {
-            self.status_wanted = true;
-            self.status_at = now + NOT_READY_PAUSE;
-            return Turn::GoOn;
-        }
-        // The byte from before stands; a reading without a new one would be none.
-        self.not_ready = 0;
-        self.no_status += 1;
-        self.status_at = now + self.status_interval();
-        self.status_read_at = Some(now);
-        if self.no_status >= NO_STATUS_MAX {
-            return Turn::GiveUp("the UPS is not ready to say its status");
-        }
-        Turn::GoOn
-    }
-
-    fn take_status(&mut self, status: u8, now: Instant) {
-        self.not_ready = 0;
-        self.no_status = 0;
-        self.status = Some(status);
-        self.status_read_at = Some(now);
-        self.status_at = now + self.status_interval();
-        let flags = self.store.flags(status);
-        let agreed = self.alerts.is_some_and(|alerts| agrees(alerts, flags));
-        if let Some(alerts) = &mut self.alerts {
-            alerts.look_at = now + ALERT_PAUSE;
-            if agreed || now >= alerts.until {
-                self.alerts = None;
-            }
-        }
-        let on_line = flags.contains(StatusFlags::ONLINE) && !flags.contains(StatusFlags::ONBATT);
-        if !self.attached && now >= self.attach_by {
-            self.attach();
-        }
-        // On line nothing is urgent: the first reading is a whole one.
-        if !self.attached && on_line && self.told_status.is_none() {
-            return;
-        }
-        if !(self.tell || agreed || self.told_status != Some(status)) {
-            return;
-        }
-        self.tell = false;
-        if self.told_status.replace(status).is_some_and(|before| before != status) {
-            // The values belong to the state before.
-            self.round_at = self.round_at.min(now);
-        }
-        let evidence = match (agreed, self.cause_said) {
-            (true, true) => Evidence::AlertCauseAndRead,
-            (true, false) => Evidence::AlertAndRead,
-            (false, _) => Evidence::Poll,
-        };
-        self.cause_said = false;
-        let reading = Reading { at: now, status: flags, evidence, values: self.store.values.clone() };
-        self.events.push(LinkEvent::Reading(Box::new(reading)));
-        if self.command_read
-            && let Some(command) = self.commands.pop_front()
-        {
-            self.result(command, Ok("read".to_owned()));
-            self.begin_command(now);
-        }
-    }
-}
-
-/// Whether the status byte says what the UPS said by itself.
-fn agrees(alerts: Alerts, flags: StatusFlags) -> bool {
-    let on_battery = flags.contains(StatusFlags::ONBATT);
-    let on_line = flags.contains(StatusFlags::ONLINE) && !on_battery;
-    let line = alerts.on_battery.is_none_or(|battery| if battery { on_battery } else { on_line });
-    let low = alerts.low.is_none_or(|low| flags.contains(StatusFlags::BATTLOW) == low);
-    line && low
 }

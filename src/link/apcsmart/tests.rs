@@ -2,6 +2,7 @@
 
 mod commands;
 mod eeprom;
+mod noise;
 mod random;
 
 use std::collections::BTreeMap;
@@ -127,6 +128,7 @@ impl Bench {
             }
             match self.link.poll_transmit(self.now) {
                 None => return,
+                Some(Transmit::Look | Transmit::Switch(..) | Transmit::Break(_)) => panic!("modem lines"),
                 Some(Transmit::Reopen) => {
                     self.reopened += 1;
                     self.link.handle_opened(self.now);
@@ -223,7 +225,7 @@ fn losses(events: &[LinkEvent]) -> Vec<&str> {
 #[test]
 fn a_smart_ups_is_found_out_about_in_a_few_seconds_at_2400_baud() {
     let mut bench = Bench::new(third());
-    bench.seconds(10);
+    bench.seconds(4);
     let (attached_at, _) =
         bench.told.iter().find(|(_, event)| matches!(event, LinkEvent::Attached(_))).expect("attached");
     assert!(*attached_at < Duration::from_secs(4), "{attached_at:?}");
@@ -235,7 +237,7 @@ fn a_smart_ups_is_found_out_about_in_a_few_seconds_at_2400_baud() {
     let [LinkEvent::Attached(_), LinkEvent::Reading(reading)] = events.as_slice() else {
         panic!("{events:?}");
     };
-    assert_eq!(reading.status.0, 0x0400_0008);
+    assert_eq!(reading.status.bits(), 0x0400_0008);
     assert_eq!(reading.values.line_voltage, Some(Volts(230.0)));
     assert_eq!(reading.values.runtime_left, Some(Minutes(60.0)));
     assert_eq!(reading.values.bad_batteries, Some(1));
@@ -248,13 +250,17 @@ fn a_full_poll_takes_less_than_three_seconds_and_begins_and_ends_with_the_status
     bench.seconds(30).take();
     bench.sent.clear();
     bench.seconds(60);
-    let took = bench.sent.last().unwrap().0 - bench.sent[0].0;
+    let first = bench.sent.iter().position(|(_, byte)| *byte == b'f').unwrap() - 1;
+    let last = bench.sent.iter().position(|(_, byte)| *byte == b't').unwrap() + 1;
+    let took = bench.sent[last].0 - bench.sent[first].0;
     assert!(took < Duration::from_secs(3), "{took:?}");
     let heard = bench.heard();
-    assert_eq!(heard, "QfjLPG'BXMNOFC7~8htQ");
-    assert_eq!(bench.readings().len(), 1);
+    assert_eq!(&heard[first..=last], "QfjLPG'BXMNOFC7~8htQ");
 }
 
+/// Whatever POLLTIME says: the alert of an outage may be lost.
+/// One each 95 ms: all else is read as ever, and so are orders carried out.
+/// Neither on mains nor on battery: nothing is known, and a loss does not end by it.
 #[test]
 fn an_alert_is_confirmed_by_a_status_byte_and_believed_at_once() {
     let mut bench = Bench::new(third());
@@ -336,7 +342,7 @@ fn nothing_said_is_never_a_value() {
         bench.answers.insert(*query, Vec::new());
         bench.seconds(120);
         for reading in bench.readings() {
-            assert_eq!(reading.status.0 & 0xff, 8);
+            assert_eq!(reading.status.bits() & 0xff, 8);
             assert!(reading.values.battery_charge.is_none_or(|v| v == Percent(100.0)));
             assert!(reading.values.runtime_left.is_none_or(|v| v == Minutes(60.0)));
             assert!(reading.values.line_voltage.is_none_or(|v| v == Volts(230.0)));
@@ -389,7 +395,7 @@ fn a_unit_that_is_not_ready_keeps_its_status_and_is_lost_only_if_it_stays_so() {
     let mut bench = Bench::new(third());
     bench.seconds(30).take();
     bench.set(b'Q', "SM");
-    bench.seconds(90);
+    bench.seconds(9);
     assert_eq!(bench.take(), []);
     bench.seconds(120);
     assert_eq!(losses(&bench.take()).len(), 1);

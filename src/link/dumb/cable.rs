@@ -1,46 +1,6 @@
 //! What each cable of simple signalling carries on which line (dumb §2).
 
-/// Lines of a serial port, as a set; "on" is the positive voltage. The names are those of the machine's side.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lines(pub u8);
-
-impl Lines {
-    /// No line.
-    pub const NONE: Self = Self(0);
-    /// Carrier detect; from the UPS.
-    pub const CD: Self = Self(0x01);
-    /// Clear to send; from the UPS.
-    pub const CTS: Self = Self(0x02);
-    /// Ring; from the UPS.
-    pub const RING: Self = Self(0x04);
-    /// Data terminal ready; ours.
-    pub const DTR: Self = Self(0x10);
-    /// Request to send; ours.
-    pub const RTS: Self = Self(0x20);
-    /// Secondary transmit; ours. Most ports have none and ignore it.
-    pub const ST: Self = Self(0x40);
-
-    /// Whether every line of `other` is in it.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// With the lines of `other`.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-}
-
-/// One of our lines is switched off, another on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outputs {
-    /// Off.
-    pub clear: Lines,
-    /// On.
-    pub raise: Lines,
-}
+use crate::bus::serial::{Lines, Outputs};
 
 /// A cable: which line says what, and which orders what. No cable tells that it is plugged in, or that the UPS has a
 /// battery.
@@ -70,8 +30,8 @@ const fn dtr_kills(name: &'static str) -> Cable {
         on_battery: (Lines::CTS, true),
         low_battery: Some((Lines::CD, true)),
         rest: Outputs { clear: Lines::DTR, raise: Lines::RTS },
-        kill: Some(Outputs { clear: Lines::NONE, raise: Lines::DTR }),
-        after: Lines::NONE,
+        kill: Some(Outputs { clear: Lines::empty(), raise: Lines::DTR }),
+        after: Lines::empty(),
         txd: false,
     }
 }
@@ -82,8 +42,8 @@ const fn rts_kills(name: &'static str) -> Cable {
         name,
         on_battery: (Lines::RING, true),
         low_battery: Some((Lines::CD, true)),
-        rest: Outputs { clear: Lines::RTS, raise: Lines::NONE },
-        kill: Some(Outputs { clear: Lines::NONE, raise: Lines::RTS }),
+        rest: Outputs { clear: Lines::RTS, raise: Lines::empty() },
+        kill: Some(Outputs { clear: Lines::empty(), raise: Lines::RTS }),
         after: Lines::ST,
         txd: false,
     }
@@ -108,9 +68,9 @@ pub static CABLES: [Cable; 11] = [
         name: "940-0023A",
         on_battery: (Lines::CD, true),
         low_battery: None,
-        rest: Outputs { clear: Lines::NONE, raise: Lines::NONE },
+        rest: Outputs { clear: Lines::empty(), raise: Lines::empty() },
         kill: None,
-        after: Lines::NONE,
+        after: Lines::empty(),
         txd: false,
     },
     rts_kills("940-0095A"),

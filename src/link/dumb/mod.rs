@@ -11,9 +11,11 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::LinkEvent;
-use crate::ups::{Command, CommandResult, Identity, Pace, Priority, Reading, StatusFlags};
-pub use cable::{CABLES, Cable, Lines, Outputs};
+use super::silence::Silence;
+use super::{Link, LinkEvent};
+use crate::bus::serial::{Event, Lines, Outputs, Serial, Transmit};
+use crate::ups::{Command, CommandResult, Identity, Item, Pace, Priority, Reading, StatusFlags};
+pub use cable::{CABLES, Cable};
 
 /// Between two looks while a line says something new, and while power is being cut.
 const QUICK: Duration = Duration::from_millis(250);
@@ -23,8 +25,8 @@ const CALM: Duration = Duration::from_secs(1);
 pub const HOLD: Duration = Duration::from_millis(500);
 /// How long the looks stay quick after a change.
 const QUICK_FOR: Duration = Duration::from_secs(2);
-/// A line that has not held still for so many looks (half a minute) says nothing.
-const FLICKER: u32 = 120;
+/// Without a reading for three intervals and for so long the UPS counts as lost: the line that matters does not hold still.
+const SILENT_LEAST: Duration = Duration::from_secs(10);
 /// How long the kill signal lasts (dumb §4): a UPS wants it for 1 to 5 s (dumb §2.1).
 pub const KILL: Duration = Duration::from_secs(10);
 /// At most so long between two readings, however long POLLTIME is (config §3).
@@ -32,22 +34,9 @@ const POLL_MAX: Duration = Duration::from_secs(5);
 /// Most events kept for a caller that does not fetch them.
 const MAX_EVENTS: usize = 64;
 
-/// What the port must do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transmit {
-    /// Tell how the lines are, by [`DumbLink::handle_lines`].
-    Look,
-    /// Switch these lines on or off.
-    Switch(Lines, bool),
-    /// Put the sending line into the break condition, or take it out.
-    Break(bool),
-}
-
 /// The conversation with one UPS by modem lines.
 ///
-/// The port calls [`handle_opened`](Self::handle_opened) when it is open and our lines are as [`Cable::rest`] wants them, and
-/// [`handle_closed`](Self::handle_closed) when it is gone or cannot be opened. After each call, and at `poll_timeout`:
-/// `poll_transmit` and `poll_event` until `None`.
+/// When the port says that it is open, our lines are as [`Cable::rest`] wants them.
 #[derive(Debug)]
 pub struct DumbLink {
     cable: &'static Cable,
@@ -72,10 +61,9 @@ struct Open {
     at: Instant,
     on_battery: Line,
     low: Line,
-    /// Looks since the line that matters last held still.
-    restless: u32,
     quick_until: Instant,
     told: Option<Instant>,
+    silence: Silence,
     /// Since when power is being cut.
     kill: Option<Instant>,
 }
@@ -88,6 +76,8 @@ struct Line {
     says: Option<(bool, Instant)>,
     /// It says so for long enough to be believed.
     still: bool,
+    /// The last look that saw what is believed.
+    agreed_at: Option<Instant>,
 }
 
 impl Line {
@@ -96,7 +86,11 @@ impl Line {
         let (_, since) =
             *self.says.insert(self.says.filter(|(said, _)| *said == says).unwrap_or((says, now)));
         self.still = now.saturating_duration_since(since) >= HOLD;
-        self.still && self.believed.replace(says) != Some(says)
+        let changed = self.still && self.believed.replace(says) != Some(says);
+        if self.believed == Some(says) {
+            self.agreed_at = Some(now);
+        }
+        changed
     }
 }
 
@@ -122,7 +116,8 @@ impl DumbLink {
     pub fn handle_opened(&mut self, now: Instant) {
         let (on_battery, low) = (Line::default(), Line::default());
         let at = now + QUICK;
-        self.open = Some(Open { at, on_battery, low, restless: 0, quick_until: now, told: None, kill: None });
+        let silence = Silence::new(now, 3 * POLL_MAX, SILENT_LEAST);
+        self.open = Some(Open { at, on_battery, low, quick_until: now, told: None, silence, kill: None });
     }
 
     /// The port is gone, or cannot be opened.
@@ -139,7 +134,7 @@ impl DumbLink {
         let Some(open) = &mut self.open else { return };
         let Some(lines) = lines else {
             open.at = now + POLL_MAX;
-            open.restless = 0;
+            open.silence.pause(now);
             let reason =
                 format!("{} has no modem lines: a UPS with a simple cable cannot be there", self.port);
             if open.kill.take().is_some() {
@@ -148,10 +143,9 @@ impl DumbLink {
             return self.tell_lost(reason);
         };
         let (on_battery, low) = self.cable.read(lines);
-        let changed = open.on_battery.note(on_battery, now) | open.low.note(low, now);
+        let turned = open.on_battery.note(on_battery, now);
+        let changed = open.low.note(low, now) || turned;
         let still = open.on_battery.still;
-        open.restless = if still { 0 } else { open.restless.saturating_add(1) };
-        let flickers = open.restless >= FLICKER;
         if changed {
             open.quick_until = now + QUICK_FOR;
         }
@@ -165,14 +159,18 @@ impl DumbLink {
         let mut reading = None;
         if let Some(on_battery) = open.on_battery.believed.filter(|_| still && due) {
             open.told = Some(now);
+            open.silence.told(now, if self.pace == Pace::Fast { CALM } else { period }, turned);
             let line = if on_battery { StatusFlags::ONBATT } else { StatusFlags::ONLINE };
             let low = open.low.believed == Some(true);
             let mut told = Reading::new(now);
             told.status = (told.status | line).with(StatusFlags::BATTLOW, low);
+            told.read.set(Item::Line, open.on_battery.agreed_at);
+            told.read.set(Item::LowBattery, open.low.agreed_at);
             reading = Some(told);
         }
+        let silent = open.silence.is_over(now);
         self.see_to_outputs(now, lines);
-        if flickers {
+        if silent {
             let text = "does not hold still: is the cable plugged in, and is it the one that UPSCABLE names?";
             return self.tell_lost(format!("{}: the line that tells of power failures {text}", self.port));
         }
@@ -194,7 +192,7 @@ impl DumbLink {
         let cut = open.kill.zip(self.cable.kill);
         let Some((since, kill)) = cut else {
             let rest = self.cable.rest;
-            if lines.0 & rest.clear.0 != 0 || !lines.contains(rest.raise) {
+            if lines.intersects(rest.clear) || !lines.contains(rest.raise) {
                 self.switch(rest);
             }
             return;
@@ -205,7 +203,7 @@ impl DumbLink {
             return self.cut(kill);
         }
         let after = self.cable.after;
-        if lasted < KILL + QUICK && after != Lines::NONE {
+        if lasted < KILL + QUICK && after != Lines::empty() {
             return self.orders.push_back(Transmit::Switch(after, true));
         }
         open.kill = None;
@@ -215,7 +213,7 @@ impl DumbLink {
             Ok("the kill signal was on for 10 s; a UPS on battery is off by now")
         };
         let rest = self.cable.rest;
-        self.switch(Outputs { clear: rest.clear.and(kill.raise).and(after), ..rest });
+        self.switch(Outputs { clear: rest.clear.union(kill.raise).union(after), ..rest });
         if self.cable.txd {
             self.orders.push_back(Transmit::Break(false));
         }
@@ -231,14 +229,52 @@ impl DumbLink {
 
     fn switch(&mut self, outputs: Outputs) {
         for (lines, on) in [(outputs.clear, false), (outputs.raise, true)] {
-            if lines != Lines::NONE {
+            if lines != Lines::empty() {
                 self.orders.push_back(Transmit::Switch(lines, on));
             }
         }
     }
 
-    /// What the port must do now, if anything.
-    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+    fn kill_ended(&mut self, outcome: Result<String, String>) {
+        self.push(LinkEvent::Command(CommandResult { command: Command::KillPower, outcome }));
+    }
+
+    fn tell_lost(&mut self, reason: String) {
+        if self.lost.as_ref() == Some(&reason) {
+            return;
+        }
+        // A loss has one beginning; what is found out about it later is for the log, and what keeps a UPS from being watched at all.
+        if self.lost.is_some() || !self.found {
+            self.push(LinkEvent::Log(Priority::Warning, reason.clone()));
+        }
+        self.attached = false;
+        self.lost = Some(reason.clone());
+        self.push(LinkEvent::Lost { reason });
+    }
+
+    fn push(&mut self, event: LinkEvent) {
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(event);
+        }
+    }
+}
+
+impl Link for DumbLink {
+    type Bus = Serial;
+
+    fn handle_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Opened => self.handle_opened(now),
+            Event::Closed(reason) => self.handle_closed(&reason),
+            Event::Lines(lines) => self.handle_lines(now, lines),
+            Event::Bytes(_) => {}
+        }
+    }
+
+    /// Looks at the lines are the only deadlines.
+    fn handle_timeout(&mut self, _: Instant) {}
+
+    fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
         let open = self.open.as_mut()?;
         self.orders.pop_front().or_else(|| {
             let due = open.at <= now;
@@ -250,29 +286,23 @@ impl DumbLink {
         })
     }
 
-    /// What the link has to tell; call until `None`.
-    pub fn poll_event(&mut self) -> Option<LinkEvent> {
+    fn poll_event(&mut self) -> Option<LinkEvent> {
         self.events.pop_front()
     }
 
-    /// The next moment at which `poll_transmit` wants to be called.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    fn poll_timeout(&self) -> Option<Instant> {
         self.open.as_ref().map(|open| open.at)
     }
 
-    /// How often to tell from now on.
-    pub const fn set_pace(&mut self, pace: Pace) {
+    fn set_pace(&mut self, pace: Pace, _: Instant) {
         self.pace = pace;
     }
 
-    /// POLLTIME changed.
-    pub const fn set_poll_time(&mut self, poll_time: Duration) {
+    fn set_poll_time(&mut self, poll_time: Duration, _: Instant) {
         self.poll_time = poll_time;
     }
 
-    /// Something to tell the UPS; the answer comes as [`LinkEvent::Command`].
-    pub fn command(&mut self, command: Command, now: Instant) {
+    fn command(&mut self, command: Command, now: Instant) {
         let cable = self.cable;
         let outcome = match (command, &mut self.open, cable.kill) {
             (_, None, _) => Err("no communication with the UPS".to_owned()),
@@ -300,28 +330,5 @@ impl DumbLink {
             _ => Err("a UPS with simple signalling has no such order".to_owned()),
         };
         self.push(LinkEvent::Command(CommandResult { command, outcome }));
-    }
-
-    fn kill_ended(&mut self, outcome: Result<String, String>) {
-        self.push(LinkEvent::Command(CommandResult { command: Command::KillPower, outcome }));
-    }
-
-    fn tell_lost(&mut self, reason: String) {
-        if self.lost.as_ref() == Some(&reason) {
-            return;
-        }
-        // A loss has one beginning; what is found out about it later is for the log, and what keeps a UPS from being watched at all.
-        if self.lost.is_some() || !self.found {
-            self.push(LinkEvent::Log(Priority::Warning, reason.clone()));
-        }
-        self.attached = false;
-        self.lost = Some(reason.clone());
-        self.push(LinkEvent::Lost { reason });
-    }
-
-    fn push(&mut self, event: LinkEvent) {
-        if self.events.len() < MAX_EVENTS {
-            self.events.push_back(event);
-        }
     }
 }

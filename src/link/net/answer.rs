@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::ups::{
     Celsius, Evidence, Hertz, Identity, Minutes, Percent, Reading, SelfTestResult, Sensitivity, StatusFlags,
-    TransferCause, Values, Volts, Watts,
+    TransferCause, Values, Volts, Watts, clean,
 };
 use crate::wire::nis::{Frame, parse_frame, split_record};
 
@@ -27,6 +27,9 @@ pub struct Incoming {
     read: usize,
     /// Its record `END APC` has come.
     ended: bool,
+    /// What STATFLAG has said in every answer, and in any, since [`Incoming::take_unsteady`].
+    in_all: Option<u32>,
+    in_any: u32,
 }
 
 impl Incoming {
@@ -37,6 +40,7 @@ impl Incoming {
         self.start = 0;
         self.read = 0;
         self.ended = false;
+        self.take_unsteady();
     }
 
     /// Takes bytes; true when an end frame has come: there is a new answer.
@@ -61,6 +65,10 @@ impl Incoming {
                 }
                 Ok(Some((Frame::Record(record), size))) => {
                     self.ended |= record.starts_with(b"END APC");
+                    if let Some(bits) = flags_of(record).map(|flags| flags.bits()) {
+                        self.in_all = Some(self.in_all.map_or(bits, |all| all & bits));
+                        self.in_any |= bits;
+                    }
                     self.read += size;
                 }
                 Ok(None) => break None,
@@ -75,6 +83,18 @@ impl Incoming {
             Some(trouble) if self.latest.is_none() => Err(trouble),
             _ => Ok(self.latest.is_some()),
         }
+    }
+
+    /// Whether a complete answer is there that no more bytes have followed.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.latest.is_some()
+    }
+
+    /// The flags that not every answer since the last call has said the same of, those that were left out among them.
+    pub fn take_unsteady(&mut self) -> StatusFlags {
+        let all = self.in_all.take().unwrap_or(0);
+        StatusFlags::from_bits_retain(std::mem::take(&mut self.in_any) & !all)
     }
 
     /// Whether the last record of a status has come: a master may close instead of sending the end frame (nis §9.1).
@@ -131,10 +151,13 @@ pub struct MasterStatus {
 }
 
 impl MasterStatus {
-    /// The reading that it is: one more look at the master's UPS, made with this evidence.
+    /// The reading that it is: one sample of what the master believes, made with this evidence.
     #[must_use]
     pub fn reading(&self, at: Instant, evidence: Evidence) -> Reading {
-        Reading { at, status: self.flags & StatusFlags::FROM_UPS, evidence, values: self.values.clone() }
+        let (low, high) = (self.identity.low_transfer, self.identity.high_transfer);
+        let mains = self.values.line_voltage.and_then(|volts| volts.within(low, high));
+        let status = self.flags & StatusFlags::FROM_UPS;
+        Reading::sampled(at, status, evidence, self.values.clone()).with_mains(mains)
     }
 
     /// Takes one record. Keys that a slave does not relay are left out (nis §9.2).
@@ -175,7 +198,7 @@ impl MasterStatus {
 }
 
 fn text(value: &[u8]) -> String {
-    String::from_utf8_lossy(value).into_owned()
+    clean(&String::from_utf8_lossy(value))
 }
 
 /// The first word, if it is a number.
@@ -192,10 +215,16 @@ fn whole(value: &[u8]) -> Option<i32> {
     Some(number as i32)
 }
 
+/// What a record says that is STATFLAG.
+fn flags_of(record: &[u8]) -> Option<StatusFlags> {
+    let (key, value) = split_record(record)?;
+    if key == b"STATFLAG" { hexadecimal(value) } else { None }
+}
+
 fn hexadecimal(value: &[u8]) -> Option<StatusFlags> {
     let digits = std::str::from_utf8(value).ok()?.trim().strip_prefix("0x")?;
     let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    u32::from_str_radix(digits, 16).ok().filter(|_| plain).map(StatusFlags)
+    u32::from_str_radix(digits, 16).ok().filter(|_| plain).map(StatusFlags::from_bits_retain)
 }
 
 fn sensitivity(value: &[u8]) -> Option<Sensitivity> {

@@ -1,51 +1,24 @@
 //! What DEVICE says: the addresses of the master.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::Ipv6Addr;
+
+use crate::bus::stream::Target;
 
 /// Most addresses that are tried; more are left out.
 const MOST: usize = 8;
 
-/// One address of the master, as written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// A name, or an address without brackets.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
-
-impl Target {
-    /// The socket address, if the host is an address and no name.
-    #[must_use]
-    pub fn address(&self) -> Option<SocketAddr> {
-        Some(SocketAddr::new(self.host.parse::<IpAddr>().ok()?, self.port))
+fn target(text: &str, default_port: u16) -> Target {
+    let whole = |host: &str| Target { host: host.to_owned(), port: default_port };
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return whole(text);
     }
-
-    fn parse(text: &str, default_port: u16) -> Self {
-        let whole = |host: &str| Self { host: host.to_owned(), port: default_port };
-        if text.parse::<Ipv6Addr>().is_ok() {
-            return whole(text);
-        }
-        let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((host, rest)) => (host, rest.strip_prefix(':')),
-            None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
-        };
-        match port.and_then(|port| port.parse().ok()) {
-            Some(port) => Self { host: host.to_owned(), port },
-            None => whole(host),
-        }
-    }
-}
-
-impl fmt::Display for Target {
-    /// As MASTER shows it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, rest)) => (host, rest.strip_prefix(':')),
+        None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+    };
+    match port.and_then(|port| port.parse().ok()) {
+        Some(port) => Target { host: host.to_owned(), port },
+        None => whole(host),
     }
 }
 
@@ -57,7 +30,7 @@ pub fn targets(device: &str, default_port: u16) -> Vec<Target> {
         .split([' ', '\t', ','])
         .filter(|word| !word.is_empty())
         .take(MOST)
-        .map(|word| Target::parse(word, default_port))
+        .map(|word| target(word, default_port))
         .collect()
 }
 

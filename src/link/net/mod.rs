@@ -11,10 +11,12 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 pub use answer::{Incoming, MasterStatus};
-pub use device::{Target, targets};
+pub use device::targets;
 
-use super::LinkEvent;
-use crate::ups::{Command, CommandResult, Evidence, Identity, Pace, Priority, StatusFlags};
+use super::silence::Silence;
+use super::{Link, LinkEvent};
+use crate::bus::stream::{Event, Stream, Target, Transmit};
+use crate::ups::{Command, CommandResult, Evidence, Identity, Pace, Priority, RateLimit, StatusFlags};
 
 /// Between checks on battery (nis §9.1).
 const FAST: Duration = Duration::from_secs(2);
@@ -22,27 +24,33 @@ const FAST: Duration = Duration::from_secs(2);
 const LOST: Duration = Duration::from_secs(5);
 /// Longest wait for a connection, the look-up of a name included; the port has shorter limits of its own.
 const CONNECT: Duration = Duration::from_secs(40);
+/// Longest wait for a connection to one address, on mains (nis §4) and on battery.
+const TRY: Duration = Duration::from_secs(5);
+const TRY_FAST: Duration = Duration::from_secs(2);
 /// Longest wait for the whole answer (nis §4: a client of 3.14.14 reads for 15 s).
 const ANSWER: Duration = Duration::from_secs(15);
 /// Longest silence of a watched master, which sends something at least every 10 s.
 const SILENCE: Duration = Duration::from_secs(12);
+/// Without a reading for three checks and for so long the UPS counts as lost, whatever else its master says; a check may take
+/// some seconds.
+const SILENT_LEAST: Duration = Duration::from_secs(20);
+/// The first check may take this long, its connection included, with each of a few targets.
+const FIRST: Duration = Duration::from_secs(120);
 /// So long after a change that was sent by itself a watched master is asked about it: by then it has asked its UPS.
 const SETTLED: Duration = Duration::from_millis(700);
+/// A shutdown that a master announces, or takes back, is asked about again after this, and believed if that says the same.
+const SAID_AGAIN: Duration = Duration::from_millis(250);
+/// Answers closer together than this are one word: the master may be about to say the other thing.
+const APART: Duration = Duration::from_millis(200);
+/// Without any answer it is believed after this: a master that goes down may have no time to say it twice.
+const SAID_LAST: Duration = Duration::from_secs(2);
+/// So many answers are taken at once, and one more each 100 ms; of more the last alone counts. A master of ours says 20 a second
+/// at most, and only while its UPS changes at each moment.
+const ANSWERS: RateLimit = RateLimit::new(20, Duration::from_millis(100));
 /// So many checks in a row without any answer make a master unreachable (nis §9.4).
 const UNREACHABLE: u32 = 5;
 /// Most commands that wait for a check.
 const MOST_COMMANDS: usize = 8;
-
-/// What the port must do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transmit {
-    /// Connect to the target of this index.
-    Connect(usize),
-    /// Send this.
-    Send(&'static [u8]),
-    /// Close the connection.
-    Close,
-}
 
 /// The requests, framed.
 const STATUS: &[u8] = b"\x00\x06status";
@@ -100,12 +108,20 @@ pub struct NetLink {
     heard: Instant,
     asked: bool,
     told: Told,
+    silence: Silence,
     identity: Identity,
     /// Checks in a row that got no answer, and when the first of them failed.
     unanswered: u32,
     unanswered_since: Option<Instant>,
     /// The master is shutting down.
     remote: bool,
+    /// The master has said the opposite of that, at this moment for the first time.
+    remote_said: Option<Instant>,
+    /// When it is asked about that again; `None`: it has been.
+    remote_ask: Option<Instant>,
+    answers: RateLimit,
+    /// An answer waits for its turn.
+    late: Option<Instant>,
     /// Commands that the check under way, or the next one, answers.
     waiting: Vec<Command>,
     /// While watching: when to ask for the sake of those that wait.
@@ -133,22 +149,21 @@ impl NetLink {
             heard: now,
             asked: false,
             told: Told::Nothing,
+            silence: Silence::new(now, FIRST, SILENT_LEAST),
             identity: Identity::default(),
             unanswered: 0,
             unanswered_since: None,
             remote: false,
+            remote_said: None,
+            remote_ask: None,
+            answers: ANSWERS,
+            late: None,
             waiting: Vec::new(),
             command_at: None,
             running: Vec::new(),
             out: VecDeque::new(),
             events: VecDeque::new(),
         }
-    }
-
-    /// The targets, as [`Transmit::Connect`] numbers them.
-    #[must_use]
-    pub fn targets(&self) -> &[Target] {
-        &self.targets
     }
 
     /// The connection is there.
@@ -164,6 +179,10 @@ impl NetLink {
         let (State::Asked { target, .. } | State::Watching { target, .. }) = self.state else { return };
         match self.incoming.take(bytes) {
             Ok(false) => {}
+            // Whatever it says without end, it has so much attention.
+            Ok(true) if matches!(self.state, State::Watching { .. }) && !self.answers.take(now) => {
+                self.late = self.answers.next_at();
+            }
             Ok(true) => self.answered(now, target),
             Err(reason) => self.target_failed(now, &reason, true),
         }
@@ -171,6 +190,13 @@ impl NetLink {
 
     /// There is no connection, or no longer one; why.
     pub fn handle_closed(&mut self, now: Instant, reason: &str) {
+        // The last word of a connection counts, however many came before it.
+        if let State::Watching { target, .. } = self.state
+            && self.late.take().is_some()
+            && self.incoming.is_complete()
+        {
+            self.answered(now, target);
+        }
         match self.state {
             State::Asked { target, tried, until, .. } if self.incoming.has_last_record() => {
                 // An answer all the same, but nothing to watch.
@@ -181,86 +207,10 @@ impl NetLink {
         }
     }
 
-    /// A deadline may have passed; early calls do nothing.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        match self.state {
-            State::Idle if now >= self.next_at => {
-                self.began = Some(now);
-                self.take_commands();
-                self.connect(now, self.preferred, 0);
-            }
-            State::Connecting { until, .. } if now >= until => {
-                self.target_failed(now, "no connection", false)
-            }
-            State::Asked { until, .. } if now >= until => self.target_failed(now, "no answer", false),
-            State::Watching { until, .. } if now >= until => self.target_failed(now, "silent", false),
-            State::Watching { .. } if self.ask_at().is_some_and(|at| now >= at) => {
-                self.asked = true;
-                self.take_commands();
-                self.out.push_back(Transmit::Send(STATUS));
-            }
-            _ => {}
-        }
-    }
-
-    /// The next deadline.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Instant {
-        match self.state {
-            State::Idle => self.next_at,
-            State::Connecting { until, .. } | State::Asked { until, .. } => until,
-            State::Watching { until, .. } => self.ask_at().map_or(until, |at| at.min(until)),
-        }
-    }
-
-    /// What the port must do next; call until `None`.
-    pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.out.pop_front()
-    }
-
-    /// What there is to tell; call until `None`.
-    pub fn poll_event(&mut self) -> Option<LinkEvent> {
-        self.events.pop_front()
-    }
-
-    /// How often to ask from now on.
-    pub fn set_pace(&mut self, pace: Pace, now: Instant) {
-        self.pace = pace;
-        self.hasten(now);
-    }
-
-    /// POLLTIME changed.
-    pub fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {
-        self.poll_time = poll_time;
-        self.hasten(now);
-    }
-
-    /// Something to ask the UPS: the master is asked at once. What would change the UPS is refused (nis §9.5).
-    pub fn command(&mut self, command: Command, now: Instant) {
-        match command {
-            Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => {
-                if self.waiting.len() < MOST_COMMANDS {
-                    self.waiting.push(command);
-                }
-                self.next_at = now;
-                let at = if command == Command::Poll { now } else { now + SETTLED };
-                self.command_at = Some(self.command_at.map_or(at, |earlier| earlier.min(at)));
-            }
-            Command::KillPower
-            | Command::PowerOff
-            | Command::SelfTest
-            | Command::Calibrate
-            | Command::AbortTest
-            | Command::Set(..) => {
-                let outcome = Err("a slave does not command its master's UPS".to_owned());
-                self.events.push_back(LinkEvent::Command(CommandResult { command, outcome }));
-            }
-        }
-    }
-
     fn connect(&mut self, now: Instant, target: usize, tried: usize) {
         self.state = State::Connecting { target, tried, until: now + CONNECT };
-        self.out.push_back(Transmit::Connect(target));
+        let timeout = if self.pace == Pace::Fast { TRY_FAST } else { TRY };
+        self.out.push_back(Transmit::Connect { target, timeout });
     }
 
     fn ask(&mut self, now: Instant, target: usize, tried: usize, watch: bool) {
@@ -273,7 +223,7 @@ impl NetLink {
     /// While watching: when to ask for an answer that does not come by itself.
     fn ask_at(&self) -> Option<Instant> {
         let fast = (self.pace == Pace::Fast).then(|| self.heard + FAST);
-        self.command_at.into_iter().chain(fast).min().filter(|_| !self.asked)
+        self.command_at.into_iter().chain(fast).chain(self.remote_ask).min().filter(|_| !self.asked)
     }
 
     fn take_commands(&mut self) {
@@ -308,7 +258,11 @@ impl NetLink {
         }
         let master = LinkEvent::Master { name: name.clone(), mode: status.mode.clone() };
         self.events.push_back(master);
-        self.remote(status.flags.contains(StatusFlags::SHUTDOWN));
+        if self.incoming.take_unsteady().contains(StatusFlags::SHUTDOWN) {
+            // In between it has said the opposite.
+            self.remote_said = None;
+        }
+        self.remote(status.flags.contains(StatusFlags::SHUTDOWN), now);
         if status.flags.contains(StatusFlags::COMMLOST) {
             self.lost(format!("the master {name} has lost its UPS"));
             return self.end_check(now, Err("the master has lost its UPS"));
@@ -321,6 +275,7 @@ impl NetLink {
         // What a master sends by itself it has confirmed.
         let evidence = if watch { Evidence::AlertAndRead } else { Evidence::Poll };
         self.events.push_back(LinkEvent::Reading(Box::new(status.reading(now, evidence))));
+        self.silence.told(now, self.told_every(), false);
         self.end_check(now, Ok(()));
     }
 
@@ -343,15 +298,33 @@ impl NetLink {
         }
     }
 
-    fn remote(&mut self, ordered: bool) {
-        if std::mem::replace(&mut self.remote, ordered) == ordered {
+    /// The master shuts down, or no longer: believed if it says so twice, or falls silent after it.
+    fn remote(&mut self, says: bool, now: Instant) {
+        if says == self.remote {
+            self.remote_said = None;
+            self.remote_ask = None;
             return;
         }
-        if ordered {
+        match self.remote_said {
+            Some(said) if now.saturating_duration_since(said) >= APART => self.turn_remote(),
+            Some(_) => {}
+            None => {
+                self.remote_said = Some(now);
+                self.remote_ask = Some(now + SAID_AGAIN);
+            }
+        }
+    }
+
+    /// What the master has said of its shutdown is so.
+    fn turn_remote(&mut self) {
+        self.remote = !self.remote;
+        self.remote_said = None;
+        self.remote_ask = None;
+        if self.remote {
             let text = "Shutdown because NIS master is shutting down.".to_owned();
             self.events.push_back(LinkEvent::Log(Priority::Error, text));
         }
-        self.events.push_back(LinkEvent::Remote(ordered));
+        self.events.push_back(LinkEvent::Remote(self.remote));
     }
 
     /// This target gives no answer, or not any more: a new check, without `watch` if that may be why, the next target, or
@@ -360,6 +333,7 @@ impl NetLink {
         let (target, tried) = match self.state {
             State::Idle => return,
             State::Watching { .. } => {
+                self.late = None;
                 self.out.push_back(Transmit::Close);
                 self.incoming.clear();
                 self.waiting.append(&mut self.running);
@@ -415,20 +389,136 @@ impl NetLink {
             self.state = State::Idle;
         }
         self.incoming.clear();
-        self.next_at = if self.waiting.is_empty() { self.due(now) } else { now };
+        let due = if self.waiting.is_empty() { self.due(now) } else { now };
+        self.next_at = self.remote_ask.map_or(due, |at| at.min(due));
     }
 
-    fn due(&self, now: Instant) -> Instant {
+    /// Between two checks.
+    fn interval(&self) -> Duration {
         let interval = match (self.told, self.pace) {
             (_, Pace::Fast) => FAST,
             (Told::Lost, Pace::Normal) => LOST,
             (Told::Nothing | Told::Attached, Pace::Normal) => self.poll_time,
         };
-        (self.began.unwrap_or(now) + interval.min(self.poll_time)).max(now)
+        interval.min(self.poll_time)
+    }
+
+    /// Between two readings; one that is watched says by itself how its UPS is.
+    fn told_every(&self) -> Duration {
+        if matches!(self.state, State::Watching { .. }) { FAST } else { self.interval() }
+    }
+
+    fn due(&self, now: Instant) -> Instant {
+        (self.began.unwrap_or(now) + self.interval()).max(now)
     }
 
     fn hasten(&mut self, now: Instant) {
         self.next_at = self.next_at.min(self.due(now));
+        if self.told == Told::Attached {
+            self.silence.set_interval(now, self.told_every());
+        }
+    }
+}
+
+impl Link for NetLink {
+    type Bus = Stream;
+
+    fn handle_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Connected => self.handle_connected(now),
+            Event::Bytes(bytes) => self.handle_bytes(now, &bytes),
+            Event::Closed(reason) => self.handle_closed(now, &reason),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if let State::Watching { target, .. } = self.state
+            && self.late.is_some_and(|at| at <= now)
+        {
+            self.late = None;
+            if self.incoming.is_complete() && self.answers.take(now) {
+                self.answered(now, target);
+            }
+        }
+        if self.remote_said.is_some_and(|said| said + SAID_LAST <= now) {
+            self.turn_remote();
+        }
+        if self.told != Told::Lost && self.silence.is_over(now) {
+            self.lost(format!("{}: it does not say how its UPS is any more", self.name(self.preferred)));
+        }
+        match self.state {
+            State::Idle if now >= self.next_at => {
+                self.began = Some(now);
+                self.remote_ask = None;
+                self.take_commands();
+                self.connect(now, self.preferred, 0);
+            }
+            State::Connecting { until, .. } if now >= until => {
+                self.target_failed(now, "no connection", false)
+            }
+            State::Asked { until, .. } if now >= until => self.target_failed(now, "no answer", false),
+            State::Watching { until, .. } if now >= until => self.target_failed(now, "silent", false),
+            State::Watching { .. } if self.ask_at().is_some_and(|at| now >= at) => {
+                self.asked = true;
+                self.remote_ask = None;
+                self.take_commands();
+                self.out.push_back(Transmit::Send(STATUS));
+            }
+            _ => {}
+        }
+    }
+
+    fn poll_transmit(&mut self, _: Instant) -> Option<Transmit> {
+        self.out.pop_front()
+    }
+
+    fn poll_event(&mut self) -> Option<LinkEvent> {
+        self.events.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let next = match self.state {
+            State::Idle => self.next_at,
+            State::Connecting { until, .. } | State::Asked { until, .. } => until,
+            State::Watching { until, .. } => {
+                [self.ask_at(), self.late].into_iter().flatten().fold(until, Instant::min)
+            }
+        };
+        let silence = (self.told != Told::Lost).then(|| self.silence.until());
+        let remote = self.remote_said.map(|said| said + SAID_LAST);
+        Some([silence, remote].into_iter().flatten().fold(next, Instant::min))
+    }
+
+    fn set_pace(&mut self, pace: Pace, now: Instant) {
+        self.pace = pace;
+        self.hasten(now);
+    }
+
+    fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {
+        self.poll_time = poll_time;
+        self.hasten(now);
+    }
+
+    fn command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => {
+                if self.waiting.len() < MOST_COMMANDS {
+                    self.waiting.push(command);
+                }
+                self.next_at = now;
+                let at = if command == Command::Poll { now } else { now + SETTLED };
+                self.command_at = Some(self.command_at.map_or(at, |earlier| earlier.min(at)));
+            }
+            Command::KillPower
+            | Command::PowerOff
+            | Command::SelfTest
+            | Command::Calibrate
+            | Command::AbortTest
+            | Command::Set(..) => {
+                let outcome = Err("a slave does not command its master's UPS".to_owned());
+                self.events.push_back(LinkEvent::Command(CommandResult { command, outcome }));
+            }
+        }
     }
 }
 

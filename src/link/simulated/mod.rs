@@ -8,13 +8,15 @@ mod scenario;
 mod script;
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 pub use model::Model;
 pub use scenario::Scenario;
 pub use script::{Action, Script, ScriptError, Step};
 
-use super::LinkEvent;
+use super::{Link, LinkEvent};
+use crate::bus::Unconnected;
 use crate::ups::{Command, CommandResult, Evidence, Pace, Reading, SelfTestResult, StatusFlags, Values};
 
 /// A self test that a command starts lasts this long.
@@ -83,65 +85,6 @@ impl Simulated {
             reported: None,
             events: VecDeque::new(),
         }
-    }
-
-    /// Lets happen what is due, and polls if that is due. Too early or twice: does nothing.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        let target = now.saturating_duration_since(self.began_at);
-        self.catch_up(target);
-        for _ in 0..STEPS_A_CALL {
-            let Some(due) = self.next_due().filter(|due| *due <= target) else {
-                self.advance_to(target);
-                break;
-            };
-            self.advance_to(due);
-            self.step_if_due();
-            self.tell_change(now);
-        }
-        if self.next_poll_at <= now {
-            self.poll(now);
-        }
-    }
-
-    /// The next deadline: something happens, or a poll is due.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Instant {
-        self.next_due().map_or(self.next_poll_at, |due| (self.began_at + due).min(self.next_poll_at))
-    }
-
-    /// What there is to tell; call until `None`.
-    pub fn poll_event(&mut self) -> Option<LinkEvent> {
-        self.events.pop_front()
-    }
-
-    /// How often to poll from now on.
-    pub fn set_pace(&mut self, pace: Pace, now: Instant) {
-        self.pace = pace;
-        self.hasten(now);
-    }
-
-    /// POLLTIME changed.
-    pub fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {
-        self.poll_time = poll_time;
-        self.hasten(now);
-    }
-
-    /// Carries out a command; the result is told by the next [`Self::poll_event`]s.
-    pub fn command(&mut self, command: Command, now: Instant) {
-        self.handle_timeout(now);
-        let outcome = if !self.reachable() {
-            Err("the simulated UPS does not answer".to_owned())
-        } else if self.refuse && !is_read(command) {
-            Err("the simulated UPS refuses".to_owned())
-        } else {
-            Ok(self.obey(command))
-        };
-        let read = outcome.is_ok() && is_read(command);
-        self.tell_change(now);
-        if read {
-            self.poll(now);
-        }
-        self.events.push_back(LinkEvent::Command(CommandResult { command, outcome }));
     }
 
     fn obey(&mut self, command: Command) -> String {
@@ -265,12 +208,8 @@ impl Simulated {
         let status = self.model.status();
         let announced = self.alerts && self.reported.is_some_and(|reported| reported != status);
         self.reported = Some(status);
-        Reading {
-            at: now,
-            status,
-            evidence: if announced { Evidence::AlertAndRead } else { Evidence::Poll },
-            values: self.model.values(),
-        }
+        let evidence = if announced { Evidence::AlertAndRead } else { Evidence::Poll };
+        Reading::sampled(now, status, evidence, self.model.values()).with_mains(Some(self.model.mains()))
     }
 
     fn hasten(&mut self, now: Instant) {
@@ -288,6 +227,70 @@ impl Simulated {
     }
 }
 
+impl Link for Simulated {
+    type Bus = Unconnected;
+
+    fn handle_event(&mut self, _: Instant, event: Infallible) {
+        match event {}
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        let target = now.saturating_duration_since(self.began_at);
+        self.catch_up(target);
+        for _ in 0..STEPS_A_CALL {
+            let Some(due) = self.next_due().filter(|due| *due <= target) else {
+                self.advance_to(target);
+                break;
+            };
+            self.advance_to(due);
+            self.step_if_due();
+            self.tell_change(now);
+        }
+        if self.next_poll_at <= now {
+            self.poll(now);
+        }
+    }
+
+    fn poll_transmit(&mut self, _: Instant) -> Option<Infallible> {
+        None
+    }
+
+    fn poll_event(&mut self) -> Option<LinkEvent> {
+        self.events.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        Some(self.next_due().map_or(self.next_poll_at, |due| (self.began_at + due).min(self.next_poll_at)))
+    }
+
+    fn set_pace(&mut self, pace: Pace, now: Instant) {
+        self.pace = pace;
+        self.hasten(now);
+    }
+
+    fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {
+        self.poll_time = poll_time;
+        self.hasten(now);
+    }
+
+    fn command(&mut self, command: Command, now: Instant) {
+        self.handle_timeout(now);
+        let outcome = if !self.reachable() {
+            Err("the simulated UPS does not answer".to_owned())
+        } else if self.refuse && !is_read(command) {
+            Err("the simulated UPS refuses".to_owned())
+        } else {
+            Ok(self.obey(command))
+        };
+        let read = outcome.is_ok() && is_read(command);
+        self.tell_change(now);
+        if read {
+            self.poll(now);
+        }
+        self.events.push_back(LinkEvent::Command(CommandResult { command, outcome }));
+    }
+}
+
 fn is_read(command: Command) -> bool {
     matches!(command, Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest)
 }
@@ -295,18 +298,14 @@ fn is_read(command: Command) -> bool {
 /// What a confused UPS sends: zeros.
 fn all_zero(now: Instant) -> Reading {
     use crate::ups::{Minutes, Percent, Volts};
-    Reading {
-        at: now,
-        status: StatusFlags::default(),
-        evidence: Evidence::Poll,
-        values: Values {
-            line_voltage: Some(Volts(0.0)),
-            load: Some(Percent(0.0)),
-            battery_charge: Some(Percent(0.0)),
-            runtime_left: Some(Minutes(0.0)),
-            ..Values::default()
-        },
-    }
+    let values = Values {
+        line_voltage: Some(Volts(0.0)),
+        load: Some(Percent(0.0)),
+        battery_charge: Some(Percent(0.0)),
+        runtime_left: Some(Minutes(0.0)),
+        ..Values::default()
+    };
+    Reading::sampled(now, StatusFlags::default(), Evidence::Poll, values)
 }
 
 #[cfg(test)]

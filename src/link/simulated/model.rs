@@ -74,6 +74,7 @@ pub struct Model {
     test: Option<Test>,
     output: Output,
     lapse: f64,
+    serial: u32,
     noise: Noise,
     line_noise: f64,
     load_noise: f64,
@@ -100,6 +101,7 @@ impl Default for Model {
             test: None,
             output: Output::On,
             lapse: 1.0,
+            serial: 1,
             noise: Noise(0x9E37_79B9),
             line_noise: 0.0,
             load_noise: 0.0,
@@ -202,6 +204,7 @@ impl Model {
                 self.abort_test();
             }
             Action::Lapse(lapse) => self.lapse = lapse,
+            Action::Serial(number) => self.serial = number,
             Action::Answers(_)
             | Action::Plugged(_)
             | Action::Garbage(_)
@@ -248,6 +251,12 @@ impl Model {
         SHUTDOWN_DELAY
     }
 
+    /// Whether mains is there and normal, whatever feeds the load.
+    #[must_use]
+    pub fn mains(&self) -> bool {
+        self.line_good()
+    }
+
     fn line_good(&self) -> bool {
         self.mains && (TRANSFER.0..=TRANSFER.1).contains(&self.line)
     }
@@ -291,7 +300,7 @@ impl Model {
         status.set(StatusFlags::BATTLOW, self.low_battery.unwrap_or(self.low));
         status.set(StatusFlags::REPLACEBATT, self.replace);
         if let Some(byte) = self.status_byte {
-            status = StatusFlags(u32::from(byte));
+            status = StatusFlags::from_bits_retain(u32::from(byte));
         }
         status.with(StatusFlags::BATTPRESENT, self.battery_present)
     }
@@ -338,7 +347,7 @@ impl Model {
             name: None,
             model: Some("Simulated UPS 900".to_owned()),
             firmware: Some("1.0".to_owned()),
-            serial: Some("SIM000000001".to_owned()),
+            serial: Some(format!("SIM{:09}", self.serial)),
             manufacture_date: Some("2026-01-05".to_owned()),
             battery_date: Some("2026-01-05".to_owned()),
             sensitivity: Some(Sensitivity::Medium),

@@ -32,6 +32,7 @@
 //! | `garbage` | readings (1) | as many readings are all zero |
 //! | `alerts` | `on`, `off` | whether the UPS says by itself that its status changed |
 //! | `refuse` | `on`, `off` | whether it refuses commands |
+//! | `serial` | 0 to 999999999 | the number in its serial number, told when the UPS is found (again) |
 //! | `lapse` | factor, 0 to 10000 | how much faster than the script the battery discharges and charges |
 //! | `repeat` | | begins again with the first line; a second or more after the start |
 
@@ -81,6 +82,8 @@ pub enum Action {
     Alerts(bool),
     /// Whether commands are refused.
     Refuse(bool),
+    /// The number in its serial number.
+    Serial(u32),
     /// Speed-up of the battery.
     Lapse(f64),
 }
@@ -224,6 +227,7 @@ fn action<'a>(name: &str, words: &mut impl Iterator<Item = &'a str>) -> Result<A
         },
         "alerts" => Action::Alerts(choice(name, value(), &ON_OFF)?),
         "refuse" => Action::Refuse(choice(name, value(), &ON_OFF)?),
+        "serial" => Action::Serial(number(name, value(), 0.0, 999_999_999.0)? as u32),
         "lapse" => Action::Lapse(number(name, value(), 0.0, 10_000.0)?),
         other => return Err(format!("unknown action '{other}'")),
     })
@@ -317,6 +321,7 @@ mod tests {
             ("garbage 5", Action::Garbage(5)),
             ("alerts off", Action::Alerts(false)),
             ("refuse on", Action::Refuse(true)),
+            ("serial 42", Action::Serial(42)),
             ("lapse 60", Action::Lapse(60.0)),
         ];
         for (text, action) in table {

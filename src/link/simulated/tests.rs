@@ -29,7 +29,7 @@ impl Bench {
                 let at = self.now.duration_since(self.start).as_secs_f64();
                 told.push(format!("{at:.1} {}", words(&event)));
             }
-            let next = self.link.poll_timeout();
+            let next = self.link.poll_timeout().unwrap();
             if next > end {
                 break;
             }
@@ -46,7 +46,7 @@ impl Bench {
 fn words(event: &LinkEvent) -> String {
     match event {
         LinkEvent::Attached(identity) => format!("attached {}", identity.model.as_deref().unwrap()),
-        LinkEvent::Reading(reading) => format!("{:02x} {:?}", reading.status.0 & 0xff, reading.evidence),
+        LinkEvent::Reading(reading) => format!("{:02x} {:?}", reading.status.bits() & 0xff, reading.evidence),
         LinkEvent::Lost { reason } => format!("lost: {reason}"),
         LinkEvent::Command(result) => format!("{:?}", result.outcome),
         LinkEvent::Log(_, text) => text.clone(),

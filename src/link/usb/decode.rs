@@ -1,14 +1,17 @@
 //! Reports to values, in the units of [`crate::ups`] (usb-hid §8, §9, §11).
 
+use super::copies::LOW_BATTERY;
+use super::figures::packed_date;
 use super::layout::Layout;
+use super::meaning::Meaning;
 use super::quirks::{Quirk, Quirks};
+use super::scale::Quantity;
 use super::store::Store;
 use super::table::{Key, TABLE, When};
 use crate::ups::{
-    AlarmDelay, Celsius, Hertz, Identity, Minutes, Percent, SelfTestInterval, SelfTestResult, Sensitivity,
+    AlarmDelay, Celsius, Hertz, Identity, Percent, SelfTestInterval, SelfTestResult, Sensitivity,
     StatusFlags, TransferCause, Values, VoltAmps, Volts, Watts,
 };
-use crate::wire::hid::Field;
 
 /// Where the load gets its power from, as the UPS says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,10 @@ pub(super) struct Hint {
     pub alarm: bool,
     /// It shows another value than the last read.
     pub changed: bool,
+    /// It shows another state of the self test than the last read.
+    pub test: bool,
+    /// It shows another bit of the line state than the last read, or another cause of the last transfer.
+    pub line: bool,
 }
 
 /// One device's reports, seen as values.
@@ -53,6 +60,7 @@ pub(super) struct View<'a> {
     pub layout: &'a Layout,
     pub store: &'a Store,
     pub quirks: Quirks,
+    pub meaning: &'a Meaning,
 }
 
 impl View<'_> {
@@ -63,12 +71,12 @@ impl View<'_> {
     }
 
     /// The value in its base unit.
-    fn number(&self, key: Key) -> Option<f64> {
+    pub(super) fn number(&self, key: Key) -> Option<f64> {
         let (field, bytes) = self.store.field(self.layout.slot(key))?;
         field.physical(bytes)
     }
 
-    fn bit(&self, key: Key) -> Option<bool> {
+    pub(super) fn bit(&self, key: Key) -> Option<bool> {
         self.raw(key).map(|raw| raw != 0)
     }
 
@@ -101,9 +109,12 @@ impl View<'_> {
         for (key, field) in fields() {
             let (raw, known) = (field.raw(report), self.raw(*key));
             if raw.is_some() && raw != known {
+                hint.test |= *key == Key::Test;
+                hint.line |= *key == Key::LineFailCause;
                 match TABLE.get(*key as usize).map(|row| row.when) {
                     Some(When::Status) => hint.alarm = true,
-                    Some(When::Line) | None => {}
+                    Some(When::Line) => hint.line |= *key != Key::StatusFlag && known.is_some(),
+                    None => {}
                     Some(_) => hint.changed = true,
                 }
             }
@@ -117,34 +128,34 @@ impl View<'_> {
 
     /// The status bits other than the line state: `BATTPRESENT` and bits 0 to 7, unconfirmed.
     pub(super) fn flags(&self) -> StatusFlags {
-        let mut flags = StatusFlags::default()
-            .with(StatusFlags::BATTPRESENT, self.bit(Key::BatteryPresent) != Some(false));
+        let gone = self.bit(Key::BatteryPresent) == Some(false) && !self.is_contradicted(Key::BatteryPresent);
+        let mut flags = StatusFlags::default().with(StatusFlags::BATTPRESENT, !gone);
         // The flag's bits are STATFLAG's own, and it replaces what the single bits say.
         if let Some(flag) = self.raw(Key::StatusFlag).filter(|flag| flag & 0x18 != 0) {
-            let others = !(StatusFlags::ONLINE | StatusFlags::ONBATT).0;
-            return flags | StatusFlags(flag as u32 & 0xff & others);
+            let others = !(StatusFlags::ONLINE | StatusFlags::ONBATT).bits();
+            return flags | StatusFlags::from_bits_retain(flag as u32 & 0xff & others);
         }
-        let set = |key| self.bit(key) == Some(true);
+        let set = |key| self.bit(key) == Some(true) && !self.is_contradicted(key);
         flags.set(StatusFlags::OVERLOAD, set(Key::Overload));
         flags.set(StatusFlags::BOOST, set(Key::Boost));
         flags.set(StatusFlags::TRIM, set(Key::Trim));
         flags.set(StatusFlags::REPLACEBATT, set(Key::NeedReplacement));
-        let low = [Key::BelowCapacityLimit, Key::TimeLimitExpired, Key::ShutdownImminent];
-        flags.set(StatusFlags::BATTLOW, low.into_iter().any(set));
+        let low = LOW_BATTERY.into_iter().any(set) || (self.low_is_contradicted() && self.low_is_confirmed());
+        flags.set(StatusFlags::BATTLOW, low);
         flags
     }
 
     /// Everything measured.
     pub(super) fn values(&self) -> Values {
         Values {
-            line_voltage: self.number(Key::LineVoltage).map(Volts),
-            output_voltage: self.number(Key::OutputVoltage).map(Volts),
-            battery_voltage: self.battery_voltage().map(Volts),
-            frequency: self.digits_or_number(Key::Frequency).map(|hertz| Hertz(self.frequency(hertz))),
+            line_voltage: self.measured(Quantity::LineVoltage).map(Volts),
+            output_voltage: self.measured(Quantity::OutputVoltage).map(Volts),
+            battery_voltage: self.measured(Quantity::BatteryVoltage).map(Volts),
+            frequency: self.measured(Quantity::Frequency).map(Hertz),
             load: self.digits_or_number(Key::Load).map(Percent),
-            temperature: self.number(Key::Temperature).map(celsius),
-            ambient_temperature: self.number(Key::AmbientTemperature).map(celsius),
-            humidity: self.number(Key::Humidity).map(Percent),
+            temperature: self.temperature(Key::Temperature).map(Celsius),
+            ambient_temperature: self.temperature(Key::AmbientTemperature).map(Celsius),
+            humidity: self.humidity().map(Percent),
             battery_charge: self.charge().map(Percent),
             runtime_left: self.runtime(),
             transfer_cause: self.raw(Key::LineFailCause).map(transfer_cause),
@@ -160,8 +171,6 @@ impl View<'_> {
     /// Everything that is read once, but for the strings.
     pub(super) fn identity(&self) -> Identity {
         let whole = |key| self.number(key).map(|value| value.trunc() as i32);
-        let low_transfer = self.digits_or_number(Key::LowTransfer).map(|value| value.trunc() as i32);
-        let high_transfer = self.digits_or_number(Key::HighTransfer).map(|value| value.trunc() as i32);
         Identity {
             manufacture_date: self.raw(Key::ManufactureDate).and_then(packed_date),
             battery_date: self.raw(Key::BatteryDate).and_then(packed_date),
@@ -173,8 +182,8 @@ impl View<'_> {
             }),
             wake_delay: self.delay(Key::WakeDelay),
             shutdown_delay: self.delay(Key::ShutdownDelay),
-            low_transfer,
-            high_transfer,
+            low_transfer: self.transfer_limit(Key::LowTransfer).map(|volts| volts.trunc() as i32),
+            high_transfer: self.transfer_limit(Key::HighTransfer).map(|volts| volts.trunc() as i32),
             return_charge: whole(Key::ReturnCharge),
             self_test_interval: self.raw(Key::SelfTestInterval).map(|raw| match raw {
                 0 => SelfTestInterval::None,
@@ -183,17 +192,10 @@ impl View<'_> {
                 _ => SelfTestInterval::FourteenDays,
             }),
             nominal_output_voltage: self.nominal_voltage(Key::NominalOutputVoltage),
-            // RS 550G reports 100 V on 230 V mains: below its own lower limit (usb-hid §15).
-            nominal_line_voltage: self
-                .nominal_voltage(Key::NominalLineVoltage)
-                .filter(|nominal| low_transfer.is_none_or(|low| low <= *nominal))
-                .filter(|nominal| high_transfer.is_none_or(|high| high <= 0 || high >= *nominal)),
+            nominal_line_voltage: self.nominal_voltage(Key::NominalLineVoltage),
             nominal_battery_voltage: self.nominal_battery_voltage().map(Volts),
-            nominal_power: self.number(Key::NominalPower).filter(|watts| *watts > 0.0).map(Watts),
-            nominal_apparent_power: self
-                .number(Key::NominalApparentPower)
-                .filter(|va| *va > 0.0)
-                .map(VoltAmps),
+            nominal_power: self.rating(Key::NominalPower).map(Watts),
+            nominal_apparent_power: self.rating(Key::NominalApparentPower).map(VoltAmps),
             ..Identity::default()
         }
     }
@@ -210,82 +212,8 @@ impl View<'_> {
         known().count() >= 2 && known().all(|raw| raw == 0)
     }
 
-    /// The line voltage is known, and inside the transfer limits (or about nominal where there are none).
-    fn line_voltage_is_good(&self) -> Option<bool> {
-        let volts = self.number(Key::LineVoltage)?;
-        let nominal = self.number(Key::NominalLineVoltage).filter(|nominal| *nominal > 0.0);
-        let low = self.number(Key::LowTransfer).or(nominal.map(|nominal| nominal * 0.8))?;
-        let high = self.number(Key::HighTransfer).or(nominal.map(|nominal| nominal * 1.2))?;
-        Some(volts > low && volts < high)
-    }
-
-    fn charge(&self) -> Option<f64> {
-        let (field, bytes) = self.store.field(self.layout.slot(Key::Charge))?;
-        // The capacity types ignore the unit of the field: APC declares per cent as ampere-seconds (usb-hid §8). A
-        // number that cannot be per cent is one of real ampere-seconds (usb-hid §14).
-        let value = Field { unit: 0, ..field }.physical(bytes)?;
-        if field.unit == Field::UNIT_AMPERE_SECOND && value > 100.0 {
-            let full = self.number(Key::FullChargeCapacity).filter(|full| *full > 100.0)?;
-            return Some((value / full * 100.0).min(100.0));
-        }
-        Some(value)
-    }
-
-    fn runtime(&self) -> Option<Minutes> {
-        let (field, bytes) = self.store.field(self.layout.slot(Key::Runtime))?;
-        let raw = field.raw(bytes)?;
-        // All ones: unknown or overflow (usb-hid §15).
-        if raw < 0 || (field.bit_size >= 16 && (raw == 0xffff || raw == 0xffff_ffff)) {
-            return None;
-        }
-        let value = field.scale(raw);
-        Some(if self.quirks.has(Quirk::AsciiDigits) { Minutes(value) } else { Minutes::from_secs(value) })
-    }
-
-    fn battery_voltage(&self) -> Option<f64> {
-        let volts = self.number(Key::BatteryVoltage)?;
-        let nominal = self.number(Key::NominalBatteryVoltage).filter(|nominal| *nominal > 0.0);
-        if self.quirks.has(Quirk::BatteryVoltageTimesTen) {
-            // Also on units that are right one day: only a voltage no battery of this size has is mended.
-            let wrong = nominal.map_or(volts > 120.0, |nominal| volts > nominal * 3.0);
-            return Some(if wrong { volts / 10.0 } else { volts });
-        }
-        if self.quirks.has(Quirk::BatteryVoltageTimesOneAndHalf)
-            && nominal.is_some_and(|nominal| volts / nominal > 1.4)
-        {
-            return Some(volts * 2.0 / 3.0);
-        }
-        Some(volts)
-    }
-
-    fn nominal_battery_voltage(&self) -> Option<f64> {
-        let nominal = self.number(Key::NominalBatteryVoltage).filter(|nominal| *nominal > 0.0)?;
-        let volts = self.number(Key::BatteryVoltage);
-        let halved = self.quirks.has(Quirk::NominalBatteryHalved)
-            && volts.is_some_and(|volts| (1.7..2.6).contains(&(volts / nominal)));
-        Some(if halved { nominal * 2.0 } else { nominal })
-    }
-
-    /// Seconds; -1 when no countdown runs, also where the physical range makes that another number.
-    fn delay(&self, key: Key) -> Option<i32> {
-        if self.raw(key)? == -1 { Some(-1) } else { self.number(key).map(|value| value.trunc() as i32) }
-    }
-
-    fn nominal_voltage(&self, key: Key) -> Option<i32> {
-        let mut volts = self.number(key)?.trunc() as i32;
-        // Some units get the exponent wrong (usb-hid §8).
-        while volts > 1000 {
-            volts /= 10;
-        }
-        (volts > 0).then_some(volts)
-    }
-
-    fn frequency(&self, hertz: f64) -> f64 {
-        if self.quirks.has(Quirk::FrequencyInTenths) && hertz > 100.0 { hertz / 10.0 } else { hertz }
-    }
-
     /// Three ASCII digits, first digit in the most significant byte, where the model packs them so (usb-hid §15).
-    fn digits_or_number(&self, key: Key) -> Option<f64> {
+    pub(super) fn digits_or_number(&self, key: Key) -> Option<f64> {
         let digits = if self.quirks.has(Quirk::AsciiDigits) { ascii_digits(self.raw(key)?) } else { None };
         digits.map(f64::from).or_else(|| self.number(key))
     }
@@ -328,11 +256,6 @@ pub(super) fn line_of(
     }
 }
 
-/// Kelvin, or what some units send without the unit: Celsius. No UPS lives at either of the confusable temperatures.
-fn celsius(value: f64) -> Celsius {
-    Celsius(if value > 200.0 { value - 273.15 } else { value })
-}
-
 /// `LASTXFER` from APCLineFailCause (usb-hid §11).
 fn transfer_cause(raw: i64) -> TransferCause {
     match raw {
@@ -357,13 +280,6 @@ fn self_test(raw: i64) -> SelfTestResult {
         6 => SelfTestResult::NotAvailable,
         _ => SelfTestResult::Unknown,
     }
-}
-
-/// `YYYY-MM-DD` from a packed date; `None` for what is no date of a UPS (usb-hid §8, §16).
-fn packed_date(raw: i64) -> Option<String> {
-    let (year, month, day) = ((raw >> 9 & 0x7f) + 1980, raw >> 5 & 15, raw & 31);
-    (year >= 1990 && (1..=12).contains(&month) && (1..=31).contains(&day))
-        .then(|| format!("{year}-{month:02}-{day:02}"))
 }
 
 fn ascii_digits(raw: i64) -> Option<u16> {
@@ -436,13 +352,5 @@ mod tests {
         assert_eq!(ascii_digits(0x30_34_36), Some(46));
         assert_eq!(ascii_digits(120), None);
         assert_eq!(ascii_digits(-1), None);
-    }
-
-    #[test]
-    fn a_date_that_is_none_is_not_shown() {
-        assert_eq!(packed_date(0x5262), Some("2021-03-02".into()));
-        assert_eq!(packed_date(0), None);
-        assert_eq!(packed_date(3), None, "a string index");
-        assert_eq!(packed_date(0x53ff), None, "month 15");
     }
 }

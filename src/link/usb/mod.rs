@@ -2,33 +2,40 @@
 //!
 //! The port finds and opens the device and moves transfers; this room knows what to ask and what the answers mean.
 //! A poll reads each report that carries a value once, the one with the line state first. Interrupt reports are hints to
-//! look: what they say is believed when a read of the feature report says the same (usb-hid §10). A reading with
-//! [`Evidence::Poll`](crate::ups::Evidence::Poll) that shows another line state than the one before it comes from a read of its own: two
-//! that agree are two reads.
+//! look: what they say is believed when a read of the feature report says the same (usb-hid §10). Each item of a reading has
+//! the time of the report that it was taken from; what is told again without having been read again keeps it.
 
 mod belief;
+mod copies;
 mod decode;
+mod delays;
 mod device;
+mod figures;
 mod layout;
+mod meaning;
 mod orders;
 mod quirks;
 mod request;
+mod runtime;
+mod sampled;
+mod scale;
 mod session;
 mod store;
 mod strings;
 mod table;
-mod transfer;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::LinkEvent;
-use crate::ups::{Command, CommandResult, Pace};
+use super::silence::Silence;
+use super::{Link, LinkEvent};
+use crate::bus::usb::{DeviceInfo, Event, TransferError, Transmit, Usb};
+use crate::ups::{Command, CommandResult, Pace, clean};
+use meaning::Meaning;
 use session::{Session, Told};
 
-pub use device::{DeviceInfo, MatchResult, Wanted, matches};
+pub use device::{Wanted, verdict};
 pub use session::describe;
-pub use transfer::{TransferError, Transmit};
 
 /// Most events kept for a caller that does not fetch them; the oldest go first.
 const MAX_EVENTS: usize = 64;
@@ -38,6 +45,8 @@ const PAUSES: [u64; 7] = [0, 1, 2, 4, 8, 16, 30];
 const GOOD_ATTACHMENT: Duration = Duration::from_secs(60);
 /// A port that does not end a transfer in its time gets this much more.
 const PORT_GRACE: Duration = Duration::from_secs(2);
+/// Without a reading for three polls and for so long the UPS counts as lost, whatever reports it sends.
+const SILENT_LEAST: Duration = Duration::from_secs(15);
 
 /// What the configuration says about the conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,12 +57,7 @@ pub struct Settings {
 
 /// The conversation with one USB UPS.
 ///
-/// The port calls [`handle_opened`](Self::handle_opened) when it has claimed the device's interface, and
-/// [`handle_closed`](Self::handle_closed) when the device is gone, could not be opened, or was not found at start. In
-/// between it carries out what [`poll_transmit`](Self::poll_transmit) yields, one at a time, and hands over the
-/// end of each with [`handle_control`](Self::handle_control) and every interrupt-IN packet with
-/// [`handle_interrupt`](Self::handle_interrupt). After each call: `poll_transmit`, `poll_event` until `None`, then
-/// `poll_timeout`.
+/// At most one control transfer is outstanding: the next is yielded when the end of the last was handed over.
 #[derive(Debug)]
 pub struct UsbLink {
     settings: Settings,
@@ -65,7 +69,12 @@ pub struct UsbLink {
     next_start: Instant,
     /// `Lost` was sent and no `Attached` since.
     told_lost: bool,
+    silence: Silence,
     failures: usize,
+    /// What is known of the numbers of the last device: what is learned of a unit holds when it comes back.
+    known: Option<(DeviceInfo, Meaning)>,
+    /// What the port has been told of the length of interrupt reports since the device was opened.
+    told_interrupt_len: Option<u16>,
 }
 
 #[derive(Debug)]
@@ -90,15 +99,25 @@ impl UsbLink {
             outstanding: None,
             next_start: now,
             told_lost: false,
+            silence: Silence::new(now, SILENT_LEAST, SILENT_LEAST),
             failures: 0,
+            known: None,
+            told_interrupt_len: None,
         }
     }
 
     /// The device is open and its interface claimed.
-    pub fn handle_opened(&mut self, now: Instant, info: DeviceInfo) {
+    pub fn handle_opened(&mut self, now: Instant, mut info: DeviceInfo) {
+        // It names the device in the log.
+        info.product_name = info.product_name.as_deref().map(clean);
+        info.manufacturer = info.manufacturer.as_deref().map(clean);
         self.end_session("the device was opened anew");
         self.outstanding = None;
-        let session = Box::new(Session::new(info, self.pace, self.settings.poll_time, now));
+        let known = self.known.take().filter(|(device, _)| *device == info);
+        let meaning = known.map(|(_, meaning)| meaning).unwrap_or_default();
+        self.known = Some((info.clone(), Meaning::default()));
+        self.told_interrupt_len = None;
+        let session = Box::new(Session::new(info, meaning, self.pace, self.settings.poll_time, now));
         self.phase = Phase::Open { session, since: now };
     }
 
@@ -125,25 +144,123 @@ impl UsbLink {
     /// A packet came on the interrupt-IN endpoint; the first byte is the report id.
     pub fn handle_interrupt(&mut self, now: Instant, report: &[u8]) {
         if let Phase::Open { session, .. } = &mut self.phase {
+            let before = session.interval();
             session.handle_interrupt(now, report);
+            // One that tells its line state by itself is asked less often.
+            if session.interval() != before {
+                self.silence.set_interval(now, session.interval());
+            }
         }
         self.after(now);
     }
 
-    /// A deadline may have passed; early calls do nothing.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    /// Length of the longest interrupt report of the open device, as far as is known: its descriptor may have been read anew.
+    fn interrupt_len(&self) -> Option<u16> {
+        match &self.phase {
+            Phase::Open { session, .. } => session.interrupt_len(),
+            Phase::Closed | Phase::GivenUp { .. } => None,
+        }
+    }
+
+    /// Takes over what the session has to tell.
+    fn after(&mut self, now: Instant) {
+        while let Phase::Open { session, .. } = &mut self.phase {
+            match session.poll_told() {
+                None => return,
+                Some(Told::Event(event)) => {
+                    match event {
+                        LinkEvent::Attached(_) => self.told_lost = false,
+                        LinkEvent::Reading(_) => self.silence.told(now, session.interval(), false),
+                        _ => {}
+                    }
+                    self.push(event);
+                }
+                Some(Told::GiveUp { reason, reset }) => {
+                    self.give_up(now, reason, if reset { Transmit::Reset } else { Transmit::Reopen });
+                }
+                Some(Told::NotAUps { reason }) => {
+                    self.end_session(&reason);
+                    self.phase = Phase::GivenUp { until: now, how: Transmit::LeaveAlone };
+                    self.tell_lost(reason);
+                }
+            }
+        }
+    }
+
+    fn give_up(&mut self, now: Instant, reason: String, how: Transmit) {
+        if let Phase::Open { session, since } = &self.phase
+            && session.is_attached()
+            && now.saturating_duration_since(*since) >= GOOD_ATTACHMENT
+        {
+            self.failures = 0;
+        }
+        self.end_session(&reason);
+        let pause = PAUSES.get(self.failures).or(PAUSES.last()).copied().unwrap_or_default();
+        self.failures = (self.failures + 1).min(PAUSES.len());
+        self.phase = Phase::GivenUp { until: now + Duration::from_secs(pause), how };
+        self.tell_lost(reason);
+    }
+
+    /// Answers the orders that cannot be carried out any more, and keeps what the session still had to tell.
+    fn end_session(&mut self, reason: &str) {
+        let Phase::Open { mut session, .. } = std::mem::replace(&mut self.phase, Phase::Closed) else {
+            return;
+        };
+        if let Some((_, meaning)) = &mut self.known {
+            *meaning = session.take_meaning();
+        }
+        for event in session.end(reason) {
+            self.push(event);
+        }
+    }
+
+    fn tell_lost(&mut self, reason: String) {
+        if !std::mem::replace(&mut self.told_lost, true) {
+            self.push(LinkEvent::Lost { reason });
+        }
+    }
+
+    fn push(&mut self, event: LinkEvent) {
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}
+
+impl Link for UsbLink {
+    type Bus = Usb;
+
+    fn handle_event(&mut self, now: Instant, event: Event<'_>) {
+        match event {
+            Event::Opened(info) => self.handle_opened(now, info),
+            Event::Closed(reason) => self.handle_closed(now, &reason),
+            Event::Control(result) => self.handle_control(now, result),
+            Event::Interrupt(report) => self.handle_interrupt(now, report),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
         if self.outstanding.is_some_and(|deadline| now >= deadline) {
             self.outstanding = None;
             self.give_up(now, "the USB port does not end a transfer".into(), Transmit::Reset);
         }
         if let Phase::Open { session, .. } = &mut self.phase {
             session.handle_timeout(now);
+            if session.is_attached() && self.silence.is_over(now) {
+                let reason = format!("{} has not said for too long how it is", session.name());
+                self.give_up(now, reason, Transmit::Reopen);
+            }
         }
         self.after(now);
     }
 
-    /// What the port must do now, if anything.
-    pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+    fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
+        let length = self.interrupt_len();
+        if length != self.told_interrupt_len && length.is_some() {
+            self.told_interrupt_len = length;
+            return length.map(Transmit::InterruptLen);
+        }
         if self.outstanding.is_some() {
             return None;
         }
@@ -168,14 +285,11 @@ impl UsbLink {
         }
     }
 
-    /// What the link has to tell; call until `None`.
-    pub fn poll_event(&mut self) -> Option<LinkEvent> {
+    fn poll_event(&mut self) -> Option<LinkEvent> {
         self.events.pop_front()
     }
 
-    /// The next moment at which `handle_timeout` and `poll_transmit` want to be called.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
+    fn poll_timeout(&self) -> Option<Instant> {
         if self.outstanding.is_some() {
             return self.outstanding;
         }
@@ -183,27 +297,27 @@ impl UsbLink {
             Phase::Closed => None,
             Phase::GivenUp { until, .. } => Some(*until),
             Phase::Open { session, .. } => {
-                Some(session.poll_timeout().map_or(self.next_start, |at| at.max(self.next_start)))
+                let next = session.poll_timeout().map_or(self.next_start, |at| at.max(self.next_start));
+                let silence = session.is_attached().then(|| self.silence.until());
+                Some(silence.map_or(next, |until| next.min(until)))
             }
         }
     }
 
-    /// How often to poll from now on.
-    pub fn set_pace(&mut self, pace: Pace, now: Instant) {
+    fn set_pace(&mut self, pace: Pace, now: Instant) {
         self.pace = pace;
         if let Phase::Open { session, .. } = &mut self.phase {
             session.set_pace(pace, self.settings.poll_time, now);
+            self.silence.set_interval(now, session.interval());
         }
     }
 
-    /// POLLTIME changed.
-    pub fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {
+    fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {
         self.settings.poll_time = poll_time;
         self.set_pace(self.pace, now);
     }
 
-    /// Something to tell the UPS; the answer comes as [`LinkEvent::Command`].
-    pub fn command(&mut self, command: Command, now: Instant) {
+    fn command(&mut self, command: Command, now: Instant) {
         let refused = match &mut self.phase {
             Phase::Open { session, .. } => session.command(command, now).err(),
             Phase::Closed | Phase::GivenUp { .. } => Some("no communication with the UPS".to_owned()),
@@ -212,58 +326,5 @@ impl UsbLink {
             self.push(LinkEvent::Command(CommandResult { command, outcome: Err(reason) }));
         }
         self.after(now);
-    }
-
-    /// Takes over what the session has to tell.
-    fn after(&mut self, now: Instant) {
-        while let Phase::Open { session, .. } = &mut self.phase {
-            match session.poll_told() {
-                None => return,
-                Some(Told::Event(event)) => {
-                    if matches!(event, LinkEvent::Attached(_)) {
-                        self.told_lost = false;
-                    }
-                    self.push(event);
-                }
-                Some(Told::GiveUp { reason, reset }) => {
-                    self.give_up(now, reason, if reset { Transmit::Reset } else { Transmit::Reopen });
-                }
-            }
-        }
-    }
-
-    fn give_up(&mut self, now: Instant, reason: String, how: Transmit) {
-        if let Phase::Open { session, since } = &self.phase
-            && session.is_attached()
-            && now.saturating_duration_since(*since) >= GOOD_ATTACHMENT
-        {
-            self.failures = 0;
-        }
-        self.end_session(&reason);
-        let pause = PAUSES.get(self.failures).or(PAUSES.last()).copied().unwrap_or_default();
-        self.failures = (self.failures + 1).min(PAUSES.len());
-        self.phase = Phase::GivenUp { until: now + Duration::from_secs(pause), how };
-        self.tell_lost(reason);
-    }
-
-    /// Answers the orders that cannot be carried out any more, and keeps what the session still had to tell.
-    fn end_session(&mut self, reason: &str) {
-        let Phase::Open { session, .. } = std::mem::replace(&mut self.phase, Phase::Closed) else { return };
-        for event in session.end(reason) {
-            self.push(event);
-        }
-    }
-
-    fn tell_lost(&mut self, reason: String) {
-        if !std::mem::replace(&mut self.told_lost, true) {
-            self.push(LinkEvent::Lost { reason });
-        }
-    }
-
-    fn push(&mut self, event: LinkEvent) {
-        if self.events.len() >= MAX_EVENTS {
-            self.events.pop_front();
-        }
-        self.events.push_back(event);
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use super::decode::{Line, View};
+use super::delays;
 use super::quirks::Quirk;
 use super::table::Key;
-use super::transfer::TransferError;
+use crate::bus::usb::TransferError;
 use crate::ups::Command;
 use crate::wire::hid::Field;
 
@@ -18,6 +19,8 @@ struct Set {
     raw: i64,
     /// Write until this is read back (old Back-UPS Pro settings step through their list), a few times at most.
     until: Option<i64>,
+    /// What is read back must be what was written, or the UPS did not take it.
+    must_hold: bool,
     what: &'static str,
 }
 
@@ -142,6 +145,9 @@ impl Order {
                     self.stage = Stage::Read;
                     return None;
                 }
+                if set.must_hold && read != Some(set.raw) {
+                    return self.step_failed(&set, "was written but does not hold the value");
+                }
                 let read = read.map_or_else(|| "nothing".into(), |raw| format!("{}", set.field.scale(raw)));
                 self.step_done(&set, &read)
             }
@@ -246,6 +252,10 @@ struct Plan<'a> {
 
 /// Seconds until the UPS switches off.
 const OFF_DELAY: f64 = 60.0;
+/// Seconds until it may switch on again, as apcupsd writes them (usb-hid §12).
+const WAKE_DELAY: f64 = 64.0;
+/// In a Powercom's table of delays.
+const INDEX_OF_60_SECONDS: i64 = 9;
 
 impl Plan<'_> {
     /// In the order of usb-hid §12.
@@ -258,6 +268,15 @@ impl Plan<'_> {
         prepare(self.steps(Key::ProReturnCharge, 0x3030, "charge before restart"));
         prepare(self.set(Key::ApcDelayBeforeStartup, 10.0, "delay before startup"));
         prepare(self.steps(Key::ProStartupDelay, 0x3630, "delay before startup"));
+        // Powercom: 60 seconds is number 9 of its table. The report is read before and after, so that a unit which lacks the
+        // table is told by its number, and takes the next way.
+        ways.extend(
+            self.single(
+                self.raw(Key::ShutdownDelayIndex, INDEX_OF_60_SECONDS, "number of the delay before shutdown")
+                    .map(|set| Set { must_hold: true, ..set }),
+                "the UPS switches off in 60 seconds and on again when mains returns",
+            ),
+        );
         if self.view.quirks.has(Quirk::DelayInBytes) {
             // Minutes in the low byte, seconds in the high byte; 0x4000: on again when mains returns.
             ways.extend(self.single(
@@ -271,14 +290,14 @@ impl Plan<'_> {
             self.set(Key::ApcDelayBeforeShutdown, OFF_DELAY, "APC delay before shutdown"),
             comes_back,
         ));
-        // Where delays are whole minutes, 64 would round to the same minute as the shutdown's.
-        let wake = if self.view.quirks.has(Quirk::DelaysInMinutes) { 120.0 } else { 64.0 };
-        ways.extend(self.pair(
-            self.set(Key::WakeDelay, wake, "delay before startup"),
-            self.set(Key::DelayBeforeShutdown, OFF_DELAY, "delay before shutdown"),
-            self.raw(Key::WakeDelay, -1, "delay before startup"),
-            comes_back,
-        ));
+        if self.view.layout.delays_paired {
+            ways.extend(self.pair(
+                self.set(Key::WakeDelay, self.wake_delay(), "delay before startup"),
+                self.set(Key::DelayBeforeShutdown, OFF_DELAY, "delay before shutdown"),
+                self.raw(Key::WakeDelay, -1, "delay before startup"),
+                comes_back,
+            ));
+        }
         ways.extend(self.pair(
             self.raw(Key::ProHibernate, 1, "hibernate"),
             self.raw(Key::ProSelfTest, 1, "self test"),
@@ -298,6 +317,15 @@ impl Plan<'_> {
             ways.extend(self.power_off());
         }
         ways
+    }
+
+    /// Seconds until the UPS may switch on again: at least a step after it switches off, by what the descriptor says of the steps
+    /// of both delays. 64 in steps of a minute would be the same minute as the shutdown's.
+    fn wake_delay(&self) -> f64 {
+        let step = |key| self.view.layout.slot(key).feature.map_or(1.0, |delay| delays::step(&delay));
+        let minute = if self.view.quirks.has(Quirk::DelaysInMinutes) { 60.0 } else { 1.0 };
+        let step = step(Key::WakeDelay).max(step(Key::DelayBeforeShutdown)).max(minute);
+        WAKE_DELAY.max(OFF_DELAY + step)
     }
 
     fn power_off(&self) -> VecDeque<Way> {
@@ -334,13 +362,25 @@ impl Plan<'_> {
         let field = self.view.layout.slot(key).feature?;
         // A bit pattern beyond a signed field's range is its negative counterpart.
         let limit = 1_i64 << (field.bit_size.clamp(1, 62) - 1);
-        let raw = if field.logical_min < 0 && raw >= limit { raw - 2 * limit } else { raw };
-        Some(Set { field, len: (self.len)(&field), raw, until: None, what })
+        let raw = match field.logical_min < 0 {
+            true if raw >= limit => raw - 2 * limit,
+            // And -1 in a field that has forgotten its sign is all ones.
+            false if raw < 0 => raw + 2 * limit,
+            _ => raw,
+        };
+        Some(Set { field, len: (self.len)(&field), raw, until: None, must_hold: false, what })
     }
 
     fn set(&self, key: Key, value: f64, what: &'static str) -> Option<Set> {
         let field = self.view.layout.slot(key).feature?;
-        Some(Set { field, len: (self.len)(&field), raw: field.unscale(value), until: None, what })
+        Some(Set {
+            field,
+            len: (self.len)(&field),
+            raw: field.unscale(value),
+            until: None,
+            must_hold: false,
+            what,
+        })
     }
 
     /// Old Back-UPS Pro: writing 2 steps the setting down; it reads as ASCII digits (usb-hid §12).

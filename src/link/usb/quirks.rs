@@ -1,8 +1,9 @@
 //! What single models get wrong, chosen by ids, product string and descriptor (usb-hid §14, §15). All on by default.
 
-use super::device::DeviceInfo;
+use super::delays::counts_minutes;
 use super::table::Key;
-use crate::wire::hid::{Field, ReportDescriptor};
+use crate::bus::usb::DeviceInfo;
+use crate::wire::hid::ReportDescriptor;
 
 /// A departure from the standard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +13,8 @@ pub(super) enum Quirk {
     DischargingDecides,
     /// `Discharging` is at times set on mains: `ACPresent` decides while the line voltage is inside the transfer limits.
     AcPresentDecides,
+    /// `ACPresent` stays set in a real outage: set, it says nothing.
+    AcPresentStays,
     /// Load, transfer limits and frequency come as three ASCII digits, the runtime in minutes.
     AsciiDigits,
     /// The battery date is the same constant in every unit.
@@ -20,19 +23,13 @@ pub(super) enum Quirk {
     NominalBatteryHalved,
     /// The battery voltage may read 1.5 times too high.
     BatteryVoltageTimesOneAndHalf,
-    /// The battery voltage reads ten times too high.
-    BatteryVoltageTimesTen,
     /// `PowerSummary.Voltage` is the output's.
     NoBatteryVoltage,
     /// The usage of APC's status flag means something else.
     NoStatusFlag,
-    /// Voltages need 10^5, frequency and current 10^-2.
-    TrippLiteExponents,
-    /// Voltage exponents at or below zero have forgotten the bias of their unit.
-    VoltBiasForgotten,
-    /// Frequency may lack its decimal: 500 for 50.0.
-    FrequencyInTenths,
-    /// Delays are whole minutes: startup must come a step after shutdown.
+    /// The delays of a kill order lie in two collections of the whole unit, and work together.
+    DelaysApart,
+    /// Delays are whole minutes even where the descriptor does not say so.
     DelaysInMinutes,
     /// `DelayBeforeShutdown` is minutes in the low byte, seconds in the high byte, and flags in the top bits.
     DelayInBytes,
@@ -52,20 +49,14 @@ const ALL: std::ops::RangeInclusive<u16> = 0..=0xffff;
 /// The table. Every row that matches adds its quirks.
 #[rustfmt::skip]
 const TABLE: &[Row] = &[
-    Row { vendor: 0x051d, products: ALL, applies: always, quirks: &[Quirk::DischargingDecides] },
+    Row { vendor: 0x051d, products: ALL, applies: always, quirks: &[Quirk::DischargingDecides, Quirk::DelaysApart] },
     Row { vendor: 0x051d, products: ALL, applies: is_mi_or_m2, quirks: &[Quirk::AcPresentDecides, Quirk::NoBatteryDate] },
     Row { vendor: 0x051d, products: ALL, applies: is_old_pro, quirks: &[Quirk::AsciiDigits] },
     Row { vendor: 0x051d, products: 3..=4, applies: always, quirks: &[Quirk::NominalBatteryHalved] },
-    Row { vendor: 0x16de, products: ALL, applies: always, quirks: &[Quirk::DischargingDecides] },
-    Row { vendor: 0x0764, products: ALL, applies: always, quirks: &[
-        Quirk::DelaysInMinutes, Quirk::FrequencyInTenths, Quirk::QuickTestIsTwo,
-    ] },
+    Row { vendor: 0x16de, products: ALL, applies: always, quirks: &[Quirk::DischargingDecides, Quirk::DelaysApart] },
+    Row { vendor: 0x0764, products: ALL, applies: always, quirks: &[Quirk::DelaysInMinutes, Quirk::QuickTestIsTwo] },
     Row { vendor: 0x0764, products: 0x0501..=0x0501, applies: always, quirks: &[Quirk::BatteryVoltageTimesOneAndHalf] },
-    Row { vendor: 0x0764, products: ALL, applies: is_ut, quirks: &[Quirk::DischargingDecides] },
-    Row { vendor: 0x09ae, products: 0x1000..=0x2fff, applies: always, quirks: &[Quirk::BatteryVoltageTimesTen] },
-    Row { vendor: 0x09ae, products: 0x3016..=0x3016, applies: always, quirks: &[Quirk::TrippLiteExponents] },
-    Row { vendor: 0x09ae, products: 0x3024..=0x3024, applies: always, quirks: &[Quirk::TrippLiteExponents] },
-    Row { vendor: 0x10af, products: ALL, applies: always, quirks: &[Quirk::VoltBiasForgotten] },
+    Row { vendor: 0x0764, products: ALL, applies: is_ut, quirks: &[Quirk::DischargingDecides, Quirk::AcPresentStays] },
     Row { vendor: 0x0d9f, products: ALL, applies: always, quirks: &[
         Quirk::DelayInBytes, Quirk::NoBatteryVoltage, Quirk::NoStatusFlag,
     ] },
@@ -124,24 +115,16 @@ impl Quirks {
         }
     }
 
-    /// Mends wrong exponents.
-    pub(super) fn mend(self, descriptor: &mut ReportDescriptor) {
-        const HERTZ: u32 = 0x0000_f001;
-        const AMPERE: u32 = 0x0010_0001;
-        if !self.has(Quirk::TrippLiteExponents) && !self.has(Quirk::VoltBiasForgotten) {
-            return;
-        }
-        for field in descriptor.fields_mut() {
-            let tripp_lite = self.has(Quirk::TrippLiteExponents);
-            match field.unit {
-                // A right exponent on these units is 7; only the wrong ones are small.
-                Field::UNIT_VOLT if tripp_lite && field.exponent <= 2 => field.exponent += 5,
-                HERTZ | AMPERE if tripp_lite && field.exponent > 0 => field.exponent -= 2,
-                Field::UNIT_VOLT if self.has(Quirk::VoltBiasForgotten) && field.exponent <= 0 => {
-                    field.exponent += 7;
-                }
-                _ => {}
-            }
+    const fn and(self, quirk: Quirk) -> Self {
+        Self(self.0 | 1 << quirk as u32)
+    }
+
+    /// The same, with what the descriptor shows of the firmware, whoever's name is on the unit.
+    pub(super) fn with(self, descriptor: &ReportDescriptor) -> Self {
+        if counts_minutes(descriptor) {
+            self.and(Quirk::DelaysInMinutes).and(Quirk::QuickTestIsTwo)
+        } else {
+            self
         }
     }
 }
@@ -170,6 +153,6 @@ mod tests {
         assert!(!quirks(0x0463, 0xffff, "Ellipse").has(Quirk::DischargingDecides));
         assert!(quirks(0x0764, 0x0501, "UT850").has(Quirk::DischargingDecides));
         assert!(!quirks(0x0764, 0x0501, "EC850LCD").has(Quirk::DischargingDecides));
-        assert!(quirks(0x09ae, 0x3016, "").has(Quirk::TrippLiteExponents));
+        assert!(!quirks(0x1cb0, 0x0038, "KEOR PDU").has(Quirk::DelaysInMinutes), "that takes its descriptor");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::transfer::Transmit;
+use crate::bus::usb::Transmit;
 use crate::wire::hid::ReportKind;
 
 /// How long one transfer may take (usb-hid §3).
@@ -30,6 +30,17 @@ fn control_in(request_type: u8, request: u8, value: u16, index: u16, length: u16
         setup: setup(request_type, request, value, index, length),
         length,
         timeout: TIMEOUT,
+        rest: Duration::ZERO,
+    }
+}
+
+/// One of several reads: until the next may start, nobody has to wake for its end.
+pub(super) fn in_a_row(transmit: Transmit) -> Transmit {
+    match transmit {
+        Transmit::ControlIn { setup, length, timeout, .. } => {
+            Transmit::ControlIn { setup, length, timeout, rest: SPACING }
+        }
+        other => other,
     }
 }
 

@@ -1,22 +1,30 @@
 //! One open device: learn what it has, then poll it, follow its hints, and carry out orders.
 
+mod glance;
+mod hints;
+mod steps;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use self::hints::Look;
 use super::belief::Belief;
 use super::decode::{Line, View};
-use super::device::DeviceInfo;
+use super::device::{is_known, looks_damaged};
 use super::layout::Layout;
+use super::meaning::Meaning;
 use super::orders::{Ask, Order};
 use super::quirks::Quirks;
 use super::request;
+use super::scale;
 use super::store::Store;
 use super::strings::{self, Wish};
 use super::table::{Key, When};
-use super::transfer::{TransferError, Transmit};
+use crate::bus::usb::DeviceInfo;
+use crate::bus::usb::{TransferError, Transmit};
 use crate::link::LinkEvent;
 use crate::ups::{
-    Command, CommandResult, Evidence, Identity, Pace, Priority, Reading, StatusFlags, TransferCause,
+    Command, CommandResult, Evidence, Identity, Item, Pace, Priority, Reading, StatusFlags, TransferCause,
 };
 use crate::wire::hid::{DescriptorError, Field, ReportDescriptor, ReportKind, is_power_device};
 
@@ -24,15 +32,6 @@ use crate::wire::hid::{DescriptorError, Field, ReportDescriptor, ReportKind, is_
 const SOON: Duration = Duration::from_secs(1);
 /// At fast pace the values that move slowly are read as often as this; a hint about an alarm brings a poll no sooner.
 const SLOW: Duration = Duration::from_secs(5);
-/// Longest time between two looks at the line state of a UPS that has not told it by itself so far: with the look that
-/// confirms it, an outage is announced within 3 s.
-const UNTOLD: Duration = Duration::from_millis(1500);
-/// A hint about a value brings a poll no sooner.
-const VALUE_HINT: Duration = Duration::from_secs(20);
-/// Pauses between looks while the reads do not confirm the hint: the feature report may lag behind, but noise must not
-/// flood the device.
-const LOOK_PAUSES: [Duration; 3] =
-    [Duration::from_millis(100), Duration::from_millis(250), Duration::from_millis(600)];
 /// The transfer cause and the test result are ready so long after the change (usb-hid §11).
 const CAUSE_DELAY: Duration = Duration::from_millis(40);
 /// Pause before a damaged descriptor is read again.
@@ -42,8 +41,6 @@ const DESCRIPTOR_TRIES: u8 = 4;
 /// The line state unreadable so many times in a row, or for so long, is a lost UPS.
 const LOST_AFTER: u32 = 3;
 const LOST_AFTER_TIME: Duration = Duration::from_secs(5);
-/// Reads that agree: the line state is not in question.
-const SETTLED: u32 = 2;
 /// Transfers in a row that time out: the device hangs.
 const HANGS_AFTER: u32 = 3;
 /// Orders that wait at the same time.
@@ -51,14 +48,14 @@ const MAX_ORDERS: usize = 8;
 /// A device that does not answer with its line state has so long to send it by itself.
 const WAIT_FOR_INPUT: Duration = Duration::from_secs(15);
 
-/// Parses a device's report descriptor and mends what its model gets wrong.
+/// Parses a device's report descriptor and mends exponents that cannot be meant.
 ///
 /// # Errors
 ///
 /// If the descriptor cannot be parsed.
 pub fn describe(info: &DeviceInfo) -> Result<ReportDescriptor, DescriptorError> {
     let mut descriptor = ReportDescriptor::parse(&info.report_descriptor)?;
-    Quirks::of(info).mend(&mut descriptor);
+    scale::mend(&mut descriptor);
     Ok(descriptor)
 }
 
@@ -70,6 +67,10 @@ pub(super) enum Told {
     GiveUp {
         reason: String,
         reset: bool,
+    },
+    /// The descriptor that was read from the device is that of something else.
+    NotAUps {
+        reason: String,
     },
 }
 
@@ -104,21 +105,13 @@ enum Phase {
     },
     Strings,
     Idle,
+    /// With `deepest` [`When::Line`]: a glance at what tells the line state, and at nothing else.
     Polling {
         cursor: usize,
         deepest: When,
         answers: u32,
         failures: u32,
     },
-}
-
-/// A look at the line state that a hint asked for.
-#[derive(Clone, Copy, Debug)]
-struct Look {
-    /// What the hint said: on battery?
-    claim: bool,
-    cursor: usize,
-    tries: usize,
 }
 
 /// An order in the queue.
@@ -133,6 +126,8 @@ enum Job {
         ready_at: Instant,
         /// The transfer cause that was known before; another one counts at once.
         known: Option<TransferCause>,
+        /// The report that says whether mains is there, to be read in the time until then: `true`, now.
+        beside: Option<(usize, bool)>,
     },
     /// The order has ended so; one read comes before its answer.
     Harmless {
@@ -150,24 +145,32 @@ pub(super) struct Session {
     store: Store,
     strings: strings::Strings,
     belief: Belief,
+    /// What the numbers of this device mean; may be known from an earlier session.
+    meaning: Meaning,
     told: VecDeque<Told>,
     phase: Phase,
     asked: Option<Asked>,
     attached: bool,
     pace: Pace,
     poll_time: Duration,
-    /// The UPS has told its line state by itself: it will tell of a change, too.
+    /// The UPS has told its line state by itself, and reads said the same: it will tell of a change, too.
     tells_line: bool,
     next_poll: Instant,
     polled_at: Option<Instant>,
+    /// The next glance at the line state; `None`: at this pace polls are enough, or nothing that can be read tells it.
+    next_glance: Option<Instant>,
+    /// The line state was last read, or a read of it begun.
+    glanced_at: Instant,
     read_all_at: Option<Instant>,
     poll_command: bool,
     look: Option<Look>,
     look_not_before: Instant,
+    /// Looks in a row that did not show what the hint said.
+    vain_looks: u8,
     jobs: VecDeque<Job>,
     last: Option<Reading>,
-    /// Reads in a row that told the same line state; an alert that was confirmed counts as [`SETTLED`].
-    line_agreed: u32,
+    /// An interrupt report shows another state of the self test than was read.
+    test_hinted: bool,
     /// A pushed report showed another line state and no second one has followed.
     pushed_at: Option<Instant>,
     line_failures: u32,
@@ -176,7 +179,13 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(info: DeviceInfo, pace: Pace, poll_time: Duration, now: Instant) -> Self {
+    pub(super) fn new(
+        info: DeviceInfo,
+        meaning: Meaning,
+        pace: Pace,
+        poll_time: Duration,
+        now: Instant,
+    ) -> Self {
         let mut session = Self {
             quirks: Quirks::of(&info),
             info,
@@ -185,6 +194,7 @@ impl Session {
             store: Store::default(),
             strings: strings::Strings::default(),
             belief: Belief::default(),
+            meaning,
             told: VecDeque::new(),
             phase: Phase::Descriptor { tries: 0, not_before: now },
             asked: None,
@@ -194,13 +204,16 @@ impl Session {
             tells_line: false,
             next_poll: now,
             polled_at: None,
+            next_glance: None,
+            glanced_at: now,
             read_all_at: None,
             poll_command: false,
             look: None,
             look_not_before: now,
+            vain_looks: 0,
             jobs: VecDeque::new(),
             last: None,
-            line_agreed: 0,
+            test_hinted: false,
             pushed_at: None,
             line_failures: 0,
             line_failed_at: None,
@@ -224,7 +237,7 @@ impl Session {
     pub(super) fn end(self: Box<Self>, reason: &str) -> Vec<LinkEvent> {
         let told = self.told.into_iter().filter_map(|told| match told {
             Told::Event(event) => Some(event),
-            Told::GiveUp { .. } => None,
+            Told::GiveUp { .. } | Told::NotAUps { .. } => None,
         });
         let orders = self.jobs.into_iter().map(|job| {
             let (command, outcome) = match job {
@@ -246,14 +259,14 @@ impl Session {
         // What waits for its second read does not wait longer.
         let sooner = pace == Pace::Fast || self.belief.is_waiting() || self.poll_command;
         self.next_poll = if sooner { self.next_poll.min(due) } else { due };
+        self.plan_glance();
     }
 
     /// Time between two polls.
-    fn interval(&self) -> Duration {
+    pub(super) fn interval(&self) -> Duration {
         match self.pace {
             Pace::Fast => SOON,
-            Pace::Normal if self.tells_line => self.poll_time.max(SOON),
-            Pace::Normal => self.poll_time.clamp(SOON, UNTOLD),
+            Pace::Normal => self.poll_time.max(SOON),
         }
     }
 
@@ -298,12 +311,14 @@ impl Session {
             Phase::Descriptor { not_before, .. } => not_before,
             Phase::Listening { until } => until,
             Phase::Learning { .. } | Phase::Strings | Phase::Polling { .. } => return None,
-            Phase::Idle => self.next_poll,
+            Phase::Idle => self.next_glance.map_or(self.next_poll, |at| at.min(self.next_poll)),
         };
         let look = self.look.map(|_| self.look_not_before);
         let job = match self.jobs.front() {
+            Some(Job::Read { beside: Some((_, true)), .. } | Job::Write(_) | Job::Harmless { .. }) => {
+                return None;
+            }
             Some(Job::Read { not_before, .. }) => Some(*not_before),
-            Some(Job::Write(_) | Job::Harmless { .. }) => return None,
             None => None,
         };
         Some([look, job].into_iter().flatten().fold(own, Instant::min))
@@ -344,13 +359,20 @@ impl Session {
                     }
                     self.learned(now);
                 }
-                Phase::Idle if now < self.next_poll => return None,
+                Phase::Idle if now < self.next_poll => {
+                    if self.next_glance.is_none_or(|at| now < at) {
+                        return None;
+                    }
+                    self.glanced_at = now;
+                    self.phase = Phase::Polling { cursor: 0, deepest: When::Line, answers: 0, failures: 0 };
+                }
                 Phase::Idle => {
                     let rest = if self.pace == Pace::Fast { SLOW } else { self.poll_time.max(SLOW) };
                     let all = self.read_all_at.is_none_or(|at| now.saturating_duration_since(at) >= rest);
                     let deepest = if all { When::Volatile } else { When::Urgent };
                     self.phase = Phase::Polling { cursor: 0, deepest, answers: 0, failures: 0 };
                     self.polled_at = Some(now);
+                    self.glanced_at = now;
                     if all {
                         self.read_all_at = Some(now);
                     }
@@ -360,33 +382,41 @@ impl Session {
                     *cursor += 1;
                     if index >= self.store.reports.len() {
                         self.finish_poll(now);
-                    } else if self.store.is_due(index, deepest) {
-                        return self.request_report(index, false);
+                    } else if deepest == When::Line {
+                        if self.view().decides(index) {
+                            return self.request_report(index, false);
+                        }
+                    } else if self.store.is_due(index, deepest)
+                        || self.reads_test(index, deepest)
+                        || self.confirms_alarm(index)
+                    {
+                        let request = self.request_report(index, false);
+                        return request.map(|(asked, transmit)| (asked, request::in_a_row(transmit)));
                     }
                 }
             }
         }
     }
 
-    fn next_look(&mut self, now: Instant) -> Option<(Asked, Transmit)> {
-        let mut look = self.look.filter(|_| now >= self.look_not_before)?;
-        let is_line =
-            |index: usize| self.store.reports.get(index).is_some_and(|report| report.wire.when == When::Line);
-        while look.cursor < self.store.reports.len() && !is_line(look.cursor) {
-            look.cursor += 1;
-        }
-        if look.cursor >= self.store.reports.len() {
-            self.look = None;
-            return None;
-        }
-        let index = look.cursor;
-        look.cursor += 1;
-        self.look = Some(look);
-        self.request_report(index, true)
+    /// How a self test stands is read when the UPS is found and on demand, and in each whole poll while it matters: on battery,
+    /// while one is under way, and when an interrupt report hints at it.
+    fn reads_test(&self, index: usize, deepest: When) -> bool {
+        let wanted = self.pace == Pace::Fast || self.test_hinted || self.view().tests_itself();
+        let slot = self.layout.slot(Key::Test);
+        let field = slot.feature.or(slot.input).filter(|_| wanted && deepest == When::Volatile);
+        let report = self.store.reports.get(index);
+        report.zip(field).is_some_and(|(report, field)| {
+            (report.wire.kind, report.wire.id) == (field.kind, field.report_id)
+        })
     }
 
     fn next_job(&mut self, now: Instant) -> Option<(Asked, Transmit)> {
         let interface = self.info.interface;
+        if let Some(Job::Read { beside, .. }) = self.jobs.front_mut()
+            && let Some((index, _)) = beside.take_if(|(_, now)| *now)
+        {
+            return self.request_report(index, false);
+        }
         match self.jobs.front()? {
             Job::Read { not_before, .. } if now < *not_before => None,
             Job::Read { index, .. } => self.request_report(*index, false),
@@ -432,71 +462,12 @@ impl Session {
         }
     }
 
-    /// An interrupt report: a hint. Unknown ids and cut reports are ignored (usb-hid §10).
-    pub(super) fn handle_interrupt(&mut self, now: Instant, report: &[u8]) {
-        let id = if self.layout.numbered { report.first().copied().unwrap_or_default() } else { 0 };
-        let Some(wire) = self.layout.input_wire(&self.descriptor, id) else { return };
-        if report.len() < usize::from(wire.len) {
-            return;
-        }
-        let same = self.store.push(wire, report);
-        if let Phase::Listening { .. } = self.phase
-            && self.view().line().on_battery().is_some()
-        {
-            self.phase = Phase::Strings;
-        }
-        if !self.attached {
-            return;
-        }
-        // APC units answer feature reads; only elsewhere may pushed reports stand in for them.
-        if !self.is_apc() {
-            self.store.weigh_inputs(&self.layout);
-        }
-        let hint = self.view().hint(report, id);
-        if hint.on_battery.is_some() && !std::mem::replace(&mut self.tells_line, true) {
-            self.set_pace(self.pace, self.poll_time, now);
-        }
-        if self.store.counts_pushed(&self.layout, id) {
-            return self.pushed_counts(now, same);
-        }
-        match hint.on_battery {
-            Some(claim) if Some(claim) != self.believed_line() => match &mut self.look {
-                Some(look) if look.claim == claim => {}
-                look => *look = Some(Look { claim, cursor: 0, tries: 0 }),
-            },
-            // It says what is believed: an older hint is over.
-            Some(_) => self.look = None,
-            None => {}
-        }
-        if hint.alarm {
-            self.poll_no_sooner_than(now, SLOW);
-        } else if hint.changed {
-            self.poll_no_sooner_than(now, VALUE_HINT);
-        }
-    }
-
-    /// There is no feature report to ask: a second report that says the same is the confirmation.
-    fn pushed_counts(&mut self, now: Instant, same: bool) {
-        let line = self.view().line();
-        if line.on_battery().is_some() && line.on_battery() != self.believed_line() {
-            if same {
-                self.emit_alert(now, line);
-            } else {
-                self.pushed_at.get_or_insert(now);
-            }
-            self.poll_no_sooner_than(now, if same { Duration::ZERO } else { SOON });
-        }
-        if line.on_battery() == self.believed_line() {
-            self.pushed_at = None;
-        }
-    }
-
-    fn poll_no_sooner_than(&mut self, now: Instant, least: Duration) {
+    pub(super) fn poll_no_sooner_than(&mut self, now: Instant, least: Duration) {
         let due = self.polled_at.map_or(now, |at| at + least).max(now);
         self.next_poll = self.next_poll.min(due);
     }
 
-    fn believed_line(&self) -> Option<bool> {
+    pub(super) fn believed_line(&self) -> Option<bool> {
         let status = self.last.as_ref()?.status;
         match (status.contains(StatusFlags::ONLINE), status.contains(StatusFlags::ONBATT)) {
             (true, false) => Some(false),
@@ -505,5 +476,3 @@ impl Session {
         }
     }
 }
-
-mod steps;

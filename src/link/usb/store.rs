@@ -1,5 +1,7 @@
 //! The reports last received, one buffer for each, reused for as long as the device is open.
 
+use std::time::Instant;
+
 use super::layout::{Layout, Slot, Wire};
 use super::table::{Key, When};
 use crate::wire::hid::{Field, ReportKind};
@@ -19,6 +21,8 @@ const LINE: [Key; 3] = [Key::StatusFlag, Key::AcPresent, Key::Discharging];
 pub(super) struct Report {
     pub wire: Wire,
     data: Vec<u8>,
+    /// When these bytes came.
+    at: Option<Instant>,
     failures: u32,
     pause: u32,
     /// Answered since the device was opened.
@@ -27,10 +31,21 @@ pub(super) struct Report {
     wide: bool,
 }
 
+/// What is known of a value's field.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told<'a> {
+    pub field: Field,
+    pub bytes: &'a [u8],
+    /// When the bytes came.
+    pub at: Option<Instant>,
+    /// They came by themselves; nothing can be read.
+    pub pushed: bool,
+}
+
 impl Report {
     fn new(wire: Wire) -> Self {
         let data = Vec::with_capacity(usize::from(wire.len).min(MAX_REPORT));
-        Self { wire, data, failures: 0, pause: 0, ever: false, wide: false }
+        Self { wire, data, at: None, failures: 0, pause: 0, ever: false, wide: false }
     }
 
     /// `wLength` of the next request.
@@ -84,8 +99,8 @@ impl Store {
         true
     }
 
-    /// An answer came. `false`: it is not this report.
-    pub(super) fn answered(&mut self, index: usize, answer: &[u8]) -> bool {
+    /// An answer came now. `false`: it is not this report.
+    pub(super) fn answered(&mut self, index: usize, answer: &[u8], now: Instant) -> bool {
         let Some(report) = self.reports.get_mut(index) else { return false };
         let header = usize::from(report.wire.id != 0);
         if answer.len() <= header || (header == 1 && answer.first() != Some(&report.wire.id)) {
@@ -94,6 +109,7 @@ impl Store {
         }
         report.data.clear();
         report.data.extend(answer.iter().take(MAX_REPORT));
+        report.at = Some(now);
         report.ever = true;
         report.failures = 0;
         report.pause = 0;
@@ -116,8 +132,8 @@ impl Store {
         !std::mem::replace(&mut report.wide, true)
     }
 
-    /// Keeps a report that the device sent by itself. `true` if it says the same as the one before it.
-    pub(super) fn push(&mut self, wire: Wire, data: &[u8]) -> bool {
+    /// Keeps a report that the device sent by itself now. `true` if it says the same as the one before it.
+    pub(super) fn push(&mut self, wire: Wire, data: &[u8], now: Instant) -> bool {
         let index = self.pushed.iter().position(|report| report.wire.id == wire.id).unwrap_or_else(|| {
             self.pushed.push(Report::new(wire));
             self.pushed.len() - 1
@@ -126,6 +142,7 @@ impl Store {
         let same = report.data == data;
         report.data.clear();
         report.data.extend(data.iter().take(MAX_REPORT));
+        report.at = Some(now);
         same
     }
 
@@ -143,22 +160,42 @@ impl Store {
         self.read(kind, id).is_some_and(|report| report.ever)
     }
 
-    /// The field of a value that counts now, with the bytes that hold it. Pushed bytes count only where there is no feature
-    /// report to ask: some families push noise (usb-hid §15).
+    /// The field of a value that counts now, with the bytes that hold it.
     pub(super) fn field(&self, slot: Slot) -> Option<(Field, &[u8])> {
-        let feature = slot.feature.filter(|_| !(self.input_counts && slot.input.is_some()));
-        if let Some(field) = feature
-            && self.ever_answered(field.kind, field.report_id)
-        {
-            return self
-                .read(field.kind, field.report_id)
-                .filter(|report| report.is_known())
-                .map(|report| (field, report.data.as_slice()));
+        self.told(slot).map(|told| (told.field, told.bytes))
+    }
+
+    /// The same, with where the bytes are from. Pushed bytes count only where there is no feature report to ask: some families
+    /// push noise (usb-hid §15).
+    pub(super) fn told(&self, slot: Slot) -> Option<Told<'_>> {
+        let field = self.place(slot)?;
+        if field.kind == ReportKind::Feature {
+            let report = self.read(field.kind, field.report_id).filter(|report| report.is_known())?;
+            return Some(Told { field, bytes: &report.data, at: report.at, pushed: false });
         }
-        let field = slot.input?;
-        let pushed = self.pushed.iter().find(|report| report.wire.id == field.report_id);
         let read = self.read(field.kind, field.report_id).filter(|report| report.is_known());
-        read.or(pushed).map(|report| (field, report.data.as_slice()))
+        let pushed = || self.pushed.iter().find(|report| report.wire.id == field.report_id);
+        let report = read.or_else(pushed)?;
+        Some(Told { field, bytes: &report.data, at: report.at, pushed: read.is_none() })
+    }
+
+    /// The field of a value that counts now.
+    fn place(&self, slot: Slot) -> Option<Field> {
+        let feature = slot.feature.filter(|_| !(self.input_counts && slot.input.is_some()));
+        feature.filter(|field| self.ever_answered(field.kind, field.report_id)).or(slot.input)
+    }
+
+    /// Whether report `index` is the one that a value is read from now; one that never answered is read for nothing.
+    pub(super) fn is_place_of(&self, index: usize, slot: Slot) -> bool {
+        let report = self.reports.get(index).filter(|report| report.ever);
+        let wire = report.map(|report| (report.wire.kind, report.wire.id));
+        wire.is_some() && wire == self.place(slot).map(|field| (field.kind, field.report_id))
+    }
+
+    /// The raw number of a feature field, as last read.
+    pub(super) fn feature(&self, field: &Field) -> Option<i64> {
+        let report = self.read(field.kind, field.report_id).filter(|report| report.is_known())?;
+        field.raw(&report.data)
     }
 
     /// Whether the pushed report with this id is the data of the line state: no read of anything says it.

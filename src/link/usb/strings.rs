@@ -1,6 +1,7 @@
 //! The strings of a UPS: model, firmware, serial number, name (usb-hid §8).
 
-use super::device::DeviceInfo;
+use crate::bus::usb::DeviceInfo;
+use crate::ups::clean;
 
 /// A string the identity needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,9 +45,10 @@ impl Strings {
     pub(super) fn answered(&mut self, wish: Wish, text: Option<String>) {
         self.wishes.retain(|(other, _)| *other != wish);
         match wish {
-            Wish::Product => self.product = text,
+            Wish::Product => self.product = text.as_deref().map(clean),
+            // Not cleaned: a character that has no place there shows that it is garbage.
             Wish::Serial => self.serial = text,
-            Wish::Name => self.name = text,
+            Wish::Name => self.name = text.as_deref().map(clean),
         }
     }
 

@@ -35,6 +35,9 @@ pub(super) enum Key {
     LineFailCause,
     Test,
     FullChargeCapacity,
+    DesignCapacity,
+    CapacityMode,
+    RemainingTimeLimit,
     NominalBatteryVoltage,
     NominalOutputVoltage,
     NominalLineVoltage,
@@ -53,6 +56,7 @@ pub(super) enum Key {
     SerialString,
     NameString,
     DelayBeforeShutdown,
+    ShutdownDelayIndex,
     DelayBeforeReboot,
     ForceShutdown,
     ApcDelayBeforeStartup,
@@ -93,6 +97,10 @@ pub(super) enum Within {
     Status,
     /// The innermost collection that is no PresentStatus has this usage, of whatever type.
     Inside(Usage),
+    /// The same, and one with the first usage lies around it.
+    Nested(Usage, Usage),
+    /// Anywhere but in an outlet: what concerns the whole unit.
+    Unit,
     /// The same, with this instance number (Eaton).
     Instance(Usage, u8),
 }
@@ -127,6 +135,12 @@ const fn logical(collection: Usage, usage: u32) -> Candidate {
 const fn inside(collection: Usage, usage: u32) -> Candidate {
     Candidate { usage: Usage(usage), within: Within::Inside(collection) }
 }
+const fn nested(outer: Usage, collection: Usage, usage: u32) -> Candidate {
+    Candidate { usage: Usage(usage), within: Within::Nested(outer, collection) }
+}
+const fn unit(usage: u32) -> Candidate {
+    Candidate { usage: Usage(usage), within: Within::Unit }
+}
 const fn instance(collection: Usage, number: u8, usage: u32) -> Candidate {
     Candidate { usage: Usage(usage), within: Within::Instance(collection, number) }
 }
@@ -135,9 +149,11 @@ const BATTERY_SYSTEM: Usage = Usage(0x0084_0010);
 const BATTERY: Usage = Usage(0x0084_0012);
 const CONVERTER: Usage = Usage(0x0084_0016);
 const INPUT: Usage = Usage(0x0084_001a);
-const OUTPUT: Usage = Usage(0x0084_001c);
 const FLOW: Usage = Usage(0x0084_001e);
-const SUMMARY: Usage = Usage(0x0084_0024);
+pub(super) const OUTPUT: Usage = Usage(0x0084_001c);
+pub(super) const SUMMARY: Usage = Usage(0x0084_0024);
+pub(super) const OUTLET_SYSTEM: Usage = Usage(0x0084_0018);
+pub(super) const OUTLET: Usage = Usage(0x0084_0020);
 const PROBE_1: Usage = Usage(0xff86_0007);
 
 const fn row(key: Key, when: When, candidates: &'static [Candidate]) -> Row {
@@ -162,7 +178,8 @@ pub(super) const TABLE: &[Row] = &[
     row(Key::Charge, When::Urgent, &[inside(SUMMARY, 0x0085_0066), inside(BATTERY, 0x0085_0066), any(0x0085_0066)]),
     row(Key::Runtime, When::Urgent, &[inside(SUMMARY, 0x0085_0068), inside(BATTERY, 0x0085_0068), any(0x0085_0068)]),
     row(Key::LineVoltage, When::Volatile, &[
-        physical(INPUT, 0x0084_0030), instance(INPUT, 1, 0x0084_0030), inside(INPUT, 0x0084_0030),
+        physical(INPUT, 0x0084_0030), instance(INPUT, 1, 0x0084_0030), nested(CONVERTER, INPUT, 0x0084_0030),
+        inside(INPUT, 0x0084_0030),
     ]),
     row(Key::OutputVoltage, When::Volatile, &[physical(OUTPUT, 0x0084_0030), inside(OUTPUT, 0x0084_0030)]),
     row(Key::BatteryVoltage, When::Volatile, &[
@@ -187,6 +204,9 @@ pub(super) const TABLE: &[Row] = &[
     row(Key::LineFailCause, When::Volatile, &[any(0xff86_0052)]),
     row(Key::Test, When::Once, &[inside(BATTERY, 0x0084_0058), inside(OUTPUT, 0x0084_0058), any(0x0084_0058)]),
     row(Key::FullChargeCapacity, When::Once, &[inside(SUMMARY, 0x0085_0067), any(0x0085_0067)]),
+    row(Key::DesignCapacity, When::Once, &[inside(SUMMARY, 0x0085_0083), any(0x0085_0083)]),
+    row(Key::CapacityMode, When::Once, &[inside(SUMMARY, 0x0085_002c), any(0x0085_002c)]),
+    row(Key::RemainingTimeLimit, When::Once, &[inside(SUMMARY, 0x0085_002a), any(0x0085_002a)]),
     row(Key::NominalBatteryVoltage, When::Once, &[
         physical(BATTERY, 0x0084_0040), logical(SUMMARY, 0x0084_0040), inside(BATTERY, 0x0084_0040),
         inside(BATTERY_SYSTEM, 0x0084_0040), inside(SUMMARY, 0x0084_0040),
@@ -195,19 +215,21 @@ pub(super) const TABLE: &[Row] = &[
         physical(OUTPUT, 0x0084_0040), inside(OUTPUT, 0x0084_0040), instance(FLOW, 4, 0x0084_0040),
     ]),
     row(Key::NominalLineVoltage, When::Once, &[
-        physical(INPUT, 0x0084_0040), instance(INPUT, 1, 0x0084_0040), inside(INPUT, 0x0084_0040),
-        instance(FLOW, 1, 0x0084_0040), physical(FLOW, 0x0084_0040),
+        physical(INPUT, 0x0084_0040), instance(INPUT, 1, 0x0084_0040), nested(CONVERTER, INPUT, 0x0084_0040),
+        inside(INPUT, 0x0084_0040), instance(FLOW, 1, 0x0084_0040), physical(FLOW, 0x0084_0040),
+        logical(FLOW, 0x0084_0040),
     ]),
     row(Key::NominalPower, When::Once, &[
-        inside(OUTPUT, 0x0084_0044), inside(CONVERTER, 0x0084_0044), instance(FLOW, 4, 0x0084_0044), any(0x0084_0044),
+        inside(OUTPUT, 0x0084_0044), inside(CONVERTER, 0x0084_0044), instance(FLOW, 4, 0x0084_0044), unit(0x0084_0044),
     ]),
     row(Key::NominalApparentPower, When::Once, &[
-        inside(OUTPUT, 0x0084_0043), inside(CONVERTER, 0x0084_0043), instance(FLOW, 4, 0x0084_0043), status(0x0084_0043),
+        inside(OUTPUT, 0x0084_0043), inside(CONVERTER, 0x0084_0043), instance(FLOW, 4, 0x0084_0043), inside(FLOW, 0x0084_0043),
     ]),
     row(Key::LowTransfer, When::Once, &[any(0x0084_0053)]),
     row(Key::HighTransfer, When::Once, &[any(0x0084_0054)]),
-    row(Key::WakeDelay, When::Once, &[any(0x0084_0056)]),
-    row(Key::ShutdownDelay, When::Once, &[any(0xff86_0076)]),
+    // The delays are chosen together: see `delays`.
+    row(Key::WakeDelay, When::Once, &[unit(0x0084_0056), any(0x0084_0056)]),
+    row(Key::ShutdownDelay, When::Once, &[unit(0xff86_0076), any(0xff86_0076)]),
     row(Key::SelfTestInterval, When::Once, &[any(0xff86_001a)]),
     row(Key::ReturnCharge, When::Once, &[any(0xff86_0019)]),
     row(Key::Sensitivity, When::Once, &[any(0xff86_0061)]),
@@ -222,7 +244,8 @@ pub(super) const TABLE: &[Row] = &[
     row(Key::DelayBeforeShutdown, When::Written, &[
         inside(SUMMARY, 0x0084_0057), inside(OUTPUT, 0x0084_0057), any(0x0084_0057),
     ]),
-    row(Key::DelayBeforeReboot, When::Written, &[any(0x0084_0055)]),
+    row(Key::ShutdownDelayIndex, When::Written, &[inside(OUTPUT, 0x0084_0057)]),
+    row(Key::DelayBeforeReboot, When::Written, &[unit(0x0084_0055), any(0x0084_0055)]),
     row(Key::ForceShutdown, When::Written, &[any(0xff86_007c)]),
     row(Key::ApcDelayBeforeStartup, When::Written, &[any(0xff86_007e)]),
     row(Key::ApcDelayBeforeShutdown, When::Written, &[any(0xff86_007d)]),

@@ -13,6 +13,7 @@
 mod descriptors;
 mod open;
 mod search;
+mod seen;
 mod sources;
 mod sysfs;
 #[cfg(test)]
@@ -21,98 +22,25 @@ mod uevent;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 
-use crate::sys::usb::{TransferError as SysError, reattach, reset};
+use super::Port;
+use super::device_lock::DeviceLocks;
+use crate::bus::usb::{DeviceInfo, Event, TransferError, Transmit, Usb, Verdict};
+use crate::sys::named_lock::NamedLock;
+use crate::sys::usb::{reattach, reset};
+use crate::ups::Priority;
 use open::OpenDevice;
 use search::Search;
+use seen::Seen;
 use sources::Sources;
 
 pub use descriptors::{Endpoint, InterfaceFacts, interface_facts};
 pub use sysfs::{Candidate, Roots};
 pub use uevent::announces_device;
-
-/// One HID interface of a USB device, as found without touching it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeviceInfo {
-    /// Bus port path, `1-1.2`.
-    pub location: String,
-    /// `idVendor`.
-    pub vendor: u16,
-    /// `idProduct`.
-    pub product: u16,
-    /// `bcdDevice`.
-    pub bcd_device: u16,
-    /// String `iManufacturer`.
-    pub manufacturer: Option<String>,
-    /// String `iProduct`.
-    pub product_name: Option<String>,
-    /// String `iSerialNumber`.
-    pub serial: Option<String>,
-    /// Number of the HID interface.
-    pub interface: u8,
-    /// Report descriptor; empty when no HID driver is bound.
-    pub report_descriptor: Vec<u8>,
-    /// Length of the report descriptor as the HID class descriptor announces it.
-    pub announced_descriptor_len: Option<u16>,
-}
-
-/// What the matcher says about a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// The device that is wanted: open it.
-    Wanted,
-    /// One of this kind, but not the one that is wanted (as far as known: the strings may still be missing).
-    Other,
-    /// Cannot be said without the report descriptor, which the kernel's HID driver would show: have it attached.
-    NeedsDescriptor,
-    /// Something else: never touched.
-    Foreign,
-}
-
-/// Why a transfer failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TransferError {
-    /// The device refused the request.
-    Stall,
-    /// No answer in time.
-    Timeout,
-    /// The device is gone.
-    NoDevice,
-    /// More bytes came than were asked for.
-    Overflow,
-    /// Anything else.
-    Other,
-}
-
-impl From<SysError> for TransferError {
-    fn from(error: SysError) -> Self {
-        match error {
-            SysError::Stall => Self::Stall,
-            SysError::Timeout => Self::Timeout,
-            SysError::NoDevice => Self::NoDevice,
-            SysError::Overflow => Self::Overflow,
-            SysError::Other => Self::Other,
-        }
-    }
-}
-
-/// What the port has to tell.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Event<'a> {
-    /// The device is open and its interface claimed.
-    Opened(DeviceInfo),
-    /// There is no open device: it is gone, or none was found. Told once.
-    Closed(String),
-    /// A device that would do was left alone; why, and what to do about it. Each reason is told again only after a while.
-    Rejected(String),
-    /// The control transfer ended; the bytes are the data stage.
-    Control(Result<&'a [u8], TransferError>),
-    /// A packet came on the interrupt endpoint.
-    Interrupt(&'a [u8]),
-}
 
 /// Where the port stands.
 #[derive(Debug)]
@@ -146,15 +74,22 @@ const TELL_AGAIN: Duration = Duration::from_secs(600);
 const INTERRUPT_MAX: u16 = 4096;
 /// Reasons remembered.
 const REASONS_MAX: usize = 8;
+/// Devices remembered that are no UPS.
+const LEFT_ALONE_MAX: usize = 32;
 
 /// The port of one USB device.
 pub struct UsbPort {
     roots: Roots,
     matcher: Matcher,
+    locks: DeviceLocks,
+    /// The lock of the device that is being opened, or is open.
+    lock: Option<NamedLock>,
     state: State,
     sources: Sources,
     /// Events that carry no bytes of the device.
     queue: VecDeque<Event<'static>>,
+    /// Lines for the log.
+    log: VecDeque<(Priority, String)>,
     /// Length of the longest interrupt report, if known.
     interrupt_len: u16,
     pause: Duration,
@@ -163,6 +98,13 @@ pub struct UsbPort {
     looked_at: Option<Instant>,
     told_closed: bool,
     told: Vec<(String, Instant)>,
+    /// The node of the device that is open, or was last.
+    node: Option<PathBuf>,
+    /// Nodes of devices that turned out to be something else; a device that is plugged in anew has another.
+    left_alone: VecDeque<PathBuf>,
+    seen: Seen,
+    /// Until then the open device does not wake the loop.
+    resting: Option<Instant>,
     /// The last `now` of any call.
     now: Instant,
 }
@@ -174,85 +116,42 @@ impl fmt::Debug for UsbPort {
 }
 
 impl UsbPort {
-    /// A port that uses the tokens `base` to `base + 2` and opens what `matcher` wants.
+    /// A port that uses the tokens `base` to `base + 2` and opens what `matcher` wants and nobody else has locked.
     #[must_use]
-    pub fn new(roots: Roots, base: Token, matcher: Matcher, now: Instant) -> Self {
+    pub fn new(roots: Roots, base: Token, matcher: Matcher, locks: DeviceLocks, now: Instant) -> Self {
         Self {
             roots,
             matcher,
+            locks,
+            lock: None,
             state: State::Idle(now),
             sources: Sources::new(base),
             queue: VecDeque::new(),
+            log: VecDeque::new(),
             interrupt_len: 0,
             pause: RETRY_FIRST,
             news: false,
             looked_at: None,
             told_closed: false,
             told: Vec::new(),
+            node: None,
+            left_alone: VecDeque::new(),
+            seen: Seen::default(),
+            resting: None,
             now,
         }
     }
 
-    /// Listens for announcements and takes the first look.
-    pub fn start(&mut self, registry: &Registry, now: Instant) {
-        self.now = now;
-        self.sources.listen(registry);
-        self.look(registry);
-    }
-
-    /// One of this port's tokens is ready.
-    pub fn ready(&mut self, registry: &Registry, token: Token, now: Instant) {
-        self.now = now;
-        if self.sources.is_announcement(token) {
-            if self.sources.announced() {
-                self.look_soon();
-            }
-        } else if self.sources.is_helper(token) {
-            self.advance_search(registry);
-        } else {
-            self.handle_transfers(registry);
-        }
-    }
-
-    /// A deadline may have passed; early calls do nothing.
-    pub fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
-        self.now = now;
-        match &self.state {
-            State::Idle(at) | State::Resetting(at) if *at <= now => self.look(registry),
-            State::Looking(search) if search.deadline().is_some_and(|at| at <= now) => {
-                self.leave_stuck(registry);
-            }
-            State::Open(_) if self.poll_timeout().is_some_and(|at| at <= now) => {
-                self.handle_transfers(registry)
-            }
-            _ => {}
-        }
-    }
-
-    /// The next deadline.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        match &self.state {
-            State::Idle(at) | State::Resetting(at) => Some(*at),
-            State::Looking(search) => search.deadline(),
-            State::Open(open) => {
-                [open.poll_timeout(), self.sources.poll_timeout()].into_iter().flatten().min()
-            }
-        }
-    }
-
-    /// What the port has to tell; call until `None`: that also keeps the interrupt transfer in flight.
-    pub fn poll_event(&mut self) -> Option<Event<'_>> {
-        if let Some(event) = self.queue.pop_front() {
-            return Some(event);
-        }
-        let State::Open(open) = &mut self.state else { return None };
-        open.poll_event(self.interrupt_len, self.now)
+    /// Until a UPS has been opened for the first time: which devices were seen since the last call and why none of them is
+    /// opened, a line each. Those that would do and were left alone are not among them.
+    fn take_seen(&mut self) -> Vec<String> {
+        // While candidates are being tried, one of them may be opened.
+        if matches!(self.state, State::Looking(_)) { Vec::new() } else { self.seen.take() }
     }
 
     /// Starts a control transfer; its end comes as [`Event::Control`], also when there is no device. One at a time.
     /// `data` is empty for one from the device; the setup packet says how much may come then.
-    pub fn submit(&mut self, setup: [u8; 8], data: &[u8], timeout: Duration) {
+    fn submit(&mut self, setup: [u8; 8], data: &[u8], timeout: Duration) {
         let result = match &mut self.state {
             State::Open(open) => open.submit(setup, data, timeout),
             _ => Err(TransferError::NoDevice),
@@ -262,14 +161,31 @@ impl UsbPort {
         }
     }
 
+    /// What the open device has to tell is not wanted before `until`, some milliseconds from now: the end of a transfer after
+    /// which nothing can be done yet would wake the loop for nothing.
+    fn rest(&mut self, registry: &Registry, until: Instant) {
+        if let State::Open(open) = &self.state {
+            self.sources.mute(registry, open.fd);
+            self.resting = Some(until);
+        }
+    }
+
+    fn wake(&mut self, registry: &Registry) {
+        if self.resting.take().is_some()
+            && let State::Open(open) = &self.state
+        {
+            self.sources.unmute(registry, open.fd);
+        }
+    }
+
     /// Says how long the longest interrupt report is, so that reports longer than a packet come whole. Without it each
     /// packet is an event. Forgotten when the device is closed.
-    pub fn set_interrupt_len(&mut self, bytes: u16) {
+    fn set_interrupt_len(&mut self, bytes: u16) {
         self.interrupt_len = bytes.min(INTERRUPT_MAX);
     }
 
     /// Closes the device, if one is open, and looks for it again: ends with [`Event::Opened`] or [`Event::Closed`].
-    pub fn reopen(&mut self, registry: &Registry, now: Instant) {
+    fn reopen(&mut self, registry: &Registry, now: Instant) {
         self.now = now;
         self.told_closed = false;
         let State::Open(open) = &self.state else { return };
@@ -280,7 +196,7 @@ impl UsbPort {
     }
 
     /// Resets the device, if one is open, then looks for it again.
-    pub fn reset(&mut self, registry: &Registry, now: Instant) {
+    fn reset(&mut self, registry: &Registry, now: Instant) {
         self.now = now;
         self.told_closed = false;
         let Some((fd, _)) = self.close_device(registry) else { return };
@@ -296,12 +212,22 @@ impl UsbPort {
         };
     }
 
-    /// Gives the device back: the kernel's driver is attached again, by a child, unless the device did not answer
-    /// lately (the kernel would wait for it in vain). The port is of no use afterwards.
-    pub fn close(&mut self, registry: &Registry) {
-        if let State::Looking(search) = &mut self.state {
-            search.drop_probe(registry, &mut self.sources);
+    /// The open device is no UPS: gives it back, never opens it again until it is plugged in anew, and looks for another.
+    fn leave_alone(&mut self, registry: &Registry, now: Instant) {
+        self.now = now;
+        self.told_closed = false;
+        if !matches!(self.state, State::Open(_)) {
+            return;
         }
+        self.left_alone.extend(self.node.take());
+        if self.left_alone.len() > LEFT_ALONE_MAX {
+            self.left_alone.pop_front();
+        }
+        self.give_back(registry);
+        self.state = State::Idle(now + RETRY_FIRST);
+    }
+
+    fn give_back(&mut self, registry: &Registry) {
         match self.close_device(registry) {
             Some((_, device)) if device.silent => {
                 log::debug!("the UPS does not answer: the kernel's driver is not attached again");
@@ -313,7 +239,7 @@ impl UsbPort {
             }
             None => {}
         }
-        self.sources.close(registry);
+        self.lock = None;
     }
 
     /// A device was announced.
@@ -368,7 +294,7 @@ impl UsbPort {
             self.told.remove(0);
         }
         self.told.push((reason.clone(), now));
-        self.queue.push_back(Event::Rejected(reason));
+        self.log.push_back((Priority::Warning, reason));
     }
 
     /// Closes an open device. Events of it that were not taken are forgotten. What comes back: its node, still open,
@@ -377,6 +303,7 @@ impl UsbPort {
         if !matches!(self.state, State::Open(_)) {
             return None;
         }
+        self.wake(registry);
         let State::Open(open) = std::mem::replace(&mut self.state, State::Idle(self.now)) else {
             return None;
         };
@@ -384,7 +311,109 @@ impl UsbPort {
         self.interrupt_len = 0;
         let left = open.left();
         let fd = open.close();
+        self.lock = None;
         self.sources.sync(registry);
         fd.map(|fd| (fd, left))
+    }
+}
+
+impl Port for UsbPort {
+    type Bus = Usb;
+
+    fn start(&mut self, registry: &Registry, now: Instant) {
+        self.now = now;
+        self.sources.listen(registry);
+        self.look(registry);
+    }
+
+    fn ready(&mut self, registry: &Registry, token: Token, now: Instant) {
+        self.now = now;
+        if self.sources.is_announcement(token) {
+            if self.sources.announced() {
+                self.look_soon();
+            }
+        } else if self.sources.is_helper(token) {
+            self.advance_search(registry);
+        } else {
+            self.handle_transfers(registry);
+        }
+    }
+
+    fn take_waiting(&mut self, registry: &Registry, now: Instant) {
+        self.now = now;
+        if let State::Open(_) = self.state {
+            self.handle_transfers(registry);
+        }
+    }
+
+    fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
+        self.now = now;
+        match &self.state {
+            State::Idle(at) | State::Resetting(at) if *at <= now => self.look(registry),
+            State::Looking(search) if search.deadline().is_some_and(|at| at <= now) => {
+                // A helper may have reported in time.
+                self.advance_search(registry);
+                if let State::Looking(search) = &self.state
+                    && search.deadline().is_some_and(|at| at <= now)
+                {
+                    self.leave_stuck(registry);
+                }
+            }
+            State::Open(_) if self.poll_timeout().is_some_and(|at| at <= now) => {
+                if self.resting.is_some_and(|at| at <= now) {
+                    self.wake(registry);
+                }
+                self.handle_transfers(registry);
+            }
+            _ => {}
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Idle(at) | State::Resetting(at) => Some(*at),
+            State::Looking(search) => search.deadline(),
+            State::Open(open) => {
+                [open.poll_timeout(), self.sources.poll_timeout(), self.resting].into_iter().flatten().min()
+            }
+        }
+    }
+
+    fn poll_event(&mut self) -> Option<Event<'_>> {
+        if let Some(event) = self.queue.pop_front() {
+            return Some(event);
+        }
+        let State::Open(open) = &mut self.state else { return None };
+        open.poll_event(self.interrupt_len, self.now)
+    }
+
+    fn poll_log(&mut self) -> Option<(Priority, String)> {
+        let seen = self.take_seen().into_iter().map(|line| (Priority::Info, line));
+        self.log.extend(seen);
+        self.log.pop_front()
+    }
+
+    fn transmit(&mut self, registry: &Registry, transmit: Transmit, now: Instant) {
+        match transmit {
+            Transmit::ControlIn { setup, timeout, rest, .. } => {
+                self.submit(setup, &[], timeout);
+                if !rest.is_zero() {
+                    self.rest(registry, now + rest);
+                }
+            }
+            Transmit::ControlOut { setup, data, timeout } => self.submit(setup, &data, timeout),
+            Transmit::Reopen => self.reopen(registry, now),
+            Transmit::Reset => self.reset(registry, now),
+            Transmit::InterruptLen(bytes) => self.set_interrupt_len(bytes),
+            Transmit::LeaveAlone => self.leave_alone(registry, now),
+        }
+    }
+
+    fn close(&mut self, registry: &Registry) {
+        if let State::Looking(search) = &mut self.state {
+            search.drop_probe(registry, &mut self.sources);
+        }
+        self.give_back(registry);
+        self.sources.close(registry);
     }
 }

@@ -3,8 +3,9 @@
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use super::{Endpoint, Event, TransferError};
-use crate::sys::usb::{Device, TransferError as SysError, UsbError};
+use super::Endpoint;
+use crate::bus::usb::{Event, TransferError};
+use crate::sys::usb::{Device, UsbError};
 
 /// First pause after a failed interrupt transfer; it doubles up to [`INTERRUPT_PAUSE_MAX`]. The device is not given up
 /// for it: it can still be polled.
@@ -160,18 +161,18 @@ impl OpenDevice {
             }
             Control::Users | Control::Idle => {
                 let result = self.device.control_ended()?;
-                self.silent = matches!(result, Err(SysError::Timeout));
-                Some(Event::Control(result.map_err(Into::into)))
+                self.silent = matches!(result, Err(TransferError::Timeout));
+                Some(Event::Control(result))
             }
         }
     }
 
-    fn interrupt_failed(&mut self, failure: SysError, now: Instant) {
+    fn interrupt_failed(&mut self, failure: TransferError, now: Instant) {
         let _ = self.device.interrupt_ended();
         match failure {
-            SysError::NoDevice => self.gone = true,
-            SysError::Stall => self.halted = true,
-            SysError::Timeout | SysError::Overflow | SysError::Other => {}
+            TransferError::NoDevice => self.gone = true,
+            TransferError::Stall => self.halted = true,
+            TransferError::Timeout | TransferError::Overflow | TransferError::Other => {}
         }
         self.retry_at = Some(now + self.pause);
         self.pause = (self.pause * 2).min(INTERRUPT_PAUSE_MAX);

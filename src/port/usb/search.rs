@@ -9,7 +9,8 @@ use mio::Registry;
 
 use super::open::OpenDevice;
 use super::sources::Sources;
-use super::{Candidate, Event, RETRY_FIRST, RETRY_MAX, State, UsbPort, Verdict, interface_facts};
+use super::{Candidate, RETRY_FIRST, RETRY_MAX, State, UsbPort, interface_facts};
+use crate::bus::usb::{Event, Verdict};
 use crate::sys::usb::{Device, Helper, Message, Paths, UsbError};
 
 /// A helper that takes longer waits on its own, and the search goes on.
@@ -49,8 +50,15 @@ impl Search {
     }
 }
 
-fn held(candidate: &Candidate) -> String {
-    format!("UPS {} is held by another program: left alone", candidate.words())
+/// `holder`: who has its lock, if anybody.
+fn held(candidate: &Candidate, holder: Option<String>) -> String {
+    let holder = holder.map(|holder| format!(", {holder}")).unwrap_or_default();
+    format!("UPS {} is held by another program{holder}: left alone", candidate.words())
+}
+
+/// The name of the device's lock: where it is plugged in, for two units may have the same serial number, or none.
+fn lock_name(candidate: &Candidate) -> String {
+    format!("usb-{}", candidate.info.location)
 }
 
 /// What to do about a node that cannot be opened.
@@ -80,8 +88,19 @@ impl UsbPort {
         self.sources.free_stuck(registry);
         let mut queue: VecDeque<Candidate> = self.roots.scan().into();
         queue.retain(|c| {
-            (self.matcher)(&c.info) != Verdict::Foreign && !self.sources.is_stuck(&c.info.location)
+            let foreign = (self.matcher)(&c.info) == Verdict::Foreign;
+            if foreign && !self.seen.is_over() {
+                self.seen.note_foreign(c);
+            }
+            !foreign && !self.sources.is_stuck(&c.info.location) && !self.left_alone.contains(&c.node)
         });
+        // Stable: what is a UPS for certain comes first, each in its order.
+        queue.make_contiguous().sort_by_cached_key(|c| {
+            matches!((self.matcher)(&c.info), Verdict::NeedsDescriptor | Verdict::Doubtful)
+        });
+        if !self.seen.is_over() {
+            self.roots.others().iter().for_each(|other| self.seen.note_other(other));
+        }
         let search = Search { queue, probe: None, reason: None, attached: None };
         self.state = State::Looking(Box::new(search));
         self.next_candidate(registry);
@@ -92,6 +111,7 @@ impl UsbPort {
         loop {
             let State::Looking(search) = &mut self.state else { return };
             search.drop_probe(registry, &mut self.sources);
+            self.lock = None;
             let Some(candidate) = search.queue.pop_front() else { break };
             let files = FILES.map(|name| candidate.folder.join(name)).to_vec();
             let helper = Helper::start(&Paths { files, node: candidate.node.clone() });
@@ -201,7 +221,6 @@ impl UsbPort {
         probe.until = self.now + PROBE_WAIT;
         let info = &probe.candidate.info;
         let going = match (self.matcher)(info) {
-            Verdict::Wanted if !claimed => probe.helper.open(),
             Verdict::NeedsDescriptor
                 if !claimed
                     && probe.candidate.driver.is_none()
@@ -209,17 +228,23 @@ impl UsbPort {
             {
                 probe.helper.attach(info.interface)
             }
-            Verdict::Wanted | Verdict::NeedsDescriptor => {
-                let reason = if claimed {
-                    held(&probe.candidate)
-                } else {
-                    format!("USB device {} does not show its report descriptor", probe.candidate.words())
-                };
-                self.pass_over(reason);
-                return self.next_candidate(registry);
+            // Where the kernel shows no descriptor, or a damaged one, it is read from the device.
+            Verdict::Wanted | Verdict::Doubtful | Verdict::NeedsDescriptor => {
+                match self.locks.take(&lock_name(&probe.candidate)) {
+                    Ok(lock) if !claimed => {
+                        self.lock = lock;
+                        probe.helper.open()
+                    }
+                    held_by => {
+                        let reason = held(&probe.candidate, held_by.err());
+                        self.pass_over(reason);
+                        return self.next_candidate(registry);
+                    }
+                }
             }
             Verdict::Other => {
                 let words = probe.candidate.words();
+                self.seen.note_other_ups(&words, info);
                 search.reason.get_or_insert_with(|| format!("UPS {words} is not the one that DEVICE names"));
                 return self.next_candidate(registry);
             }
@@ -244,7 +269,7 @@ impl UsbPort {
                 let words = probe.candidate.words();
                 match error {
                     UsbError::BUSY => {
-                        let reason = held(&probe.candidate);
+                        let reason = held(&probe.candidate, None);
                         self.pass_over(reason);
                     }
                     UsbError::NO_DEVICE => {}
@@ -261,9 +286,11 @@ impl UsbPort {
         let words = format!("UPS {}", candidate.words());
         let open = OpenDevice::new(device, number, words, interface, facts.interrupt_in, self.now);
         self.state = State::Open(Box::new(open));
+        self.node = Some(candidate.node.clone());
         self.pause = RETRY_FIRST;
         self.told_closed = false;
         self.told.clear();
+        self.seen.end();
         self.queue.push_back(Event::Opened(candidate.info));
     }
 }

@@ -150,15 +150,35 @@ impl Sources {
             if self.registered.contains(&source) {
                 continue;
             }
-            let interest = match (source.readable, source.writable) {
-                (true, true) => Interest::READABLE | Interest::WRITABLE,
-                (true, false) => Interest::READABLE,
-                (false, _) => Interest::WRITABLE,
-            };
-            match registry.register(&mut SourceFd(&source.fd), self.libusb_token(), interest) {
+            match self.watch(registry, &source) {
                 Ok(()) => self.registered.push(source),
                 Err(error) => log::debug!("cannot watch a descriptor of libusb: {error}"),
             }
+        }
+    }
+
+    fn watch(&self, registry: &Registry, source: &Source) -> std::io::Result<()> {
+        let interest = match (source.readable, source.writable) {
+            (true, true) => Interest::READABLE | Interest::WRITABLE,
+            (true, false) => Interest::READABLE,
+            (false, _) => Interest::WRITABLE,
+        };
+        registry.register(&mut SourceFd(&source.fd), self.libusb_token(), interest)
+    }
+
+    /// This descriptor does not wake the loop until [`Sources::unmute`].
+    pub(super) fn mute(&self, registry: &Registry, fd: RawFd) {
+        if self.has(fd) {
+            let _ = registry.deregister(&mut SourceFd(&fd)); // muted already: no harm
+        }
+    }
+
+    /// It does again, at once if there is something.
+    pub(super) fn unmute(&self, registry: &Registry, fd: RawFd) {
+        let source = self.registered.iter().find(|source| source.fd == fd);
+        if let Some(Err(error)) = source.map(|source| self.watch(registry, source)) {
+            // Looked at by the clock of libusb, then.
+            log::debug!("cannot watch a descriptor of libusb: {error}");
         }
     }
 

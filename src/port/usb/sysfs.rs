@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::DeviceInfo;
+use crate::bus::usb::DeviceInfo;
 
 /// Where the kernel shows its devices; other folders in tests.
 #[derive(Clone, Debug)]
@@ -56,10 +56,25 @@ impl Candidate {
     }
 }
 
+/// A device without a HID interface, a hub left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Other {
+    /// Bus port path, `1-1.2`.
+    pub(super) location: String,
+    /// `idVendor`.
+    pub(super) vendor: u16,
+    /// `idProduct`.
+    pub(super) product: u16,
+    /// `bInterfaceClass` of each interface.
+    pub(super) classes: Vec<u8>,
+}
+
 /// Longest report descriptor taken; the longest seen has 2149 bytes (usb-hid §4), the kernel's limit is 4096.
 const DESCRIPTOR_MAX: u64 = 4096;
 /// USB class of human interface devices.
 const CLASS_HID: u8 = 3;
+/// USB class of hubs.
+const CLASS_HUB: u8 = 9;
 
 impl Roots {
     fn devices(&self) -> PathBuf {
@@ -73,6 +88,37 @@ impl Roots {
         let mut found: Vec<Candidate> =
             names.filter_map(|entry| self.look(entry.file_name().to_str()?)).collect();
         found.sort_by_cached_key(|c| numbers(&c.name));
+        found
+    }
+
+    /// All devices without a HID interface but the hubs, in order of bus and ports.
+    pub(super) fn others(&self) -> Vec<Other> {
+        let names = fs::read_dir(self.devices()).into_iter().flatten().flatten();
+        let mut found: Vec<Other> = Vec::new();
+        let mut names: Vec<String> = names.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort_by_cached_key(|name| numbers(name));
+        for name in names {
+            let class = |path: &Path| hex(path).and_then(|class| u8::try_from(class).ok());
+            let Some((device, _)) = name.split_once(':') else {
+                let at = self.devices().join(&name);
+                // The kernel's own hub, `usb1`.
+                if name.starts_with("usb") {
+                    continue;
+                }
+                if let (Some(vendor), Some(product)) = (hex(&at.join("idVendor")), hex(&at.join("idProduct")))
+                {
+                    found.push(Other { location: name, vendor, product, classes: Vec::new() });
+                }
+                continue;
+            };
+            let class = class(&self.devices().join(&name).join("bInterfaceClass"));
+            let of_device = found.iter_mut().find(|other| other.location == device);
+            if let (Some(other), Some(class)) = (of_device, class) {
+                other.classes.push(class);
+            }
+        }
+        // A device without a configuration has no interface, and no hub is more than a hub.
+        found.retain(|other| !other.classes.contains(&CLASS_HID) && other.classes != [CLASS_HUB]);
         found
     }
 

@@ -115,11 +115,10 @@ fn search(port: &mut UsbPort, poll: &mut Poll, mut now: Instant, stuck: Duration
             port.ready(poll.registry(), event.token(), now);
         }
     }
-    let mut told = Vec::new();
+    let mut told: Vec<String> = port.log.drain(..).map(|(_, reason)| format!("rejected: {reason}")).collect();
     while let Some(event) = port.poll_event() {
         told.push(match event {
             Event::Closed(reason) => format!("closed: {reason}"),
-            Event::Rejected(reason) => format!("rejected: {reason}"),
             other => format!("{other:?}"),
         });
     }
@@ -129,7 +128,7 @@ fn search(port: &mut UsbPort, poll: &mut Poll, mut now: Instant, stuck: Duration
 fn told_by(world: &World, matcher: Matcher) -> Vec<String> {
     let mut poll = Poll::new().unwrap();
     let now = Instant::now();
-    let mut port = UsbPort::new(world.roots(), Token(0x100), matcher, now);
+    let mut port = UsbPort::new(world.roots(), Token(0x100), matcher, DeviceLocks::default(), now);
     let told = search(&mut port, &mut poll, now, PATIENCE);
     port.close(poll.registry());
     told
@@ -190,6 +189,41 @@ fn the_matcher_sees_the_strings_before_anything_is_opened() {
     assert_eq!(*seen.borrow(), [(None, None), (product, Some("3B1004X02003  ".to_owned()))]);
 }
 
+/// A device without a serial number whose descriptor the kernel has read badly.
+fn doubtful(info: &DeviceInfo) -> Verdict {
+    match info.vendor {
+        0x051d => Verdict::Wanted,
+        _ => Verdict::Doubtful,
+    }
+}
+
+#[test]
+fn a_doubtful_device_is_tried_after_those_that_are_wanted_and_not_again_once_it_is_left_alone() {
+    let world = World::new("doubtful");
+    world.plug("1-1", 2, "0764:0501", "03", Some("usbhid"));
+    world.ups("1-2", 3, "MINE", Some("usbhid"));
+    let mut poll = Poll::new().unwrap();
+    let now = Instant::now();
+    let mut port = UsbPort::new(world.roots(), Token(0x100), Box::new(doubtful), DeviceLocks::default(), now);
+    // Neither node is a USB device: each that is opened is told.
+    let told = search(&mut port, &mut poll, now, PATIENCE);
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].contains("1-2") && told[1].contains("1-1"), "{told:?}");
+    port.left_alone.push_back(world.root.join("dev/bus/usb/001/002"));
+    fs::remove_dir_all(world.devices().join("1-2:1.0")).unwrap();
+    port.told_closed = false;
+    let told = search(&mut port, &mut poll, now + RETRY_MAX, PATIENCE);
+    assert_eq!(told, ["closed: no USB UPS found"]);
+    // Plugged in anew it has another node.
+    fs::write(world.devices().join("1-1/devnum"), "9\n").unwrap();
+    fs::write(world.root.join("dev/bus/usb/001/009"), "").unwrap();
+    port.told_closed = false;
+    port.told.clear();
+    let told = search(&mut port, &mut poll, now + RETRY_MAX * 2, PATIENCE);
+    assert!(told[0].contains("1-1"), "{told:?}");
+    port.close(poll.registry());
+}
+
 #[test]
 fn a_unit_that_another_program_holds_is_left_alone() {
     let world = World::new("held");
@@ -235,7 +269,8 @@ fn a_device_that_keeps_the_kernel_waiting_does_not_keep_the_port_waiting() {
     world.ups("1-2", 3, "SECOND", Some("usbfs"));
     let mut poll = Poll::new().unwrap();
     let now = Instant::now();
-    let mut port = UsbPort::new(world.roots(), Token(0x100), serial_is("SECOND"), now);
+    let mut port =
+        UsbPort::new(world.roots(), Token(0x100), serial_is("SECOND"), DeviceLocks::default(), now);
     let told = search(&mut port, &mut poll, now, Duration::from_secs(2));
     assert_eq!(told[0], "rejected: UPS 1-1 (051d:0002) keeps the kernel waiting: it does not answer");
     assert!(told[1].contains("1-2"), "the search did not go on: {told:?}");
@@ -265,7 +300,7 @@ fn without_a_device_the_port_looks_every_few_seconds_and_an_error_is_told_once()
     world.ups("1-1", 2, "HELD", Some("usbfs"));
     let mut poll = Poll::new().unwrap();
     let mut now = Instant::now();
-    let mut port = UsbPort::new(world.roots(), Token(0x100), serial_is("HELD"), now);
+    let mut port = UsbPort::new(world.roots(), Token(0x100), serial_is("HELD"), DeviceLocks::default(), now);
     assert_eq!(search(&mut port, &mut poll, now, PATIENCE).len(), 2);
     let mut pauses = Vec::new();
     for _ in 0..5 {
@@ -275,5 +310,45 @@ fn without_a_device_the_port_looks_every_few_seconds_and_an_error_is_told_once()
         assert_eq!(search(&mut port, &mut poll, now, PATIENCE), Vec::<String>::new());
     }
     assert_eq!(pauses, [1, 2, 4, 5, 5]);
+    port.close(poll.registry());
+}
+
+#[test]
+fn devices_that_are_not_opened_are_told_once_with_the_reason_and_no_more_when_a_ups_was_found() {
+    let world = World::new("seen");
+    world.plug("1-1", 2, "0424:2514", "09", Some("hub"));
+    world.plug("1-1.1", 3, "046d:c31c", "03", None);
+    world.plug("1-1.2", 4, "0781:5567", "08", Some("usb-storage"));
+    world.ups("1-1.3", 5, "AS1  ", Some("usbhid"));
+    let keyboard = world.devices().join("1-1.1:1.0/0003:046D:C31C.0002");
+    fs::create_dir_all(&keyboard).unwrap();
+    fs::write(keyboard.join("report_descriptor"), [0x05, 0x01, 0x09, 0x06, 0xa1, 0x01, 0xc0]).unwrap();
+    let mut poll = Poll::new().unwrap();
+    let now = Instant::now();
+    let mut port = UsbPort::new(world.roots(), Token(0x100), serial_is("AS2"), DeviceLocks::default(), now);
+    assert_eq!(
+        search(&mut port, &mut poll, now, PATIENCE),
+        ["closed: UPS 1-1.3 (051d:0002) is not the one that DEVICE names"]
+    );
+    let ups = "USB device 1-1.3 (051d:0002): a UPS, but not the one that DEVICE names: its serial number is 'AS1', its bus port 1-1.3";
+    let told = port.take_seen();
+    assert_eq!(
+        told,
+        [
+            "USB device 1-1.1 (046d:c31c): a keyboard",
+            "USB device 1-1.2 (0781:5567): no HID device (storage)",
+            ups
+        ]
+    );
+    // Looked at again, nothing is said again; a device that has come is.
+    world.plug("1-1.4", 6, "067b:2303", "ff", None);
+    search(&mut port, &mut poll, now + RETRY_MAX, PATIENCE);
+    let new =
+        "USB device 1-1.4 (067b:2303): no HID device (a kind of its maker's own, such as a serial adapter)";
+    assert_eq!(port.take_seen(), [new]);
+    port.seen.end();
+    world.plug("1-2", 7, "067b:2303", "ff", None);
+    search(&mut port, &mut poll, now + RETRY_MAX * 2, PATIENCE);
+    assert_eq!(port.take_seen(), [""; 0]);
     port.close(poll.registry());
 }

@@ -46,6 +46,23 @@ fn a_limit_that_passed_while_the_daemon_was_held_up_counts_once_the_ups_has_said
 }
 
 #[test]
+fn a_copy_of_what_was_read_before_the_daemon_was_held_up_is_no_look_at_the_ups() {
+    let mut b = Bench::new(|s| s.timeout = Some(secs(30.0)));
+    b.mains_lost();
+    b.run_to(10.0);
+    let before = b.reading(Evidence::Poll);
+    b.answers = false;
+    goes_on_at(&mut b, 100.0);
+    b.happened();
+    b.now = b.instant(101.0);
+    b.feed(&Reading { at: b.now, ..before });
+    b.run_to(102.5);
+    assert_eq!(decided(&mut b), [""; 0]);
+    b.run_to(104.0);
+    assert_eq!(decided(&mut b)[..2], ["103 timeout", "103 shutdown Timeout"]);
+}
+
+#[test]
 fn a_limit_that_passed_while_the_daemon_was_held_up_waits_three_seconds_for_a_ups_that_says_nothing() {
     let mut b = Bench::new(|s| s.timeout = Some(secs(30.0)));
     b.mains_lost();

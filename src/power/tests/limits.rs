@@ -359,9 +359,26 @@ fn a_shutdown_explains_itself_in_one_line() {
          45.0 min 1 s ago (MINUTES 3); TIMEOUT 15 s; low battery no."
     );
     let order = b.log.iter().position(|(_, what)| what == "log Initiating system shutdown!");
+    let event = b.log.iter().position(|(_, what)| what == "timeout");
     let explained = b.log.iter().position(|(_, what)| what.contains(&line));
     let hook = b.log.iter().position(|(_, what)| what.starts_with("shutdown"));
-    assert!(order < explained && explained < hook, "logged before it is carried out");
+    assert!(event < explained && explained < order && order < hook, "{:?}", b.log);
+}
+
+#[test]
+fn the_reason_goes_with_the_event_so_that_its_hook_finds_it_written() {
+    // However long slaves are waited for between the decision and the shutdown.
+    let mut b = Bench::new(|s| s.timeout = Some(secs(15.0)));
+    b.slaves = vec![std::net::Ipv4Addr::LOCALHOST.into()];
+    b.mains_lost();
+    b.run_to(20.9);
+    b.happened();
+    b.now = b.instant(21.0);
+    b.machine.handle_timeout(b.now);
+    let decided: Vec<Order> = std::iter::from_fn(|| b.machine.poll_order()).collect();
+    let reasoned = |order: &Order| matches!(order, Order::EventWithReason(Event::Timeout, reason) if reason.starts_with("Shutdown because TIMEOUT"));
+    assert!(decided.iter().any(reasoned), "{decided:?}");
+    assert!(!decided.iter().any(|order| matches!(order, Order::Event(_) | Order::Shutdown { .. })));
 }
 
 #[test]

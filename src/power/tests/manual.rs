@@ -12,6 +12,13 @@ fn the_manual_shows_the_diagram_of_the_room() {
 }
 
 #[test]
+fn the_diagram_fits_a_terminal_of_eighty_columns() {
+    // A manual page is indented by 5.
+    let widest = include_str!("../diagram.txt").lines().map(|line| line.chars().count()).max();
+    assert!(widest.is_some_and(|columns| columns <= 75), "{widest:?}");
+}
+
+#[test]
 fn the_manual_lists_every_timer_and_no_other() {
     let (_, rest) = PAGE.split_once(".Sh TIMERS\n").expect("the timers");
     let (section, _) = rest.split_once(".Sh ").expect("the next section");

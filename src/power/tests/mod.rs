@@ -1,10 +1,15 @@
 //! A fake clock, a fake UPS and a fake `act/`, and the scenarios of power-events §6 driven through them.
 
 mod comm;
+mod flapping;
 mod held_up;
 mod limits;
+mod long_tests;
+mod low_battery;
 mod manual;
+mod other_ups;
 mod outages;
+mod samples;
 mod selftests;
 mod shutdown;
 mod slave;
@@ -17,8 +22,8 @@ use std::time::{Duration, Instant};
 
 use super::{AtStart, HookReport, Machine, Order, Settings};
 use crate::ups::{
-    Command, CommandResult, Event, Evidence, Minutes, NoLogon, Pace, Percent, Priority, Reading,
-    SelfTestResult, StatusFlags, TransferCause, Values, Volts,
+    Command, CommandResult, Event, Evidence, LowBatteryFlag, Minutes, NoLogon, Pace, Percent, Priority,
+    Reading, SelfTestResult, StatusFlags, TransferCause, Values, Volts,
 };
 
 /// Whole or broken seconds.
@@ -42,6 +47,7 @@ pub(super) fn settings() -> Settings {
         term_on_powerfail: false,
         comm_lost_delay: secs(20.0),
         confirm_polls: 2,
+        low_battery_flag: LowBatteryFlag::Ups,
         shutdown_grace: secs(300.0),
         slave: false,
         net_timeout: secs(10.0),
@@ -62,6 +68,8 @@ pub(super) struct Bench {
     /// What the UPS says now.
     pub(super) status: StatusFlags,
     pub(super) values: Values,
+    /// Whether it says that mains is there, apart from what feeds the load.
+    pub(super) mains: Option<bool>,
     pub(super) answers: bool,
     /// What `act/` reports on a shutdown order.
     pub(super) report: Option<HookReport>,
@@ -106,6 +114,7 @@ impl Bench {
             poll_time: secs(60.0),
             status: StatusFlags::ONLINE | StatusFlags::BATTPRESENT,
             values,
+            mains: None,
             answers: true,
             report: Some(HookReport::ShutdownStarted),
             slaves: Vec::new(),
@@ -182,9 +191,14 @@ impl Bench {
 
     /// One reading of what the UPS says now.
     pub(super) fn poll(&mut self, evidence: Evidence) {
-        let reading = Reading { at: self.now, status: self.status, evidence, values: self.values.clone() };
+        let reading = self.reading(evidence);
         self.feed(&reading);
         self.schedule();
+    }
+
+    /// What the UPS says now, read now.
+    pub(super) fn reading(&self, evidence: Evidence) -> Reading {
+        Reading::sampled(self.now, self.status, evidence, self.values.clone()).with_mains(self.mains)
     }
 
     pub(super) fn feed(&mut self, reading: &Reading) {
@@ -223,12 +237,23 @@ impl Bench {
         self.drain();
     }
 
+    /// The second of the scenario.
+    fn second(&self) -> f64 {
+        self.now.duration_since(self.zero).as_secs_f64()
+            - self.zero.saturating_duration_since(self.now).as_secs_f64()
+    }
+
     pub(super) fn drain(&mut self) {
         let mut answers = Vec::new();
         let mut reports = 0;
         while let Some(order) = self.machine.poll_order() {
             let what = match order {
                 Order::Event(event) => event.arg().to_owned(),
+                Order::EventWithReason(event, reason) => {
+                    let second = self.second();
+                    self.log.push((second, event.arg().to_owned()));
+                    format!("log {reason}")
+                }
                 Order::Hook(event) => format!("hook {}", event.arg()),
                 Order::Log(_, text) => format!("log {text}"),
                 Order::SetPace(pace) => {
@@ -256,19 +281,12 @@ impl Bench {
                 Order::Save(_) => continue,
                 Order::Exit => "exit".to_owned(),
             };
-            let second = self.now.duration_since(self.zero).as_secs_f64()
-                - self.zero.saturating_duration_since(self.now).as_secs_f64();
+            let second = self.second();
             self.log.push((second, what));
         }
         for command in answers {
             if self.answers {
-                let reading = Reading {
-                    at: self.now,
-                    status: self.status,
-                    evidence: Evidence::Poll,
-                    values: self.values.clone(),
-                };
-                self.feed(&reading);
+                self.feed(&self.reading(Evidence::Poll));
                 let result = CommandResult { command, outcome: Ok("read".to_owned()) };
                 self.machine.handle_command_result(self.now, &result);
                 self.drain();
@@ -336,7 +354,7 @@ impl Bench {
     }
 
     pub(super) fn flags(&self) -> u32 {
-        self.machine.view().flags.0
+        self.machine.view().flags.bits()
     }
 }
 
@@ -380,11 +398,4 @@ pub(super) fn with(mut capture: Vec<(f64, String)>, second: f64, text: &str) -> 
     let place = capture.iter().position(|(at, _)| *at > second).unwrap_or(capture.len());
     capture.insert(place, (second, text.to_owned()));
     capture
-}
-
-pub(super) fn priority_of(order: &Order) -> Option<Priority> {
-    match order {
-        Order::Log(priority, _) => Some(*priority),
-        _ => None,
-    }
 }

@@ -66,13 +66,14 @@ fn one_poll_on_battery_is_no_outage() {
 #[test]
 fn two_agreeing_polls_a_second_apart_are_an_outage() {
     let mut b = Bench::new(|_| {});
+    b.values.line_voltage = Some(Volts(0.0));
     b.line_silently(StatusFlags::ONBATT);
     b.poll(Evidence::Poll);
     assert!(b.happened().is_empty());
     b.run_to(1.0);
     // Within 3 s, by fast polls alone.
     assert_eq!(b.happened(), ["1 powerout"]);
-    assert_eq!(b.machine.view().on_battery_at, Some(b.instant(0.0)), "counted from the first reading");
+    assert_eq!(b.machine.view().on_battery_at, Some(b.instant(0.0)), "counted from the first sample");
 }
 
 #[test]
@@ -108,22 +109,10 @@ fn an_empty_status_is_no_data_and_no_mains() {
     let mut b = Bench::new(|s| s.timeout = Some(secs(25.0)));
     b.mains_lost();
     b.run_to(12.0);
-    b.feed(&Reading {
-        at: b.now,
-        status: StatusFlags(0),
-        evidence: Evidence::Poll,
-        values: Values::default(),
-    });
-    b.feed(&Reading {
-        at: b.now,
-        status: StatusFlags(0),
-        evidence: Evidence::AlertAndRead,
-        values: Values {
-            battery_charge: Some(Percent(0.0)),
-            runtime_left: Some(Minutes(0.0)),
-            ..Values::default()
-        },
-    });
+    b.feed(&Reading::sampled(b.now, StatusFlags::empty(), Evidence::Poll, Values::default()));
+    let zero =
+        Values { battery_charge: Some(Percent(0.0)), runtime_left: Some(Minutes(0.0)), ..Values::default() };
+    b.feed(&Reading::sampled(b.now, StatusFlags::empty(), Evidence::AlertAndRead, zero));
     b.run_to(32.0);
     assert_eq!(b.logged().iter().filter(|line| line.contains("implausible status")).count(), 1);
     assert_eq!(
@@ -249,7 +238,7 @@ fn nothing_ticks_on_mains() {
 
 #[test]
 fn nologin_and_annoyme_as_captured() {
-    // 3.14.14 creates nologin at the first sub-second blip with NOLOGON always; ours waits for onbattery (§10 item 13).
+    // 3.14.14 creates nologin at the first sub-second blip with NOLOGON always; ours waits for onbattery (power-events §10 item 13).
     let mut b = Bench::new(|s| {
         s.no_logon = NoLogon::Always;
         s.annoy = secs(5.0);

@@ -69,6 +69,55 @@ fn a_result_that_never_comes_is_not_waited_for() {
 }
 
 #[test]
+fn a_copy_of_an_older_result_is_not_told() {
+    let mut b = Bench::new(|_| {});
+    b.values.self_test = Some(SelfTestResult::Failed);
+    b.poll(Evidence::Poll);
+    let older = b.now;
+    b.now += secs(1.0);
+    b.self_test();
+    b.run_to(8.0);
+    b.answers = false;
+    b.line_silently(StatusFlags::ONLINE);
+    let mut copy = b.reading(Evidence::AlertAndRead);
+    copy.read.set(crate::ups::Item::SelfTest, Some(older));
+    b.feed(&copy);
+    let result = CommandResult { command: Command::ReadSelfTest, outcome: Ok("read".to_owned()) };
+    b.now += secs(0.1);
+    b.feed(&Reading { at: b.now, evidence: Evidence::Poll, ..copy });
+    b.machine.handle_command_result(b.now, &result);
+    b.drain();
+    assert_eq!(b.happened(), ["1 startselftest"]);
+    b.values.self_test = Some(SelfTestResult::Passed);
+    b.poll(Evidence::Poll);
+    assert_eq!(b.logged(), ["UPS Self Test completed: Battery OK"]);
+}
+
+#[test]
+fn a_line_voltage_from_before_a_self_test_says_nothing_about_it() {
+    let mut b = Bench::new(|_| {});
+    b.mains_lost();
+    b.run_to(5.0);
+    let dead = b.now;
+    b.line_silently(StatusFlags::ONLINE);
+    // Mains is back, and the line voltage has not been read since.
+    let mut stale = b.reading(Evidence::AlertAndRead);
+    stale.read.set(crate::ups::Item::LineVoltage, Some(dead));
+    b.feed(&stale);
+    b.answers = false;
+    b.now += secs(1.0);
+    b.values.transfer_cause = Some(TransferCause::SelfTest);
+    b.line_silently(StatusFlags::ONBATT);
+    for _ in 0..3 {
+        let mut stale = b.reading(Evidence::AlertCauseAndRead);
+        stale.read.set(crate::ups::Item::LineVoltage, Some(dead));
+        b.feed(&stale);
+        b.now += secs(1.0);
+    }
+    assert_eq!(b.happened(), ["0 powerout", "5 mainsback", "6 startselftest"]);
+}
+
+#[test]
 fn an_outage_during_the_wait_for_the_result_tells_it_first() {
     let mut b = Bench::new(|_| {});
     b.self_test();
@@ -129,7 +178,7 @@ fn a_self_test_whose_line_voltage_goes_is_an_outage_at_that_moment() {
     b.run_to(4.5);
     b.values.line_voltage = Some(Volts(0.0));
     b.run_to(5.5);
-    assert_eq!(b.happened(), ["0 startselftest"], "one reading is none");
+    assert_eq!(b.happened(), ["0 startselftest", "5 command Poll"], "one sample is none");
     b.run_to(30.0);
     assert_eq!(b.happened(), ["6 onbattery", "16 timeout", "16 +powerfail", "16 shutdown Timeout"]);
     b.mains_back();
@@ -145,8 +194,27 @@ fn a_self_test_whose_cause_changes_is_an_outage_at_that_moment() {
     b.values.transfer_cause = Some(TransferCause::LowLine);
     b.run_to(12.0);
     let happened = b.happened();
-    assert_eq!(happened.len(), 2, "{happened:?}");
-    assert!(["6 onbattery", "7 onbattery", "8 onbattery"].contains(&happened[1].as_str()), "{happened:?}");
+    assert_eq!(happened.len(), 3, "{happened:?}");
+    assert!(["6 onbattery", "7 onbattery", "8 onbattery"].contains(&happened[2].as_str()), "{happened:?}");
+}
+
+#[test]
+fn a_self_test_is_asked_for_its_cause_every_two_seconds() {
+    // Of a UPS whose cause is read on demand: other readings tell copies of it.
+    let mut b = Bench::new(|_| {});
+    b.self_test();
+    let read = b.now;
+    let mut asked = Vec::new();
+    for second in 1..=10 {
+        b.now = b.instant(f64::from(second));
+        let mut reading = b.reading(Evidence::Poll);
+        reading.read.set(crate::ups::Item::TransferCause, Some(read));
+        b.machine.handle_reading(b.now, &reading);
+        while let Some(order) = b.machine.poll_order() {
+            asked.extend((order == Order::Command(Command::ReadTransferCause)).then_some(second));
+        }
+    }
+    assert_eq!(asked, [2, 4, 6, 8, 10]);
 }
 
 #[test]
@@ -156,10 +224,9 @@ fn an_old_self_test_cause_does_not_hide_an_outage() {
     b.values.transfer_cause = Some(TransferCause::SelfTest);
     b.poll(Evidence::Poll);
     b.values.line_voltage = None;
-    b.machine.known.transfer_cause = Some(TransferCause::SelfTest);
+    b.now += secs(0.1);
     b.status = StatusFlags::ONBATT | StatusFlags::BATTPRESENT;
-    let stale =
-        Reading { at: b.now, status: b.status, evidence: Evidence::AlertAndRead, values: b.values.clone() };
+    let stale = b.reading(Evidence::AlertAndRead);
     b.values.transfer_cause = Some(TransferCause::LowLine);
     b.feed(&stale);
     assert_eq!(b.happened(), ["0 powerout"]);
@@ -174,10 +241,7 @@ fn a_cause_that_came_with_the_alert_is_not_asked_for_again() {
         b.status = StatusFlags::ONBATT | StatusFlags::BATTPRESENT;
         b.values.transfer_cause = Some(cause);
         let evidence = Evidence::AlertCauseAndRead;
-        b.machine.handle_reading(
-            b.now,
-            &Reading { at: b.now, status: b.status, evidence, values: b.values.clone() },
-        );
+        b.machine.handle_reading(b.now, &b.reading(evidence));
         let orders: Vec<Order> = std::iter::from_fn(|| b.machine.poll_order()).collect();
         assert!(!orders.contains(&Order::Command(Command::ReadTransferCause)), "{orders:?}");
         let event = orders.iter().find_map(|order| match order {
@@ -283,7 +347,14 @@ fn a_calibration_is_bounded_by_charge() {
     b.run_to(120.0);
     assert_eq!(
         b.happened(),
-        ["0 startselftest", "102 onbattery", "106 failing", "106 +powerfail", "106 shutdown LowBattery"]
+        [
+            "0 startselftest",
+            "101 command Poll",
+            "102 onbattery",
+            "106 failing",
+            "106 +powerfail",
+            "106 shutdown LowBattery"
+        ]
     );
 }
 
@@ -335,7 +406,14 @@ fn an_outage_is_taken_for_a_calibration_once_only() {
     b.run_to(70.0);
     assert_eq!(
         b.happened(),
-        ["0 powerout", "6 onbattery", "66 failing", "66 +powerfail", "66 shutdown LowBattery"]
+        [
+            "0 powerout",
+            "6 onbattery",
+            "20 command Poll",
+            "66 failing",
+            "66 +powerfail",
+            "66 shutdown LowBattery"
+        ]
     );
 }
 

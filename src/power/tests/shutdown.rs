@@ -335,12 +335,16 @@ fn priorities_are_those_of_the_debian_build() {
         if order == Order::CountSlaves {
             b.machine.handle_slaves(b.now, &[]);
         }
-        if let (Some(priority), Order::Log(_, text)) = (priority_of(&order), &order) {
-            seen.push((priority, text.split(' ').next().unwrap_or_default().to_owned()));
+        let first = |text: &str| text.split(' ').next().unwrap_or_default().to_owned();
+        match &order {
+            Order::Log(priority, text) => seen.push((*priority, first(text))),
+            Order::EventWithReason(event, reason) => seen.push((event.priority(), first(reason))),
+            _ => {}
         }
     }
-    let alert = |word: &str| (Priority::Alert, word.to_owned());
-    assert_eq!(seen, [alert("Initiating"), alert("Shutdown"), alert("User")]);
+    let line = |priority, word: &str| (priority, word.to_owned());
+    let alert = |word| line(Priority::Alert, word);
+    assert_eq!(seen, [line(Priority::Critical, "Shutdown"), alert("Initiating"), alert("User")]);
 }
 
 #[test]

@@ -63,6 +63,20 @@ fn slaves_are_told_at_once_and_waited_for_until_the_last_has_gone() {
     assert_eq!(b.happened(), ["24 +powerfail", "24 shutdown Timeout"]);
 }
 
+/// Whoever connects from ever new addresses while slaves have their time.
+#[test]
+fn slaves_that_come_and_go_without_end_are_remembered_to_a_bound() {
+    let mut b = decided(1, |s| s.slave_wait = secs(600.0));
+    for round in 0..100u8 {
+        b.slaves = (0..100).map(|n| Ipv4Addr::new(10, 1, round, n).into()).collect();
+        b.machine.handle_slaves(b.now, &b.slaves);
+    }
+    b.slaves_become(0);
+    b.run_to(17.0);
+    let more = b.said("Waited").concat();
+    assert!(more.contains("10.1.0.6, 1016 more; all have gone."), "{more}");
+}
+
 #[test]
 fn slaves_that_stay_are_waited_for_no_longer_than_slavewait() {
     let mut b = decided(12, |_| {});

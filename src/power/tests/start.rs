@@ -134,12 +134,7 @@ fn what_is_saved_is_saved_on_change_only() {
     let mut saves = Vec::new();
     for second in 0..20 {
         b.now = b.instant(f64::from(second));
-        let reading = Reading {
-            at: b.now,
-            status: b.status,
-            evidence: Evidence::AlertAndRead,
-            values: b.values.clone(),
-        };
+        let reading = b.reading(Evidence::AlertAndRead);
         b.machine.handle_reading(b.now, &reading);
         while let Some(order) = b.machine.poll_order() {
             if let Order::Save(state) = order {

@@ -14,8 +14,10 @@ fn shape(machine: &Machine) -> String {
         Line::Mains(mains) if mains.ended_test.is_some() => "mains, result awaited",
         Line::Mains(_) => "mains",
         Line::Transferred { .. } => "transferred",
-        Line::Test(test) if test.announced_as.is_some() => "calibration after all",
+        Line::Test(test) if test.announced_as.is_some() && test.calibration => "calibration after all",
+        Line::Test(test) if test.announced_as.is_some() => "self test after all",
         Line::Test(test) if test.calibration => "calibration",
+        Line::Test(test) if test.with_mains => "long self test",
         Line::Test(_) => "self test",
         Line::Battery(outage) if outage.hearsay.is_some() => "hearsay",
         Line::Battery(outage) if outage.announced => "on battery",
@@ -45,6 +47,7 @@ enum Input {
     Battery,
     BatteryAlert,
     SelfTestAlert,
+    LongTest,
     Calibration,
     Mains,
     MainsAlert,
@@ -64,10 +67,11 @@ enum Input {
 }
 
 impl Input {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::Battery,
         Self::BatteryAlert,
         Self::SelfTestAlert,
+        Self::LongTest,
         Self::Calibration,
         Self::Mains,
         Self::MainsAlert,
@@ -121,6 +125,7 @@ impl Walker {
             Input::Battery => self.read(battery, poll, outage),
             Input::BatteryAlert => self.read(battery, alert, outage),
             Input::SelfTestAlert => self.read(battery, alert, test),
+            Input::LongTest => self.tell(battery, poll, test, true),
             Input::Calibration => self.read(battery | StatusFlags::CALIBRATION, poll, test),
             Input::Mains => self.read(mains, poll, outage),
             Input::MainsAlert => self.read(mains, alert, outage),
@@ -149,9 +154,17 @@ impl Walker {
     }
 
     fn read(&mut self, status: StatusFlags, evidence: Evidence, cause: TransferCause) {
+        self.tell(status, evidence, cause, false);
+    }
+
+    /// `testing`: and a self test is in progress, with mains there.
+    fn tell(&mut self, status: StatusFlags, evidence: Evidence, cause: TransferCause, testing: bool) {
         self.now += secs(0.5);
-        let values = Values { transfer_cause: Some(cause), ..Values::default() };
-        self.machine.handle_reading(self.now, &Reading { at: self.now, status, evidence, values });
+        let self_test = testing.then_some(SelfTestResult::InProgress);
+        let values = Values { transfer_cause: Some(cause), self_test, ..Values::default() };
+        let reading =
+            Reading::sampled(self.now, status, evidence, values).with_mains(testing.then_some(true));
+        self.machine.handle_reading(self.now, &reading);
     }
 
     fn result(&mut self, command: Command) {
@@ -204,17 +217,19 @@ fn every_state_is_reachable_and_none_is_a_trap() {
             "calibration",
             "calibration after all",
             "hearsay",
+            "long self test",
             "mains",
             "mains, result awaited",
             "on battery",
             "power failure",
             "self test",
+            "self test after all",
             "transferred",
             "unknown"
         ]
     );
     // Every line state with every state of communication that can coexist, every latch with every line it can meet.
-    for line in ["mains", "power failure", "on battery", "self test", "calibration"] {
+    for line in ["mains", "power failure", "on battery", "self test", "long self test", "calibration"] {
         for comm in ["up", "silent"] {
             for latch in ["armed", "waiting", "ordered", "under way", "failed"] {
                 // A UPS that falls silent while its battery drains ends the waiting at once.

@@ -1,10 +1,27 @@
-//! The command line of `apcaccess` (status-fields §7).
+//! The command lines of `apcaccess` (status-fields §7) and of `mainsd status`, `events` and `clients`.
 
 use std::ffi::OsString;
 use std::net::Ipv6Addr;
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
+
+use crate::program::mistake;
+
+/// How the client was called: this decides about its words, and about nothing else but a second operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CalledAs {
+    /// `apcaccess`, by a link or as `mainsd apcaccess`: the command is an operand, and the words are those of 3.14.14.
+    Apcaccess {
+        /// What the user has typed before the arguments.
+        typed: &'static str,
+    },
+    /// `mainsd status`, `mainsd events` or `mainsd clients`.
+    Mainsd(Command),
+}
+
+/// The long options.
+const OPTIONS: [&str; 3] = ["json", "help", "version"];
 
 /// What to ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +33,18 @@ pub enum Command {
     Events,
     /// `clients`.
     Clients,
+}
+
+impl Command {
+    /// As the user and the protocol have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Events => "events",
+            Self::Clients => "clients",
+        }
+    }
 }
 
 /// A command line, understood.
@@ -46,15 +75,19 @@ pub enum Other {
     Wrong(String),
 }
 
-/// Reads the command line, the program's name left out.
+/// Reads the command line, the program's name and, of `mainsd`, its command left out.
 ///
 /// # Errors
 ///
 /// [`Other`]: there is nothing to ask a server.
-pub fn parse(args: Vec<OsString>) -> Result<Args, Other> {
+pub fn parse(called_as: CalledAs, args: Vec<OsString>) -> Result<Args, Other> {
     let mut found = Args::default();
     let mut operands = Vec::new();
     let mut parser = lexopt::Parser::from_args(args);
+    let ours = matches!(called_as, CalledAs::Mainsd(_));
+    let wrong = |error: lexopt::Error| {
+        Other::Wrong(if ours { mistake::words(&error, &OPTIONS) } else { getopt_words(&error) })
+    };
     while let Some(arg) = parser.next().map_err(wrong)? {
         match arg {
             Short('f') => found.config = Some(parser.value().map_err(wrong)?.into()),
@@ -64,37 +97,50 @@ pub fn parse(args: Vec<OsString>) -> Result<Args, Other> {
             Long("json") => found.json = true,
             Long("help") => return Err(Other::Help),
             Long("version") => return Err(Other::Version),
-            Short(c) => return Err(Other::Wrong(format!("apcaccess: invalid option -- '{c}'"))),
-            Long(name) => return Err(Other::Wrong(format!("apcaccess: unrecognized option '--{name}'"))),
             Value(operand) => operands.push(text(operand)),
+            other => return Err(wrong(other.unexpected())),
         }
     }
     let mut operands = operands.into_iter();
-    if let Some(command) = operands.next() {
-        found.command = match command.as_str() {
-            "status" => Command::Status,
-            "events" => Command::Events,
-            "clients" => Command::Clients,
-            _ => return Err(Other::Wrong(format!("Unknown command {command}"))),
-        };
+    match called_as {
+        CalledAs::Mainsd(command) => found.command = command,
+        CalledAs::Apcaccess { .. } => {
+            if let Some(command) = operands.next() {
+                found.command = match command.as_str() {
+                    "status" => Command::Status,
+                    "events" => Command::Events,
+                    "clients" => Command::Clients,
+                    _ => return Err(Other::Wrong(format!("Unknown command {command}"))),
+                };
+            }
+        }
     }
     if let Some(host) = operands.next() {
         found.host = Some(host);
     }
-    Ok(found)
+    match operands.next() {
+        // 3.14.14 takes no notice of it.
+        Some(more) if ours => Err(wrong(lexopt::Error::UnexpectedArgument(more.into()))),
+        _ => Ok(found),
+    }
 }
 
 fn text(arg: OsString) -> String {
     arg.to_string_lossy().into_owned()
 }
 
-fn wrong(error: lexopt::Error) -> Other {
-    Other::Wrong(match error {
+/// What getopt(3) says for 3.14.14.
+fn getopt_words(error: &lexopt::Error) -> String {
+    match error {
         lexopt::Error::MissingValue { option: Some(option) } => {
             format!("apcaccess: option requires an argument -- '{}'", option.trim_start_matches('-'))
         }
+        lexopt::Error::UnexpectedOption(option) => match option.strip_prefix("--") {
+            Some(_) => format!("apcaccess: unrecognized option '{option}'"),
+            None => format!("apcaccess: invalid option -- '{}'", option.trim_start_matches('-')),
+        },
         other => format!("apcaccess: {other}"),
-    })
+    }
 }
 
 /// Host and port in `host`, `host:port`, `[v6]:port`, `[v6]` or a bare IPv6 address. The port is read as the C function
@@ -123,8 +169,30 @@ fn leading_number(text: &str) -> u32 {
 mod tests {
     use super::*;
 
+    fn by(called_as: CalledAs, line: &str) -> Result<Args, Other> {
+        parse(called_as, line.split(' ').filter(|s| !s.is_empty()).map(OsString::from).collect())
+    }
+
     fn of(line: &str) -> Result<Args, Other> {
-        parse(line.split(' ').filter(|s| !s.is_empty()).map(OsString::from).collect())
+        by(CalledAs::Apcaccess { typed: "apcaccess" }, line)
+    }
+
+    #[test]
+    fn of_mainsd_the_command_is_said_before_and_a_mistake_is_told_in_its_words() {
+        let events = |line| by(CalledAs::Mainsd(Command::Events), line);
+        let asked =
+            Args { command: Command::Events, host: Some("nas".into()), json: true, ..Args::default() };
+        assert_eq!(events("--json nas"), Ok(asked));
+        let table = [
+            ("nas two", "one word too many: 'two'"),
+            ("--jsno", "no such option '--jsno'; the nearest is '--json'"),
+            ("-x", "no such option '-x'"),
+            ("-h", "-h needs a value"),
+        ];
+        for (line, words) in table {
+            assert_eq!(events(line), Err(Other::Wrong(words.into())), "{line}");
+        }
+        assert_eq!(events("--help"), Err(Other::Help));
     }
 
     #[test]

@@ -1,105 +1,186 @@
 //! The blocking client of port 3551.
 
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a program of its own, with a thread that waits for the name server"
+)]
 
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::failure::{Cause, Failure};
+use crate::sys::reason;
 use crate::wire::nis::{Frame, parse_frame, push_frame};
 
-/// Longest wait for a connection, for each address of the host (nis §4).
-const CONNECT: Duration = Duration::from_secs(5);
-/// Longest wait for bytes (nis §4).
-const READ: Duration = Duration::from_secs(15);
+/// How long a query may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// For a connection, to each address of the host (nis §4).
+    pub connect: Duration,
+    /// Without a byte (nis §4).
+    pub silence: Duration,
+    /// In all, from the look-up of the name to the last byte, whatever comes meanwhile.
+    pub total: Duration,
+}
+
+/// Those of the program.
+pub const LIMITS: Limits = Limits {
+    connect: Duration::from_secs(5),
+    silence: Duration::from_secs(15),
+    total: Duration::from_secs(60),
+};
+
 /// Most bytes of an answer that are read; a server that sends without end is none.
 const MOST: usize = 1 << 20;
 
-/// Why there is no answer; each carries the words for the user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// No connection.
-    Contact(String),
-    /// No answer, or not all of it.
-    Read(String),
-}
-
-/// Asks and reads the records of the answer, each passed to `record` as it comes. A server that closes at once without a
-/// byte gives no record and no error, as with 3.14.14.
+/// Asks and reads the records of the answer, each passed to `record` as it comes. `longest` is the length of the longest
+/// frame that is taken, in bytes.
 ///
 /// # Errors
 ///
 /// [`Failure`]. Records that came before it have been passed on.
 pub fn ask(
-    host: &str,
-    port: u32,
+    (host, port): (&str, u32),
     command: &str,
-    limit: usize,
+    longest: usize,
+    limits: Limits,
     record: &mut dyn FnMut(&[u8]),
 ) -> Result<(), Failure> {
-    let mut stream = connect(host, port).map_err(|e| Failure::Contact(words(&e)))?;
+    let deadline = Instant::now() + limits.total;
+    let mut stream = connect(host, port, limits, deadline).map_err(Failure::Contact)?;
     let mut request = Vec::new();
     push_frame(&mut request, command.as_bytes());
-    stream.write_all(&request).map_err(|e| Failure::Read(words(&e)))?;
+    let read = |error: io::Error| Failure::Read(cause(&error));
+    let left = remaining(deadline).map_err(Failure::Read)?;
+    stream.set_write_timeout(Some(left.min(limits.silence))).map_err(read)?;
+    stream.write_all(&request).map_err(read)?;
     let mut bytes = Vec::new();
     let mut done = 0;
     let mut chunk = [0; 4096];
     loop {
+        let left = remaining(deadline).map_err(Failure::Read)?;
+        stream.set_read_timeout(Some(left.min(limits.silence))).map_err(read)?;
         let n = match stream.read(&mut chunk) {
             Ok(n) => n,
             Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-            Err(e) => return Err(Failure::Read(words(&e))),
+            Err(e) => return Err(read(e)),
         };
         bytes.extend_from_slice(chunk.get(..n).unwrap_or_default());
         loop {
-            match parse_frame(bytes.get(done..).unwrap_or_default(), limit) {
+            match parse_frame(bytes.get(done..).unwrap_or_default(), longest) {
                 Ok(Some((Frame::Record(payload), size))) => {
                     record(payload);
                     done += size;
                 }
                 Ok(Some((Frame::End, _))) => return Ok(()),
                 Ok(None) => break,
-                Err(_) => return Err(Failure::Read("Invalid argument".into())),
+                Err(_) => return Err(Failure::Read(Cause::NotTheProtocol)),
             }
         }
         if n == 0 {
-            let nothing = bytes.is_empty();
-            return if nothing { Ok(()) } else { Err(Failure::Read("the answer ends in the middle".into())) };
+            return Err(Failure::Read(if bytes.is_empty() { Cause::Silent } else { Cause::BrokenOff }));
         }
         if bytes.len() > MOST {
-            return Err(Failure::Read("the answer does not end".into()));
+            return Err(Failure::Read(Cause::Endless));
         }
     }
 }
 
+/// What is left of the time; never nothing, which would mean for ever.
+fn remaining(deadline: Instant) -> Result<Duration, Cause> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(Cause::TimedOut) } else { Ok(left) }
+}
+
 /// Tries each address of the host; the error is that of the last one.
-fn connect(host: &str, port: u32) -> io::Result<TcpStream> {
-    let port = u16::try_from(port).map_err(|_| io::Error::from(ErrorKind::InvalidInput))?;
-    // Words of the system for a name without address, as users of 3.14.14 know them.
-    let unknown = || io::Error::other("No such device or address");
-    let mut result = Err(unknown());
-    if host.is_empty() {
-        return result;
-    }
-    for address in (host, port).to_socket_addrs().map_err(|_| unknown())? {
-        result = TcpStream::connect_timeout(&address, CONNECT);
+fn connect(host: &str, port: u32, limits: Limits, deadline: Instant) -> Result<TcpStream, Cause> {
+    let port = u16::try_from(port).map_err(|_| Cause::BadPort)?;
+    let mut result = Err(Cause::NoHost);
+    for address in addresses(host, port, deadline)? {
+        let left = remaining(deadline)?;
+        result = TcpStream::connect_timeout(&address, left.min(limits.connect)).map_err(|e| cause(&e));
         if result.is_ok() {
             break;
         }
     }
     let stream = result?;
-    stream.set_read_timeout(Some(READ))?;
-    stream.set_write_timeout(Some(READ))?;
-    stream.set_nodelay(true)?;
+    stream.set_nodelay(true).map_err(|e| cause(&e))?;
     Ok(stream)
 }
 
-/// The words of strerror(3), without the number that Rust appends.
-fn words(error: &io::Error) -> String {
+/// The addresses of a host. The system's resolver cannot be told how long to wait, so a thread waits for it.
+fn addresses(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Cause> {
+    if host.is_empty() {
+        return Err(Cause::NoHost);
+    }
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let (found, result) = mpsc::channel();
+    let name = host.to_owned();
+    let look = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+    let thread = thread::Builder::new().spawn(move || found.send(look()));
+    thread.map_err(|e| cause(&e))?;
+    match result.recv_timeout(remaining(deadline)?) {
+        Ok(Ok(addresses)) => Ok(addresses),
+        Ok(Err(_)) => Err(Cause::NoHost),
+        Err(_) => Err(Cause::TimedOut),
+    }
+}
+
+fn cause(error: &io::Error) -> Cause {
     match error.kind() {
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => "Connection timed out".into(),
-        ErrorKind::InvalidInput if error.raw_os_error().is_none() => "Invalid argument".into(),
-        _ => {
-            let text = error.to_string();
-            text.split(" (os error").next().unwrap_or(&text).to_owned()
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => Cause::TimedOut,
+        ErrorKind::ConnectionRefused => Cause::Refused,
+        _ => Cause::System(reason(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn the_program_gives_a_query_a_minute() {
+        assert_eq!(LIMITS.total, Duration::from_secs(60));
+    }
+
+    /// A server that is never silent for long and never done, until the client has gone.
+    fn dripping(drop: &'static [u8]) -> SocketAddr {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            while stream.write_all(drop).is_ok() {
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn a_server_that_drips_is_given_up_when_the_time_in_all_is_over() {
+        // Bytes of a frame of 257 that never comes to its end, and whole frames without the end of the answer.
+        for (drop, whole) in [(&b"\x01"[..], false), (b"\0\x04a:b\n", true)] {
+            let address = dripping(drop);
+            let limits = Limits { total: Duration::from_millis(500), ..LIMITS };
+            let mut records = 0;
+            let host = address.ip().to_string();
+            let asked = ask((&host, address.port().into()), "status", 1023, limits, &mut |_| records += 1);
+            assert_eq!(asked, Err(Failure::Read(Cause::TimedOut)));
+            assert_eq!(records > 0, whole);
         }
+    }
+
+    #[test]
+    fn a_name_without_address_and_a_port_out_of_range_are_told_apart() {
+        let of = |host: &str, port| ask((host, port), "status", 10, LIMITS, &mut |_| {});
+        assert_eq!(of("", 3551), Err(Failure::Contact(Cause::NoHost)));
+        assert_eq!(of("host.invalid", 3551), Err(Failure::Contact(Cause::NoHost)));
+        assert_eq!(of("127.0.0.1", 65_536), Err(Failure::Contact(Cause::BadPort)));
     }
 }

@@ -1,79 +1,137 @@
-//! `apcaccess`: asks a server on port 3551 and prints what it says (status-fields §7).
+//! `apcaccess`, and `mainsd status`, `events` and `clients`: asks a server on port 3551 and prints what it says
+//! (status-fields §7).
 //!
-//! Options, output bytes and exit statuses are those of 3.14.14; `events`, IPv6, `--json`, `--help` and `--version` are
-//! new. One thing is stricter: an answer that breaks off is an error, where 3.14.14 takes it for a short answer.
+//! As `apcaccess`, options, output bytes, words and exit statuses are those of 3.14.14; `events`, IPv6, `--json`, `--help` and
+//! `--version` are new. One thing is stricter: an answer that breaks off is an error, where 3.14.14 takes it for a short
+//! answer. As `mainsd status` it says in words what is wrong.
 
 mod args;
 mod client;
+mod failure;
 mod show;
+mod usage;
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::config::{self, Diagnostic, Origin, Severity};
+use super::out::{complain, print};
+use crate::config::{self, Diagnostic, Origin, Severity, nearest_of};
 use crate::report;
 use crate::wire::nis;
-use args::{Args, Command, Other};
-use client::Failure;
+use args::{Args, Other};
+use failure::{Cause, Failure};
+
+pub use args::{CalledAs, Command};
+pub use usage::usage;
 
 /// `NISPORT` where no file says otherwise.
 const DEFAULT_PORT: u32 = 3551;
 /// Longest frame of an answer to `events` that is taken (nis §2).
 const MAX_EVENT: usize = 1023;
+/// There is no such key, or the file of `-f` cannot be read.
+const NOT_THERE: u8 = 2;
 
-const USAGE: &str = "\
-Usage: apcaccess [-f <config-file>] [-h <host>[:<port>]] [-p <parameter-name>] [-u] [<command>] [<host>[:<port>]]
-
- -f         Take host and port from this configuration file (default: /etc/apcupsd/apcupsd.conf)
- -h         Ask this host; it wins over the file. IPv6 addresses: [::1]:3551
- -p         Print the value of this one key only; exit status 2 if there is none
- -u         Leave out units
- --json     Print JSON: numbers as numbers, in the unit of their key; N/A as null
- --help     Print this
- --version  Print the version
-
-Supported commands: 'status' (default), 'events', 'clients' (who is connected; asked on the server itself only)
-A host behind the command wins over -h and the file.
-";
-
-/// Runs `apcaccess` with these arguments, the program's name left out.
-pub fn main(args: Vec<OsString>) -> ExitCode {
-    let args = match args::parse(args) {
+/// Runs the client with these arguments, the program's name left out.
+pub fn main(called_as: CalledAs, args: Vec<OsString>) -> ExitCode {
+    let voice = Voice(called_as);
+    let args = match args::parse(called_as, args) {
         Ok(args) => args,
-        Err(Other::Help) => return print(USAGE.as_bytes(), ExitCode::SUCCESS),
+        Err(Other::Help) => return voice.print(usage(called_as).as_bytes(), ExitCode::SUCCESS),
         Err(Other::Version) => {
-            return print(format!("apcaccess {}\n", super::VERSION).as_bytes(), ExitCode::SUCCESS);
+            let version = format!("{} {}\n", voice.program(), super::VERSION);
+            return voice.print(version.as_bytes(), ExitCode::SUCCESS);
         }
         Err(Other::Wrong(line)) => {
-            eprintln!("{line}");
-            eprint!("{USAGE}");
+            match called_as {
+                CalledAs::Apcaccess { .. } => {
+                    complain(&format!(
+                        "{line}\n{}",
+                        usage(CalledAs::Apcaccess { typed: "apcaccess" }).trim_end()
+                    ));
+                }
+                CalledAs::Mainsd(_) => voice.complain(&format!("{line} ({} --help)", voice.typed())),
+            }
             return ExitCode::FAILURE;
         }
     };
-    let (host, port) = match target(&args) {
+    let target = match target(voice, &args) {
         Ok(target) => target,
         Err(status) => return status,
     };
     match args.command {
-        Command::Status => status(&args, &host, port),
-        Command::Events => lines(&args, "events", report::json_events, &host, port),
-        Command::Clients => lines(&args, "clients", report::json_clients, &host, port),
+        Command::Status => status(voice, &args, &target),
+        Command::Events => lines(voice, &args, report::json_events, &target),
+        Command::Clients => lines(voice, &args, report::json_clients, &target),
+    }
+}
+
+/// In whose words the client speaks.
+#[derive(Clone, Copy)]
+struct Voice(CalledAs);
+
+impl Voice {
+    const fn is_ours(self) -> bool {
+        matches!(self.0, CalledAs::Mainsd(_))
+    }
+
+    const fn program(self) -> &'static str {
+        if self.is_ours() { "mainsd" } else { "apcaccess" }
+    }
+
+    /// What the user has typed before the arguments.
+    fn typed(self) -> String {
+        match self.0 {
+            CalledAs::Apcaccess { typed } => typed.to_owned(),
+            CalledAs::Mainsd(command) => format!("mainsd {}", command.name()),
+        }
+    }
+
+    fn print(self, bytes: &[u8], status: ExitCode) -> ExitCode {
+        print(self.program(), bytes, status)
+    }
+
+    /// A line of ours, after what was typed.
+    fn complain(self, words: &str) {
+        complain(&format!("{}: {words}", self.typed()));
+    }
+}
+
+/// Whom to ask.
+struct Target {
+    host: String,
+    port: u32,
+}
+
+impl Target {
+    /// Host and port; an address with colons needs its brackets to be read.
+    fn at(&self) -> String {
+        let Self { host, port } = self;
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
 }
 
 /// Whom to ask: the command line wins over the file. Of the file's mistakes only those in what is needed from it end
 /// the program: a client must not fall silent for a wrong directive of the daemon, as that of 3.14.14 does.
-fn target(args: &Args) -> Result<(String, u32), ExitCode> {
+fn target(voice: Voice, args: &Args) -> Result<Target, ExitCode> {
     let (host, port) = args.host.as_deref().map(args::split_host).unwrap_or_default();
+    if voice.is_ours() && port.is_some_and(|port| !(1..=65_535).contains(&port)) {
+        let given = args.host.as_deref().unwrap_or_default();
+        voice.complain(&Failure::Contact(Cause::BadPort).in_words(host, given));
+        return Err(ExitCode::FAILURE);
+    }
     let given = args.config.as_deref();
     let file = match (config::load(given.unwrap_or(Path::new(config::DEFAULT_PATH))), given) {
         (Ok(file), _) => Some(file),
         (Err(_), None) => None,
-        (Err(_), Some(path)) => {
-            eprintln!("Unable to open config file '{}'", path.display());
-            return Err(ExitCode::from(2));
+        (Err(error), Some(path)) => {
+            match voice.0 {
+                CalledAs::Mainsd(_) => voice.complain(&error.to_string()),
+                CalledAs::Apcaccess { .. } => {
+                    complain(&format!("Unable to open config file '{}'", path.display()));
+                }
+            }
+            return Err(ExitCode::from(NOT_THERE));
         }
     };
     let matters = |error: &&Diagnostic| match error.keyword.as_str() {
@@ -84,8 +142,8 @@ fn target(args: &Args) -> Result<(String, u32), ExitCode> {
     };
     let errors: Vec<_> = file.iter().flat_map(|file| file.of(Severity::Error)).filter(matters).collect();
     if !errors.is_empty() {
-        errors.iter().for_each(|error| eprintln!("{error}"));
-        eprintln!("Terminating due to configuration file errors.");
+        errors.iter().for_each(|error| complain(&error.to_string()));
+        complain("Terminating due to configuration file errors.");
         return Err(ExitCode::FAILURE);
     }
     // The daemon listens on loopback addresses where the file names none; `localhost` is all of these.
@@ -96,13 +154,30 @@ fn target(args: &Args) -> Result<(String, u32), ExitCode> {
         _ => host.to_owned(),
     };
     let host = if matches!(host.as_str(), "" | "0.0.0.0" | "::") { "localhost".to_owned() } else { host };
-    Ok((host, port.unwrap_or_else(|| file.as_ref().map_or(DEFAULT_PORT, |file| file.config.nis_port.into()))))
+    let port = port.unwrap_or_else(|| file.as_ref().map_or(DEFAULT_PORT, |file| file.config.nis_port.into()));
+    Ok(Target { host, port })
 }
 
-fn status(args: &Args, host: &str, port: u32) -> ExitCode {
+/// Asks. A server that closes without a byte gives no record and, as with 3.14.14, `apcaccess` no error.
+fn ask(
+    voice: Voice,
+    args: &Args,
+    target: &Target,
+    longest: usize,
+    record: &mut dyn FnMut(&[u8]),
+) -> Result<(), Failure> {
+    let at = (target.host.as_str(), target.port);
+    match client::ask(at, args.command.name(), longest, client::LIMITS, record) {
+        Err(Failure::Read(Cause::Silent)) if !voice.is_ours() => Ok(()),
+        asked => asked,
+    }
+}
+
+fn status(voice: Voice, args: &Args, target: &Target) -> ExitCode {
     let mut out = Vec::new();
     let mut found = false;
-    let asked = client::ask(host, port, "status", nis::MAX_CLIENT, &mut |record| match &args.key {
+    let mut keys = Vec::new();
+    let asked = ask(voice, args, target, nis::MAX_CLIENT, &mut |record| match &args.key {
         _ if args.json => out.extend_from_slice(record),
         None => out.extend(show::without_unit(record, args.strip_units)),
         Some(key) if !found => {
@@ -110,6 +185,7 @@ fn status(args: &Args, host: &str, port: u32) -> ExitCode {
                 found = true;
                 out.extend(show::without_unit(value, args.strip_units));
             }
+            keys.extend(show::key_of(record));
         }
         Some(_) => {}
     });
@@ -124,6 +200,7 @@ fn status(args: &Args, host: &str, port: u32) -> ExitCode {
                     found = true;
                     out.extend(report::json_value(key, &String::from_utf8_lossy(value)).into_bytes());
                 }
+                keys = text.lines().filter_map(|line| show::key_of(line.as_bytes())).collect();
             }
         }
         if !out.is_empty() {
@@ -131,53 +208,55 @@ fn status(args: &Args, host: &str, port: u32) -> ExitCode {
         }
     }
     match asked {
-        Err(failure) => fail(&out, "status", host, port, &failure),
-        Ok(()) if args.key.is_some() && !found => print(&out, ExitCode::from(2)),
-        Ok(()) => print(&out, ExitCode::SUCCESS),
+        Err(failure) => fail(voice, args, &out, target, &failure),
+        Ok(()) if found => voice.print(&out, ExitCode::SUCCESS),
+        Ok(()) => {
+            let Some(key) = &args.key else { return voice.print(&out, ExitCode::SUCCESS) };
+            if voice.is_ours() {
+                voice.complain(&no_such_key(key, &keys));
+            }
+            voice.print(&out, ExitCode::from(NOT_THERE))
+        }
     }
 }
 
-fn lines(args: &Args, what: &str, json: fn(&str) -> String, host: &str, port: u32) -> ExitCode {
+/// Keys are upper case, which nobody need know.
+fn no_such_key(key: &str, keys: &[String]) -> String {
+    match nearest_of(&key.to_ascii_uppercase(), keys.iter().map(String::as_str)) {
+        Some(near) => format!("no such key: {key}; the nearest is {near}"),
+        None => {
+            format!("no such key: {key}; the UPS may not tell it ('mainsd status' shows all that it tells)")
+        }
+    }
+}
+
+fn lines(voice: Voice, args: &Args, json: fn(&str) -> String, target: &Target) -> ExitCode {
     let mut out = Vec::new();
-    let asked = client::ask(host, port, what, MAX_EVENT, &mut |record| out.extend_from_slice(record));
+    let asked = ask(voice, args, target, MAX_EVENT, &mut |record| out.extend_from_slice(record));
     // The server's words for "no events file", and those of one that does not know the command.
     if let Some(words) = out.strip_suffix(b"\n\0") {
         let words = match args.command {
             Command::Clients => "only mainsd lists its clients, and only to its own machine".into(),
             _ => String::from_utf8_lossy(words).into_owned(),
         };
-        return fail(&[], what, host, port, &Failure::Read(words));
+        return fail(voice, args, &[], target, &Failure::Read(Cause::Server(words)));
     }
     if args.json {
         out = json(&String::from_utf8_lossy(&out)).into_bytes();
         out.push(b'\n');
     }
     match asked {
-        Err(failure) => fail(&out, what, host, port, &failure),
-        Ok(()) => print(&out, ExitCode::SUCCESS),
+        Err(failure) => fail(voice, args, &out, target, &failure),
+        Ok(()) => voice.print(&out, ExitCode::SUCCESS),
     }
 }
 
 /// Prints what came before the failure, and the failure.
-fn fail(out: &[u8], what: &str, host: &str, port: u32, failure: &Failure) -> ExitCode {
-    print(out, ExitCode::FAILURE);
-    // An address with colons needs its brackets to be read.
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    match failure {
-        Failure::Contact(words) => eprintln!("Error contacting apcupsd @ {host}:{port}: {words}"),
-        Failure::Read(words) => eprintln!("Error reading {what} from apcupsd @ {host}:{port}: {words}"),
+fn fail(voice: Voice, args: &Args, out: &[u8], target: &Target, failure: &Failure) -> ExitCode {
+    voice.print(out, ExitCode::FAILURE);
+    match voice.0 {
+        CalledAs::Apcaccess { .. } => complain(&failure.as_apcaccess(args.command.name(), &target.at())),
+        CalledAs::Mainsd(_) => voice.complain(&failure.in_words(&target.host, &target.at())),
     }
     ExitCode::FAILURE
-}
-
-/// Writes to stdout. A reader that left early (`apcaccess | head -1`) is no error; a full disk is.
-fn print(bytes: &[u8], status: ExitCode) -> ExitCode {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            eprintln!("apcaccess: cannot write: {error}");
-            ExitCode::FAILURE
-        }
-        _ => status,
-    }
 }

@@ -16,6 +16,14 @@ pub fn without_unit(record: &[u8], strip: bool) -> Vec<u8> {
     out
 }
 
+/// The key of a record, as [`value_of`] compares it.
+#[must_use]
+pub fn key_of(record: &[u8]) -> Option<String> {
+    let colon = record.iter().position(|&b| b == b':')?;
+    let name = record.get(..colon)?.split(|&b| b == b' ').next()?;
+    Some(String::from_utf8_lossy(name).into_owned())
+}
+
 /// The value of a record if its key is `key`: the key ends at the first colon and at its first space (`END` selects
 /// `END APC`); blanks before the value are left out, those behind it stay.
 #[must_use]

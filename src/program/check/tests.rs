@@ -1,6 +1,8 @@
 //! What a person reads, word for word.
 
+use super::explain::explanation;
 use super::*;
+use crate::config::directives;
 use crate::config::parse;
 
 /// Ways to shut down, as another machine might have them.
@@ -80,13 +82,13 @@ fn the_story_says_when_the_machine_shuts_down() {
     assert_eq!(
         story("TIMEOUT 600\nMINUTES -1\nNOLOGON disable\nEVENTSFILE /e\nKILLDELAY 200"),
         "  Watched     the first UPS found on USB
-  Mains fail  at once: event powerout, believed after 2 readings that agree
+  Mains fails at once: event powerout, believed after 2 readings that agree
               after 6 seconds: event onbattery, users are told
               users can log in all the time
   Shutdown    at the first of these, on battery:
               - the UPS says that its battery is exhausted
               - the charge is 10 percent or less (BATTERYLEVEL)
-              - the mains have been away for 606 seconds (10:06 minutes): TIMEOUT after ONBATTERYDELAY (TIMEOUT)
+              - mains has been away for 606 seconds (10:06 minutes): TIMEOUT after ONBATTERYDELAY (TIMEOUT)
               off: MINUTES
   How         /etc/apcupsd/apccontrol doshutdown
               if that fails: /sbin/shutdown -h now
@@ -96,9 +98,7 @@ fn the_story_says_when_the_machine_shuts_down() {
   Clients     TCP and UDP port 3551 at 127.0.0.1 ::1, from this machine only
   Events      /e and syslog"
     );
-    assert!(
-        story("TIMEOUT 5\nONBATTERYDELAY 30").contains("- the mains have been away for 5 seconds (TIMEOUT)")
-    );
+    assert!(story("TIMEOUT 5\nONBATTERYDELAY 30").contains("- mains has been away for 5 seconds (TIMEOUT)"));
     assert!(story("BATTERYLEVEL -1\nMINUTES -1").contains("off: BATTERYLEVEL, MINUTES, TIMEOUT"));
     assert!(story("NISIP 0.0.0.0").contains("TCP and UDP port 3551 at 0.0.0.0, from NISALLOW"));
     let slaves = "  Slaves      are told at once and waited for, 45 seconds at most (SLAVEWAIT)\n  How  ";
@@ -111,6 +111,29 @@ fn the_story_says_when_the_machine_shuts_down() {
     assert!(dumb.contains("off: BATTERYLEVEL, MINUTES") && dumb.contains("(TIMEOUT)"), "{dumb}");
     assert!(dumb.starts_with("  Watched     the UPS at /dev/ttyS0, by dumb\n"), "{dumb}");
     assert!(story("NETSERVER off").contains("Clients     none"));
+}
+
+#[test]
+fn the_story_says_what_the_low_battery_flag_counts_for() {
+    let told = |lines: &str| {
+        report(&parse(format!("UPSTYPE usb\nUPSCABLE usb\n{lines}").as_bytes(), "a.conf"), &[], &ways())
+    };
+    let says = "- the UPS says that its battery is exhausted";
+    assert!(told("").contains(&format!("{says}\n")));
+    let confirm = told("LOWBATTERYFLAG confirm\nBATTERYLEVEL 60\nMINUTES 3\n");
+    assert!(
+        confirm.contains(&format!(
+            "{says}, and the charge is 60 percent or less, the runtime 5 minutes or less, or one of the two unknown, \
+             implausible or unchanged for a minute (LOWBATTERYFLAG confirm)\n"
+        )),
+        "{confirm}"
+    );
+    let ignore = told("LOWBATTERYFLAG ignore\n");
+    assert!(!ignore.contains(says), "{ignore}");
+    assert!(
+        ignore.contains("not when the UPS says that its battery is exhausted (LOWBATTERYFLAG ignore)\n"),
+        "{ignore}"
+    );
 }
 
 #[test]
@@ -136,7 +159,12 @@ fn warnings_of_the_surroundings_stand_with_those_of_the_file() {
 fn every_directive_explains_itself() {
     for directive in directives::all() {
         let text = explanation(directive);
-        assert!(text.lines().all(|line| line.chars().count() <= 110) && !text.contains('`'), "{text}");
+        assert!(text.lines().all(|line| line.chars().count() <= 80) && !text.contains('`'), "{text}");
+        let on_one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [directive.doc, &directive.reason(), directive.compat] {
+            let part = part.replace('`', "").split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(on_one_line.contains(&part), "{part}\nis not in\n{text}");
+        }
     }
     assert!(explanation(directives::find("TIMEOUT").unwrap()).starts_with(
         "TIMEOUT\n  accepted  a whole number of seconds from 0 to 31536000, or -1 for off\n  default   0\n  example   TIMEOUT 600\n\n"

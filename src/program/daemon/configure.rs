@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use super::one_shot::converse;
 use super::options::Options;
+use super::run_files;
 use super::start::{self, Refusal};
 use crate::config::{Config, DriverKind};
+use crate::program::out::{Out, complain};
 use crate::ups::{Command, Identity, Priority, Setting, SettingValue};
 
 /// Directives in the order in which they are written.
@@ -32,11 +34,12 @@ const NAMES: [(Setting, &str); 12] = [
 /// A [`Refusal`] if the configuration is bad or for another driver, or the UPS is not found.
 pub fn run(options: &Options) -> Result<ExitCode, Refusal> {
     super::debug::start(options).map_err(Refusal::new)?;
-    let config = start::load(options)?.config;
+    let start::Loaded { config, path, .. } = start::load(options)?;
     if config.ups_type != Some(DriverKind::ApcSmart) {
         return Err(Refusal::new("--configure writes to a UPS with UPSTYPE apcsmart only"));
     }
     let mut failed = false;
+    let mut out = Out::new(options.called_as.name());
     // The first is answered when everything about the UPS has been read.
     let mut commands = vec![Command::Poll];
     for (setting, name) in NAMES {
@@ -46,38 +49,39 @@ pub fn run(options: &Options) -> Result<ExitCode, Refusal> {
                 commands.push(Command::Set(setting, value));
             }
             _ => {
-                println!("{name}: not written: the UPS keeps 8 plain characters, not {text}");
+                out.line(&format!("{name}: not written: the UPS keeps 8 plain characters, not {text}"));
                 // A long name is in the file for the log.
                 failed |= setting != Setting::Name;
             }
         }
     }
     let nothing = commands.len() == 1;
-    let mut say = |_: Priority, text: &str| eprintln!("{text}");
-    converse(&config, &commands, Duration::ZERO, &mut say, &mut |result, ups| {
+    let mut say = |_: Priority, text: &str| complain(text);
+    let locks = run_files::device_locks(run_files::existing_run_folder().as_ref(), &path);
+    converse(&config, &locks, &commands, Duration::ZERO, &mut say, &mut |result, ups| {
         let Command::Set(setting, _) = result.command else {
             failed |= result.outcome.is_err();
-            describe(ups, nothing);
+            describe(&mut out, ups, nothing);
             return;
         };
         let name = name_of(setting);
         match &result.outcome {
-            Ok(words) => println!("{name}: {words}"),
+            Ok(words) => out.line(&format!("{name}: {words}")),
             Err(why) => {
                 failed = true;
-                println!("{name}: not written: {why}");
+                out.line(&format!("{name}: not written: {why}"));
             }
         }
     })?;
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(out.end(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }))
 }
 
-fn describe(ups: &Identity, nothing: bool) {
-    println!("{}", ups.model.as_deref().unwrap_or("UPS"));
+fn describe(out: &mut Out<'_>, ups: &Identity, nothing: bool) {
+    out.line(ups.model.as_deref().unwrap_or("UPS"));
     if nothing {
-        println!("The configuration has no setting for the UPS. It may have:");
+        out.line("The configuration has no setting for the UPS. It may have:");
         for (setting, values) in &ups.permitted {
-            println!("{}: {values}", name_of(*setting));
+            out.line(&format!("{}: {values}", name_of(*setting)));
         }
     }
 }

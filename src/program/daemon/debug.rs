@@ -1,32 +1,17 @@
 //! `-d` and `-T`: debug output on standard output, or in `./apcupsd.trace` (config §6).
 
-use std::fs::File;
 use std::io::Write;
-use std::sync::Mutex;
+use std::path::Path;
+
+use env_logger::{Builder, Target};
+use log::LevelFilter;
 
 use super::options::Options;
+use crate::sys::{reason, trust};
+use crate::ups::one_line;
 
-/// Writes debug lines. The lock is never waited for: there is one thread.
-struct Output(Mutex<Option<File>>);
-
-static OUTPUT: Output = Output(Mutex::new(None));
-
-impl log::Log for Output {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        let line = format!("{}: {}\n", record.target(), record.args());
-        let Ok(mut trace) = self.0.lock() else { return };
-        let _ = match trace.as_mut() {
-            Some(file) => file.write_all(line.as_bytes()),
-            None => std::io::stdout().lock().write_all(line.as_bytes()),
-        };
-    }
-
-    fn flush(&self) {}
-}
+/// Which modules write how much, as env_logger has it: `mainsd::port=trace`. Without it, `-d` decides for all.
+const FILTER: &str = "RUST_LOG";
 
 /// Turns debug output on as the options say: from level 1 what is done, from 100 each step, from 200 each byte.
 ///
@@ -35,19 +20,29 @@ impl log::Log for Output {
 pub fn start(options: &Options) -> Result<(), String> {
     let level = match options.debug {
         0 if !options.trace => return Ok(()),
-        0..=99 => log::LevelFilter::Info,
-        100..=199 => log::LevelFilter::Debug,
-        _ => log::LevelFilter::Trace,
+        0..=99 => LevelFilter::Info,
+        100..=199 => LevelFilter::Debug,
+        _ => LevelFilter::Trace,
     };
-    if options.trace {
-        let file =
-            File::create("apcupsd.trace").map_err(|error| format!("cannot write apcupsd.trace: {error}"))?;
-        if let Ok(mut trace) = OUTPUT.0.lock() {
-            *trace = Some(file);
-        }
-    }
-    if log::set_logger(&OUTPUT).is_ok() {
-        log::set_max_level(level);
-    }
+    let mut builder = Builder::new();
+    builder.format(|out, record| {
+        // Standard output may be a terminal.
+        writeln!(out, "{}: {}", record.target(), one_line(&record.args().to_string()))
+    });
+    match std::env::var(FILTER) {
+        Ok(filter) if !filter.is_empty() => builder.parse_filters(&filter),
+        _ => builder.filter_level(level),
+    };
+    builder.target(if options.trace { trace_file()? } else { Target::Stdout });
+    // A second logger would be a mistake in this program, and no reason not to guard.
+    let _ = builder.try_init();
     Ok(())
+}
+
+fn trace_file() -> Result<Target, String> {
+    // The working directory may be anybody's.
+    let file = trust::open_to_write(Path::new("apcupsd.trace"), 0o644);
+    let file = file.and_then(|file| file.set_len(0).map(|()| file));
+    let file = file.map_err(|error| format!("cannot write apcupsd.trace: {}", reason(&error)))?;
+    Ok(Target::Pipe(Box::new(file)))
 }

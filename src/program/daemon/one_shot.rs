@@ -2,19 +2,24 @@
 
 #![allow(clippy::disallowed_methods, reason = "a small loop of its own needs a clock")]
 
+use std::io::Read;
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use mio::{Events, Poll};
 
 use super::options::Options;
+use super::run_files;
 use super::start::{self, Refusal};
 use crate::config::{Config, DriverKind, UpsClass};
-use crate::daemon::{Driver, Invocation, drivers, settings};
+use crate::daemon::{Driver, DryRun, Invocation, driver, settings};
 use crate::journal::Journal;
 use crate::link::LinkEvent;
-use crate::sys::clock;
-use crate::ups::{Command, CommandResult, Identity, Pace, Priority, StatusFlags};
+use crate::port::device_lock::DeviceLocks;
+use crate::program::out::complain;
+use crate::sys::{self, clock, trust};
+use crate::ups::{Command, CommandResult, Identity, Item, Pace, Priority, Reading, StatusFlags};
 
 /// How long to look for the UPS. The system is halting: longer than this, and the battery is better saved by other means.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,7 +54,7 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
         foreground: true,
         kill_on_powerfail: false,
         term_on_powerfail: false,
-        dry_run: false,
+        dry_run: DryRun::No,
         syslog: true,
         stderr: false,
         surroundings: crate::program::surroundings::warnings,
@@ -59,8 +64,8 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
     journal_settings.events_file = None;
     let mut journal = Journal::new(journal_settings);
     let mut say = |priority: Priority, text: &str| {
-        eprintln!("{}: {text}", how.name);
-        journal.log(priority, text, SystemTime::now());
+        complain(&format!("{}: {text}", how.name));
+        journal.log(priority, text, clock::now());
     };
     if config.ups_type == Some(DriverKind::Net) {
         return Err(Refusal::new("UPSTYPE net: a slave never switches off its master's UPS"));
@@ -69,7 +74,7 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
         check_flag(&config, &mut say)?;
     }
     if command == Command::KillPower && config.ups_class == Some(UpsClass::ShareSlave) {
-        return Ok(wait_for_master(&mut say));
+        return Ok(wait_for_master(&mut say, std::thread::sleep));
     }
     let wait = match command {
         Command::KillPower => settings::share_wait(&config),
@@ -86,7 +91,8 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
         },
     );
     let mut outcome = Err(String::new());
-    converse(&config, &[command], wait, &mut say, &mut |result, _| outcome = result.outcome.clone())?;
+    let locks = run_files::device_locks(run_files::existing_run_folder().as_ref(), &how.config_file);
+    converse(&config, &locks, &[command], wait, &mut say, &mut |result, _| outcome = result.outcome.clone())?;
     match outcome {
         Ok(words) => {
             say(Priority::Warning, &words);
@@ -103,7 +109,7 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
 /// `--killpower` acts only after a power failure, which the flag tells (power-events §8).
 fn check_flag(config: &Config, say: &mut dyn FnMut(Priority, &str)) -> Result<(), Refusal> {
     let flag = config.powerfail_dir.join("powerfail");
-    let text = match std::fs::read_to_string(&flag) {
+    let text = match read_flag(&flag) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => format!(
             "Cannot find {} file.\n Killpower requested in non-power fail condition or bug.\n Killpower request ignored",
             flag.display()
@@ -121,12 +127,19 @@ fn check_flag(config: &Config, say: &mut dyn FnMut(Priority, &str)) -> Result<()
     Err(Refusal::new("nothing was sent to the UPS; --power-off switches it off without the flag"))
 }
 
+/// The beginning of the flag; whatever has its name is not waited for.
+fn read_flag(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    trust::open_to_read(path)?.take(4096).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 /// A share slave halts here until its master kills the power; nothing else is left to do on this machine.
-fn wait_for_master(say: &mut dyn FnMut(Priority, &str)) -> ExitCode {
+fn wait_for_master(say: &mut dyn FnMut(Priority, &str), mut wait: impl FnMut(Duration)) -> ExitCode {
     let [before, after] = SLAVE_WAITS;
-    std::thread::sleep(before);
+    wait(before);
     say(Priority::Warning, "Waiting For ShareUPS Master to shutdown");
-    std::thread::sleep(after);
+    wait(after);
     say(Priority::Error, "Failed to have power killed by Master!");
     say(Priority::Error, "Perform CPU-reset or power-off");
     ExitCode::FAILURE
@@ -135,6 +148,7 @@ fn wait_for_master(say: &mut dyn FnMut(Priority, &str)) -> ExitCode {
 /// Gives the UPS orders, one after the other; `done` hears how each ended, and what the UPS is.
 pub(super) fn converse(
     config: &Config,
+    locks: &DeviceLocks,
     mut commands: &[Command],
     wait: Duration,
     say: &mut dyn FnMut(Priority, &str),
@@ -143,14 +157,14 @@ pub(super) fn converse(
     let mut poll = Poll::new().map_err(Refusal::new)?;
     let mut events = Events::with_capacity(16);
     let start = Instant::now();
-    let mut driver = drivers::open(config, start).map_err(Refusal::new)?;
+    let mut driver = driver::open(config, locks, start).map_err(Refusal::new)?;
     driver.start(poll.registry(), start);
     let order_at = start + wait;
     let mut heard = Heard::default();
     let mut attached_at = None;
     let mut ordered = false;
     if commands.contains(&Command::KillPower) {
-        // Two readings make a line state, also here.
+        // Two samples make a line state, also here.
         driver.set_pace(Pace::Fast, start);
     }
     let mut deadline = order_at + PATIENCE;
@@ -207,9 +221,8 @@ pub(super) fn converse(
         }
         let wake = due.unwrap_or(deadline);
         let wake = driver.poll_timeout().map_or(wake, |at| at.min(wake));
-        match poll.poll(&mut events, Some(wake.saturating_duration_since(now))) {
-            Err(error) if error.kind() != std::io::ErrorKind::Interrupted => break Err(error.to_string()),
-            _ => {}
+        if let Err(error) = sys::poll(&mut poll, &mut events, wake.saturating_duration_since(now)) {
+            break Err(error.to_string());
         }
         let now = Instant::now();
         for event in &events {
@@ -225,15 +238,27 @@ pub(super) fn converse(
 #[derive(Debug, Default)]
 struct Heard {
     ups: Option<Box<Identity>>,
-    /// The line in the last reading that stated it, and how many in a row agree.
+    /// The line in the last sample of it, and how many in a row agree.
     mains: bool,
     agree: u8,
+    /// When that sample was read: a copy of it agrees with nothing.
+    line_at: Option<Instant>,
     last_loss: String,
 }
 
 impl Heard {
     const fn is_mains(&self) -> bool {
         self.mains && self.agree >= AGREE
+    }
+
+    fn note(&mut self, reading: &Reading) {
+        let at = reading.read.of(Item::Line);
+        if !reading.states(Item::Line) || at <= self.line_at {
+            return;
+        }
+        let mains = !reading.status.contains(StatusFlags::ONBATT);
+        self.agree = if self.mains == mains { self.agree.saturating_add(1) } else { 1 };
+        (self.mains, self.line_at) = (mains, at);
     }
 }
 
@@ -246,14 +271,12 @@ fn take_events(
     while let Some(event) = driver.poll_event() {
         match event {
             LinkEvent::Attached(identity) => heard.ups = Some(identity),
-            LinkEvent::Lost { reason } => *heard = Heard { last_loss: reason, ..Heard::default() },
+            LinkEvent::Lost { reason } => {
+                let line_at = heard.line_at;
+                *heard = Heard { last_loss: reason, line_at, ..Heard::default() };
+            }
             LinkEvent::Reading(reading) => {
-                let on_battery = reading.status.contains(StatusFlags::ONBATT);
-                if on_battery || reading.status.contains(StatusFlags::ONLINE) {
-                    let same = heard.mains != on_battery;
-                    heard.agree = if same { heard.agree.saturating_add(1) } else { 1 };
-                    heard.mains = !on_battery;
-                }
+                heard.note(&reading);
             }
             LinkEvent::Command(result) if result.command == command => return Some(result),
             LinkEvent::Log(priority, text) => say(priority, &text),
@@ -264,4 +287,29 @@ fn take_events(
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_slave_says_that_it_waits_and_after_a_minute_that_its_master_has_failed() {
+        use std::cell::RefCell;
+
+        let done = RefCell::new(Vec::new());
+        let status = wait_for_master(
+            &mut |priority, text| done.borrow_mut().push(format!("{priority:?}: {text}")),
+            |time| done.borrow_mut().push(format!("{time:?}")),
+        );
+        let expected = [
+            "10s",
+            "Warning: Waiting For ShareUPS Master to shutdown",
+            "60s",
+            "Error: Failed to have power killed by Master!",
+            "Error: Perform CPU-reset or power-off",
+        ];
+        assert_eq!(done.into_inner(), expected);
+        assert_eq!(status, ExitCode::FAILURE);
+    }
 }

@@ -5,6 +5,24 @@ use std::path::PathBuf;
 
 use lexopt::prelude::*;
 
+use crate::program::mistake;
+
+/// The long options.
+const OPTIONS: [&str; 12] = [
+    "debug",
+    "config-file",
+    "pid-file",
+    "killpower",
+    "hibernate",
+    "power-off",
+    "configure",
+    "kill-on-powerfail",
+    "term-on-powerfail",
+    "dry-run",
+    "version",
+    "help",
+];
+
 /// The name the daemon goes by: decides the default of `-b` and the name in messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CalledAs {
@@ -44,6 +62,8 @@ pub struct Options {
     pub kill_on_powerfail: bool,
     /// `-t`: exit once the system shutdown is under way.
     pub term_on_powerfail: bool,
+    /// `--dry-run`: watch and decide, and do nothing.
+    pub dry_run: bool,
 }
 
 /// What the command line asks for.
@@ -78,6 +98,7 @@ pub fn parse(called_as: CalledAs, args: Vec<OsString>) -> Result<Action, String>
         pid_file: None,
         kill_on_powerfail: false,
         term_on_powerfail: false,
+        dry_run: false,
     };
     let mut kill_power = false;
     let mut power_off = false;
@@ -85,7 +106,7 @@ pub fn parse(called_as: CalledAs, args: Vec<OsString>) -> Result<Action, String>
     let mut version = false;
     let mut daemon_only = false;
     let mut parser = lexopt::Parser::from_args(args);
-    while let Some(arg) = parser.next().map_err(|e| e.to_string())? {
+    while let Some(arg) = parser.next().map_err(|error| mistake::words(&error, &OPTIONS))? {
         match arg {
             Short('b') => {
                 options.foreground = true;
@@ -117,17 +138,28 @@ pub fn parse(called_as: CalledAs, args: Vec<OsString>) -> Result<Action, String>
                 options.term_on_powerfail = true;
                 daemon_only = true;
             }
+            Long("dry-run") => {
+                options.dry_run = true;
+                // Its log is what it is for.
+                options.foreground = true;
+                daemon_only = true;
+            }
             Short('R') => daemon_only = true,
             Short('V') | Long("version") => version = true,
             Short('h' | '?') | Long("help") => return Ok(Action::Help),
             // apcupsd ignores operands; a word after `mainsd` is more likely a misspelt program.
             Value(_) if called_as == CalledAs::Apcupsd => {}
-            other => return Err(other.unexpected().to_string()),
+            other => return Err(mistake::words(&other.unexpected(), &OPTIONS)),
         }
     }
     let one_shots = [kill_power, power_off, configure, version].into_iter().filter(|wanted| *wanted).count();
     if one_shots > 1 || (one_shots == 1 && daemon_only) {
-        return Err("Error: too many arguments.".to_owned());
+        return Err(match called_as {
+            CalledAs::Apcupsd => "Error: too many arguments.".to_owned(),
+            CalledAs::Mainsd => {
+                "--killpower, --power-off, --configure and --version go with -d, -f and -P only".to_owned()
+            }
+        });
     }
     Ok(match () {
         () if kill_power => Action::KillPower(options),
@@ -146,9 +178,9 @@ fn value_of(parser: &mut lexopt::Parser, option: &str) -> Result<OsString, Strin
     Ok(value)
 }
 
-/// The help text.
+/// The help text; `typed` is what the user has typed before the options.
 #[must_use]
-pub fn usage(called_as: CalledAs) -> String {
+pub fn usage(called_as: CalledAs, typed: &str) -> String {
     let name = called_as.name();
     let background = match called_as {
         CalledAs::Mainsd => "stay in the foreground (the default when called as mainsd)",
@@ -160,12 +192,14 @@ pub fn usage(called_as: CalledAs) -> String {
              mainsd check [-f FILE]       say what a configuration means and what is wrong with it\n\
              mainsd status [HOST[:PORT]]  what the UPS says (apcaccess); mainsd events: the last events; mainsd clients: who asks\n\
              mainsd demo                  watch a simulated UPS through an outage\n\
-             mainsd apcupsd [OPTIONS]     the daemon, behaving as apcupsd (goes to the background)\n"
+             mainsd apcupsd [OPTIONS]     the daemon, behaving as apcupsd (goes to the background)\n\
+             mainsd help [WORD]           this text, or about a command or a directive of the configuration\n\
+             mainsd version               the version\n"
         }
         CalledAs::Apcupsd => "",
     };
     format!(
-        "usage: {name} [options]\n\
+        "usage: {typed} [options]\n\
          Guards this machine with a UPS: answers on port 3551, runs hooks, shuts down when the battery runs out.\n\
          \n\
          \x20 -b                       {background}\n\
@@ -173,11 +207,12 @@ pub fn usage(called_as: CalledAs) -> String {
          \x20 -f, --config-file FILE   configuration (default /etc/apcupsd/apcupsd.conf)\n\
          \x20 -P, --pid-file FILE      pid file (default /run/{name}.pid)\n\
          \x20 -T                       debug messages to ./apcupsd.trace\n\
-         \x20 -k, --killpower          one shot: hibernate the UPS if the powerfail flag exists\n\
+         \x20 -k, --killpower          one shot: order the UPS to cut its power until mains is back, if the powerfail flag exists\n\
          \x20 -o, --power-off          one shot: switch the UPS off; it stays off\n\
          \x20     --configure          one shot: write the settings that the UPS keeps into it (serial UPS)\n\
-         \x20 -p, --kill-on-powerfail  hibernate the UPS once the system shutdown is under way\n\
+         \x20 -p, --kill-on-powerfail  the same as -k once the system shutdown is under way\n\
          \x20 -t, --term-on-powerfail  exit once the system shutdown is under way\n\
+         \x20     --dry-run            watch the UPS and decide, and only log what would be done: no hook, no shutdown\n\
          \x20 -V, --version            version\n\
          \x20 -h, --help               this text\n{programs}\n\
          See mainsd(8), mainsd.conf(5).\n"
@@ -204,6 +239,9 @@ mod tests {
 
     #[test]
     fn every_option_of_apcupsd_is_accepted() {
+        let Ok(Action::Run(options)) = run(CalledAs::Apcupsd, &["--dry-run"]) else { panic!("runs") };
+        assert!(options.dry_run && options.foreground);
+        assert!(run(CalledAs::Mainsd, &["-k", "--dry-run"]).is_err());
         let args = ["-b", "-d", "100", "-T", "-f", "/x", "-P", "/y", "-p", "-t", "-R"];
         let Ok(Action::Run(options)) = run(CalledAs::Apcupsd, &args) else { panic!("runs") };
         assert_eq!(options.debug, 100);

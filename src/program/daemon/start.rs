@@ -5,30 +5,44 @@
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::SystemTime;
 
 use super::debug;
 use super::options::{CalledAs, Options};
-use crate::config::{self, Config, DriverKind};
-use crate::daemon::{Clock, EventLoop, House, Invocation, LockedDriver, Parts, Unobserved, drivers};
-use crate::journal::{
-    BootClock, LOCK_FATAL, LockError, LockFile, PidFile, StateFile, is_ups_program, lock_path,
+use super::run_files::{self, RunFiles, Trouble};
+use crate::config::{self, Config};
+use crate::daemon::{
+    Clock, DryRun, EventLoop, House, Invocation, LockedDriver, Obstacle, Parts, Place, Unobserved, driver,
+    obstacles,
 };
+use crate::journal::{BootClock, RunFolder};
 use crate::power::AtStart;
+use crate::program::out::complain;
+use crate::program::private_folder::PrivateFolder;
 use crate::program::surroundings;
 use crate::report::Stamp;
 use crate::sys::daemonize::{Readiness, Side, daemonize};
-use crate::sys::{clock, process};
+use crate::sys::signals::Signals;
+use crate::sys::socket::free_local_port;
+use crate::sys::{access, clock, process};
 use crate::ups::Priority;
 
-/// Environment variable that keeps the built-in ways to shut down from being used: for tests.
+/// Environment variable that keeps the built-in ways to shut down from being used, and the hooks not: for tests.
 pub const DRY_RUN: &str = "MAINSD_DRY_RUN";
+
+/// Exit status if the configuration, or the script of a simulated UPS, cannot be read: it may be readable later.
+const UNREADABLE: u8 = 2;
+/// Exit status for a configuration that was read and holds a mistake with which nothing can be guarded: the same file will
+/// not do later either (`EX_CONFIG` of sysexits.h; `RestartPreventExitStatus=` in the unit).
+const BAD_CONFIGURATION: u8 = 78;
+
+/// Ports that are tried for a dry run.
+const DRY_PORTS: u16 = 100;
 
 /// A reason not to start, with the exit status.
 pub struct Refusal {
     /// For standard error, without the program's name.
     pub text: String,
-    /// 1, or 2 for a file that cannot be read.
+    /// 1, [`UNREADABLE`] or [`BAD_CONFIGURATION`].
     pub status: u8,
 }
 
@@ -52,33 +66,46 @@ impl Loaded {
     /// Prints the warnings, for who has no log on standard error.
     pub fn print_warnings(&self, options: &Options) {
         for warning in &self.warnings {
-            eprintln!("{}: {warning}", options.called_as.name());
+            complain(&format!("{}: {warning}", options.called_as.name()));
         }
     }
 }
 
-/// Reads the configuration and finds everything that is wrong with it; prints it if there are errors.
+/// Reads the configuration and finds everything that is wrong with it; prints it if the daemon cannot start with it.
 ///
 /// # Errors
-/// A [`Refusal`] if it cannot be read or has errors.
+/// A [`Refusal`] if it cannot be read, or there are [`obstacles`].
 pub fn load(options: &Options) -> Result<Loaded, Refusal> {
     let path = options.config_file.clone().unwrap_or_else(|| PathBuf::from(config::DEFAULT_PATH));
     // In the background the working directory is `/`.
     let path = std::path::absolute(&path).unwrap_or(path);
-    let parsed = config::load(&path).map_err(|error| Refusal { text: error.to_string(), status: 2 })?;
+    let parsed =
+        config::load(&path).map_err(|error| Refusal { text: error.to_string(), status: UNREADABLE })?;
     for diagnostic in parsed.of(config::Severity::Debug) {
         log::debug!("{diagnostic}");
     }
     let name = options.called_as.name();
-    if parsed.has_errors() {
-        for diagnostic in parsed.diagnostics.iter().filter(|it| it.severity != config::Severity::Debug) {
-            eprintln!("{name}: {diagnostic}");
+    let obstacles = obstacles(&parsed);
+    if !obstacles.is_empty() {
+        let warnings = parsed.of(config::Severity::Warning);
+        for diagnostic in warnings.chain(obstacles.iter().map(|it| &it.diagnostic)) {
+            complain(&format!("{name}: {diagnostic}"));
         }
-        return Err(Refusal::new("Terminating due to configuration file errors."));
+        let text = "Terminating due to configuration file errors.".to_owned();
+        return Err(Refusal { text, status: status_of(options.called_as, &obstacles) });
     }
     let mut warnings: Vec<String> = parsed.of(config::Severity::Warning).map(ToString::to_string).collect();
     warnings.extend(surroundings::warnings(&parsed));
     Ok(Loaded { config: parsed.config, path, warnings })
+}
+
+/// apcupsd ends with 1 whatever is wrong (config §1).
+fn status_of(called_as: CalledAs, obstacles: &[Obstacle]) -> u8 {
+    match called_as {
+        CalledAs::Apcupsd => 1,
+        CalledAs::Mainsd if obstacles.iter().all(|obstacle| obstacle.may_pass) => UNREADABLE,
+        CalledAs::Mainsd => BAD_CONFIGURATION,
+    }
 }
 
 /// Guards the machine until a signal ends it.
@@ -86,7 +113,6 @@ pub fn run(options: &Options) -> Result<ExitCode, Refusal> {
     debug::start(options).map_err(Refusal::new)?;
     let start_time = stamp();
     let loaded = load(options)?;
-    drivers::check(&loaded.config).map_err(Refusal::new)?;
     if options.foreground {
         return guard(options, loaded, start_time, None);
     }
@@ -104,109 +130,81 @@ fn guard(
     start_time: Stamp,
     readiness: Option<Readiness>,
 ) -> Result<ExitCode, Refusal> {
+    // Before anything is held: from here on a signal ends the daemon in order.
+    let signals = Signals::new().map_err(Refusal::new)?;
     let Loaded { config, path, warnings } = loaded;
     let clock = Clock::default();
-    let dry_run = std::env::var_os(DRY_RUN).is_some_and(|value| !value.is_empty());
+    // Removed with everything in it at the end of this function.
+    let folder =
+        options.dry_run.then(|| PrivateFolder::new("mainsd-dry-run")).transpose().map_err(Refusal::new)?;
+    let dry_run = match &folder {
+        Some(folder) => DryRun::LogOnly(Place { folder: folder.path().to_owned(), port: dry_port(&config) }),
+        None if std::env::var_os(DRY_RUN).is_some_and(|value| !value.is_empty()) => DryRun::HooksRun,
+        None => DryRun::No,
+    };
+    // Its port may be the one that a master's is taken from, so the driver knows the file's own.
+    let of_the_file = config.clone();
+    let config = dry_run.redirect(config);
+    let is_dry = dry_run != DryRun::No;
     let how = Invocation {
         name: options.called_as.name(),
         version: crate::program::VERSION,
         config_file: path,
-        pid_file: Some(options.pid_file.clone().unwrap_or_else(|| default_pid_file(options.called_as))),
+        pid_file: options.pid_file.clone().or_else(|| {
+            // That of the daemon that guards stays.
+            (!options.dry_run).then(|| default_pid_file(options.called_as))
+        }),
         foreground: options.foreground,
         kill_on_powerfail: options.kill_on_powerfail,
         term_on_powerfail: options.term_on_powerfail,
         dry_run,
         // Alerts of a rehearsal have no place in the log of a real machine.
-        syslog: !dry_run,
+        syslog: !is_dry,
         stderr: true,
         surroundings: surroundings::warnings,
     };
-    let (lock, wait_for_port) = match take_lock(&config)? {
-        Lock::Held(lock) => (lock, None),
-        Lock::Later(path) => (None, Some(path)),
-    };
-    let mut trouble = Vec::new();
-    let pid_file = how.pid_file.as_deref().and_then(|file| match PidFile::write(file) {
-        Ok(pid_file) => Some(pid_file),
-        Err(error) => {
-            trouble.push((Priority::Warning, format!("Cannot write pid file {}: {error}", file.display())));
-            None
-        }
-    });
-    trouble.extend(warnings.into_iter().map(|warning| (Priority::Warning, warning)));
+    let mut trouble = Trouble::new();
+    if !access::is_root() && !is_dry {
+        let text = "Not run as root: this machine cannot be shut down, unless apccontrol or SHUTDOWNCMD gets the right by itself \
+                    (sudo, polkit)";
+        trouble.push((Priority::Warning, text.to_owned()));
+    }
     let now = clock.now();
     let boot = BootClock { now, uptime: crate::sys::clock::since_boot() };
-    let at_start = AtStart {
-        saved: config.state_file.as_deref().and_then(|file| match StateFile::new(file).load(boot) {
-            Ok(saved) => saved,
-            Err(line) => {
-                trouble.push((Priority::Notice, line));
-                None
-            }
-        }),
-        powerfail: config.powerfail_dir.join("powerfail").exists(),
-    };
-    let mut driver = drivers::open(&config, now).map_err(Refusal::new)?;
-    if let Some(path) = wait_for_port {
+    let own = folder.as_ref().map(|folder| RunFolder::prepare(&folder.path().join("run")));
+    let run_folder = own.unwrap_or_else(run_files::run_folder);
+    let pid_file = how.pid_file.as_deref();
+    let mut files = RunFiles::take(&config, &how.config_file, run_folder, pid_file, boot, &mut trouble)?;
+    if folder.is_some() {
+        // The UPS is not its own: another daemon may have it.
+        files.devices = run_files::device_locks(run_files::existing_run_folder().as_ref(), &how.config_file);
+    }
+    trouble.extend(warnings.into_iter().map(|warning| (Priority::Warning, warning)));
+    let (state_file, saved) = files.state.take().unzip();
+    let powerfail = config.powerfail_dir.join("powerfail").exists();
+    let at_start = AtStart { saved: saved.flatten(), powerfail };
+    let mut driver = driver::open(&of_the_file, &files.devices, now).map_err(Refusal::new)?;
+    if let Some(path) = files.wait_for_port.take() {
         driver = Box::new(LockedDriver::new(driver, path, config.device.clone(), now));
     }
     let hostname = process::hostname();
-    let mut house = House::new(Parts { config, how, driver, at_start, hostname, start_time }, now);
+    let parts = Parts { config, how, driver, state_file, at_start, hostname, start_time };
+    let mut house = House::new(parts, now);
     for (priority, line) in trouble {
         house.log(priority, &line);
     }
-    let mut event_loop = EventLoop::new(clock).map_err(Refusal::new)?;
+    let mut event_loop = EventLoop::new(clock, signals).map_err(Refusal::new)?;
     if let Some(readiness) = readiness {
         readiness.ready(options.debug > 0);
     }
     let exit = event_loop.run(&mut house, &mut Unobserved).map_err(Refusal::new)?;
     event_loop.close(&mut house, exit);
-    if let Some(lock) = lock {
-        lock.release();
-    }
-    if let Some(pid_file) = pid_file {
-        pid_file.remove();
-    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What has come of the port's lock.
-enum Lock {
-    /// Had, or not needed.
-    Held(Option<LockFile>),
-    /// To be waited for: this file.
-    Later(PathBuf),
-}
-
-/// The lock that other programs know (config §5). Cards and networks have none, and the simulated UPS is nobody's.
-fn take_lock(config: &Config) -> Result<Lock, Refusal> {
-    let shared = matches!(
-        config.ups_type,
-        Some(DriverKind::Net | DriverKind::Snmp | DriverKind::Pcnet | DriverKind::Test) | None
-    );
-    if shared {
-        return Ok(Lock::Held(None));
-    }
-    let path = lock_path(&config.lock_dir, &config.device);
-    match LockFile::acquire(&path, &config.device) {
-        Ok(lock) => Ok(Lock::Held(Some(lock))),
-        // A terminal program, say: it will end, and the UPS must be watched then. Two that watch a UPS are a mistake to be told.
-        Err(LockError::Held(pid))
-            if matches!(config.ups_type, Some(DriverKind::ApcSmart | DriverKind::Dumb))
-                && pid > 0
-                && !is_ups_program(pid) =>
-        {
-            Ok(Lock::Later(path))
-        }
-        // Two of us may look for a USB UPS each; they agree by the device itself. Only apcupsd does not know how.
-        Err(LockError::Held(pid))
-            if config.ups_type == Some(DriverKind::Usb)
-                && process::program(pid).as_deref() == Some("mainsd") =>
-        {
-            Ok(Lock::Held(None))
-        }
-        Err(error) => Err(Refusal::new(format!("{error}\n{LOCK_FATAL}"))),
-    }
+/// A port beside that of the daemon that guards, which may start later.
+fn dry_port(config: &Config) -> u16 {
+    free_local_port(config.nis_port.saturating_add(1), DRY_PORTS).unwrap_or(0)
 }
 
 fn default_pid_file(called_as: CalledAs) -> PathBuf {
@@ -215,6 +213,6 @@ fn default_pid_file(called_as: CalledAs) -> PathBuf {
 
 /// The present moment, to be shown.
 pub(super) fn stamp() -> Stamp {
-    let wall = SystemTime::now();
+    let wall = clock::now();
     Stamp::new(clock::unix_seconds(wall), clock::local(wall).utc_offset)
 }

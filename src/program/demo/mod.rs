@@ -19,19 +19,23 @@ mod view;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use options::{Action, Options, parse, usage};
+use options::{Action, Options, parse};
 use plain::Plain;
 use screen::Screen;
 use show::{Face, Show};
 use stage::Stage;
 
+pub use options::usage;
+
+use super::out::{complain, print};
 use crate::config::{self, Config};
-use crate::daemon::{Clock, EventLoop, House, Invocation, Parts, SimulatedDriver, settings};
+use crate::daemon::{Clock, DryRun, EventLoop, House, Invocation, Parts, driver, settings};
 use crate::power::AtStart;
 use crate::report::Stamp;
-use crate::sys::{clock, process};
+use crate::sys::signals::Signals;
+use crate::sys::{clock, process, reason};
 
 /// What the last step brings about is seen this long after it.
 const AFTERMATH: Duration = Duration::from_secs(6);
@@ -41,15 +45,14 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let shown = match parse(args) {
         Ok(Action::Run(options)) => run(options),
         Ok(Action::Help) => {
-            print!("{}", usage());
-            return ExitCode::SUCCESS;
+            return print("mainsd demo", usage().as_bytes(), ExitCode::SUCCESS);
         }
-        Err(error) => Err(format!("{error}\n{}", usage().trim_end())),
+        Err(error) => Err(format!("{error} (mainsd demo --help)")),
     };
     match shown {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("mainsd: demo: {error}");
+            complain(&format!("mainsd demo: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -58,17 +61,19 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
 fn run(options: Options) -> Result<(), String> {
     let clock = Clock::faster(options.speed);
     // Takes the signals over first: from here on nothing but the end of this function ends the program.
-    let mut event_loop = EventLoop::new(clock).map_err(|error| error.to_string())?;
+    let signals = Signals::new().map_err(|error| error.to_string())?;
+    let mut event_loop = EventLoop::new(clock, signals).map_err(|error| error.to_string())?;
     let stage = Stage::set()?;
     let config = load(&stage)?;
     let now = clock.now();
     let script = options.scenario.script();
-    let driver = SimulatedDriver::new(script.clone(), settings::poll_time(&config), now);
+    let driver = driver::simulated(script.clone(), settings::poll_time(&config), now);
     let mut house = House::new(
         Parts {
             how: invocation(&stage),
             config,
             driver: Box::new(driver),
+            state_file: None,
             at_start: AtStart::default(),
             hostname: process::hostname(),
             start_time: stamp(),
@@ -79,23 +84,46 @@ fn run(options: Options) -> Result<(), String> {
     let screen = if options.plain { None } else { Screen::take() };
     let face = match screen {
         Some(screen) => Face::Live(screen),
-        None => match Plain::begin(io::stdout(), options.scenario.name(), options.speed, stage.port()) {
-            Ok(plain) => Face::Plain(plain),
-            Err(_) => return Ok(()),
-        },
+        None => {
+            let began = Plain::begin(
+                io::stdout(),
+                options.scenario.name(),
+                options.speed,
+                story::time_lapse(&script, Duration::ZERO),
+                stage.command(),
+            );
+            match began {
+                Ok(plain) => Face::Plain(plain),
+                Err(error) => return shown(Err(error)),
+            }
+        }
     };
     let length = script.length();
     let once = (!on_terminal && !length.is_zero()).then(|| length + AFTERMATH);
     let mut show = Show::new(stage, face, script, options, now, once);
     let exit = event_loop.run(&mut house, &mut show).map_err(|error| error.to_string())?;
     let length = show.elapsed(clock.now());
-    let (live, stage) = show.end();
+    let (live, stage, failure) = show.end();
     event_loop.close(&mut house, exit);
     drop(stage);
+    if let Some(error) = failure {
+        return shown(Err(error));
+    }
     if live {
-        println!("mainsd demo ended after {}; nothing was touched.", view::clock(length).trim());
+        let ended = format!("mainsd demo ended after {}; nothing was touched.\n", view::clock(length).trim());
+        print("mainsd demo", ended.as_bytes(), ExitCode::SUCCESS);
     }
     Ok(())
+}
+
+/// A reader that has left early is no failure.
+fn shown(result: io::Result<()>) -> Result<(), String> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(format!("cannot write: {}", reason(&error)))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn load(stage: &Stage) -> Result<Config, String> {
@@ -115,7 +143,7 @@ fn invocation(stage: &Stage) -> Invocation {
         foreground: false,
         kill_on_powerfail: false,
         term_on_powerfail: false,
-        dry_run: true,
+        dry_run: DryRun::HooksRun,
         syslog: false,
         stderr: false,
         surroundings: |_| Vec::new(),
@@ -123,6 +151,6 @@ fn invocation(stage: &Stage) -> Invocation {
 }
 
 fn stamp() -> Stamp {
-    let wall = SystemTime::now();
+    let wall = clock::now();
     Stamp::new(clock::unix_seconds(wall), clock::local(wall).utc_offset)
 }

@@ -5,6 +5,10 @@ use std::ffi::OsString;
 use lexopt::prelude::*;
 
 use crate::link::simulated::Scenario;
+use crate::program::mistake;
+
+/// The long options.
+const OPTIONS: [&str; 4] = ["scenario", "speed", "plain", "help"];
 
 /// What the command line asks for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,10 +37,11 @@ pub struct Options {
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, String> {
     let mut options = Options { scenario: Scenario::Outage, speed: 1.0, plain: false };
     let mut parser = lexopt::Parser::from_args(args);
-    while let Some(arg) = parser.next().map_err(|error| error.to_string())? {
+    let wrong = |error: lexopt::Error| mistake::words(&error, &OPTIONS);
+    while let Some(arg) = parser.next().map_err(wrong)? {
         match arg {
             Long("speed") => {
-                let value = parser.value().map_err(|error| error.to_string())?;
+                let value = parser.value().map_err(wrong)?;
                 options.speed = value
                     .to_str()
                     .and_then(|text| text.parse().ok())
@@ -46,15 +51,16 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, String>
                     })?;
             }
             Long("scenario") => {
-                let value = parser.value().map_err(|error| error.to_string())?;
+                let value = parser.value().map_err(wrong)?;
                 options.scenario = value.to_str().and_then(Scenario::named).ok_or_else(|| {
                     let names: Vec<&str> = Scenario::ALL.iter().map(|(_, name, _)| *name).collect();
-                    format!("--scenario takes one of {}, not '{}'", names.join(", "), value.display())
+                    let words = mistake::no_such("scenario", &value.to_string_lossy(), &names);
+                    format!("{words}; there are {}", names.join(", "))
                 })?;
             }
             Long("plain") => options.plain = true,
             Short('h') | Long("help") => return Ok(Action::Help),
-            other => return Err(other.unexpected().to_string()),
+            other => return Err(wrong(other.unexpected())),
         }
     }
     Ok(Action::Run(options))
@@ -66,7 +72,7 @@ pub fn usage() -> String {
     let mut text = String::from(
         "usage: mainsd demo [--scenario NAME] [--speed N] [--plain]\n\
          Watches a simulated UPS through a power failure, with the daemon itself: same loop, same decisions, same port.\n\
-         Hooks only print; nothing outside a temporary folder is touched. Ctrl-C ends it.\n\
+         Hooks only print; nothing outside a temporary folder is touched. q or Ctrl-C ends it.\n\
          \n\
          \x20 --scenario NAME  the story:\n",
     );
@@ -113,9 +119,11 @@ mod tests {
             let error = format!("--speed takes a number from 0.1 to 60, not '{speed}'");
             assert_eq!(parsed(&["--speed", speed]), Err(error));
         }
-        let error =
-            "--scenario takes one of outage, low-battery, flapping, comm-loss, self-test, none, not 'x'";
-        assert_eq!(parsed(&["--scenario", "x"]), Err(error.to_owned()));
+        let all = "there are outage, low-battery, flapping, comm-loss, self-test, none";
+        let error = format!("no such scenario 'x'; {all}");
+        assert_eq!(parsed(&["--scenario", "x"]), Err(error));
+        let error = format!("no such scenario 'low-batery'; the nearest is 'low-battery'; {all}");
+        assert_eq!(parsed(&["--scenario", "low-batery"]), Err(error));
         assert!(parsed(&["--speed"]).is_err() && parsed(&["word"]).is_err());
     }
 }

@@ -23,12 +23,18 @@ impl<W: Write> Plain<W> {
     ///
     /// # Errors
     /// The reader is gone.
-    pub fn begin(mut out: W, scenario: &str, speed: f64, port: u16) -> io::Result<Self> {
+    pub fn begin(mut out: W, scenario: &str, speed: f64, lapse: f64, command: &str) -> io::Result<Self> {
         writeln!(
             out,
             "mainsd demo: a simulated UPS; nothing real is touched. Scenario {scenario}, speed {speed}."
         )?;
-        writeln!(out, "Try in another terminal: mainsd status 127.0.0.1:{port}    Ctrl-C ends.")?;
+        if lapse > 1.0 {
+            writeln!(
+                out,
+                "Time-lapse: the battery discharges and charges {lapse} times as fast as a real one, or faster."
+            )?;
+        }
+        writeln!(out, "Try in another terminal: {command}    Ctrl-C ends.")?;
         out.flush()?;
         Ok(Self { out, state: "", next_values: Duration::ZERO })
     }
@@ -79,7 +85,7 @@ mod tests {
     #[test]
     fn values_come_at_each_change_of_state_and_every_five_seconds_between() {
         let mut out = Vec::new();
-        let mut plain = Plain::begin(&mut out, "outage", 2.0, 3552).unwrap();
+        let mut plain = Plain::begin(&mut out, "outage", 2.0, 60.0, "mainsd status 127.0.0.1:3552").unwrap();
         let mut snapshot = Snapshot { flags: StatusFlags::ONLINE, ..Snapshot::default() };
         snapshot.values.battery_charge = Some(Percent(99.96));
         for second in 0..8 {
@@ -96,6 +102,7 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         let expected = "\
 mainsd demo: a simulated UPS; nothing real is touched. Scenario outage, speed 2.
+Time-lapse: the battery discharges and charges 60 times as fast as a real one, or faster.
 Try in another terminal: mainsd status 127.0.0.1:3552    Ctrl-C ends.
  0:00  ON MAINS: line -- V, load -- %, charge 100.0 %, runtime -- min
  0:05  ON MAINS: line -- V, load -- %, charge 100.0 %, runtime -- min

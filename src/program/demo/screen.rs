@@ -17,7 +17,7 @@ const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 pub struct Screen {
     style: Style,
     shown: Vec<String>,
-    _unechoed: Option<Unechoed>,
+    keys: Option<Unechoed>,
 }
 
 impl Screen {
@@ -29,7 +29,15 @@ impl Screen {
         }
         let style = Style { colour: true, unicode: speaks_utf8(|name| std::env::var(name).ok()) };
         write(ENTER).ok()?;
-        Some(Self { style, shown: Vec::new(), _unechoed: Unechoed::new(io::stdin().as_fd()) })
+        Some(Self { style, shown: Vec::new(), keys: Unechoed::new(io::stdin().as_fd()) })
+    }
+
+    /// Whether the user has typed `q`.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        let Some(keys) = &self.keys else { return false };
+        // Bounded, should a terminal send without end.
+        (0..64).map_while(|_| keys.typed()).any(|byte| matches!(byte, b'q' | b'Q'))
     }
 
     /// What the terminal can show.

@@ -7,7 +7,7 @@ use super::options::Options;
 use super::plain::Plain;
 use super::screen::Screen;
 use super::stage::Stage;
-use super::story::{Happening, History, RecentEvents, coming_up};
+use super::story::{Happening, History, RecentEvents, coming_up, time_lapse};
 use super::view::{Scene, render};
 use crate::daemon::{Exit, House, Observer};
 use crate::link::simulated::Script;
@@ -37,7 +37,14 @@ pub struct Show {
     once: Option<Duration>,
     events: RecentEvents,
     history: History,
+    /// The last shutdown that was decided, and why: what all this is for.
+    decision: Option<(Duration, String)>,
+    /// Why nothing more can be shown.
+    failure: Option<io::Error>,
 }
+
+/// What the line begins with that says why a shutdown was decided (power-events §5).
+const DECISION: &str = "Shutdown because ";
 
 impl Show {
     /// A show that begins at `now`; with `once`, it ends after that span.
@@ -59,6 +66,8 @@ impl Show {
             once,
             events: RecentEvents::default(),
             history: History::default(),
+            decision: None,
+            failure: None,
         }
     }
 
@@ -68,10 +77,10 @@ impl Show {
         now.saturating_duration_since(self.began_at)
     }
 
-    /// Gives the terminal back. Whether it was the live view, and the folder.
+    /// Gives the terminal back. Whether it was the live view, the folder, and why nothing more could be shown.
     #[must_use]
-    pub fn end(self) -> (bool, Stage) {
-        (matches!(self.face, Face::Live(_)), self.stage)
+    pub fn end(self) -> (bool, Stage, Option<io::Error>) {
+        (matches!(self.face, Face::Live(_)), self.stage, self.failure)
     }
 
     fn show(&mut self, house: &mut House, now: Instant) -> io::Result<()> {
@@ -91,11 +100,13 @@ impl Show {
                     snapshot,
                     events: &self.events,
                     history: &self.history,
+                    decision: self.decision.as_ref(),
                     elapsed,
                     coming: coming_up(&self.script, elapsed),
                     scenario: self.options.scenario.name(),
                     speed: self.options.speed,
-                    port: self.stage.port(),
+                    lapse: time_lapse(&self.script, elapsed),
+                    command: self.stage.command(),
                 };
                 screen.paint(render(&scene, screen.size(), screen.style()))
             }
@@ -110,7 +121,10 @@ impl Show {
         if let Face::Plain(plain) = &mut self.face {
             plain.happened(at, &happening)?;
         }
-        self.events.push(at, happening);
+        match happening {
+            Happening::Event(_, text) if text.starts_with(DECISION) => self.decision = Some((at, text)),
+            other => self.events.push(at, other),
+        }
         Ok(())
     }
 }
@@ -119,8 +133,11 @@ impl Observer for Show {
     fn turn(&mut self, house: &mut House, now: Instant) -> Option<Instant> {
         // Begins with the first turn: what the start has logged is not part of the story.
         house.keep_lines();
-        let over = self.once.is_some_and(|length| self.elapsed(now) >= length);
-        if self.show(house, now).is_err() || over {
+        let shown = self.show(house, now);
+        let over = self.once.is_some_and(|length| self.elapsed(now) >= length)
+            || matches!(&self.face, Face::Live(screen) if screen.is_ended());
+        if shown.is_err() || over {
+            self.failure = shown.err();
             house.request_exit(Exit::Done);
         }
         Some(now + FRAME.mul_f64(self.options.speed))

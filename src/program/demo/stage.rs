@@ -1,16 +1,19 @@
 //! The folder that the demonstration plays in: configuration, hooks that only print, flags, events.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, UdpSocket};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use crate::program::private_folder::PrivateFolder;
+use crate::sys::socket::free_local_port;
 
 /// A folder of its own in the temporary folder; removed when dropped.
 #[derive(Debug)]
 pub struct Stage {
-    folder: PathBuf,
-    port: u16,
+    folder: PrivateFolder,
+    /// What a user can type to ask the demonstration.
+    command: String,
     hooks: File,
     /// What has been read of a line that is not complete yet.
     partial: Vec<u8>,
@@ -26,15 +29,15 @@ impl Stage {
     /// # Errors
     /// Words for a person: what could not be made, and where.
     pub fn set() -> Result<Self, String> {
-        let port = free_port().ok_or("no free port from 3551 to 3650 on 127.0.0.1")?;
-        let folder = make_folder()?;
-        Self::fill(&folder, port).map_err(|error| {
-            let _ = fs::remove_dir_all(&folder);
-            format!("cannot write into {}: {error}", folder.display())
-        })
+        let port = free_local_port(PORT, PORTS).ok_or("no free port from 3551 to 3650 on 127.0.0.1")?;
+        let folder = PrivateFolder::new("mainsd-demo")?;
+        let hooks = Self::fill(folder.path(), port)
+            .map_err(|error| format!("cannot write into {}: {error}", folder.path().display()))?;
+        let command = format!("{} status 127.0.0.1:{port}", program(folder.path()));
+        Ok(Self { folder, command, hooks, partial: Vec::new() })
     }
 
-    fn fill(folder: &Path, port: u16) -> io::Result<Self> {
+    fn fill(folder: &Path, port: u16) -> io::Result<File> {
         let log = folder.join("hooks.log");
         let hooks = File::options().read(true).append(true).create_new(true).open(&log)?;
         fs::create_dir(folder.join("flags"))?;
@@ -42,19 +45,19 @@ impl Stage {
         script(&folder.join("apccontrol"), &format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >> {quoted}\n"))?;
         script(&folder.join("shutdown"), &format!("#!/bin/sh\necho SHUTDOWNCMD >> {quoted}\n"))?;
         fs::write(folder.join("apcupsd.conf"), configuration(folder, port))?;
-        Ok(Self { folder: folder.to_owned(), port, hooks, partial: Vec::new() })
+        Ok(hooks)
     }
 
     /// The configuration file.
     #[must_use]
     pub fn config_file(&self) -> PathBuf {
-        self.folder.join("apcupsd.conf")
+        self.folder.path().join("apcupsd.conf")
     }
 
-    /// The port that was free.
+    /// A command that asks the demonstration how its UPS is, to be pasted into another terminal.
     #[must_use]
-    pub const fn port(&self) -> u16 {
-        self.port
+    pub fn command(&self) -> &str {
+        &self.command
     }
 
     /// The next line that a hook has printed.
@@ -73,28 +76,25 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.folder) {
-            eprintln!("mainsd: cannot remove {}: {error}", self.folder.display());
-        }
+/// What starts this program in another terminal: its name if the shell finds it by that, else its path, or a link to it in
+/// `folder` if the path is too long for a line.
+fn program(folder: &Path) -> String {
+    const NAME: &str = "mainsd";
+    let Ok(path) = std::env::current_exe() else { return NAME.to_owned() };
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&folders).map(|folder| folder.join(NAME)).find(|path| path.is_file());
+    if found.is_some_and(|found| found.canonicalize().ok() == path.canonicalize().ok()) {
+        return NAME.to_owned();
     }
-}
-
-fn make_folder() -> Result<PathBuf, String> {
-    let temporary = std::env::temp_dir();
-    let mut builder = DirBuilder::new();
-    builder.mode(0o700);
-    // Others may have made a folder of this name to be in the way; it is not used, another name is.
-    for number in 0..1000 {
-        let folder = temporary.join(format!("mainsd-demo-{}-{number}", std::process::id()));
-        match builder.create(&folder) {
-            Ok(()) => return Ok(folder),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(format!("cannot make a folder in {}: {error}", temporary.display())),
-        }
+    let link = folder.join(NAME);
+    let is_long = path.as_os_str().len() > link.as_os_str().len();
+    let path = if is_long && std::os::unix::fs::symlink(&path, &link).is_ok() { link } else { path };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+".contains(c);
+    if path.to_str().is_some_and(|path| path.chars().all(plain)) {
+        path.display().to_string()
+    } else {
+        shell_quoted(&path)
     }
-    Err(format!("cannot make a folder in {}: every name is taken", temporary.display()))
 }
 
 fn script(path: &Path, content: &str) -> io::Result<()> {
@@ -135,22 +135,16 @@ fn configuration(folder: &Path, port: u16) -> String {
     )
 }
 
-fn free_port() -> Option<u16> {
-    (PORT..PORT + PORTS).find(|port| {
-        let address = (Ipv4Addr::LOCALHOST, *port);
-        TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{Ipv4Addr, TcpListener};
 
     #[test]
     fn the_hook_prints_its_arguments_and_the_folder_goes_with_the_stage() {
         let mut stage = Stage::set().unwrap();
         assert_eq!(stage.next_hook(), None);
-        let hook = stage.folder.join("apccontrol");
+        let hook = stage.folder.path().join("apccontrol");
         // Through sh: another test's child may still hold the fresh script open for writing (ETXTBSY).
         for event in ["powerout", "onbattery"] {
             let status = std::process::Command::new("sh").arg(&hook).args([event, "demo", "1", "0"]).status();
@@ -159,18 +153,28 @@ mod tests {
         assert_eq!(stage.next_hook().as_deref(), Some("powerout demo 1 0"));
         assert_eq!(stage.next_hook().as_deref(), Some("onbattery demo 1 0"));
         assert_eq!(stage.next_hook(), None);
-        let folder = stage.folder.clone();
+        let folder = stage.folder.path().to_owned();
         assert!(folder.is_dir());
         drop(stage);
         assert!(!folder.exists());
     }
 
     #[test]
+    fn the_command_can_be_pasted_into_a_shell() {
+        let stage = Stage::set().unwrap();
+        let (program, arguments) = stage.command().split_once(" status ").unwrap();
+        let found = std::process::Command::new("sh").args(["-c", &format!("test -x {program}")]).status();
+        assert!(found.unwrap().success(), "{program}");
+        assert!(arguments.starts_with("127.0.0.1:") && stage.command().len() < 70, "{}", stage.command());
+    }
+
+    #[test]
     fn two_stages_share_neither_folder_nor_need_the_same_port() {
         let first = Stage::set().unwrap();
-        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, first.port()));
+        let port = |stage: &Stage| stage.command().rsplit_once(':').unwrap().1.parse::<u16>().unwrap();
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, port(&first)));
         let second = Stage::set().unwrap();
-        assert_ne!(first.folder, second.folder);
-        assert!(taken.is_err() || first.port() != second.port());
+        assert_ne!(first.folder.path(), second.folder.path());
+        assert!(taken.is_err() || port(&first) != port(&second));
     }
 }

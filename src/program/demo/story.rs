@@ -98,6 +98,20 @@ pub fn coming_up(script: &Script, elapsed: Duration) -> Option<(Duration, &'stat
     }
 }
 
+/// How many times as fast as a real one the battery discharges and charges now; 1: as fast.
+#[must_use]
+pub fn time_lapse(script: &Script, elapsed: Duration) -> f64 {
+    let round = script
+        .period()
+        .map_or(elapsed, |period| Duration::from_secs_f64(elapsed.as_secs_f64() % period.as_secs_f64()));
+    let past = script.steps().iter().filter(|step| step.at <= round);
+    let mut factors = past.filter_map(|step| match step.action {
+        Action::Lapse(factor) => Some(factor),
+        _ => None,
+    });
+    factors.next_back().unwrap_or(1.0)
+}
+
 const fn words(action: Action) -> Option<&'static str> {
     Some(match action {
         Action::Mains(true) => "mains returns",
@@ -135,6 +149,15 @@ mod tests {
         let once = Script::parse("6 mains off").unwrap();
         assert_eq!(coming_up(&once, seconds(2)), Some((seconds(4), "mains fails")));
         assert_eq!(coming_up(&once, seconds(6)), None);
+    }
+
+    #[test]
+    fn the_time_lapse_is_that_of_the_last_step() {
+        let script = Script::parse("0 lapse 60\n6 mains off\n20 lapse 900\n30 repeat").unwrap();
+        for (at, factor) in [(0, 60.0), (19, 60.0), (20, 900.0), (29, 900.0), (31, 60.0)] {
+            assert!((time_lapse(&script, seconds(at)) - factor).abs() < 1e-9, "{at}");
+        }
+        assert!((time_lapse(&Script::default(), seconds(5)) - 1.0).abs() < 1e-9);
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Line {
 
 /// Names come from outside: a control character must not reach the terminal.
 fn printable(c: char) -> char {
-    if c.is_control() { '?' } else { c }
+    if crate::ups::is_unsafe(c) { '?' } else { c }
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub struct Scene<'a> {
     pub events: &'a RecentEvents,
     /// The course of the values.
     pub history: &'a History,
+    /// The last shutdown that was decided, and why.
+    pub decision: Option<&'a (Duration, String)>,
     /// Time since the start, on the demonstration's clock.
     pub elapsed: Duration,
     /// What will happen next, and in how long on the same clock.
@@ -25,8 +27,10 @@ pub struct Scene<'a> {
     pub scenario: &'a str,
     /// How much faster than real time everything passes.
     pub speed: f64,
-    /// The port that answers.
-    pub port: u16,
+    /// How much faster than a real one the battery discharges and charges.
+    pub lapse: f64,
+    /// What asks the demonstration from another terminal.
+    pub command: &'a str,
 }
 
 /// Columns and rows.
@@ -51,7 +55,10 @@ pub fn render(scene: &Scene<'_>, size: Size, style: Style) -> Vec<String> {
     let mut lines = page.head(rows);
     let foot = page.foot(rows);
     let room = rows.saturating_sub(lines.len() + foot.len());
-    let events = page.events(room);
+    let mut decision = page.decision();
+    decision.truncate(room);
+    let events = page.events(room - decision.len());
+    lines.extend(decision);
     let used = lines.len() + events.len() + foot.len();
     lines.extend(events);
     // The foot stays at the bottom, so that it does not move with each event.
@@ -134,6 +141,9 @@ impl Page<'_> {
         let mains_there = self.scene.snapshot.values.line_voltage.is_some_and(|line| line.0 > 60.0);
         let (from_mains, from_ups) = if flags.contains(StatusFlags::COMMLOST) {
             ((Ink::Dim, unknown), (Ink::Dim, unknown))
+        } else if flags.contains(StatusFlags::ONBATT) && mains_there && is_test(self.scene.snapshot) {
+            // The UPS has turned away from mains by itself.
+            ((Ink::Good, flows), (Ink::Note, flows))
         } else if flags.contains(StatusFlags::ONBATT) {
             let mains = if mains_there { (Ink::Dim, broken) } else { (Ink::Bad, broken) };
             (mains, (Ink::Warn, flows))
@@ -143,7 +153,9 @@ impl Page<'_> {
             ((Ink::Dim, unknown), (Ink::Dim, unknown))
         };
         let line = self.line().to(MARGIN + 2).put(Ink::Dim, "mains ").put(from_mains.0, from_mains.1);
-        line.put(Ink::Dim, " UPS ").put(from_ups.0, from_ups.1).put(Ink::Dim, " this machine")
+        let line = line.put(Ink::Dim, " UPS ").put(from_ups.0, from_ups.1).put(Ink::Dim, " this machine");
+        let lapse = self.scene.lapse;
+        if lapse > 1.0 { line.right(Ink::Dim, &format!("battery in time-lapse, x{lapse}  ")) } else { line }
     }
 
     fn gauge_width(&self) -> usize {
@@ -256,10 +268,19 @@ impl Page<'_> {
         )
     }
 
+    /// The decision stays where it is, whatever happens afterwards.
+    fn decision(&self) -> Vec<Line> {
+        let Some((at, text)) = self.scene.decision else { return Vec::new() };
+        let happening = Happening::Event(Priority::Alert, text.clone());
+        let mut lines = self.event(*at, &happening);
+        lines.push(self.line());
+        lines
+    }
+
     fn events(&self, room: usize) -> Vec<Line> {
         let mut lines: Vec<Line> =
             self.scene.events.last(room).flat_map(|(at, what)| self.event(*at, what)).collect();
-        if lines.is_empty() {
+        if lines.is_empty() && self.scene.decision.is_none() {
             lines.push(self.indented().put(Ink::Dim, "Events appear here."));
         }
         lines.split_off(lines.len().saturating_sub(room))
@@ -285,7 +306,7 @@ impl Page<'_> {
     }
 
     fn foot(&self, rows: usize) -> Vec<Line> {
-        let command = format!("mainsd status 127.0.0.1:{}", self.scene.port);
+        let command = self.scene.command;
         let hint = self.indented().put(Ink::Dim, "try in another terminal: ");
         let hint = if hint.room() < command.len() { self.indented() } else { hint };
         let mut lines = Vec::new();
@@ -293,7 +314,7 @@ impl Page<'_> {
             lines.push(self.line());
         }
         if rows >= 8 {
-            lines.push(hint.put(Ink::Note, &command).right(Ink::Dim, "Ctrl-C ends  "));
+            lines.push(hint.put(Ink::Note, command).right(Ink::Dim, "q ends  "));
         }
         if rows >= 9 {
             lines.push(self.outlook());
@@ -314,6 +335,12 @@ impl Page<'_> {
             None => line,
         }
     }
+}
+
+/// Whether the UPS runs from its battery because it wants to.
+fn is_test(snapshot: &Snapshot) -> bool {
+    snapshot.flags.contains(StatusFlags::CALIBRATION)
+        || snapshot.values.transfer_cause == Some(TransferCause::SelfTest)
 }
 
 /// The state in a word, with its colour and a remark.

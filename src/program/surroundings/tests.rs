@@ -1,5 +1,7 @@
 //! Each fault alone, in a folder of its own.
 
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 use crate::config::parse;
 
@@ -136,7 +138,7 @@ fn a_folder_that_may_not_be_written_is_told_to_those_who_may_not() {
     let home = Home::new("unwritable");
     let flags = home.0.join("flags");
     fs::set_permissions(&flags, fs::Permissions::from_mode(0o555)).unwrap();
-    let warnings = home.warnings("NOLOGON disable");
+    let warnings = home.warnings("NOLOGON disable\nLOCKFILE DIR/scripts");
     fs::set_permissions(&flags, fs::Permissions::from_mode(0o755)).unwrap();
     if access::is_root() {
         assert_eq!(warnings, [""; 0], "root may write everywhere");

@@ -116,9 +116,9 @@ fn arguments_arrive_whole_and_without_nul_bytes() {
 fn the_whole_group_is_killed() {
     let folder = Folder::new("group");
     let out = folder.0.join("pid");
-    // The grandchild ignores SIGTERM; its parent tells its id and waits.
+    // The grandchild ignores SIGTERM from its beginning; its parent tells its id and waits.
     let text = format!(
-        "(trap '' TERM; while :; do sleep 10; done) & echo $! > {0}.new; mv {0}.new {0}; wait",
+        "trap '' TERM; (while :; do sleep 10; done) & trap - TERM; echo $! > {0}.new; mv {0}.new {0}; wait",
         out.display()
     );
     let mut child = spawn(&Spec::new(Path::new("/bin/sh"), ["-c", &text], Output::Null)).unwrap();
@@ -160,4 +160,34 @@ fn an_ended_child_is_reported_until_it_is_dropped() {
     assert_eq!(wait(&mut child), End::Exited(3));
     assert_eq!(child.try_wait(), Some(End::Exited(3)));
     assert!(child.has_ended());
+}
+
+#[test]
+fn a_child_that_waits_before_its_program_runs_holds_nothing_of_ours() {
+    let held: Vec<File> = (0..20).map(|_| File::open("/dev/null").unwrap()).collect();
+    for keep in [-1, 3, held[7].as_raw_fd()] {
+        let pid = fork_with_signals_blocked(|| {
+            close_from(3, keep);
+            // SAFETY: async-signal-safe calls on plain numbers.
+            unsafe {
+                let others = (3..1024).filter(|fd| *fd != keep && is_open(*fd)).count();
+                libc::_exit(i32::from(others > 0))
+            }
+        })
+        .unwrap();
+        let mut child = Child { pid, failure: None, end: None };
+        let end = loop {
+            if let Some(end) = child.try_wait() {
+                break end;
+            }
+            std::thread::yield_now();
+        };
+        assert_eq!(end, End::Exited(0), "{keep}");
+    }
+    drop(held);
+}
+
+fn is_open(fd: libc::c_int) -> bool {
+    // SAFETY: takes no pointer.
+    fd >= 0 && unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use libusb1_sys::{self as ffi, constants as c};
 
 use super::UsbError;
+use crate::sys::time64::Timeval;
 
 /// A descriptor that libusb wants watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,21 +105,20 @@ impl Context {
     /// # Errors
     /// What libusb says; the devices of this context should then be closed.
     pub fn handle_events(&self) -> Result<(), UsbError> {
-        let zero = libc::timeval { tv_sec: 0, tv_usec: 0 };
-        // SAFETY: both pointers are valid; our callbacks only set a flag and never call libusb.
-        let code = unsafe { ffi::libusb_handle_events_timeout(self.raw, &raw const zero) };
+        let zero = Timeval::ZERO;
+        // SAFETY: both pointers are valid, and the time has room for what libusb's compiler takes for a `timeval`; our
+        // callbacks only set a flag and never call libusb.
+        let code = unsafe { ffi::libusb_handle_events_timeout(self.raw, (&raw const zero).cast()) };
         if code == c::LIBUSB_ERROR_INTERRUPTED { Ok(()) } else { UsbError::check(code) }
     }
 
     /// When [`handle_events`](Self::handle_events) must be called even if no source is ready.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Duration> {
-        let mut time = libc::timeval { tv_sec: 0, tv_usec: 0 };
-        // SAFETY: both pointers are valid.
-        let code = unsafe { ffi::libusb_get_next_timeout(self.raw, &raw mut time) };
-        let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-        let micros = u64::try_from(time.tv_usec).unwrap_or(0);
-        (code == 1).then(|| Duration::from_secs(seconds) + Duration::from_micros(micros))
+        let mut time = Timeval::UNWRITTEN;
+        // SAFETY: both pointers are valid, and the time has room for what libusb's compiler takes for a `timeval`.
+        let code = unsafe { ffi::libusb_get_next_timeout(self.raw, (&raw mut time).cast()) };
+        (code == 1).then(|| time.duration())
     }
 }
 

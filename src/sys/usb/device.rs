@@ -9,7 +9,8 @@ use std::time::Duration;
 use libusb1_sys as ffi;
 
 use super::transfer::Transfer;
-use super::{Context, TransferError, UsbError};
+use super::{Context, UsbError};
+use crate::bus::usb::TransferError;
 
 /// An open device: one claimed interface, one control and one interrupt transfer.
 ///

@@ -14,6 +14,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 
+use crate::sys::spawn::close_from;
+
 /// What a helper looks at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Paths {
@@ -163,29 +165,29 @@ pub(super) fn reset_endpoint(fd: &OwnedFd, endpoint: u8) {
 
 // Requests and structures of the kernel's include/uapi/linux/usbdevice_fs.h.
 #[repr(C)]
-struct ControlTransfer {
-    request_type: u8,
-    request: u8,
-    value: u16,
-    index: u16,
-    length: u16,
-    timeout: u32,
-    data: *mut libc::c_void,
+pub(crate) struct ControlTransfer {
+    pub(crate) request_type: u8,
+    pub(crate) request: u8,
+    pub(crate) value: u16,
+    pub(crate) index: u16,
+    pub(crate) length: u16,
+    pub(crate) timeout: u32,
+    pub(crate) data: *mut libc::c_void,
 }
 
 #[repr(C)]
-struct InterfaceIoctl {
-    interface: libc::c_int,
-    code: libc::c_int,
-    data: *mut libc::c_void,
+pub(crate) struct InterfaceIoctl {
+    pub(crate) interface: libc::c_int,
+    pub(crate) code: libc::c_int,
+    pub(crate) data: *mut libc::c_void,
 }
 
 const USBDEVFS: u32 = b'U' as u32;
-const USBDEVFS_CONTROL: libc::Ioctl = libc::_IOWR::<ControlTransfer>(USBDEVFS, 0);
-const USBDEVFS_RESETEP: libc::Ioctl = libc::_IOR::<libc::c_uint>(USBDEVFS, 3);
-const USBDEVFS_IOCTL: libc::Ioctl = libc::_IOWR::<InterfaceIoctl>(USBDEVFS, 18);
-const USBDEVFS_RESET: libc::Ioctl = libc::_IO(USBDEVFS, 20);
-const USBDEVFS_CONNECT: libc::Ioctl = libc::_IO(USBDEVFS, 23);
+pub(crate) const USBDEVFS_CONTROL: libc::Ioctl = libc::_IOWR::<ControlTransfer>(USBDEVFS, 0);
+pub(crate) const USBDEVFS_RESETEP: libc::Ioctl = libc::_IOR::<libc::c_uint>(USBDEVFS, 3);
+pub(crate) const USBDEVFS_IOCTL: libc::Ioctl = libc::_IOWR::<InterfaceIoctl>(USBDEVFS, 18);
+pub(crate) const USBDEVFS_RESET: libc::Ioctl = libc::_IO(USBDEVFS, 20);
+pub(crate) const USBDEVFS_CONNECT: libc::Ioctl = libc::_IO(USBDEVFS, 23);
 
 /// How long a device may take to tell its configuration, milliseconds.
 const ANSWER_MS: u32 = 1000;
@@ -272,13 +274,8 @@ fn strip(first: RawFd, second: RawFd) {
                 libc::dup2(fd, to);
             }
         }
-        if libc::syscall(libc::SYS_close_range, 2, u32::MAX, 0) < 0 {
-            // Before Linux 5.9. Descriptors are given out from below, and the daemon keeps few.
-            for fd in 2..4096 {
-                libc::close(fd);
-            }
-        }
     }
+    close_from(2, -1);
 }
 
 /// The child of [`Helper::start`].

@@ -9,7 +9,7 @@
 
 mod context;
 mod device;
-mod helper;
+pub(super) mod helper;
 mod transfer;
 mod uevent;
 
@@ -32,8 +32,6 @@ impl UsbError {
     pub const BUSY: Self = Self(c::LIBUSB_ERROR_BUSY);
     /// The device is gone.
     pub const NO_DEVICE: Self = Self(c::LIBUSB_ERROR_NO_DEVICE);
-    /// Missing rights.
-    pub const ACCESS: Self = Self(c::LIBUSB_ERROR_ACCESS);
 
     pub(super) fn check(code: i32) -> Result<(), Self> {
         if code < 0 { Err(Self(code)) } else { Ok(()) }
@@ -49,18 +47,3 @@ impl fmt::Display for UsbError {
 }
 
 impl std::error::Error for UsbError {}
-
-/// Why a transfer failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TransferError {
-    /// The device refused the request.
-    Stall,
-    /// No answer in time.
-    Timeout,
-    /// The device is gone.
-    NoDevice,
-    /// More bytes came than were asked for.
-    Overflow,
-    /// Anything else.
-    Other,
-}

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use libusb1_sys::{self as ffi, constants as c};
 
-use super::{TransferError, UsbError};
+use super::UsbError;
+use crate::bus::usb::TransferError;
 
 const SETUP: usize = c::LIBUSB_CONTROL_SETUP_SIZE;
 

@@ -150,6 +150,15 @@ impl ReportDescriptor {
     }
 }
 
+impl ReportDescriptor {
+    /// Length in bytes of the longest report of a kind as it travels; `None` if the device has none.
+    #[must_use]
+    pub fn longest(&self, kind: ReportKind) -> Option<u16> {
+        let ids = self.reports.iter().filter(|report| report.0 == kind).map(|report| report.1);
+        ids.filter_map(|id| self.report_len(kind, id)).max()
+    }
+}
+
 /// Whether this is a UPS: a collection with usage 00840004, or an application on the Power Device page (usb-hid §1).
 #[must_use]
 pub fn is_power_device(descriptor: &ReportDescriptor) -> bool {

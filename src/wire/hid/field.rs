@@ -74,6 +74,14 @@ impl Field {
     pub const UNIT_VOLT: u32 = 0x00f0_d121;
     /// Watt and volt-ampere.
     pub const UNIT_WATT: u32 = 0x0000_d121;
+    /// Second.
+    pub const UNIT_SECOND: u32 = 0x0000_1001;
+    /// Hertz.
+    pub const UNIT_HERTZ: u32 = 0x0000_f001;
+    /// Ampere.
+    pub const UNIT_AMPERE: u32 = 0x0010_0001;
+    /// Kelvin.
+    pub const UNIT_KELVIN: u32 = 0x0001_0001;
     /// Ampere-second: a charge.
     pub const UNIT_AMPERE_SECOND: u32 = 0x0010_1001;
 

@@ -89,6 +89,18 @@ fn a_report_selected_again_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn the_longest_report_of_a_kind_counts_its_id() {
+    // Report 1: 8 bytes of input, report 2: 20 bytes of feature.
+    let bytes = [
+        0x05, 0x84, 0x09, 0x04, 0xa1, 0x01, 0x85, 0x01, 0x09, 0x30, 0x75, 0x08, 0x95, 0x08, 0x81, 0x02, 0x85,
+        0x02, 0x09, 0x30, 0x95, 0x14, 0xb1, 0x02, 0xc0,
+    ];
+    let descriptor = ReportDescriptor::parse(&bytes).unwrap();
+    assert_eq!(descriptor.longest(ReportKind::Input), Some(9));
+    assert_eq!(descriptor.longest(ReportKind::Output), None);
+}
+
+#[test]
 fn without_report_ids_there_is_no_id_byte() {
     let bytes = [0x05, 0x84, 0x75, 0x08, 0x95, 0x01, 0x09, 0x35, 0xb1, 0x02];
     let descriptor = ReportDescriptor::parse(&bytes).unwrap();

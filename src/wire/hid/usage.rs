@@ -9,8 +9,6 @@ pub struct Usage(pub u32);
 impl Usage {
     /// Power Device page.
     pub const POWER_PAGE: u16 = 0x84;
-    /// Battery System page.
-    pub const BATTERY_PAGE: u16 = 0x85;
     /// The application collection of a UPS.
     pub const UPS: Self = Self(0x0084_0004);
 

@@ -12,13 +12,6 @@ impl Set {
         }
     }
 
-    /// Takes a byte out.
-    pub const fn remove(&mut self, byte: u8) {
-        if byte < 128 {
-            self.0 &= !(1 << byte);
-        }
-    }
-
     /// Whether the byte is in it.
     #[must_use]
     pub const fn contains(self, byte: u8) -> bool {

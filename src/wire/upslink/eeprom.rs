@@ -1,6 +1,7 @@
 //! The values that the EEPROM's variables may take: the answer to `^Z` (apcsmart §10.1).
 
 use super::Alert;
+use crate::ups::clean;
 
 /// Most groups taken from one answer.
 const GROUPS_MAX: usize = 64;
@@ -54,8 +55,7 @@ impl Eeprom {
             if width == 0 {
                 continue;
             }
-            let values =
-                values.chunks(width).map(|value| String::from_utf8_lossy(value).into_owned()).collect();
+            let values = values.chunks(width).map(|value| clean(&String::from_utf8_lossy(value))).collect();
             groups.push(Permitted { variable, locale, values });
         }
         Self { groups }

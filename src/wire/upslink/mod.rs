@@ -24,8 +24,6 @@ pub const CAPABILITIES: u8 = b'a';
 pub const MODEL: u8 = 0x01;
 /// Old firmware revision, which tells the model too.
 pub const OLD_REVISION: u8 = b'V';
-/// Firmware revision.
-pub const FIRMWARE: u8 = b'b';
 /// Cause of the last transfer.
 pub const TRANSFER_CAUSE: u8 = b'G';
 /// Result of the last self test.

@@ -72,8 +72,8 @@ impl Talk {
             return None;
         }
         if let Command::Set(setting, value) = command {
-            let on_battery =
-                StatusFlags(u32::from(self.status.unwrap_or_default())).contains(StatusFlags::ONBATT);
+            let on_battery = StatusFlags::from_bits_retain(u32::from(self.status.unwrap_or_default()))
+                .contains(StatusFlags::ONBATT);
             if !self.inventory_done {
                 return None;
             }
@@ -114,12 +114,12 @@ impl Talk {
     }
 
     fn on_line(&self) -> bool {
-        let flags = StatusFlags(u32::from(self.status.unwrap_or_default()));
+        let flags = StatusFlags::from_bits_retain(u32::from(self.status.unwrap_or_default()));
         flags.contains(StatusFlags::ONLINE) && !flags.contains(StatusFlags::ONBATT)
     }
 
     pub(super) fn running(&self) -> Running {
-        let flags = StatusFlags(u32::from(self.status.unwrap_or_default()));
+        let flags = StatusFlags::from_bits_retain(u32::from(self.status.unwrap_or_default()));
         if flags.contains(StatusFlags::CALIBRATION) {
             Running::Calibration
         } else if flags.contains(StatusFlags::ONBATT)
@@ -174,6 +174,8 @@ impl Talk {
         self.begin_command(now);
         self.status_wanted = true;
         self.tell = true;
+        // The order had the line for as long as it took.
+        self.silence.pause(now);
     }
 
     pub(super) fn result(&mut self, command: Command, outcome: Result<String, String>) {

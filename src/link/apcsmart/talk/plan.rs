@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{CAUSE_PAUSE, CAUSE_TRIES, FAST, STATUS_FRESH, Talk};
+use super::{CAUSE_PAUSE, CAUSE_TRIES, FAST, STATUS_EVERY, STATUS_FRESH, Talk};
 use crate::link::LinkEvent;
 use crate::ups::{Command, Identity, Pace};
 use crate::wire::upslink;
@@ -17,7 +17,8 @@ impl Talk {
 
     /// Until everything is known about the UPS, which can take long, it is at least watched.
     pub(super) fn status_interval(&self) -> Duration {
-        if self.attached { self.interval() } else { FAST.min(self.poll_time) }
+        let longest = if self.attached { STATUS_EVERY } else { FAST };
+        self.interval().min(longest)
     }
 
     /// What to ask next, and how often it has been asked already.
@@ -31,8 +32,8 @@ impl Talk {
             if self.not_ready > 0 && now < self.status_at {
                 return None;
             }
-            if self.status_at <= now && self.pace == Pace::Fast {
-                self.tell = true;
+            if std::mem::take(&mut self.cause_wanted) {
+                return Some((upslink::TRANSFER_CAUSE, 0));
             }
             let tries = match self.again {
                 Some((upslink::STATUS, tries)) => {
@@ -41,9 +42,6 @@ impl Talk {
                 }
                 _ => 0,
             };
-            if std::mem::take(&mut self.cause_wanted) {
-                return Some((upslink::TRANSFER_CAUSE, 0));
-            }
             self.status_wanted = false;
             return Some((upslink::STATUS, tries));
         }
@@ -93,7 +91,8 @@ impl Talk {
         if self.commands.front() == Some(&Command::Poll) && self.command_tries > 0 {
             self.command_read = true;
         }
-        if self.rounds == 1 {
+        // One whose status is not known is not watched.
+        if self.rounds == 1 && self.status.is_some() {
             self.attach();
         }
     }

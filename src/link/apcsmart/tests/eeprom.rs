@@ -62,7 +62,7 @@ fn an_alert_inside_the_permitted_values_makes_no_value_and_no_event() {
     answers.get_mut(&b'a').unwrap().push(upslink::EEPROM);
     let mut bench = Bench::new(answers);
     bench.seconds(60);
-    assert!(bench.readings().iter().all(|reading| reading.status.0 == 0x0400_0008));
+    assert!(bench.readings().iter().all(|reading| reading.status.bits() == 0x0400_0008));
 }
 
 #[test]

@@ -24,7 +24,7 @@ proptest! {
         prop_assert_eq!(losses(&events), Vec::<&str>::new());
         for event in &events {
             let LinkEvent::Reading(reading) = event else { continue };
-            prop_assert_eq!(reading.status.0, 0x0400_0008);
+            prop_assert_eq!(reading.status.bits(), 0x0400_0008);
             prop_assert_eq!(reading.values.line_voltage, Some(Volts(230.0)));
             prop_assert_eq!(reading.values.battery_charge, Some(Percent(100.0)));
             prop_assert_eq!(reading.values.runtime_left, Some(Minutes(60.0)));
@@ -74,7 +74,7 @@ proptest! {
         bench.answers = third();
         bench.seconds(300);
         let events = bench.take();
-        let last = events.iter().rev().find_map(|e| if let LinkEvent::Reading(r) = e { Some(r.status.0) } else { None });
+        let last = events.iter().rev().find_map(|e| if let LinkEvent::Reading(r) = e { Some(r.status.bits()) } else { None });
         prop_assert_eq!(last, Some(0x0400_0008));
         // Each command is answered, once.
         let answered = events.iter().filter(|e| matches!(e, LinkEvent::Command(_))).count();

@@ -10,6 +10,7 @@ struct Stage {
     snapshot: Snapshot,
     events: RecentEvents,
     history: History,
+    decision: Option<(Duration, String)>,
 }
 
 impl Stage {
@@ -19,6 +20,7 @@ impl Stage {
             snapshot: Snapshot { identity: model.identity(), ..Snapshot::default() },
             events: RecentEvents::default(),
             history: History::default(),
+            decision: None,
         };
         stage.snapshot.facts.battery_level = 5;
         stage.snapshot.facts.minutes = 3;
@@ -51,7 +53,9 @@ impl Stage {
             coming: Some((Duration::from_millis(11_500), "mains returns")),
             scenario: "outage",
             speed: 1.0,
-            port: 3551,
+            decision: self.decision.as_ref(),
+            lapse: 60.0,
+            command: "mainsd status 127.0.0.1:3551",
         }
     }
 
@@ -96,8 +100,12 @@ fn every_state_has_its_word() {
 
 #[test]
 fn a_ups_that_says_nothing_yet_is_shown_without_numbers() {
-    let stage =
-        Stage { snapshot: Snapshot::default(), events: RecentEvents::default(), history: History::default() };
+    let stage = Stage {
+        snapshot: Snapshot::default(),
+        events: RecentEvents::default(),
+        history: History::default(),
+        decision: None,
+    };
     let page = stage.page((80, 24));
     assert!(
         page.contains("STARTING") && page.contains("-- min") && page.contains("Events appear here."),
@@ -130,10 +138,40 @@ fn a_long_line_is_wrapped_at_words_and_the_end_is_kept_when_rows_are_few() {
     assert!(stage.page((80, 14)).contains("of this"));
 }
 
+#[test]
+fn the_decision_stays_on_the_screen_whatever_happens_afterwards() {
+    let mut stage = Stage::on_battery();
+    let words = "Shutdown because the runtime is at or below MINUTES; on battery for 35 s; charge 12.1 %.";
+    stage.decision = Some((Duration::from_secs(15), words.to_owned()));
+    for number in 0..50 {
+        let event = Happening::Event(Priority::Warning, format!("Event number {number}."));
+        stage.events.push(Duration::from_secs(16 + number), event);
+    }
+    let page = stage.page((80, 24));
+    assert!(page.contains("0:15      Shutdown because the runtime is at or below MINUTES;"), "{page}");
+    assert!(page.contains("Event number 49."), "{page}");
+    for rows in 8..24 {
+        assert!(stage.page((80, rows)).contains("ON BATTERY"), "{rows} rows");
+    }
+}
+
+#[test]
+fn the_way_from_the_mains_is_drawn_during_a_self_test_and_broken_in_an_outage() {
+    let flow =
+        |stage: &Stage| stage.page((80, 24)).lines().find(|line| line.contains("mains ")).unwrap().to_owned();
+    let mut stage = Stage::on_battery();
+    assert!(flow(&stage).contains("mains ╌╌╌╳╌╌╌ UPS ━━━━━━▸ this machine"), "{}", flow(&stage));
+    assert!(flow(&stage).contains("battery in time-lapse, x60"), "{}", flow(&stage));
+    stage.snapshot.values.transfer_cause = Some(TransferCause::SelfTest);
+    stage.snapshot.values.line_voltage = Some(crate::ups::Volts(230.0));
+    assert!(flow(&stage).contains("mains ━━━━━━▸ UPS ━━━━━━▸ this machine"), "{}", flow(&stage));
+}
+
 proptest! {
     #[test]
-    fn a_frame_never_exceeds_its_window(columns in 0u16..200, rows in 0u16..80, colour: bool, unicode: bool) {
-        let stage = Stage::on_battery();
+    fn a_frame_never_exceeds_its_window(columns in 0u16..200, rows in 0u16..80, colour: bool, unicode: bool, decided: bool) {
+        let mut stage = Stage::on_battery();
+        stage.decision = decided.then(|| (Duration::from_secs(9), "Shutdown because of what was said. ".repeat(4)));
         let lines = render(&stage.scene(), (columns, rows), Style { colour, unicode });
         prop_assert!(lines.len() <= usize::from(rows));
         for line in lines {

@@ -1,0 +1,71 @@
+//! A connection for bytes to one of several targets (TCP).
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use super::Bus;
+
+/// One connection at a time.
+#[derive(Debug)]
+pub struct Stream;
+
+impl Bus for Stream {
+    type Event<'a> = Event;
+    type Transmit = Transmit;
+}
+
+/// One end to be connected to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// A name, or an address without brackets.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl Target {
+    /// The socket address, if the host is an address and no name.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        Some(SocketAddr::new(self.host.parse::<IpAddr>().ok()?, self.port))
+    }
+}
+
+impl fmt::Display for Target {
+    /// As MASTER shows it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// What has happened to the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It is there.
+    Connected,
+    /// These bytes have come.
+    Bytes(Vec<u8>),
+    /// None of the target's addresses can be reached, or the connection has ended; why.
+    Closed(String),
+}
+
+/// What the port must do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transmit {
+    /// Connect to a target.
+    Connect {
+        /// Its number in the list that the port has.
+        target: usize,
+        /// Longest wait for each of its addresses.
+        timeout: Duration,
+    },
+    /// Send this.
+    Send(&'static [u8]),
+    /// Close the connection.
+    Close,
+}

@@ -1,0 +1,76 @@
+//! A lock for each device, so that two configurations never hold one UPS.
+
+use std::path::{Path, PathBuf};
+
+use crate::sys::named_lock::{NamedLock, Refused};
+use crate::sys::process;
+
+/// Where the locks of devices are, and what this process writes into them.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceLocks {
+    folder: Option<PathBuf>,
+    note: String,
+}
+
+impl DeviceLocks {
+    /// Locks in this folder. `None`: there are none, and only what the kernel refuses keeps two programs apart. `config`:
+    /// the configuration of this process, for others to read.
+    #[must_use]
+    pub fn new(folder: Option<PathBuf>, config: &Path) -> Self {
+        // A path of an administrator may have anything in it, a note is a line.
+        Self { folder, note: config.to_string_lossy().replace(char::is_control, "?") }
+    }
+
+    /// Takes the lock of the device of this name, which says the same of one device whatever it is called in a configuration:
+    /// `usb-1-1.2`, `tty-4-64`. `Ok(None)`: there are no locks, or this one cannot be made.
+    ///
+    /// # Errors
+    ///
+    /// Who holds it, in words.
+    pub fn take(&self, device: &str) -> Result<Option<NamedLock>, String> {
+        let Some(folder) = &self.folder else { return Ok(None) };
+        match NamedLock::take(&folder.join(device), &self.note) {
+            Ok(lock) => Ok(Some(lock)),
+            Err(Refused::Held(holder)) => match holder.pid {
+                Some(pid) if process::runs(pid) => {
+                    Err(format!("{}, configuration {}", process::describe(pid), holder.note))
+                }
+                // Written in a moment.
+                None => Err("another mainsd".to_owned()),
+                // A child of a daemon that is gone: it holds the lock's file and nothing else.
+                Some(_) => Ok(None),
+            },
+            Err(Refused::Io(error)) => {
+                log::debug!("no lock for {device}: {error}");
+                Ok(None)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_one_configurations_at_a_time_and_the_other_learns_whose() {
+        let folder = std::env::temp_dir().join(format!("mainsd-devices-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let left = DeviceLocks::new(Some(folder.clone()), Path::new("/etc/le\nft.conf"));
+        let right = DeviceLocks::new(Some(folder.clone()), Path::new("/etc/right.conf"));
+        let held = left.take("usb-1-1.2").unwrap();
+        assert!(held.is_some());
+        let words = right.take("usb-1-1.2").unwrap_err();
+        let expected = format!("(process {}), configuration /etc/le?ft.conf", std::process::id());
+        assert!(words.ends_with(&expected), "{words}");
+        assert!(right.take("usb-1-1.3").unwrap().is_some());
+        drop(held);
+        assert!(right.take("usb-1-1.2").unwrap().is_some());
+        // Without a folder that can be used nothing is locked, and nothing is refused.
+        for folder in [None, Some("/nonexistent".into())] {
+            let none = DeviceLocks::new(folder, Path::new("/etc/left.conf"));
+            assert!(none.take("usb-1-1.2").unwrap().is_none());
+        }
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

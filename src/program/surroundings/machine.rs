@@ -1,0 +1,297 @@
+//! What kind of machine it is, and what happens at the very end of its shutdown.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::Found;
+use super::hooks::start_of;
+use crate::config::{DriverKind, NoLogon, UpsClass};
+
+/// The number that the kernel gives the first process name space (`PROC_PID_INIT_INO` in linux/proc_ns.h).
+const FIRST_PROCESSES: &str = "pid:[4026531836]";
+
+impl Found<'_> {
+    /// NOLOGON `always`, which is also the default.
+    pub(super) fn logins(&mut self) {
+        if self.parsed.config.no_logon == NoLogon::Always {
+            let text = "always, so nobody but root can log in from the first second of an outage, not even who comes to help; say \
+                        NOLOGON disable";
+            self.warn("NOLOGON", text.to_owned());
+        }
+    }
+
+    /// The machine whose root folder this is.
+    pub(super) fn machine(&mut self, root: &Path) {
+        if let Some(kind) = container(root) {
+            let text = format!(
+                "this is a container ({kind}): a shutdown ends the container, not the machine; let the hook doshutdown or \
+                 SHUTDOWNCMD reach the host"
+            );
+            // It has no last stage of its own.
+            return self.warn("", text);
+        }
+        let config = &self.parsed.config;
+        let cuts = !matches!(config.ups_type, None | Some(DriverKind::Net | DriverKind::Test))
+            && config.ups_class != Some(UpsClass::ShareSlave)
+            // The daemon does it.
+            && config.kill_delay == 0;
+        if !cuts {
+            return;
+        }
+        let stage = LastStage::of(root);
+        if !stage.tells_the_ups(root) {
+            let text = format!(
+                "nothing was found that tells the UPS at the end of a shutdown to cut its power: its battery runs empty, and if \
+                 mains comes back before that, this machine stays off; {}, or set KILLDELAY",
+                stage.remedy()
+            );
+            self.warn("", text);
+        }
+    }
+}
+
+/// What kind of container this is; `None`: none that can be seen.
+fn container(root: &Path) -> Option<String> {
+    let exists = |path: &str| root.join(path).exists();
+    if exists("run/.containerenv") {
+        return Some("podman".to_owned());
+    }
+    if exists(".dockerenv") {
+        return Some("docker".to_owned());
+    }
+    // systemd writes down what it runs in (os-release(5), CONTAINER_INTERFACE).
+    let told = fs::read_to_string(root.join("run/systemd/container")).unwrap_or_default();
+    if let Some(word) = told.split_whitespace().next() {
+        return Some(word.chars().filter(char::is_ascii_graphic).take(32).collect());
+    }
+    let groups = fs::read_to_string(root.join("proc/1/cgroup")).unwrap_or_default();
+    let marks = [("/docker", "docker"), ("/kubepods", "kubernetes"), ("/lxc", "lxc"), ("libpod", "podman")];
+    if let Some((_, kind)) = marks.iter().find(|(mark, _)| groups.contains(mark)) {
+        return Some((*kind).to_owned());
+    }
+    let space = fs::read_link(root.join("proc/self/ns/pid")).ok()?;
+    (space != Path::new(FIRST_PROCESSES)).then(|| "it does not see the processes of the machine".to_owned())
+}
+
+/// What brings the system down, and so runs the last of all hooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LastStage {
+    Systemd,
+    OpenRc,
+    Procd,
+    /// sysvinit, busybox, Slackware or something else.
+    Other,
+}
+
+/// systemd runs every executable file in the first of these that it was built with; NixOS builds it with the last.
+const SYSTEMD_FOLDERS: [&str; 3] =
+    ["usr/lib/systemd/system-shutdown", "lib/systemd/system-shutdown", "etc/systemd/system-shutdown"];
+
+impl LastStage {
+    fn of(root: &Path) -> Self {
+        let exists = |path: &str| root.join(path).exists();
+        if exists("run/systemd/system") {
+            Self::Systemd
+        } else if exists("run/openrc") {
+            Self::OpenRc
+        } else if exists("sbin/procd") {
+            Self::Procd
+        } else {
+            Self::Other
+        }
+    }
+
+    /// Whether one of its hooks names `killpower`, the event and the option that do it. How the hook goes about it is not
+    /// looked at.
+    fn tells_the_ups(self, root: &Path) -> bool {
+        let within = |folder: &str| {
+            let entries = fs::read_dir(root.join(folder)).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path()).collect::<Vec<PathBuf>>()
+        };
+        let runs = |path: &Path| {
+            fs::metadata(path).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+        };
+        let names_it =
+            |path: &Path| start_of(path).is_some_and(|text| text.windows(9).any(|part| part == b"killpower"));
+        let is_hook = |path: &PathBuf| runs(path) && names_it(path);
+        match self {
+            Self::Systemd => {
+                // A unit that is wanted late in the shutdown does it too.
+                let units = within("etc/systemd/system").into_iter().filter(|path| path.is_file());
+                SYSTEMD_FOLDERS.iter().flat_map(|folder| within(folder)).any(|path| is_hook(&path))
+                    || units.into_iter().any(|path| names_it(&path))
+            }
+            Self::OpenRc => within("etc/runlevels/shutdown").iter().any(is_hook),
+            Self::Procd => within("etc/rc.d").iter().any(is_hook),
+            Self::Other => {
+                // sysvinit's halt runs the first; scripts of levels 0 and 6; what the inittab of busybox runs; Slackware.
+                let single = ["etc/init.d/ups-monitor", "etc/init.d/rcK", "etc/rc.d/rc.0", "etc/rc.d/rc.6"];
+                let levels = ["etc/rc0.d", "etc/rc6.d"].into_iter().flat_map(within);
+                single.iter().map(|path| root.join(path)).chain(levels).any(|path| is_hook(&path))
+                    || names_it(&root.join("etc/inittab"))
+            }
+        }
+    }
+
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Systemd => {
+                "install mainsd's packaging/systemd/mainsd.shutdown as /usr/lib/systemd/system-shutdown/mainsd, executable"
+            }
+            Self::OpenRc => {
+                "add a service to the runlevel shutdown that runs 'mainsd --killpower' after mount-ro"
+            }
+            Self::Procd => "add a script to /etc/rc.d, behind K90umount, that runs 'mainsd --killpower'",
+            Self::Other => {
+                "let the last step of the shutdown run 'mainsd --killpower' (/etc/init.d/ups-monitor, /etc/inittab or /etc/rc.d/rc.6)"
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+
+    /// A root folder with these files: path, content, mode.
+    struct Root(PathBuf);
+
+    impl Root {
+        fn new(name: &str) -> Self {
+            let dir = std::env::temp_dir().join(format!("mainsd-machine-{name}-{}", std::process::id()));
+            let _ = fs::remove_dir_all(&dir);
+            fs::create_dir_all(&dir).unwrap();
+            Self(dir)
+        }
+
+        fn file(&self, path: &str, text: &str, mode: u32) -> &Self {
+            let path = self.0.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            self
+        }
+
+        fn warnings(&self, config: &str) -> Vec<String> {
+            let parsed = parse(config.as_bytes(), "t.conf");
+            let mut found = Found { parsed: &parsed, warnings: Vec::new() };
+            found.machine(&self.0);
+            found.warnings.iter().map(ToString::to_string).collect()
+        }
+    }
+
+    impl Drop for Root {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    const HOOK: &str = "#!/bin/sh\n/etc/apcupsd/apccontrol killpower\n";
+
+    #[test]
+    fn a_machine_without_a_last_stage_is_told_how_to_get_one() {
+        for (init, remedy) in [
+            ("run/systemd/system/x", "/usr/lib/systemd/system-shutdown/mainsd"),
+            ("run/openrc/x", "runlevel shutdown"),
+            ("sbin/procd", "behind K90umount"),
+            ("etc/inittab", "/etc/init.d/ups-monitor"),
+        ] {
+            let root = Root::new("none");
+            root.file(init, "", 0o755);
+            let found = root.warnings("UPSTYPE usb");
+            let fits = found.len() == 1
+                && found[0]
+                    .starts_with("t.conf: nothing was found that tells the UPS at the end of a shutdown");
+            assert!(fits && found[0].contains(remedy), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_stage_of_each_init_is_recognised_and_only_if_it_would_run() {
+        let table: [(&str, &str, u32, bool); 13] = [
+            ("run/systemd/system/x", "usr/lib/systemd/system-shutdown/mainsd", 0o755, true),
+            ("run/systemd/system/x", "lib/systemd/system-shutdown/apcupsd_shutdown", 0o755, true),
+            ("run/systemd/system/x", "usr/lib/systemd/system-shutdown/mainsd", 0o644, false),
+            ("run/systemd/system/x", "etc/systemd/system/apcupsd-killpower.service", 0o644, true),
+            ("run/systemd/system/x", "etc/init.d/ups-monitor", 0o755, false),
+            ("run/openrc/x", "etc/runlevels/shutdown/apcupsd.powerfail", 0o755, true),
+            ("run/openrc/x", "etc/runlevels/default/apcupsd.powerfail", 0o755, false),
+            ("sbin/procd", "etc/rc.d/K95mainsd", 0o755, true),
+            ("sbin/init", "etc/init.d/ups-monitor", 0o755, true),
+            ("sbin/init", "etc/rc.d/rc.6", 0o755, true),
+            ("sbin/init", "etc/init.d/rcK", 0o755, true),
+            ("sbin/init", "etc/inittab", 0o644, true),
+            ("sbin/init", "etc/rc0.d/K99killpower", 0o755, true),
+        ];
+        for (init, path, mode, recognised) in table {
+            let root = Root::new("init");
+            root.file(init, "", 0o755).file(path, HOOK, mode);
+            assert_eq!(root.warnings("UPSTYPE usb").is_empty(), recognised, "{init} {path} {mode:o}");
+        }
+        let root = Root::new("other");
+        root.file("run/systemd/system/x", "", 0o644);
+        root.file("usr/lib/systemd/system-shutdown/other", "#!/bin/sh\nsync\n", 0o755);
+        assert_eq!(root.warnings("UPSTYPE usb").len(), 1, "a hook that does something else");
+    }
+
+    #[test]
+    fn who_cuts_no_power_or_lets_the_daemon_do_it_needs_no_last_stage() {
+        let root = Root::new("needless");
+        for config in [
+            "UPSTYPE net\nDEVICE host",
+            "UPSTYPE test",
+            "UPSTYPE usb\nKILLDELAY 120",
+            "UPSTYPE usb\nUPSCLASS shareslave",
+        ] {
+            assert_eq!(root.warnings(config), [""; 0], "{config}");
+        }
+    }
+
+    #[test]
+    fn a_container_is_recognised_by_what_each_leaves_and_asked_for_no_last_stage() {
+        let table = [
+            (".dockerenv", "", "docker"),
+            ("run/.containerenv", "engine=podman", "podman"),
+            ("run/systemd/container", "systemd-nspawn\n", "systemd-nspawn"),
+            ("proc/1/cgroup", "0::/docker/0123\n", "docker"),
+            ("proc/1/cgroup", "4:pids:/kubepods/besteffort\n", "kubernetes"),
+            ("proc/1/cgroup", "1:name=systemd:/lxc/101\n", "lxc"),
+        ];
+        for (path, text, kind) in table {
+            let root = Root::new("container");
+            root.file(path, text, 0o644);
+            let found = root.warnings("UPSTYPE usb");
+            let start = format!("t.conf: this is a container ({kind}): a shutdown ends the container");
+            assert!(found.len() == 1 && found[0].starts_with(&start), "{path}: {found:?}");
+        }
+        let root = Root::new("names");
+        fs::create_dir_all(root.0.join("proc/self/ns")).unwrap();
+        std::os::unix::fs::symlink("pid:[4026532999]", root.0.join("proc/self/ns/pid")).unwrap();
+        assert!(root.warnings("UPSTYPE usb")[0].contains("does not see the processes"));
+        let root = Root::new("host");
+        fs::create_dir_all(root.0.join("proc/self/ns")).unwrap();
+        std::os::unix::fs::symlink(FIRST_PROCESSES, root.0.join("proc/self/ns/pid")).unwrap();
+        root.file("proc/1/cgroup", "0::/init.scope\n", 0o644);
+        assert!(!root.warnings("UPSTYPE usb")[0].contains("container"));
+    }
+
+    #[test]
+    fn logins_that_are_refused_at_once_are_remarked_upon_also_where_nobody_has_said_so() {
+        for (config, expected) in [
+            ("UPSTYPE usb", "t.conf: NOLOGON: always, so nobody but root can log in"),
+            ("UPSTYPE usb\nNOLOGON always", "t.conf:2: NOLOGON: always, so nobody but root can log in"),
+        ] {
+            let parsed = parse(config.as_bytes(), "t.conf");
+            let mut found = Found { parsed: &parsed, warnings: Vec::new() };
+            found.logins();
+            let text: Vec<String> = found.warnings.iter().map(ToString::to_string).collect();
+            assert!(text.len() == 1 && text[0].starts_with(expected), "{text:?}");
+        }
+        let parsed = parse(b"UPSTYPE usb\nNOLOGON percent", "t.conf");
+        let mut found = Found { parsed: &parsed, warnings: Vec::new() };
+        found.logins();
+        assert!(found.warnings.is_empty());
+    }
+}

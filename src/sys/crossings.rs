@@ -1,0 +1,309 @@
+//! Every number and structure that crosses to C or to the kernel, in one table: `tests/pure/crossings.rs` compares each size, offset
+//! and constant with what the target's C compiler makes of the target's headers, and fails if something that is used in
+//! `sys` is not here.
+//!
+//! To add a constant, put its name into the list of its header in `constants`; to add a structure, put it with the fields
+//! that are used into `structures`. Nothing of this is in the program.
+#![allow(unsafe_code)]
+
+use std::mem::{align_of, offset_of, size_of};
+
+use super::time64;
+use super::usb::helper;
+
+/// One value that both languages must agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crossing {
+    /// The name in `src/sys`, without its module: `sockaddr_in`.
+    pub name: &'static str,
+    /// The headers that C has it from, separated by blanks.
+    pub headers: &'static str,
+    /// It as an expression of C.
+    pub c: &'static str,
+    /// What it is in Rust.
+    pub value: i128,
+}
+
+/// All of them, as they are on the target of this build.
+#[must_use]
+pub fn all() -> Vec<Crossing> {
+    [constants(), requests(), functions(), types(), structures(), libusb(), times()].concat()
+}
+
+/// Constants of a module that have the same name in C.
+macro_rules! constants {
+    ($($headers:literal: $module:path { $($name:ident)* })*) => {
+        vec![$($({
+            use $module as module;
+            Crossing {
+                name: stringify!($name),
+                headers: $headers,
+                c: stringify!($name),
+                value: module::$name as i128,
+            }
+        }),*),*]
+    };
+}
+
+/// A structure: its size and alignment, and of each field the offset and the size. A field that has another name in C
+/// is written `ours = theirs`.
+macro_rules! structures {
+    ($($headers:literal: $ours:ty as $theirs:literal { $($field:ident $(= $other:ident)?)* })*) => {
+        vec![$(
+            structures!(@row $headers, $ours, concat!("sizeof(", $theirs, ")"), size_of::<$ours>()),
+            structures!(@row $headers, $ours, concat!("_Alignof(", $theirs, ")"), align_of::<$ours>()),
+            $(
+                structures!(@row $headers, $ours,
+                    concat!("offsetof(", $theirs, ", ", structures!(@name $field $($other)?), ")"),
+                    offset_of!($ours, $field)),
+                structures!(@row $headers, $ours,
+                    concat!("sizeof(((", $theirs, " *)0)->", structures!(@name $field $($other)?), ")"),
+                    size_of_target(|it: *const $ours| {
+                        // SAFETY: never called, only its type is used.
+                        unsafe { &raw const (*it).$field }
+                    })),
+            )*
+        )*]
+    };
+    (@name $field:ident) => { stringify!($field) };
+    (@name $field:ident $other:ident) => { stringify!($other) };
+    (@row $headers:literal, $ours:ty, $c:expr, $value:expr) => {
+        Crossing { name: stringify!($ours), headers: $headers, c: $c, value: $value as i128 }
+    };
+}
+
+/// Expressions: a name, how C writes it, and what it is here.
+macro_rules! expressions {
+    ($($headers:literal: { $($name:ident $c:literal = $value:expr;)* })*) => {
+        vec![$($(Crossing { name: stringify!($name), headers: $headers, c: $c, value: $value as i128 }),*),*]
+    };
+}
+
+fn size_of_target<T, F>(_: impl Fn(*const T) -> *const F) -> usize {
+    size_of::<F>()
+}
+
+#[allow(clippy::too_many_lines, reason = "a table")]
+fn constants() -> Vec<Crossing> {
+    #[allow(unused_mut, reason = "some platforms have more")]
+    let mut all = constants! {
+        "errno.h": libc {
+            EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EBUSY EEXIST EFBIG EINTR EINVAL EIO EISDIR ELOOP EMFILE
+            ENAMETOOLONG ENFILE ENOBUFS ENOENT ENOMEM ENOSPC ENOTTY EPERM ETIMEDOUT
+        }
+        "fcntl.h unistd.h": libc {
+            AT_EACCESS AT_FDCWD F_DUPFD F_GETLK F_SETFL F_SETLK F_UNLCK F_WRLCK O_CLOEXEC O_NOCTTY O_NOFOLLOW O_NONBLOCK O_PATH
+            O_RDONLY O_RDWR SEEK_SET W_OK
+        }
+        "sys/file.h": libc { LOCK_EX LOCK_NB LOCK_UN }
+        "limits.h": libc { PATH_MAX }
+        "poll.h": libc { POLLIN POLLOUT }
+        "signal.h": libc { SIGKILL SIGTERM SIGXFSZ SIG_BLOCK SIG_SETMASK }
+        "signal.h": signal_hook::consts { SIGCHLD SIGHUP SIGINT SIGTERM }
+        "signal.h sys/wait.h": libc { P_PID WEXITED WNOHANG WNOWAIT }
+        "sys/mman.h": libc { MADV_DONTNEED }
+        "sys/reboot.h": libc { RB_POWER_OFF }
+        "sys/resource.h": libc { RLIMIT_NOFILE }
+        "linux/close_range.h": libc { CLOSE_RANGE_CLOEXEC }
+        "sys/syscall.h": libc { SYS_close_range }
+        "sys/socket.h": libc {
+            AF_INET AF_INET6 AF_NETLINK AF_UNIX MSG_CMSG_CLOEXEC MSG_NOSIGNAL SCM_RIGHTS SOCK_CLOEXEC SOCK_DGRAM
+            SOCK_NONBLOCK SOCK_RAW SOCK_SEQPACKET SOCK_STREAM SOL_SOCKET SO_RCVBUF SO_REUSEADDR SO_SNDBUF
+        }
+        "netinet/in.h": libc { IPPROTO_IPV6 IPPROTO_TCP IPV6_V6ONLY }
+        "netinet/tcp.h": libc { TCP_NODELAY TCP_NOTSENT_LOWAT TCP_QUICKACK TCP_USER_TIMEOUT }
+        "linux/netlink.h": libc { NETLINK_KOBJECT_UEVENT }
+        "sys/timerfd.h": libc { TFD_CLOEXEC TFD_NONBLOCK TFD_TIMER_ABSTIME TFD_TIMER_CANCEL_ON_SET }
+        "time.h": libc { CLOCK_BOOTTIME CLOCK_MONOTONIC CLOCK_REALTIME }
+        "termios.h": libc { CLOCAL CREAD CS8 ECHO ICANON IGNPAR TCIFLUSH TCIOFLUSH TCSANOW VMIN VTIME }
+        "sys/ioctl.h": libc {
+            TIOCM_CD TIOCM_CTS TIOCM_DSR TIOCM_DTR TIOCM_RNG TIOCM_RTS TIOCM_SR TIOCM_ST
+        }
+        // What mio registers and signal-hook installs for us.
+        "sys/epoll.h": libc {
+            EPOLLERR EPOLLHUP EPOLLIN EPOLLOUT EPOLLPRI EPOLLRDHUP EPOLL_CLOEXEC EPOLL_CTL_ADD EPOLL_CTL_DEL
+            EPOLL_CTL_MOD
+        }
+        "signal.h": libc { SA_RESTART SA_SIGINFO }
+    };
+    // Since 2.42, the headers of glibc have the number of bits a second here; `tty` gives that to `cfsetspeed`.
+    #[cfg(not(target_env = "gnu"))]
+    all.extend(constants! { "termios.h": libc { B2400 } });
+    #[cfg(target_pointer_width = "32")]
+    all.extend(expressions! { "sys/syscall.h": {
+        SYS_CLOCK_GETTIME64 "SYS_clock_gettime64" = time64::SYS_CLOCK_GETTIME64;
+        SYS_TIMERFD_SETTIME64 "SYS_timerfd_settime64" = time64::SYS_TIMERFD_SETTIME64;
+    } });
+    all
+}
+
+/// Requests of `ioctl`: 32 bits by definition; some C libraries give the number a sign.
+fn requests() -> Vec<Crossing> {
+    macro_rules! requests {
+        ($($headers:literal: $module:path { $($name:ident)* })*) => {
+            vec![$($({
+                use $module as module;
+                Crossing {
+                    name: stringify!($name),
+                    headers: $headers,
+                    c: concat!("(unsigned)", stringify!($name)),
+                    value: i128::from(module::$name as u32),
+                }
+            }),*),*]
+        };
+    }
+    requests! {
+        "sys/ioctl.h": libc {
+            TIOCCBRK TIOCEXCL TIOCGEXCL TIOCGWINSZ TIOCMBIC TIOCMBIS TIOCMGET TIOCNXCL TIOCSBRK
+        }
+        "sys/ioctl.h linux/usbdevice_fs.h": helper {
+            USBDEVFS_CONNECT USBDEVFS_CONTROL USBDEVFS_IOCTL USBDEVFS_RESET USBDEVFS_RESETEP
+        }
+    }
+}
+
+/// What C has as macros, and the libc crate as functions or with another sign.
+fn functions() -> Vec<Crossing> {
+    // SAFETY: these only count.
+    let (length, space) = unsafe { (libc::CMSG_LEN(4), libc::CMSG_SPACE(4)) };
+    expressions! {
+        "sys/socket.h": {
+            CMSG_LEN "CMSG_LEN(4)" = length;
+            CMSG_SPACE "CMSG_SPACE(4)" = space;
+            // Where the data of the first control message begin, and that there is one as soon as its header fits.
+            CMSG_DATA "CMSG_LEN(0)" = size_of::<libc::cmsghdr>();
+            CMSG_FIRSTHDR "sizeof(struct cmsghdr)" = size_of::<libc::cmsghdr>();
+        }
+        "sys/wait.h": {
+            WIFEXITED "!!WIFEXITED(0x2a00)" = libc::WIFEXITED(0x2a00);
+            WIFEXITED "!!WIFEXITED(0x000f)" = libc::WIFEXITED(0x000f);
+            WEXITSTATUS "WEXITSTATUS(0x2a00)" = libc::WEXITSTATUS(0x2a00);
+            WIFSIGNALED "!!WIFSIGNALED(0x008b)" = libc::WIFSIGNALED(0x008b);
+            WIFSIGNALED "!!WIFSIGNALED(0x2a00)" = libc::WIFSIGNALED(0x2a00);
+            WTERMSIG "WTERMSIG(0x008b)" = libc::WTERMSIG(0x008b);
+        }
+        "signal.h": {
+            SIGRTMAX "SIGRTMAX" = libc::SIGRTMAX();
+            SIG_DFL "(long)SIG_DFL" = libc::SIG_DFL;
+            SIG_IGN "(long)SIG_IGN" = libc::SIG_IGN;
+            si_pid "offsetof(siginfo_t, si_pid)" = offset_of_si_pid();
+        }
+        "sys/epoll.h": {
+            EPOLLET "(int)EPOLLET" = libc::EPOLLET;
+        }
+        "sys/ioctl.h": {
+            _IO "(unsigned)_IO(0x55, 20)" = libc::_IO(0x55, 20) as u32;
+            _IOR "(unsigned)_IOR(0x55, 3, int)" = libc::_IOR::<libc::c_int>(0x55, 3) as u32;
+            _IOWR "(unsigned)_IOWR(0x55, 18, int)" = libc::_IOWR::<libc::c_int>(0x55, 18) as u32;
+        }
+    }
+}
+
+/// The libc crate has a function for this field.
+fn offset_of_si_pid() -> usize {
+    let is_it = |at: &usize| {
+        // SAFETY: all zero is a valid `siginfo_t`, as is one with any number in it: it is plain numbers.
+        unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            (&raw mut info).cast::<u8>().add(*at).cast::<libc::pid_t>().write_unaligned(1);
+            info.si_pid() == 1
+        }
+    };
+    (0..size_of::<libc::siginfo_t>()).step_by(4).find(is_it).unwrap_or(usize::MAX)
+}
+
+/// Types without fields of ours: how many bytes, and how aligned.
+fn types() -> Vec<Crossing> {
+    structures! {
+        "stddef.h": libc::c_char as "char" {}
+        "stddef.h": libc::c_short as "short" {}
+        "stddef.h": libc::c_int as "int" {}
+        "stddef.h": libc::c_uint as "unsigned" {}
+        "stddef.h": libc::c_long as "long" {}
+        "stddef.h": usize as "size_t" {}
+        "stddef.h": *mut libc::c_void as "void *" {}
+        "sys/types.h": libc::clockid_t as "clockid_t" {}
+        "sys/types.h": libc::pid_t as "pid_t" {}
+        "sys/socket.h": libc::sa_family_t as "sa_family_t" {}
+        "sys/socket.h": libc::socklen_t as "socklen_t" {}
+        "signal.h": libc::siginfo_t as "siginfo_t" { si_signo si_errno si_code }
+        "signal.h": libc::sigset_t as "sigset_t" {}
+        "termios.h": libc::speed_t as "speed_t" {}
+    }
+}
+
+fn structures() -> Vec<Crossing> {
+    structures! {
+        "fcntl.h": libc::flock as "struct flock" { l_type l_whence l_start l_len l_pid }
+        "poll.h": libc::pollfd as "struct pollfd" { fd events revents }
+        "sys/resource.h": libc::rlimit as "struct rlimit" { rlim_cur rlim_max }
+        "sys/ioctl.h": libc::winsize as "struct winsize" { ws_row ws_col }
+        "termios.h": libc::termios as "struct termios" { c_iflag c_oflag c_cflag c_lflag c_cc }
+        "sys/uio.h": libc::iovec as "struct iovec" { iov_base iov_len }
+        "sys/socket.h": libc::msghdr as "struct msghdr" {
+            msg_name msg_namelen msg_iov msg_control msg_flags
+        }
+        "sys/socket.h": libc::cmsghdr as "struct cmsghdr" { cmsg_level cmsg_type }
+        "netinet/in.h": libc::sockaddr_in as "struct sockaddr_in" { sin_family sin_port sin_addr }
+        "netinet/in.h": libc::sockaddr_in6 as "struct sockaddr_in6" { sin6_family sin6_port sin6_addr sin6_scope_id }
+        "linux/netlink.h": libc::sockaddr_nl as "struct sockaddr_nl" { nl_family nl_pid nl_groups }
+        "time.h": libc::tm as "struct tm" {
+            tm_sec tm_min tm_hour tm_mday tm_mon tm_year tm_wday tm_yday tm_isdst tm_gmtoff tm_zone
+        }
+        "linux/usbdevice_fs.h": helper::ControlTransfer as "struct usbdevfs_ctrltransfer" {
+            request_type = bRequestType request = bRequest value = wValue index = wIndex length = wLength timeout data
+        }
+        "linux/usbdevice_fs.h": helper::InterfaceIoctl as "struct usbdevfs_ioctl" {
+            interface = ifno code = ioctl_code data
+        }
+        // What mio, signal-hook and the standard library exchange with C for us.
+        "sys/epoll.h": libc::epoll_event as "struct epoll_event" { events u64 = data }
+        "signal.h": libc::sigaction as "struct sigaction" { sa_sigaction sa_mask sa_flags }
+        "sys/socket.h": libc::sockaddr_storage as "struct sockaddr_storage" { ss_family }
+        "sys/un.h": libc::sockaddr_un as "struct sockaddr_un" { sun_family sun_path }
+        "netdb.h": libc::addrinfo as "struct addrinfo" {
+            ai_flags ai_family ai_socktype ai_protocol ai_addrlen ai_addr ai_canonname ai_next
+        }
+    }
+}
+
+/// What the C compiler makes of libusb's header.
+fn libusb() -> Vec<Crossing> {
+    let mut all = constants! {
+        "libusb.h": libusb1_sys::constants {
+            LIBUSB_CONTROL_SETUP_SIZE LIBUSB_ERROR_ACCESS LIBUSB_ERROR_BUSY LIBUSB_ERROR_INTERRUPTED LIBUSB_ERROR_NO_DEVICE
+            LIBUSB_ERROR_NO_MEM LIBUSB_OPTION_NO_DEVICE_DISCOVERY LIBUSB_TRANSFER_COMPLETED LIBUSB_TRANSFER_NO_DEVICE
+            LIBUSB_TRANSFER_OVERFLOW LIBUSB_TRANSFER_STALL LIBUSB_TRANSFER_TIMED_OUT LIBUSB_TRANSFER_TYPE_CONTROL
+        }
+    };
+    all.extend(structures! {
+        "libusb.h": libusb1_sys::libusb_pollfd as "struct libusb_pollfd" { fd events }
+        "libusb.h": libusb1_sys::libusb_transfer as "struct libusb_transfer" {
+            dev_handle flags endpoint transfer_type = type timeout status length actual_length callback user_data buffer
+            num_iso_packets
+        }
+    });
+    all
+}
+
+/// Times: see [`time64`].
+fn times() -> Vec<Crossing> {
+    let mut all = structures! {
+        "linux/time_types.h": time64::Timespec as "struct __kernel_timespec" { seconds = tv_sec nanos = tv_nsec }
+        "linux/time_types.h": time64::Itimerspec as "struct __kernel_itimerspec" {
+            interval = it_interval value = it_value
+        }
+    };
+    all.extend(expressions! {
+        "sys/time.h": {
+            Timeval "sizeof(struct timeval) == 8 || sizeof(struct timeval) == 16" = 1;
+            Timeval "sizeof(((struct timeval *)0)->tv_sec) * 2 == sizeof(struct timeval)" = 1;
+            Timeval "sizeof(((struct timeval *)0)->tv_usec) * 2 == sizeof(struct timeval)" = 1;
+            Timeval "offsetof(struct timeval, tv_usec) * 2 == sizeof(struct timeval)" = 1;
+        }
+        "time.h": {
+            localtime_r "sizeof(time_t)" = time64::LOCALTIME_BYTES;
+        }
+    });
+    all
+}
