@@ -19,7 +19,7 @@ pub const TESTS: Group = Group {
 fn outage_over_steps(steps: [f64; 2]) {
     let scratch = Scratch::new();
     let clock = WallClock::right(scratch.path());
-    let setup = Setup::new("test").with("NOLOGON", "disable").with("TIMEOUT", "6");
+    let setup = Setup::new("test").with("NOLOGON", "disable").with("TIMEOUT", "4");
     let setup = clock.environment().iter().fold(setup, |setup, (name, value)| setup.environment(name, value));
     let daemon = play_in("0 lapse 0\n2 mains off", setup, scratch);
     let powerout = daemon.wait_for_hook("powerout", PATIENCE);
@@ -27,13 +27,13 @@ fn outage_over_steps(steps: [f64; 2]) {
     daemon.wait_for_hook("onbattery", PATIENCE);
     clock.set(steps[1]);
     let timeout = daemon.wait_for_hook("timeout", PATIENCE);
-    // ONBATTERYDELAY 1, TIMEOUT 6; the moments are those at which this test read the hooks.
+    // ONBATTERYDELAY 1, TIMEOUT 4; the moments are those at which this test read the hooks.
     let took = timeout.at.duration_since(powerout.at);
-    assert!(took > Duration::from_secs(3), "{took:?}; {}", daemon.describe());
+    assert!(took > Duration::from_secs(2), "{took:?}; {}", daemon.describe());
     daemon.wait_for_hook("doshutdown", PATIENCE);
     let status = daemon.wait_for_status(|status| status.is("STATUS", "SHUTTING DOWN"), PATIENCE);
     let seconds = status.get("TONBATT").and_then(|value| value.strip_suffix(" Seconds")?.parse::<u64>().ok());
-    assert!(seconds.is_some_and(|seconds| (6..120).contains(&seconds)), "{}", status.text());
+    assert!(seconds.is_some_and(|seconds| (4..120).contains(&seconds)), "{}", status.text());
     // The wall clock did step: what is only shown follows it.
     daemon.wait_for_logged("Initiating system shutdown!");
     let log = std::fs::read_to_string(daemon.dir().join("events")).unwrap();

@@ -33,7 +33,7 @@ fn settings_of_the_configuration_are_stepped_to_in_the_ups() {
     let ups = Smart::start(Generation::Third, &port, false);
     let (said, good) = configure(
         &port,
-        &[("HITRANSFER", "261"), ("LOWBATT", "2"), ("SELFTEST", "ON"), ("UPSNAME", "aNameThatIsFarTooLong")],
+        &[("HITRANSFER", "261"), ("LOWBATT", "2"), ("UPSNAME", "aNameThatIsFarTooLong")],
     );
     let said: Vec<&str> = said.lines().collect();
     assert_eq!(
@@ -43,7 +43,6 @@ fn settings_of_the_configuration_are_stepped_to_in_the_ups() {
             "Smart-UPS 1000",
             "HITRANSFER: 261 instead of 253",
             "LOWBATT: 02 already",
-            "SELFTEST: ON instead of 336",
         ]
     );
     assert!(good);
@@ -53,8 +52,18 @@ fn settings_of_the_configuration_are_stepped_to_in_the_ups() {
     assert_eq!(heard.matches("u-uu").count(), 2, "{heard}");
     let unit = ups.unit();
     assert_eq!(unit.answers[&b'u'], b"261");
-    assert_eq!(unit.answers[&b'E'], b"ON ");
     assert_eq!(unit.answers[&b'q'], b"02");
+}
+
+#[test]
+fn the_interval_of_self_tests_is_stepped_to_in_the_ups() {
+    let scratch = Scratch::new();
+    let port = scratch.path().join("ttyS0");
+    let ups = Smart::start(Generation::Third, &port, false);
+    let (said, good) = configure(&port, &[("SELFTEST", "ON"), ("UPSNAME", "")]);
+    assert!(good, "{said}");
+    assert!(said.contains("SELFTEST: ON instead of 336"), "{said}");
+    assert_eq!(ups.unit().answers[&b'E'], b"ON ");
 }
 
 #[test]
@@ -70,8 +79,12 @@ fn a_setting_that_the_ups_does_not_allow_stays_as_it_is() {
     );
     assert!(said.contains("BATTDATE: not written: the UPS keeps 8 plain characters, not 1/2/26"), "{said}");
     assert!(!ups.unit().received.iter().any(|(byte, _)| *byte == b'-'));
-    drop(ups);
-    // One that has no list is stepped once round.
+}
+
+#[test]
+fn a_setting_without_a_list_of_values_is_stepped_once_round_and_stays() {
+    let scratch = Scratch::new();
+    let port = scratch.path().join("ttyS0");
     let ups = Smart::start(Generation::BackUpsPro, &port, false);
     let (said, good) = configure(&port, &[("SENSITIVITY", "A"), ("WAKEUP", "60"), ("UPSNAME", "")]);
     assert!(!good);

@@ -12,10 +12,12 @@ use crate::support::siege::{ATTACKS, Attack, Stop};
 use crate::support::{self, Daemon, Nis, PATIENCE, Setup, Status, play, poll_until};
 
 pub const TESTS: Group = Group {
-    apart: Some(2),
+    apart: Some(4),
     needs: Needs::Machine("a limit of at least 4096 open files", can_open_4096_files),
     tests: tests![
-        a_siege_of_port_3551_disturbs_neither_clients_nor_hooks,
+        idle_and_silent_attackers_disturb_neither_clients_nor_hooks,
+        attackers_that_send_disturb_neither_clients_nor_hooks,
+        a_thousand_idle_clients_cost_no_processor_time,
         a_siege_of_a_daemon_with_64_files_disturbs_neither_clients_nor_hooks,
     ],
     ..Group::new(module_path!())
@@ -23,7 +25,9 @@ pub const TESTS: Group = Group {
 
 pub const ROLE: Role = ("siege", |args| {
     match args[0].as_str() {
-        "under-attack" => under_attack(),
+        "idle-and-silent" => under_attack(&ATTACKS[..4]),
+        "sending" => under_attack(&ATTACKS[4..]),
+        "idle" => beside_idle_clients(),
         "with-few-files" => with_few_files(),
         other => panic!("no such scenario: {other}"),
     }
@@ -34,8 +38,16 @@ fn can_open_4096_files() -> bool {
     Command::new("sh").args(["-c", "ulimit -n 4096"]).stderr(Stdio::null()).status().unwrap().success()
 }
 
-fn a_siege_of_port_3551_disturbs_neither_clients_nor_hooks() {
-    besieged("under-attack");
+fn idle_and_silent_attackers_disturb_neither_clients_nor_hooks() {
+    besieged("idle-and-silent");
+}
+
+fn attackers_that_send_disturb_neither_clients_nor_hooks() {
+    besieged("sending");
+}
+
+fn a_thousand_idle_clients_cost_no_processor_time() {
+    besieged("idle");
 }
 
 fn a_siege_of_a_daemon_with_64_files_disturbs_neither_clients_nor_hooks() {
@@ -127,13 +139,24 @@ fn besiege(daemon: &Daemon, attack: &Attack, again: bool) {
     });
 }
 
-/// The daemon with these attacks one after the other, then with 1,000 idle connections.
-fn under_attack() {
+/// A daemon that accepts all attackers, in an outage.
+fn attacked() -> Daemon {
     let daemon = play(OUTAGE, setup().with("NISMAXCLIENTS", "2500"));
     daemon.wait_for_hook("powerout", PATIENCE);
-    for attack in &ATTACKS {
+    daemon
+}
+
+/// These attacks, one after the other.
+fn under_attack(attacks: &[Attack]) {
+    let daemon = attacked();
+    for attack in attacks {
         besiege(&daemon, attack, false);
     }
+    assert!(daemon.terminate().status.success());
+}
+
+fn beside_idle_clients() {
+    let daemon = attacked();
     let address = SocketAddr::from(([127, 0, 0, 1], daemon.port()));
     let idle: Vec<TcpStream> = (0..1000).map(|_| TcpStream::connect(address).unwrap()).collect();
     waits(&daemon, false);
