@@ -227,6 +227,7 @@ scenarios! {
     outage_that_only_a_poll_can_see_is_seen
     interrupt_report_is_followed_long_before_the_next_poll
     unplugged_on_battery_still_shuts_down
+    daemon_that_was_stopped_hears_what_waits_before_it_judges
     kill_power_without_the_powerfail_flag_is_refused
     kill_power_with_mains_back_goes_by_a_way_that_comes_back_or_none
     refused_kill_power_falls_through_to_the_next_way

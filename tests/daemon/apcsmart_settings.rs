@@ -31,10 +31,8 @@ fn settings_of_the_configuration_are_stepped_to_in_the_ups() {
     let scratch = Scratch::new();
     let port = scratch.path().join("ttyS0");
     let ups = Smart::start(Generation::Third, &port, false);
-    let (said, good) = configure(
-        &port,
-        &[("HITRANSFER", "261"), ("LOWBATT", "2"), ("UPSNAME", "aNameThatIsFarTooLong")],
-    );
+    let (said, good) =
+        configure(&port, &[("HITRANSFER", "261"), ("LOWBATT", "2"), ("UPSNAME", "aNameThatIsFarTooLong")]);
     let said: Vec<&str> = said.lines().collect();
     assert_eq!(
         said,

@@ -5,20 +5,10 @@ use std::time::Duration;
 
 use crate::support::pair::Pair;
 use crate::support::smart::Unit;
-use crate::support::{Daemon, PATIENCE, Serial, Wire, poll_until};
+use crate::support::{PATIENCE, Serial, Wire, poll_until};
 
 /// Longer than any wait for an answer.
 const STOPPED: Duration = Duration::from_secs(14);
-
-fn stop(daemon: &Daemon) {
-    daemon.signal("STOP");
-    let stat = format!("/proc/{}/stat", daemon.pid());
-    poll_until(PATIENCE, || {
-        let text = std::fs::read_to_string(&stat).ok()?;
-        text.rsplit_once(") ")?.1.starts_with('T').then_some(())
-    })
-    .expect("it does not stop");
-}
 
 /// How often the UPS was asked whether it is there.
 fn knocks(unit: &Unit) -> usize {
@@ -32,7 +22,7 @@ fn a_serial_ups_that_answered_a_daemon_that_was_stopped_is_neither_knocked_at_no
     let asked = serial.unit().received.len();
     serial.unit().held = true;
     poll_until(PATIENCE, || (serial.unit().received.len() > asked).then_some(())).expect("it does not ask");
-    stop(&serial.daemon);
+    serial.daemon.stop();
     let before = knocks(&serial.unit());
     serial.unit().held = false;
     std::thread::sleep(STOPPED);
@@ -51,7 +41,7 @@ fn mains_that_came_back_while_the_daemon_was_stopped_is_seen_before_the_time_on_
     let serial = Serial::on_line(|setup| setup.with("TIMEOUT", "8").with("ONBATTERYDELAY", "1"));
     serial.unit().fail_mains();
     serial.daemon.wait_for_hook("onbattery", PATIENCE);
-    stop(&serial.daemon);
+    serial.daemon.stop();
     serial.unit().restore_mains();
     std::thread::sleep(STOPPED);
     serial.daemon.signal("CONT");
@@ -64,7 +54,7 @@ fn an_outage_that_lasts_ends_in_a_shutdown_after_a_stop_too() {
     let serial = Serial::on_line(|setup| setup.with("TIMEOUT", "8").with("ONBATTERYDELAY", "1"));
     serial.unit().fail_mains();
     serial.daemon.wait_for_hook("onbattery", PATIENCE);
-    stop(&serial.daemon);
+    serial.daemon.stop();
     std::thread::sleep(STOPPED);
     serial.daemon.signal("CONT");
     serial.daemon.wait_for_hook("doshutdown", PATIENCE);
@@ -74,7 +64,7 @@ fn an_outage_that_lasts_ends_in_a_shutdown_after_a_stop_too() {
 fn a_slave_that_was_stopped_keeps_the_connection_on_which_its_master_has_spoken() {
     let pair = Pair::new(Wire::default(), |setup| setup, |setup| setup.with("POLLTIME", "600"));
     assert_eq!(pair.relay.connections(), 1);
-    stop(&pair.slave);
+    pair.slave.stop();
     std::thread::sleep(STOPPED);
     pair.slave.signal("CONT");
     // And it is told of what comes.

@@ -293,6 +293,17 @@ impl Daemon {
         assert!(status.success(), "kill -{name} {}: {status}", self.pid());
     }
 
+    /// Stops it with SIGSTOP, and waits until the kernel has.
+    pub fn stop(&self) {
+        self.signal("STOP");
+        let stat = format!("/proc/{}/stat", self.pid());
+        let stopped = || {
+            let text = std::fs::read_to_string(&stat).ok()?;
+            text.rsplit_once(") ")?.1.starts_with('T').then_some(())
+        };
+        poll_until(PATIENCE, stopped).expect("it does not stop");
+    }
+
     /// Ends it with SIGTERM; panics if it is not gone after [`PATIENCE`].
     pub fn terminate(mut self) -> End {
         let sent = Instant::now();

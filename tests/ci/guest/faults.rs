@@ -23,6 +23,7 @@ pub const ALL: &[Scenario] = &[
     ("outage_that_only_a_poll_can_see_is_seen", silent_outage),
     ("interrupt_report_is_followed_long_before_the_next_poll", interrupt),
     ("unplugged_on_battery_still_shuts_down", unplugged_on_battery),
+    ("daemon_that_was_stopped_hears_what_waits_before_it_judges", stopped),
 ];
 
 const ES: &str = "apc-back-ups-es-850g2";
@@ -102,6 +103,27 @@ fn unplugged_on_battery(lab: &Lab) {
     daemon.wait_for_hook("onbattery", support::PATIENCE);
     unit.unplug();
     daemon.wait_for_hook("doshutdown", support::PATIENCE);
+}
+
+/// Longer than TIMEOUT, than any transfer may take, and than three intervals of polling.
+const STOPPED: Duration = Duration::from_secs(14);
+
+/// Mains comes back while the daemon is stopped: the report of it waits, TIMEOUT and the deadline of a transfer have passed.
+fn stopped(lab: &Lab) {
+    let unit = lab.plug(ES);
+    let daemon = lab.online(&lab.setup().with("TIMEOUT", "10").with("ONBATTERYDELAY", "1"));
+    let place = unit.place();
+    unit.mains(false);
+    daemon.wait_for_hook("onbattery", support::PATIENCE);
+    daemon.stop();
+    unit.mains(true);
+    std::thread::sleep(STOPPED);
+    daemon.signal("CONT");
+    daemon.wait_for_hook("mainsback", support::PATIENCE);
+    ensure_quiet(&daemon, 4, Duration::from_secs(4));
+    let events = daemon.events();
+    ensure(&daemon, events == ["powerout", "onbattery", "offbattery", "mainsback"], &format!("{events:?}"));
+    assert_eq!(unit.place(), place, "the unit was reset");
 }
 
 fn garbage(lab: &Lab) {
