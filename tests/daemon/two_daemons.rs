@@ -1,11 +1,13 @@
 //! Several daemons on one machine: one configuration runs once, and what belongs to one UPS reaches no other's daemon.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::support::smart::{Generation, Smart};
-use crate::support::{self, Daemon, PATIENCE, Scratch, Setup, free_port, play_in, poll_until, write_config};
+use crate::support::{
+    self, Daemon, PATIENCE, Scratch, Setup, free_port, play_in, poll_until, state_files, write_config,
+};
 
 /// A daemon whose state and locks are in this folder, in a file of the default name.
 fn setup(run: &Path) -> Setup {
@@ -23,13 +25,6 @@ fn kill(daemon: Daemon) -> Scratch {
     daemon.wait_for_exit_keeping().1
 }
 
-fn states(run: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(run.join("state")).unwrap().map(|entry| entry.unwrap());
-    // One that is being written begins with a dot.
-    let done = entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
-    done.map(|entry| entry.path()).collect()
-}
-
 #[test]
 fn two_configurations_without_statefile_share_nothing() {
     let run = Scratch::new();
@@ -38,7 +33,7 @@ fn two_configurations_without_statefile_share_nothing() {
     left.wait_for_hook("onbattery", PATIENCE);
     let right = play("", &run);
     right.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
-    assert_eq!(states(&run).len(), 2);
+    assert_eq!(state_files(&run).len(), 2);
     // The one whose UPS never left mains, killed and started again, knows nothing of the other's outage.
     let right = play_in("", setup(&run).with("TIMEOUT", "1"), kill(right));
     let status = right.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
@@ -50,7 +45,7 @@ fn two_configurations_without_statefile_share_nothing() {
     let status = left.wait_for_status(|status| status.has("ONBATT"), PATIENCE);
     assert!(status.is("NUMXFERS", "1"), "{}", status.text());
     assert_eq!(left.events(), [""; 0], "nothing is announced twice: {}", left.describe());
-    for state in states(&run) {
+    for state in state_files(&run) {
         assert_eq!(std::fs::metadata(&state).unwrap().mode() & 0o7777, 0o600, "{}", state.display());
     }
 }
@@ -61,7 +56,7 @@ fn an_exchanged_ups_starts_fresh_and_the_same_one_does_not() {
     let run = run.path().join("mainsd");
     let first = play("0 serial 7\n1 mains off", &run);
     first.wait_for_hook("onbattery", PATIENCE);
-    let state = states(&run).remove(0);
+    let state = state_files(&run).remove(0);
     let text = std::fs::read_to_string(&state).unwrap();
     assert!(text.contains("\ndriver test\n") && text.contains("/script\nserial SIM000000007\n"), "{text}");
     // A minute in which the same UPS does not answer: the outage counts on.
@@ -124,7 +119,7 @@ fn a_second_daemon_of_one_configuration_says_who_runs_and_ends() {
     let config = first.dir().join("mainsd.conf");
     let link = first.dir().join("link.conf");
     symlink("mainsd.conf", &link).unwrap();
-    let state = std::fs::read_to_string(&states(&run)[0]).unwrap();
+    let state = std::fs::read_to_string(&state_files(&run)[0]).unwrap();
     for (file, background) in [(&config, false), (&link, false), (&config, true)] {
         let (code, said) = once_more(&first, file, &run, background);
         assert_eq!(code, Some(1), "{said}");
@@ -133,7 +128,7 @@ fn a_second_daemon_of_one_configuration_says_who_runs_and_ends() {
         assert!(said.contains(&words), "{said}");
         // Nothing of the first one's has been taken over or removed.
         assert_eq!(std::fs::read_to_string(first.dir().join("pid")).unwrap(), format!("{}\n", first.pid()));
-        assert_eq!(std::fs::read_to_string(&states(&run)[0]).unwrap(), state);
+        assert_eq!(std::fs::read_to_string(&state_files(&run)[0]).unwrap(), state);
     }
     assert!(first.status().has("ONBATT"));
     // However it ended, the next one can start.
@@ -245,34 +240,4 @@ fn a_folder_that_is_of_no_use_costs_one_line_and_no_guard() {
     daemon.wait_for_hook("onbattery", PATIENCE);
     assert_eq!(std::fs::read_dir(&run).unwrap().count(), 0);
     assert!(daemon.terminate().status.success());
-}
-
-#[test]
-fn an_ordinary_users_daemon_has_these_files_in_folders_of_its_own() {
-    let scratch = Scratch::new();
-    if fs_user(scratch.path()) == 0 {
-        println!("skipped: run as an ordinary user");
-        return;
-    }
-    let (session, temporary) = (scratch.dir("session"), scratch.dir("temporary"));
-    let setup = |session: &Path| {
-        let setup = Setup::new("test").with("NOLOGON", "disable").without("STATEFILE");
-        let setup =
-            setup.environment("MAINSD_RUN_DIR", "").environment("TMPDIR", &temporary.display().to_string());
-        setup.environment("XDG_RUNTIME_DIR", &session.display().to_string())
-    };
-    let first = play_in("1 mains off", setup(&session), Scratch::new());
-    first.wait_for_hook("onbattery", PATIENCE);
-    assert_eq!(states(&session.join("mainsd")).len(), 1);
-    // Without a session there is the folder for temporary files.
-    let second = play_in("1 mains off", setup(Path::new("/nonexistent")), Scratch::new());
-    second.wait_for_hook("onbattery", PATIENCE);
-    let own = temporary.join(format!("mainsd-{}", fs_user(scratch.path())));
-    assert_eq!(states(&own).len(), 1);
-    assert!(!second.output().text().contains("without this folder"), "{}", second.describe());
-}
-
-/// Who files of ours belong to: this user.
-fn fs_user(path: &Path) -> u32 {
-    std::fs::metadata(path).unwrap().uid()
 }

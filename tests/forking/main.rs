@@ -1,4 +1,4 @@
-//! Tests that need a process of their own: they fork, or take nearly all files that a process may have.
+//! Tests that need a process of their own: they fork, or take nearly all files that a process may have; and one that root skips.
 #![deny(dead_code, reason = "a test that no list names is never run")]
 #![allow(clippy::disallowed_methods, reason = "tests drive real processes by the real clock")]
 #![allow(
@@ -13,6 +13,7 @@ mod background;
 mod harness;
 mod nis_crowd;
 mod nis_siege;
+mod ordinary_user;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     support::runner::main(
-        &[background::TESTS, harness::TESTS, nis_crowd::TESTS, nis_siege::TESTS],
+        &[background::TESTS, harness::TESTS, nis_crowd::TESTS, nis_siege::TESTS, ordinary_user::TESTS],
         &[background::ROLE, harness::ROLE, nis_siege::ROLE],
     )
 }

@@ -91,6 +91,14 @@ pub fn poll_until<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) ->
     }
 }
 
+/// The state files in a folder of daemons' own files.
+pub fn state_files(run: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(run.join("state")).unwrap().map(|entry| entry.unwrap());
+    // One that is being written begins with a dot.
+    let done = entries.filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'));
+    done.map(|entry| entry.path()).collect()
+}
+
 /// The manual pages.
 pub fn manual_pages() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("man");
