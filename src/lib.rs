@@ -27,6 +27,7 @@
 //! - [`report`]: a [`report::Snapshot`] as text or JSON. Pure.
 //! - [`server`]: port 3551: listeners, connections, access lists.
 //! - [`config`]: `apcupsd.conf`: grammar, the directive table, diagnostics.
+//! - [`drivers`]: the table of drivers, one row each.
 //! - [`daemon`]: the loop, and the pump that moves values between the rooms.
 //! - [`program`]: one file a program: daemon, apcaccess, check, demo.
 //! - [`sys`]: every line of `unsafe` and every libc and libusb call.
@@ -47,6 +48,7 @@ pub mod act;
 pub mod bus;
 pub mod config;
 pub mod daemon;
+pub mod drivers;
 pub mod journal;
 pub mod link;
 pub mod port;

@@ -4,6 +4,7 @@
 //! [`directives`] drives them, and the texts made from it: the list in the man page, the example configuration.
 
 mod changed;
+pub mod device;
 mod diagnostic;
 pub mod directives;
 mod load;
@@ -26,7 +27,7 @@ pub use nearest::{nearest_directive, nearest_of};
 pub use nis_allow::{NisAllow, NotANetwork};
 pub use parse::{Origin, Parsed, parse};
 pub use settings::{Config, Eeprom};
-pub use words::{Cable, CableClass, DriverKind, Facility, UpsClass, UpsMode};
+pub use words::{Cable, CableClass, Facility, UpsClass, UpsMode};
 
 pub use crate::ups::NoLogon;
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::directives;
 use super::nis_allow::NisAllow;
-use super::words::{Cable, DriverKind, Facility, UpsClass, UpsMode};
+use super::words::{Cable, Facility, UpsClass, UpsMode};
+use crate::drivers::{PortLock, Traits, UpsType};
 use crate::ups::{LowBatteryFlag, NoLogon};
 
 /// Every setting, in its final type. Fields are named after their directives (config §3).
@@ -17,7 +18,7 @@ pub struct Config {
     /// UPSCABLE.
     pub ups_cable: Option<Cable>,
     /// UPSTYPE.
-    pub ups_type: Option<DriverKind>,
+    pub ups_type: Option<&'static UpsType>,
     /// DEVICE; empty: automatic.
     pub device: String,
     /// POLLTIME.
@@ -128,6 +129,24 @@ pub struct Eeprom {
 }
 
 impl Config {
+    /// Whether its UPS is all of these; without UPSTYPE it is nothing.
+    #[must_use]
+    pub fn ups_is(&self, traits: Traits) -> bool {
+        self.ups_type.is_some_and(|driver| driver.is(traits))
+    }
+
+    /// Whether its UPS may tell charge and runtime.
+    #[must_use]
+    pub fn measures(&self) -> bool {
+        self.ups_type.is_none_or(|driver| driver.is(Traits::MEASURES))
+    }
+
+    /// The lock file of its port.
+    #[must_use]
+    pub fn port_lock(&self) -> PortLock {
+        self.ups_type.map_or(PortLock::None, |driver| driver.lock)
+    }
+
     /// What an empty file means: every directive at its default, and no UPSTYPE.
     pub fn new() -> Self {
         let mut config = Self::of_table();

@@ -45,53 +45,6 @@ macro_rules! status_text {
     };
 }
 
-/// `UPSTYPE` (config §2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum DriverKind {
-    /// Simple signalling.
-    Dumb,
-    /// APC's serial protocol, UPS-Link.
-    ApcSmart,
-    /// USB HID power device.
-    Usb,
-    /// SNMP card.
-    Snmp,
-    /// Network slave of another apcupsd or mainsd.
-    Net,
-    /// Test driver.
-    Test,
-    /// PowerChute Network Shutdown card.
-    Pcnet,
-    /// Modbus.
-    Modbus,
-}
-
-const DRIVERS: [Row<DriverKind>; 8] = [
-    (DriverKind::Dumb, "dumb", "DUMB UPS Driver"),
-    (DriverKind::ApcSmart, "apcsmart", "APC Smart UPS (any)"),
-    (DriverKind::Usb, "usb", "USB UPS Driver"),
-    (DriverKind::Snmp, "snmp", "SNMP UPS Driver"),
-    (DriverKind::Net, "net", "NETWORK UPS Driver"),
-    (DriverKind::Test, "test", "TEST UPS Driver"),
-    (DriverKind::Pcnet, "pcnet", "PCNET UPS Driver"),
-    (DriverKind::Modbus, "modbus", "MODBUS UPS Driver"),
-];
-
-enumeration!(DriverKind, DRIVERS);
-status_text!(DriverKind, DRIVERS, "`DRIVER`");
-
-impl DriverKind {
-    /// The cable that this type implies, whatever UPSCABLE says (config §4 item 2).
-    pub fn implied_cable(self) -> Option<Cable> {
-        match self {
-            Self::Usb => Some(Cable::Usb),
-            Self::Snmp | Self::Pcnet | Self::Net => Some(Cable::Ether),
-            Self::ApcSmart => Some(Cable::Smart),
-            Self::Dumb | Self::Modbus | Self::Test => None,
-        }
-    }
-}
-
 /// `UPSCABLE`: the directive's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cable {
@@ -263,6 +216,7 @@ pub(super) fn no_logon_words() -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drivers::{ALL, Cabling};
 
     #[test]
     fn every_word_is_read_in_any_case_and_written_back_as_the_reference_spells_it() {
@@ -270,9 +224,10 @@ mod tests {
             assert_eq!(Cable::from_word(&word.to_lowercase()), Some(cable));
             assert_eq!(cable.word(), word);
         }
-        for (driver, word, _) in DRIVERS {
-            assert_eq!(DriverKind::from_word(&word.to_uppercase()), Some(driver));
-            assert_eq!(driver.word(), word);
+        for driver in ALL {
+            if let Cabling::Implied(word) = driver.cabling {
+                assert!(Cable::from_word(word).is_some(), "{word}");
+            }
         }
         for (facility, word, _) in FACILITIES {
             assert_eq!((Facility::from_word(word), facility.word()), (Some(facility), word));
@@ -284,7 +239,6 @@ mod tests {
         assert_eq!(Cable::Apc("940-0024C").text(), "APC Cable 940-0024C");
         assert_eq!(Cable::Mam.text(), "MAM Cable 04-02-2000");
         assert_eq!(Cable::Usb.text(), "USB Cable");
-        assert_eq!(DriverKind::ApcSmart.text(), "APC Smart UPS (any)");
         assert_eq!(UpsClass::Standalone.text(), "Stand Alone");
         assert_eq!(UpsMode::Share.text(), "ShareUPS");
     }

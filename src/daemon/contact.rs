@@ -1,7 +1,6 @@
 //! What is said when the daemon begins to look for its UPS, and when it has found it: for the person who has just started it.
 
-use crate::config::directives;
-use crate::config::{Config, DriverKind};
+use crate::config::{Config, device};
 use crate::ups::{Identity, Reading, StatusFlags};
 
 /// Readings after which the line is said also if charge and runtime are still missing: many UPSes know neither.
@@ -33,12 +32,9 @@ impl Contact {
     /// For the UPS that this configuration names.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let nameless = match config.ups_type {
-            Some(DriverKind::Dumb) => "one with simple signalling",
-            _ => "it tells no model",
-        };
+        let nameless = if config.measures() { "it tells no model" } else { "one with simple signalling" };
         Self {
-            wanted: wanted(config),
+            wanted: device::describe(config),
             nameless,
             waiting: false,
             attached: false,
@@ -84,24 +80,6 @@ impl Contact {
         let line = describe(&identity, self.nameless, reading);
         self.described = Some((identity.model, identity.serial));
         Some(line)
-    }
-}
-
-/// What the configuration waits for.
-fn wanted(config: &Config) -> String {
-    let device = &config.device;
-    match config.ups_type {
-        Some(DriverKind::Usb) if device.is_empty() => "a UPS on USB, the first that is found".to_owned(),
-        Some(DriverKind::Usb) => {
-            format!("the UPS {device} on USB (DEVICE: a serial number or a bus port path)")
-        }
-        Some(DriverKind::Net) => format!("the master {device}"),
-        Some(DriverKind::Test) => "the simulated UPS".to_owned(),
-        // Without a passphrase in it.
-        _ => format!(
-            "the UPS at {}",
-            directives::find("DEVICE").map(|d| d.present(config)).unwrap_or_default()
-        ),
     }
 }
 

@@ -16,7 +16,8 @@ use super::settings::{self, Invocation};
 use super::status::Status;
 use super::token;
 use crate::act::{Act, HookArgs, Outcome, Request};
-use crate::config::{self, Config, DriverKind};
+use crate::config::{self, Config};
+use crate::drivers::Traits;
 use crate::journal::StateFile;
 use crate::link::LinkEvent;
 use crate::power::{AtStart, HookReport, Machine, Order};
@@ -102,7 +103,7 @@ impl House {
         if let Some(words) = self.how.dry_run.announcement() {
             self.log(Priority::Warning, &words);
         }
-        if self.how.kill_on_powerfail && self.config.ups_type == Some(DriverKind::Dumb) {
+        if self.how.kill_on_powerfail && !self.config.ups_is(Traits::DELAYS_OFF) {
             self.log(
                 Priority::Warning,
                 "Ignoring --kill-on-powerfail since it is unsafe on Simple Signaling UPSes",
@@ -351,7 +352,7 @@ impl House {
         HookArgs {
             ups_name: self.status.snapshot().ups_name.clone().unwrap_or_else(|| "default".to_owned()),
             connected: !self.machine.view().flags.contains(StatusFlags::SLAVE),
-            powered: self.config.ups_type != Some(DriverKind::Test),
+            powered: !self.config.ups_is(Traits::SIMULATED),
         }
     }
 

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::settings::{self, Invocation};
 use super::status::Status;
-use crate::config::{Config, DriverKind};
+use crate::config::Config;
+use crate::drivers::Traits;
 use crate::journal::{BootClock, Journal, StateFile, StatusFile, data_record, dumb_data_record};
 use crate::power::SavedOutage;
 use crate::sys::clock;
@@ -92,7 +93,7 @@ impl Journalist {
 
     fn schedule(&mut self, config: &Config, now: Instant) {
         self.log_stats = config.log_stats;
-        self.dumb = config.ups_type == Some(DriverKind::Dumb);
+        self.dumb = !config.measures();
         self.status_file = None;
         if let Some(path) = config.stat_file.as_deref() {
             if config.stat_time.is_zero() {
@@ -103,9 +104,8 @@ impl Journalist {
             }
         }
         self.stat = Periodic::new(config.stat_time, now);
-        // Modbus has no data record (config §3, DATA record).
-        let data_time =
-            if config.ups_type == Some(DriverKind::Modbus) { Duration::ZERO } else { config.data_time };
+        let has_records = config.ups_is(Traits::HAS_RECORDS);
+        let data_time = if has_records { config.data_time } else { Duration::ZERO };
         self.data = Periodic::new(data_time, now);
     }
 

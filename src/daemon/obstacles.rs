@@ -62,7 +62,7 @@ mod tests {
         for (kind, device) in [("snmp", "host"), ("pcnet", ""), ("modbus", "")] {
             let found = of(&format!("UPSCABLE usb\nUPSTYPE {kind}\nDEVICE {device}\n"));
             let text = format!(
-                "t.conf:2: UPSTYPE: this version of mainsd has no driver for {kind} yet; it has usb,"
+                "t.conf:2: UPSTYPE: this build of mainsd has no driver for {kind}; it has dumb, apcsmart, usb,"
             );
             assert!(found.len() == 1 && found[0].0.starts_with(&text) && !found[0].1, "{found:?}");
         }

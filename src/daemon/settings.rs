@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::dry_run::DryRun;
 use crate::act::{ActSettings, Fallback, Output};
-use crate::config::{Config, DriverKind, Parsed, UpsClass, UpsMode};
+use crate::config::{Config, Parsed, UpsClass, UpsMode};
+use crate::drivers::Traits;
 use crate::journal::{JournalSettings, stderr_wanted};
 use crate::report::{Facts, Stamp};
 use crate::ups::{Minutes, Percent};
@@ -53,14 +54,14 @@ pub fn power(config: &Config, how: &Invocation) -> power::Settings {
         // A share slave's UPS is its master's to switch off (config §3).
         kill_delay: seconds(config.kill_delay).filter(|_| !share_slave),
         // A simple cable would cut the power at once, without the delay that a shutdown needs (config §4 item 6).
-        kill_on_powerfail: how.kill_on_powerfail && config.ups_type != Some(DriverKind::Dumb) && !share_slave,
+        kill_on_powerfail: how.kill_on_powerfail && config.ups_is(Traits::DELAYS_OFF) && !share_slave,
         kill_wait: share_wait(config),
         term_on_powerfail: how.term_on_powerfail,
         comm_lost_delay: config.comm_lost_delay,
         confirm_polls: config.confirm_polls.max(1),
         low_battery_flag: config.low_battery_flag,
         shutdown_grace: config.shutdown_grace,
-        slave: config.ups_type == Some(DriverKind::Net),
+        slave: config.ups_is(Traits::SLAVE),
         net_timeout: config.net_timeout,
         slave_wait: config.slave_wait,
         slave_lead: config.slave_lead,
@@ -126,12 +127,12 @@ pub fn server(config: &Config) -> server::Settings {
 /// The constant part of the status.
 #[must_use]
 pub fn facts(config: &Config, how: &Invocation, hostname: &str, start_time: Stamp) -> Facts {
-    let cable = config.ups_type.and_then(DriverKind::implied_cable).or(config.ups_cable);
+    let cable = config.ups_cable;
     Facts {
         hostname: hostname.to_owned(),
         version: how.version.to_owned(),
         cable: cable.map_or("", |cable| cable.text()).to_owned(),
-        driver: config.ups_type.map_or("", |kind| kind.text()).to_owned(),
+        driver: config.ups_type.map_or("", |driver| driver.text).to_owned(),
         class: config.ups_class.map_or("", |class| class.text()).to_owned(),
         share: match config.ups_mode {
             Some(UpsMode::Disable) => None,
@@ -158,6 +159,7 @@ pub fn poll_time(config: &Config) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drivers::UpsType;
 
     #[test]
     fn a_share_slave_never_kills_the_power_and_a_share_master_waits() {
@@ -174,7 +176,12 @@ mod tests {
             stderr: false,
             surroundings: |_| Vec::new(),
         };
-        let of = |class| power(&Config { kill_delay: 5, ups_class: class, ..Config::new() }, &how);
+        let of = |class| {
+            power(
+                &Config { ups_type: UpsType::find("usb"), kill_delay: 5, ups_class: class, ..Config::new() },
+                &how,
+            )
+        };
         let slave = of(Some(UpsClass::ShareSlave));
         assert_eq!((slave.kill_delay, slave.kill_on_powerfail), (None, false));
         let master = of(Some(UpsClass::ShareMaster));

@@ -16,7 +16,8 @@ use std::time::Duration;
 use super::shared_folders;
 use crate::act::Fallback;
 use crate::config::wrappers;
-use crate::config::{Diagnostic, DriverKind, NoLogon, Origin, Parsed, Severity};
+use crate::config::{Diagnostic, NoLogon, Origin, Parsed, Severity};
+use crate::drivers::{DeviceForm, PortLock};
 use crate::sys::{access, reason};
 
 /// What is missing or not permitted, as warnings that name the line of the directive. Reads the file system and changes
@@ -101,11 +102,7 @@ impl Found<'_> {
         let config = &self.parsed.config;
         let powerfail = config.powerfail_dir.clone();
         let nologin = (config.no_logon != NoLogon::Disable).then(|| config.nologin_dir.clone());
-        let unlocked = matches!(
-            config.ups_type,
-            None | Some(DriverKind::Net | DriverKind::Snmp | DriverKind::Pcnet | DriverKind::Test)
-        );
-        let lock = (!unlocked).then(|| config.lock_dir.clone());
+        let lock = (config.port_lock() != PortLock::None).then(|| config.lock_dir.clone());
         let effect = "the flag 'powerfail' cannot be written, so the UPS is not told to cut its power after a shutdown";
         self.folder("PWRFAILDIR", &powerfail, effect);
         if let Some(dir) = nologin {
@@ -168,9 +165,9 @@ impl Found<'_> {
 
     fn device(&mut self) {
         let config = &self.parsed.config;
-        let serial = matches!(config.ups_type, Some(DriverKind::ApcSmart | DriverKind::Dumb));
+        let form = config.ups_type.map(|driver| driver.device);
         let path = PathBuf::from(&config.device);
-        if serial && path.is_absolute() && !path.exists() {
+        if form == Some(DeviceForm::SerialPort) && path.is_absolute() && !path.exists() {
             let text =
                 format!("{} does not exist now; mainsd waits for it, unguarded meanwhile", path.display());
             self.warn("DEVICE", text);

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use mainsd::config::{self, DriverKind, NoLogon, Severity};
+use mainsd::config::{self, NoLogon, Severity};
+use mainsd::drivers::UpsType;
 
 fn sample(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs").join(name)
@@ -33,7 +34,7 @@ fn the_file_that_debian_ships_starts_with_one_warning_about_device() {
     let serious: Vec<_> = parsed.diagnostics.iter().map(|d| (d.severity, d.keyword.as_str())).collect();
     assert_eq!(serious, [(Severity::Warning, "DEVICE")]);
     let c = parsed.config;
-    assert_eq!((c.ups_type, c.device.as_str()), (Some(DriverKind::Usb), ""));
+    assert_eq!((c.ups_type, c.device.as_str()), (UpsType::find("usb"), ""));
     assert_eq!((c.battery_level, c.minutes, c.timeout, c.no_logon), (5, 3, 0, NoLogon::Disable));
     assert_eq!((c.annoy.as_secs(), c.annoy_delay.as_secs()), (300, 0));
     let (code, text) = check_file(&sample("debian.conf"));
@@ -61,7 +62,7 @@ fn the_settings_that_unraid_keeps_beside_it_are_understood_too() {
     let parsed = config::load(&sample("unraid-settings.conf")).unwrap();
     assert!(!parsed.has_errors(), "{:#?}", parsed.diagnostics);
     assert_eq!((parsed.config.battery_level, parsed.config.minutes), (10, 10));
-    assert_eq!(parsed.config.ups_type, Some(DriverKind::Usb));
+    assert_eq!(parsed.config.ups_type, UpsType::find("usb"));
     let about_service = parsed.diagnostics.iter().filter(|d| d.keyword == "SERVICE").count();
     assert_eq!(about_service, 1, "a name that is ignored is told once");
 }

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use mainsd::config::{self, DriverKind, Parsed};
+use mainsd::config::{self, Parsed};
 use mainsd::daemon::obstacles;
+use mainsd::drivers::UpsType;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs/field")
@@ -131,16 +132,16 @@ fn what_is_read_is_what_was_meant() {
     for name in ["arch-wiki-new.conf", "nixos-hiddev-glob.conf", "no-device-line.conf", "nisip-not-here.conf"]
     {
         let config = read(name).config;
-        assert_eq!((config.ups_type, config.device.as_str()), (Some(DriverKind::Usb), ""), "{name}");
+        assert_eq!((config.ups_type, config.device.as_str()), (UpsType::find("usb"), ""), "{name}");
     }
     let nixos = read("nixos-hiddev-glob.conf").config;
     assert_eq!((nixos.battery_level, nixos.minutes, nixos.timeout), (5, 3, 10));
     let quoted = read("opnsense-quoted.conf").config;
     assert_eq!((quoted.ups_name.as_str(), quoted.device.as_str()), ("Rack UPS 1", ""));
-    assert_eq!((quoted.ups_type, quoted.battery_level), (Some(DriverKind::Usb), 5));
+    assert_eq!((quoted.ups_type, quoted.battery_level), (UpsType::find("usb"), 5));
     assert_eq!(quoted.nis_ip, ["127.0.0.1".parse::<std::net::IpAddr>().unwrap()]);
     let pasted = read("pasted-from-web.conf").config;
-    assert_eq!((pasted.ups_name.as_str(), pasted.ups_type), ("B\u{fc}ro", Some(DriverKind::Usb)));
+    assert_eq!((pasted.ups_name.as_str(), pasted.ups_type), ("B\u{fc}ro", UpsType::find("usb")));
     assert_eq!((pasted.timeout, pasted.battery_level), (0, 10));
     let short = read("hass-three-octets.conf").config;
     assert_eq!((short.ups_name.as_str(), short.device.as_str()), ("APC UPS", "192.168.252"));

@@ -1,14 +1,24 @@
 //! The UPS and how it is reached, folders, ShareUPS. Source: config §3 "General", "Paths", "ShareUPS".
 
 use super::{
-    BASE, Below, DAY, Directive, Idle, Kind, Reload, UNLOCKED, duration, said, seconds, whole_seconds, word,
+    BASE, Below, DAY, Directive, Kind, ONLY_WITH_A_LOCK, Reload, duration, said, seconds, whole_seconds, word,
 };
-use crate::config::words::{Cable, DriverKind, UpsClass, UpsMode};
+use crate::config::words::{Cable, UpsClass, UpsMode};
+use crate::drivers::UpsType;
 
 pub(super) const UPS: &[Directive] = &[
     Directive {
         name: "UPSTYPE",
-        kind: word!(DriverKind, ups_type, optional, old_type),
+        kind: Kind::Word {
+            words: UpsType::words,
+            get: |c| c.ups_type.map_or("", |driver| driver.word),
+            put: |c, word| {
+                let driver = UpsType::find(word);
+                c.ups_type = driver.or(c.ups_type);
+                driver.is_some()
+            },
+            hint: old_type,
+        },
         shipped: Some("usb"),
         reload: Reload::Restart,
         doc: said(
@@ -150,7 +160,7 @@ pub(super) const FOLDERS: &[Directive] = &[
     },
     Directive {
         name: "LOCKFILE",
-        idle: Idle { with: &UNLOCKED, because: "its port has no lock; the line can go" },
+        idle: ONLY_WITH_A_LOCK,
         kind: Kind::Folder { get: |c| &c.lock_dir, put: |c, v| c.lock_dir = v },
         default: "/var/lock",
         reload: Reload::Restart,

@@ -18,7 +18,7 @@ pub(super) use value::{is_blank, printable, trimmed};
 
 use super::nis_allow::NisAllow;
 use super::settings::Config;
-use super::words::DriverKind;
+use crate::drivers::{PortLock, Traits, UpsType};
 
 /// What a directive of a file can be, with the way into [`Config`].
 #[derive(Clone, Copy)]
@@ -152,41 +152,25 @@ pub enum Reload {
 /// With what a directive does nothing, and why; for people.
 #[derive(Clone, Copy, Debug)]
 pub struct Idle {
-    /// UPSTYPEs.
-    pub with: &'static [DriverKind],
+    /// Whether it does nothing with this UPSTYPE.
+    pub with: fn(&UpsType) -> bool,
     /// Why, and what does something instead.
     pub because: &'static str,
 }
 
-/// The UPSTYPEs whose port has no lock.
-const UNLOCKED: [DriverKind; 4] = [DriverKind::Net, DriverKind::Snmp, DriverKind::Pcnet, DriverKind::Test];
-/// All but a serial UPS with Smart signalling, whose settings `--configure` writes.
-const NOT_APCSMART: [DriverKind; 7] = [
-    DriverKind::Dumb,
-    DriverKind::Usb,
-    DriverKind::Snmp,
-    DriverKind::Net,
-    DriverKind::Test,
-    DriverKind::Pcnet,
-    DriverKind::Modbus,
-];
-/// All but a network slave.
-const NOT_NET: [DriverKind; 7] = [
-    DriverKind::Dumb,
-    DriverKind::ApcSmart,
-    DriverKind::Usb,
-    DriverKind::Snmp,
-    DriverKind::Test,
-    DriverKind::Pcnet,
-    DriverKind::Modbus,
-];
-
 /// A setting that the UPS keeps.
-const KEPT_IN_THE_UPS: Idle =
-    Idle { with: &NOT_APCSMART, because: "only 'mainsd --configure' with UPSTYPE apcsmart writes it" };
+const KEPT_IN_THE_UPS: Idle = Idle {
+    with: |driver| !driver.is(Traits::KEEPS_SETTINGS),
+    because: "only 'mainsd --configure' with UPSTYPE apcsmart writes it",
+};
 /// A number that a simple cable does not tell.
-const NOT_ON_A_CABLE: Idle =
-    Idle { with: &[DriverKind::Dumb], because: "a simple cable tells no numbers; TIMEOUT works with it" };
+const NOT_ON_A_CABLE: Idle = Idle {
+    with: |driver| !driver.is(Traits::MEASURES),
+    because: "a simple cable tells no numbers; TIMEOUT works with it",
+};
+/// The place of a lock that the port does not have.
+const ONLY_WITH_A_LOCK: Idle =
+    Idle { with: |driver| driver.lock == PortLock::None, because: "its port has no lock; the line can go" };
 
 /// One directive. The texts are plain prose; a word in `backticks` is literal, an empty line ends a paragraph.
 #[derive(Clone, Copy)]
@@ -314,7 +298,7 @@ const BASE: Directive = Directive {
     zero: "",
     blank: "(not set)",
     shipped: None,
-    idle: Idle { with: &[], because: "" },
+    idle: Idle { with: |_| false, because: "" },
     reload: Reload::InPlace,
     doc: "",
     why: "",

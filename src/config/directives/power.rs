@@ -2,10 +2,11 @@
 //! they are directives of mainsd alone.
 
 use super::{
-    BASE, Below, DAY, Directive, Idle, Kind, NOT_NET, NOT_ON_A_CABLE, Reload, Unit, YEAR, duration, narrow,
-    said, seconds, whole_seconds,
+    BASE, Below, DAY, Directive, Idle, Kind, NOT_ON_A_CABLE, Reload, Unit, YEAR, duration, narrow, said,
+    seconds, whole_seconds,
 };
-use crate::config::words::{DriverKind, low_battery_flag, no_logon, no_logon_word, no_logon_words};
+use crate::config::words::{low_battery_flag, no_logon, no_logon_word, no_logon_words};
+use crate::drivers::Traits;
 use crate::ups::LowBatteryFlag;
 
 pub(super) const POWER: &[Directive] = &[
@@ -102,7 +103,7 @@ pub(super) const POWER: &[Directive] = &[
         name: "KILLDELAY",
         kind: seconds(0, YEAR, Below::Smallest, |c| c.kill_delay.into(), |c, n| c.kill_delay = narrow(n)),
         idle: Idle {
-            with: &[DriverKind::Net],
+            with: |driver| driver.is(Traits::SLAVE),
             because: "a slave never cuts the power of its master's UPS; the line can go",
         },
         default: "0",
@@ -267,7 +268,10 @@ pub(super) const POWER: &[Directive] = &[
             |c| whole_seconds(c.net_timeout),
             |c, n| c.net_timeout = duration(n),
         ),
-        idle: Idle { with: &NOT_NET, because: "only a slave has a master to lose; the line can go" },
+        idle: Idle {
+            with: |driver| !driver.is(Traits::SLAVE),
+            because: "only a slave has a master to lose; the line can go",
+        },
         default: "10",
         doc: said(
             "Only UPSTYPE `net`: on battery, how long the master may be unreachable before this machine is shut down (event \

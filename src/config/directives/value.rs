@@ -6,9 +6,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{Below, Directive, Kind, Unit};
+use crate::config::device;
 use crate::config::nis_allow::NisAllow;
 use crate::config::settings::Config;
-use crate::config::words::DriverKind;
+use crate::drivers::DeviceForm;
 use crate::ups::is_unsafe;
 
 /// Longest piece of a foreign text that a message repeats, in characters.
@@ -307,22 +308,10 @@ fn printable_line(text: &str) -> String {
     text.chars().map(|c| if is_unsafe(c) { '\u{fffd}' } else { c }).collect()
 }
 
-/// A DEVICE without the passphrase or community in it (config §3, DEVICE forms), also where the form is that of another
-/// UPSTYPE.
+/// A DEVICE as it may be shown.
 fn without_secret(config: &Config, device: String) -> String {
-    // From the colon with this number on.
-    let masked = |text: &str, colon: usize| match text.match_indices(':').nth(colon - 1) {
-        Some((at, _)) if at + 1 < text.len() => format!("{}:***", text.get(..at).unwrap_or_default()),
-        _ => text.to_owned(),
-    };
-    let is_ipv6 = |word: &str| word.starts_with('[') || word.parse::<std::net::Ipv6Addr>().is_ok();
-    let of_master = |word: &str| if is_ipv6(word) { word.to_owned() } else { masked(word, 2) };
-    printable_line(&match config.ups_type {
-        Some(DriverKind::Pcnet) => masked(&device, 2),
-        Some(DriverKind::Snmp) => masked(&device, 3),
-        Some(DriverKind::Net) => device.split(' ').map(of_master).collect::<Vec<_>>().join(" "),
-        _ => device,
-    })
+    let form = config.ups_type.map_or(DeviceForm::Free, |driver| driver.device);
+    printable_line(&device::without_secret(form, device))
 }
 
 /// Whether the value is what a template leaves behind that nobody has filled in.

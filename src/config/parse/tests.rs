@@ -7,7 +7,8 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::words::{DriverKind, Facility};
+use crate::config::words::Facility;
+use crate::drivers::UpsType;
 use crate::ups::NoLogon;
 
 /// A file that needs nothing but `UPSTYPE usb`, with more lines before it.
@@ -74,7 +75,7 @@ fn keywords_and_words_are_read_in_any_case() {
     let parsed = parse(b"upsType USB\nNoLogon Percent\nnetserver OFF\nFacility LOCAL3", "t.conf");
     assert_eq!(said(&parsed), [""; 0]);
     let c = parsed.config;
-    assert_eq!((c.ups_type, c.no_logon, c.net_server), (Some(DriverKind::Usb), NoLogon::Percent, false));
+    assert_eq!((c.ups_type, c.no_logon, c.net_server), (UpsType::find("usb"), NoLogon::Percent, false));
     assert_eq!(c.facility, Facility(19));
 }
 
@@ -217,7 +218,7 @@ fn a_missing_header_is_no_more_than_a_debug_line() {
     let parsed = parse(b"UPSTYPE usb\n", "t.conf");
     assert_eq!(parsed.diagnostics.len(), 1);
     assert_eq!(parsed.diagnostics[0].severity, Severity::Debug);
-    assert_eq!(parsed.config.ups_type, Some(DriverKind::Usb));
+    assert_eq!(parsed.config.ups_type, UpsType::find("usb"));
     assert_eq!(parse(b"## apcupsd.conf v1.1 ## more\nUPSTYPE usb", "t.conf").diagnostics, []);
 }
 
@@ -435,7 +436,7 @@ fn blanks_of_every_kind_separate_and_are_named() {
     );
     assert_eq!(said(&read("TIMEOUT 30 # half\u{a0}a minute")), [""; 0], "a comment may hold anything");
     let latin = parse(b"UPSTYPE\xa0usb", "t.conf");
-    assert_eq!((latin.config.ups_type, said(&latin).len()), (Some(DriverKind::Usb), 1));
+    assert_eq!((latin.config.ups_type, said(&latin).len()), (UpsType::find("usb"), 1));
 }
 
 #[test]
@@ -453,7 +454,7 @@ fn dashes_of_every_kind_are_taken_as_plain_ones_where_nothing_else_can_be_meant(
     assert!(text[2].starts_with("t.conf:3: DEVICE: an en dash (U+2013) is taken as '-'"), "{text:?}");
     let parsed =
         read("UPSCABLE 940\u{2011}0020B\nSHUTDOWNCMD shutdown \u{2013}h now\nEVENTSFILE /var/a\u{2013}b");
-    assert_eq!(parsed.config.ups_type, Some(DriverKind::Usb));
+    assert_eq!(parsed.config.ups_type, UpsType::find("usb"));
     let text: Vec<String> = parsed.of(Severity::Warning).map(ToString::to_string).collect();
     assert!(
         text[0].starts_with("t.conf:1: UPSCABLE: a no-break hyphen (U+2011) is taken as '-'"),

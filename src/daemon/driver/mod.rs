@@ -5,7 +5,7 @@ mod open;
 mod pump;
 
 pub use locked::LockedDriver;
-pub use open::{Refused, check, open, simulated};
+pub use open::{check, open, simulated};
 pub use pump::Pump;
 
 use std::time::Instant;

@@ -31,8 +31,8 @@ impl<B: Bus> std::fmt::Debug for Pump<B> {
 impl<B: Bus> Pump<B> {
     /// A driver of the two.
     #[must_use]
-    pub fn new(port: impl Port<Bus = B> + 'static, link: impl Link<Bus = B> + 'static) -> Self {
-        Self { port: Box::new(port), link: Box::new(link), due: None }
+    pub fn new(port: impl Port<Bus = B> + 'static, link: Box<dyn Link<Bus = B>>) -> Self {
+        Self { port: Box::new(port), link, due: None }
     }
 
     /// Moves what there is between port and link until both are still.

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::config::directives;
-use crate::config::{Config, DriverKind, NoLogon, Parsed};
+use crate::config::{Config, NoLogon, Parsed};
+use crate::drivers::{DeviceForm, Traits};
 use crate::ups::{LowBatteryFlag, NEAR_END_MINUTES, NEAR_END_PERCENT};
 
 /// What is watched, when the machine goes down, and how.
@@ -23,16 +24,12 @@ pub(super) fn story(out: &mut String, parsed: &Parsed, ways_down: &[String]) {
     if let Some(line) = low_battery(config) {
         tell("", line);
     }
-    match config.ups_type {
-        Some(DriverKind::Net) => {
-            let patience = seconds(config.net_timeout.as_secs());
-            tell(
-                "",
-                format!("- the master shuts down, or is lost while on battery for {patience} (NETTIMEOUT)"),
-            );
-        }
-        Some(DriverKind::Snmp | DriverKind::Pcnet) => tell("", "- the management card orders it".to_owned()),
-        _ => {}
+    if config.ups_is(Traits::SLAVE) {
+        let patience = seconds(config.net_timeout.as_secs());
+        tell("", format!("- the master shuts down, or is lost while on battery for {patience} (NETTIMEOUT)"));
+    }
+    if config.ups_is(Traits::CARD) {
+        tell("", "- the management card orders it".to_owned());
     }
     let limits = [("BATTERYLEVEL", charge(config)), ("MINUTES", runtime(config)), ("TIMEOUT", time(config))];
     for (name, limit) in &limits {
@@ -81,12 +78,16 @@ pub(super) fn story(out: &mut String, parsed: &Parsed, ways_down: &[String]) {
 
 fn watched(config: &Config) -> String {
     let device = directives::find("DEVICE").map(|d| d.present(config)).unwrap_or_default();
-    match config.ups_type {
-        Some(DriverKind::Usb) if config.device.is_empty() => "the first UPS found on USB".to_owned(),
-        Some(DriverKind::Usb) => format!("the UPS {device} on USB"),
-        Some(DriverKind::Test) => "a simulated UPS (UPSTYPE test); the shutdown is real".to_owned(),
-        Some(driver) => format!("the UPS at {device}, by {}", driver.word()),
-        None => "nothing".to_owned(),
+    let Some(driver) = config.ups_type else { return "nothing".to_owned() };
+    match driver.device {
+        DeviceForm::Usb if config.device.is_empty() => "the first UPS found on USB".to_owned(),
+        DeviceForm::Usb => format!("the UPS {device} on USB"),
+        DeviceForm::Script => "a simulated UPS (UPSTYPE test); the shutdown is real".to_owned(),
+        DeviceForm::SerialPort
+        | DeviceForm::Masters
+        | DeviceForm::Snmp
+        | DeviceForm::Pcnet
+        | DeviceForm::Free => format!("the UPS at {device}, by {}", driver.word),
     }
 }
 
@@ -96,7 +97,7 @@ fn low_battery(config: &Config) -> Option<String> {
     let percent = config.battery_level.max(NEAR_END_PERCENT);
     let minutes = config.minutes.max(NEAR_END_MINUTES);
     match config.low_battery_flag {
-        LowBatteryFlag::Confirm if measures(config) => Some(format!(
+        LowBatteryFlag::Confirm if config.measures() => Some(format!(
             "{says}, and the charge is {percent} percent or less, the runtime {minutes} minutes or less, or \
              one of the two unknown, implausible or unchanged for a minute (LOWBATTERYFLAG confirm)"
         )),
@@ -131,19 +132,14 @@ fn logins(config: &Config) -> String {
     .to_owned()
 }
 
-/// A UPS with simple signalling knows no numbers.
-fn measures(config: &Config) -> bool {
-    config.ups_type != Some(DriverKind::Dumb)
-}
-
 fn charge(config: &Config) -> Option<String> {
-    (config.battery_level >= 0 && measures(config))
+    (config.battery_level >= 0 && config.measures())
         .then(|| format!("the charge is {} percent or less", config.battery_level))
 }
 
 fn runtime(config: &Config) -> Option<String> {
     let unit = if config.minutes == 1 { "minute" } else { "minutes" };
-    (config.minutes >= 0 && measures(config))
+    (config.minutes >= 0 && config.measures())
         .then(|| format!("the runtime left is {} {unit} or less", config.minutes))
 }
 

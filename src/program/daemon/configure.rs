@@ -8,7 +8,8 @@ use super::one_shot::converse;
 use super::options::Options;
 use super::run_files;
 use super::start::{self, Refusal};
-use crate::config::{Config, DriverKind};
+use crate::config::Config;
+use crate::drivers::Traits;
 use crate::program::out::{Out, complain};
 use crate::ups::{Command, Identity, Priority, Setting, SettingValue};
 
@@ -35,7 +36,7 @@ const NAMES: [(Setting, &str); 12] = [
 pub fn run(options: &Options) -> Result<ExitCode, Refusal> {
     super::debug::start(options).map_err(Refusal::new)?;
     let start::Loaded { config, path, .. } = start::load(options)?;
-    if config.ups_type != Some(DriverKind::ApcSmart) {
+    if !config.ups_is(Traits::KEEPS_SETTINGS) {
         return Err(Refusal::new("--configure writes to a UPS with UPSTYPE apcsmart only"));
     }
     let mut failed = false;

@@ -12,8 +12,9 @@ use mio::{Events, Poll};
 use super::options::Options;
 use super::run_files;
 use super::start::{self, Refusal};
-use crate::config::{Config, DriverKind, UpsClass};
+use crate::config::{Config, UpsClass};
 use crate::daemon::{Driver, DryRun, Invocation, driver, settings};
+use crate::drivers::Traits;
 use crate::journal::Journal;
 use crate::link::LinkEvent;
 use crate::port::device_lock::DeviceLocks;
@@ -67,7 +68,7 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
         complain(&format!("{}: {text}", how.name));
         journal.log(priority, text, clock::now());
     };
-    if config.ups_type == Some(DriverKind::Net) {
+    if config.ups_is(Traits::SLAVE) {
         return Err(Refusal::new("UPSTYPE net: a slave never switches off its master's UPS"));
     }
     if command == Command::KillPower {
@@ -202,11 +203,9 @@ pub(super) fn converse(
                     done(&result, &Identity::default());
                     break Ok(());
                 }
-                let words = match config.ups_type {
-                    Some(DriverKind::Dumb) => {
-                        "Mains is back: the UPS is told in case that it fails again at once"
-                    }
-                    _ => {
+                let words = match config.ups_is(Traits::DELAYS_OFF) {
+                    false => "Mains is back: the UPS is told in case that it fails again at once",
+                    true => {
                         "Mains is back: the UPS interrupts the power all the same, or this machine would stay off"
                     }
                 };

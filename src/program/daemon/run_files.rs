@@ -5,8 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::start::Refusal;
+use crate::config::Config;
 use crate::config::directives;
-use crate::config::{Config, DriverKind};
+use crate::drivers::PortLock;
 use crate::journal::{
     BootClock, LOCK_FATAL, LockError, LockFile, PidError, PidFile, RunFolder, StateFile, UpsIdentity,
     is_ups_program, lock_path, state_in,
@@ -134,14 +135,9 @@ enum Port {
 
 /// The lock file that other programs know (config §5). Cards and networks have none, and the simulated UPS is nobody's.
 fn take_port(config: &Config, trouble: &mut Trouble) -> Result<Port, Refusal> {
-    let shared = matches!(
-        config.ups_type,
-        Some(DriverKind::Net | DriverKind::Snmp | DriverKind::Pcnet | DriverKind::Test) | None
-    );
-    if shared {
+    if config.port_lock() == PortLock::None {
         return Ok(Port::Ours(None));
     }
-    let serial = matches!(config.ups_type, Some(DriverKind::ApcSmart | DriverKind::Dumb));
     let path = lock_path(&config.lock_dir, &config.device);
     match LockFile::acquire(&path, &config.device) {
         Ok(lock) => Ok(Port::Ours(Some(lock))),
@@ -157,7 +153,10 @@ fn take_port(config: &Config, trouble: &mut Trouble) -> Result<Port, Refusal> {
         }
         // A terminal program, say, or another configuration: it will end, and the UPS must be watched then. Two of us may look
         // for a USB UPS each; they agree by the device itself.
-        Err(LockError::Held(_)) => Ok(if serial { Port::Later(path) } else { Port::Ours(None) }),
+        Err(LockError::Held(_)) => Ok(match config.port_lock() {
+            PortLock::Awaited => Port::Later(path),
+            PortLock::Shown | PortLock::None => Port::Ours(None),
+        }),
     }
 }
 
@@ -179,7 +178,7 @@ fn take_pid_file(path: &Path, trouble: &mut Trouble) -> Option<PidFile> {
 fn identity(config: &Config) -> UpsIdentity {
     // As `check` shows it: without passphrases.
     let device = directives::find("DEVICE").map(|device| device.present(config)).unwrap_or_default();
-    UpsIdentity::new(config.ups_type.map_or("", |kind| kind.word()), &device)
+    UpsIdentity::new(config.ups_type.map_or("", |driver| driver.word), &device)
 }
 
 /// Where the state of a configuration is kept; `None`: nowhere. A STATEFILE that ends in a slash is a folder.

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::Found;
 use super::hooks::start_of;
-use crate::config::{DriverKind, NoLogon, UpsClass};
+use crate::config::{NoLogon, UpsClass};
+use crate::drivers::Traits;
 
 /// The number that the kernel gives the first process name space (`PROC_PID_INIT_INO` in linux/proc_ns.h).
 const FIRST_PROCESSES: &str = "pid:[4026531836]";
@@ -32,7 +33,7 @@ impl Found<'_> {
             return self.warn("", text);
         }
         let config = &self.parsed.config;
-        let cuts = !matches!(config.ups_type, None | Some(DriverKind::Net | DriverKind::Test))
+        let cuts = config.ups_type.is_some_and(|driver| !driver.traits.intersects(Traits::SLAVE | Traits::SIMULATED))
             && config.ups_class != Some(UpsClass::ShareSlave)
             // The daemon does it.
             && config.kill_delay == 0;

@@ -1,0 +1,172 @@
+//! The table of drivers.
+
+use super::{Cabling, DeviceForm, PortLock, Traits, UpsType};
+#[cfg(any(feature = "usb", feature = "apcsmart", feature = "dumb", feature = "net", feature = "test"))]
+use super::{Connection, Refused, Request};
+
+/// The constructor, if this build has the driver.
+macro_rules! built {
+    ($feature:literal, $connect:ident) => {{
+        #[cfg(feature = $feature)]
+        let connect: Option<super::Connect> = Some($connect);
+        #[cfg(not(feature = $feature))]
+        let connect: Option<super::Connect> = None;
+        connect
+    }};
+}
+
+/// What all but simple signalling have.
+const USUAL: Traits = Traits::MEASURES.union(Traits::DELAYS_OFF).union(Traits::HAS_RECORDS);
+
+/// Every driver that a configuration can name, in the order of the reference (config §2).
+pub static ALL: &[UpsType] = &[
+    UpsType {
+        word: "dumb",
+        text: "DUMB UPS Driver",
+        cabling: Cabling::ModemLines,
+        device: DeviceForm::SerialPort,
+        lock: PortLock::Awaited,
+        traits: Traits::HAS_RECORDS,
+        connect: built!("dumb", dumb),
+    },
+    UpsType {
+        word: "apcsmart",
+        text: "APC Smart UPS (any)",
+        cabling: Cabling::Implied("smart"),
+        device: DeviceForm::SerialPort,
+        lock: PortLock::Awaited,
+        traits: USUAL.union(Traits::KEEPS_SETTINGS),
+        connect: built!("apcsmart", apcsmart),
+    },
+    UpsType {
+        word: "usb",
+        text: "USB UPS Driver",
+        cabling: Cabling::Implied("usb"),
+        device: DeviceForm::Usb,
+        lock: PortLock::Shown,
+        traits: USUAL,
+        connect: built!("usb", usb),
+    },
+    UpsType {
+        word: "snmp",
+        text: "SNMP UPS Driver",
+        cabling: Cabling::Implied("ether"),
+        device: DeviceForm::Snmp,
+        lock: PortLock::None,
+        traits: USUAL.union(Traits::CARD),
+        connect: None,
+    },
+    UpsType {
+        word: "net",
+        text: "NETWORK UPS Driver",
+        cabling: Cabling::Implied("ether"),
+        device: DeviceForm::Masters,
+        lock: PortLock::None,
+        traits: USUAL.union(Traits::SLAVE),
+        connect: built!("net", net),
+    },
+    UpsType {
+        word: "test",
+        text: "TEST UPS Driver",
+        cabling: Cabling::Any,
+        device: DeviceForm::Script,
+        lock: PortLock::None,
+        traits: USUAL.union(Traits::SIMULATED),
+        connect: built!("test", simulated),
+    },
+    UpsType {
+        word: "pcnet",
+        text: "PCNET UPS Driver",
+        cabling: Cabling::Implied("ether"),
+        device: DeviceForm::Pcnet,
+        lock: PortLock::None,
+        traits: USUAL.union(Traits::CARD),
+        connect: None,
+    },
+    UpsType {
+        word: "modbus",
+        text: "MODBUS UPS Driver",
+        cabling: Cabling::Bytes,
+        device: DeviceForm::Free,
+        lock: PortLock::Shown,
+        traits: Traits::MEASURES.union(Traits::DELAYS_OFF),
+        connect: None,
+    },
+];
+
+#[cfg(feature = "dumb")]
+fn dumb(request: &Request<'_>) -> Result<Connection, Refused> {
+    use crate::link::dumb::{Cable, DumbLink};
+
+    // The rules of the configuration have refused every other one.
+    let cable = request.cable.and_then(Cable::of_name);
+    let cable =
+        cable.ok_or_else(|| Refused::new("UPSCABLE", "Invalid cable specified for Dumb UPS".to_owned()))?;
+    let link = Box::new(DumbLink::new(cable, request.device, request.poll_time));
+    Ok(Connection::Serial { link, rest: cable.rest, keeps_lines: true })
+}
+
+#[cfg(feature = "apcsmart")]
+#[allow(clippy::unnecessary_wraps, reason = "as all of them")]
+fn apcsmart(request: &Request<'_>) -> Result<Connection, Refused> {
+    use crate::bus::serial::{Lines, Outputs};
+    use crate::link::apcsmart::{ApcSmartLink, Settings};
+
+    // RTS off is what cables for plug and play need; the others do not connect it (apcsmart §1).
+    let rest = Outputs { raise: Lines::empty(), clear: Lines::RTS };
+    let settings = Settings { poll_time: request.poll_time, port: request.device.to_owned() };
+    Ok(Connection::Serial { link: Box::new(ApcSmartLink::new(settings)), rest, keeps_lines: false })
+}
+
+#[cfg(feature = "usb")]
+#[allow(clippy::unnecessary_wraps, reason = "as all of them")]
+fn usb(request: &Request<'_>) -> Result<Connection, Refused> {
+    use crate::link::usb::{Settings, UsbLink, Wanted, verdict};
+
+    let wanted = Wanted::from_device(request.device);
+    let link = Box::new(UsbLink::new(Settings { poll_time: request.poll_time }, request.now));
+    Ok(Connection::Usb { link, matcher: Box::new(move |info| verdict(info, &wanted)) })
+}
+
+#[cfg(feature = "net")]
+#[allow(clippy::unnecessary_wraps, reason = "as all of them")]
+fn net(request: &Request<'_>) -> Result<Connection, Refused> {
+    use crate::link::net::{NetLink, targets};
+
+    let targets = targets(request.device, request.nis_port);
+    let link = Box::new(NetLink::new(targets.clone(), request.poll_time, request.now));
+    Ok(Connection::Stream { link, targets })
+}
+
+/// The script that DEVICE names; without one, mains stays.
+#[cfg(feature = "test")]
+fn simulated(request: &Request<'_>) -> Result<Connection, Refused> {
+    use crate::link::simulated::{Script, Simulated};
+
+    let device = request.device;
+    let script = match device {
+        "" => Script::default(),
+        _ => Script::parse(&(request.read)()?)
+            .map_err(|error| Refused::new("DEVICE", format!("{device}: {error}")))?,
+    };
+    Ok(Connection::Unconnected(Box::new(Simulated::new(script, request.poll_time, request.now))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_read_in_any_case() {
+        for row in ALL {
+            assert_eq!(UpsType::find(&row.word.to_uppercase()), Some(row));
+        }
+        assert_eq!(UpsType::find("backups"), None);
+    }
+
+    #[test]
+    fn status_texts_are_those_of_the_reference() {
+        assert_eq!(UpsType::find("apcsmart").unwrap().text, "APC Smart UPS (any)");
+        assert_eq!(UpsType::find("usb").unwrap().text, "USB UPS Driver");
+    }
+}
