@@ -2,6 +2,10 @@
 //!
 //! A row says how a configuration names the driver, what its UPSes can do, and how its link is made. A driver that this build
 //! leaves out has a row too, so that its configurations are still understood.
+#![cfg_attr(
+    not(all(feature = "usb", feature = "apcsmart", feature = "dumb", feature = "net", feature = "test")),
+    allow(unused, reason = "what a driver needs that this build leaves out")
+)]
 
 mod table;
 
@@ -11,10 +15,7 @@ use std::time::{Duration, Instant};
 
 use bitflags::bitflags;
 
-use crate::bus::Unconnected;
-use crate::bus::serial::{Outputs, Serial};
-use crate::bus::stream::{Stream, Target};
-use crate::bus::usb::{DeviceInfo, Usb, Verdict};
+use crate::bus;
 use crate::link::Link;
 
 /// A row: what UPSTYPE can be.
@@ -154,30 +155,34 @@ type Of<B> = Box<dyn Link<Bus = B>>;
 /// A link, and the port it wants.
 pub enum Connection {
     /// A serial port.
+    #[cfg(any(feature = "apcsmart", feature = "dumb"))]
     Serial {
         /// The link.
-        link: Of<Serial>,
+        link: Of<bus::serial::Serial>,
         /// Our modem lines from the opening on.
-        rest: Outputs,
+        rest: bus::serial::Outputs,
         /// The lines stay as they are when the port is closed.
         keeps_lines: bool,
     },
     /// A USB device.
+    #[cfg(feature = "usb")]
     Usb {
         /// The link.
-        link: Of<Usb>,
+        link: Of<bus::usb::Usb>,
         /// Says which device.
-        matcher: Box<dyn Fn(&DeviceInfo) -> Verdict>,
+        matcher: Box<dyn Fn(&bus::usb::DeviceInfo) -> bus::usb::Verdict>,
     },
     /// A connection to one of some hosts.
+    #[cfg(feature = "net")]
     Stream {
         /// The link.
-        link: Of<Stream>,
+        link: Of<bus::stream::Stream>,
         /// The hosts.
-        targets: Vec<Target>,
+        targets: Vec<bus::stream::Target>,
     },
     /// Nothing.
-    Unconnected(Of<Unconnected>),
+    #[cfg(feature = "test")]
+    Unconnected(Of<bus::Unconnected>),
 }
 
 /// Why there is no driver for a configuration.

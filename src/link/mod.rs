@@ -3,11 +3,17 @@
 //! Every link is sans-I/O and keeps the contract of [`Link`]. Links never decide about power: they say what the UPS says, once it is
 //! plausible.
 
+#[cfg(feature = "apcsmart")]
 pub mod apcsmart;
+#[cfg(feature = "dumb")]
 pub mod dumb;
+#[cfg(feature = "net")]
 pub mod net;
+#[cfg(any(feature = "apcsmart", feature = "dumb", feature = "net", feature = "usb"))]
 mod silence;
+#[cfg(feature = "test")]
 pub mod simulated;
+#[cfg(feature = "usb")]
 pub mod usb;
 
 use std::time::{Duration, Instant};

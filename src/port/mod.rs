@@ -1,11 +1,17 @@
 //! The non-blocking ends in the loop: open, reopen, back off. No protocol knowledge.
 
 pub mod device_lock;
+#[cfg(feature = "net")]
 pub mod lookup;
+#[cfg(feature = "test")]
 pub mod none;
+#[cfg(any(feature = "apcsmart", feature = "dumb"))]
 pub mod serial;
+#[cfg(feature = "net")]
 pub mod stream;
+#[cfg(feature = "net")]
 pub mod tcp_client;
+#[cfg(feature = "usb")]
 pub mod usb;
 
 use std::time::Instant;

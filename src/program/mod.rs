@@ -19,6 +19,7 @@ use std::process::ExitCode;
 pub mod access;
 pub mod check;
 pub mod daemon;
+#[cfg_attr(not(feature = "test"), path = "no_demo.rs")]
 pub mod demo;
 mod help;
 mod mistake;

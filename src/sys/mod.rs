@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod clock;
+#[cfg(feature = "usb")]
 pub mod crossings;
 pub mod daemonize;
 pub mod fs;
@@ -18,7 +19,9 @@ pub mod syslog;
 pub mod terminal;
 pub mod time64;
 pub mod trust;
+#[cfg(any(feature = "apcsmart", feature = "dumb", test))]
 pub mod tty;
+#[cfg(feature = "usb")]
 pub mod usb;
 
 /// What went wrong in the words of `strerror`, without the number that [`std::io::Error`] adds: log lines that

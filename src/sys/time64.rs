@@ -143,6 +143,7 @@ pub fn local(seconds: i64) -> Option<libc::tm> {
 }
 
 /// Bytes of the time that the `localtime_r` used here reads.
+#[cfg(feature = "usb")]
 pub(super) const LOCALTIME_BYTES: usize = size_of::<calendar::Seconds>();
 
 /// `localtime_r` with 64 bits.

@@ -1,5 +1,7 @@
 //! Bytes to meaning and back: no state, no I/O, no time. Every parser is total: any bytes give a value or an error.
 
+#[cfg(feature = "usb")]
 pub mod hid;
 pub mod nis;
+#[cfg(feature = "apcsmart")]
 pub mod upslink;

@@ -5,7 +5,9 @@ mod open;
 mod pump;
 
 pub use locked::LockedDriver;
-pub use open::{check, open, simulated};
+#[cfg(feature = "test")]
+pub use open::simulated;
+pub use open::{check, open};
 pub use pump::Pump;
 
 use std::time::Instant;

@@ -1,4 +1,8 @@
 //! The driver that UPSTYPE names: the link of its row, and the port that this wants.
+#![cfg_attr(
+    not(all(feature = "usb", feature = "apcsmart", feature = "dumb", feature = "net", feature = "test")),
+    allow(unused, reason = "what a driver needs that this build leaves out")
+)]
 
 use std::fs::OpenOptions;
 use std::io::Read;
@@ -11,11 +15,16 @@ use crate::bus::Unconnected;
 use crate::config::Config;
 use crate::daemon::{settings, token};
 use crate::drivers::{self, Connection, Refused, Request};
+#[cfg(feature = "test")]
 use crate::link::simulated::{Script, Simulated};
 use crate::port::device_lock::DeviceLocks;
+#[cfg(feature = "test")]
 use crate::port::none::NoPort;
+#[cfg(any(feature = "apcsmart", feature = "dumb"))]
 use crate::port::serial::SerialPort;
+#[cfg(feature = "net")]
 use crate::port::stream::StreamPort;
+#[cfg(feature = "usb")]
 use crate::port::usb::{Roots, UsbPort};
 use crate::sys::fs::O_NONBLOCK;
 use crate::sys::reason;
@@ -41,23 +50,28 @@ pub fn open(config: &Config, locks: &DeviceLocks, now: Instant) -> Result<Box<dy
         connect(config, now).map_err(|refused| format!("{}: {}", refused.keyword, refused.text))?;
     let locks = locks.clone();
     Ok(match connection {
+        #[cfg(any(feature = "apcsmart", feature = "dumb"))]
         Connection::Serial { link, rest, keeps_lines } => {
             let path = PathBuf::from(&config.device);
             let port = SerialPort::new(path, token::DRIVER, rest, now).with_locks(locks);
             let port = if keeps_lines { port.keep_settings() } else { port };
             Box::new(Pump::new(port, link))
         }
+        #[cfg(feature = "usb")]
         Connection::Usb { link, matcher } => {
             Box::new(Pump::new(UsbPort::new(Roots::default(), token::DRIVER, matcher, locks, now), link))
         }
+        #[cfg(feature = "net")]
         Connection::Stream { link, targets } => {
             Box::new(Pump::new(StreamPort::new(targets, token::DRIVER, now), link))
         }
+        #[cfg(feature = "test")]
         Connection::Unconnected(link) => Box::new(Pump::new(NoPort, link)),
     })
 }
 
 /// The driver of the demonstration: a UPS to which `script` happens from `now` on.
+#[cfg(feature = "test")]
 #[must_use]
 pub fn simulated(script: Script, poll_time: Duration, now: Instant) -> Pump<Unconnected> {
     Pump::new(NoPort, Box::new(Simulated::new(script, poll_time, now)))
