@@ -17,6 +17,7 @@ mod check_hooks;
 mod client_words;
 mod clock_steps;
 mod demo;
+mod drivers;
 mod fault_injection;
 mod guest;
 mod hook_scripts;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
             fault_injection::TESTS,
             vm::TESTS,
             static_builds::TESTS,
+            drivers::TESTS,
         ],
         &[vm::ROLE],
     )
