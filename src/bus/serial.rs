@@ -2,7 +2,7 @@
 
 use bitflags::bitflags;
 
-use super::Bus;
+use super::{Bus, Fault};
 
 /// A serial port.
 #[derive(Debug)]
@@ -11,6 +11,22 @@ pub struct Serial;
 impl Bus for Serial {
     type Event<'a> = Event;
     type Transmit = Transmit;
+
+    fn spoil(event: Event, fault: Fault, _: &mut Vec<u8>) -> Event {
+        match (event, fault) {
+            (Event::Bytes(mut bytes), fault) => {
+                fault.spoil(&mut bytes);
+                Event::Bytes(bytes)
+            }
+            // A bad contact.
+            (Event::Lines(Some(lines)), Fault::Bit(bit)) => {
+                let inputs = [Lines::CD, Lines::CTS, Lines::RING];
+                let wrong = inputs.get(bit % inputs.len()).copied().unwrap_or_default();
+                Event::Lines(Some(lines ^ wrong))
+            }
+            (event @ (Event::Opened | Event::Closed(_) | Event::Lines(_)), _) => event,
+        }
+    }
 }
 
 bitflags! {

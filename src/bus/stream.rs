@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::Bus;
+use super::{Bus, Fault};
 
 /// One connection at a time.
 #[derive(Debug)]
@@ -13,6 +13,16 @@ pub struct Stream;
 impl Bus for Stream {
     type Event<'a> = Event;
     type Transmit = Transmit;
+
+    fn spoil(event: Event, fault: Fault, _: &mut Vec<u8>) -> Event {
+        match event {
+            Event::Bytes(mut bytes) => {
+                fault.spoil(&mut bytes);
+                Event::Bytes(bytes)
+            }
+            Event::Connected | Event::Closed(_) => event,
+        }
+    }
 }
 
 /// One end to be connected to.

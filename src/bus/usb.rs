@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Bus;
+use super::{Bus, Fault};
 
 /// One HID interface of a USB device.
 #[derive(Debug)]
@@ -11,6 +11,26 @@ pub struct Usb;
 impl Bus for Usb {
     type Event<'a> = Event<'a>;
     type Transmit = Transmit;
+
+    fn spoil<'a>(event: Event<'a>, fault: Fault, spoilt: &'a mut Vec<u8>) -> Event<'a> {
+        let mut copy = |bytes: &[u8]| {
+            spoilt.clear();
+            spoilt.extend_from_slice(bytes);
+            fault.spoil(spoilt);
+        };
+        match event {
+            Event::Control(Ok(_)) if fault == Fault::Silence => Event::Control(Err(TransferError::Timeout)),
+            Event::Control(Ok(bytes)) => {
+                copy(bytes);
+                Event::Control(Ok(spoilt))
+            }
+            Event::Interrupt(bytes) => {
+                copy(bytes);
+                Event::Interrupt(spoilt)
+            }
+            Event::Opened(_) | Event::Closed(_) | Event::Control(Err(_)) => event,
+        }
+    }
 }
 
 /// One HID interface of a USB device, as found without touching it.

@@ -3,7 +3,7 @@
 //! A row says how a configuration names the driver, what its UPSes can do, and how its link is made. A driver that this build
 //! leaves out has a row too, so that its configurations are still understood.
 #![cfg_attr(
-    not(all(feature = "usb", feature = "apcsmart", feature = "dumb", feature = "net", feature = "test")),
+    not(all(feature = "usb", feature = "serial-port", feature = "stream", feature = "unconnected")),
     allow(unused, reason = "what a driver needs that this build leaves out")
 )]
 
@@ -155,7 +155,7 @@ type Of<B> = Box<dyn Link<Bus = B>>;
 /// A link, and the port it wants.
 pub enum Connection {
     /// A serial port.
-    #[cfg(any(feature = "apcsmart", feature = "dumb"))]
+    #[cfg(feature = "serial-port")]
     Serial {
         /// The link.
         link: Of<bus::serial::Serial>,
@@ -173,7 +173,7 @@ pub enum Connection {
         matcher: Box<dyn Fn(&bus::usb::DeviceInfo) -> bus::usb::Verdict>,
     },
     /// A connection to one of some hosts.
-    #[cfg(feature = "net")]
+    #[cfg(feature = "stream")]
     Stream {
         /// The link.
         link: Of<bus::stream::Stream>,
@@ -181,7 +181,7 @@ pub enum Connection {
         targets: Vec<bus::stream::Target>,
     },
     /// Nothing.
-    #[cfg(feature = "test")]
+    #[cfg(feature = "unconnected")]
     Unconnected(Of<bus::Unconnected>),
 }
 

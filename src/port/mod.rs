@@ -1,15 +1,16 @@
 //! The non-blocking ends in the loop: open, reopen, back off. No protocol knowledge.
 
 pub mod device_lock;
-#[cfg(feature = "net")]
+pub mod faulty;
+#[cfg(feature = "stream")]
 pub mod lookup;
-#[cfg(feature = "test")]
+#[cfg(feature = "unconnected")]
 pub mod none;
-#[cfg(any(feature = "apcsmart", feature = "dumb"))]
+#[cfg(feature = "serial-port")]
 pub mod serial;
-#[cfg(feature = "net")]
+#[cfg(feature = "stream")]
 pub mod stream;
-#[cfg(feature = "net")]
+#[cfg(feature = "stream")]
 pub mod tcp_client;
 #[cfg(feature = "usb")]
 pub mod usb;

@@ -19,7 +19,7 @@ pub mod syslog;
 pub mod terminal;
 pub mod time64;
 pub mod trust;
-#[cfg(any(feature = "apcsmart", feature = "dumb", test))]
+#[cfg(any(feature = "serial-port", test))]
 pub mod tty;
 #[cfg(feature = "usb")]
 pub mod usb;

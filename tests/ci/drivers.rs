@@ -87,7 +87,7 @@ fn a_new_driver_touches_its_link_and_its_row() {
         "#[cfg(feature = \"steady\")]\npub mod steady;\n\nuse std::time::",
     );
     edit("src/drivers/table.rs", "\n];\n", &format!("\n{}", include_str!("new_driver/row.txt")));
-    edit("Cargo.toml", "\nusb = [", "\nsteady = []\nusb = [");
+    edit("Cargo.toml", "\nusb = [", "\nsteady = [\"unconnected\"]\nusb = [");
 
     let said = cargo(&tree, &["build", "--bin", "mainsd", "--features", "steady"]);
     assert!(!said.contains("warning"), "{said}");

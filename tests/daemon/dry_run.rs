@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use crate::support::smart::{Generation, Smart};
 use crate::support::{
     self, Daemon, Lines, Nis, PATIENCE, Scratch, Setup, free_port_for_dry_run, play_in, write_config,
 };
@@ -169,4 +170,19 @@ fn it_stays_in_the_foreground_under_every_name_and_does_not_go_with_orders_to_th
     assert!(found.is_some(), "{}", log.text());
     let done = support::run(["--killpower", "--dry-run"]);
     assert_eq!((done.status.code(), done.stderr.lines().count()), (Some(1), 1), "{done:?}");
+}
+
+#[test]
+fn a_port_has_faults_when_asked_for_and_the_ups_is_found_all_the_same() {
+    let scratch = Scratch::new();
+    let port = scratch.path().join("ttyS0");
+    let ups = Smart::start(Generation::Third, &port, false);
+    let setup = Setup::new("apcsmart").with("DEVICE", &port.display().to_string()).with("POLLTIME", "1");
+    let config = write_config(&setup, &scratch, free_port_for_dry_run());
+    let dry = DryRun::start(&config, &["--faults", "5"]);
+    dry.wait_for("What the UPS says is spoilt on purpose (--faults 5)");
+    dry.wait_for("UPS found: ");
+    let (status, log, _) = dry.terminate();
+    assert!(status.success() && !log.contains("Power failure."), "{log}");
+    drop(ups);
 }

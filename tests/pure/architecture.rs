@@ -152,7 +152,7 @@ fn a_driver_is_named_in_its_row_alone() {
         let is_test = path.iter().any(|part| part == "tests") || path.ends_with("tests.rs");
         let of_the_demo =
             path.starts_with(sources().join("program/demo")) || path.ends_with("daemon/driver/open.rs");
-        if is_test || ["drivers", "link"].iter().any(|room| path.starts_with(sources().join(room))) {
+        if is_test || ["drivers", "link", "wire"].iter().any(|room| path.starts_with(sources().join(room))) {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();

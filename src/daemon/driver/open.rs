@@ -1,6 +1,6 @@
 //! The driver that UPSTYPE names: the link of its row, and the port that this wants.
 #![cfg_attr(
-    not(all(feature = "usb", feature = "apcsmart", feature = "dumb", feature = "net", feature = "test")),
+    not(all(feature = "usb", feature = "serial-port", feature = "stream", feature = "unconnected")),
     allow(unused, reason = "what a driver needs that this build leaves out")
 )]
 
@@ -11,18 +11,21 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::{Driver, Pump};
-use crate::bus::Unconnected;
+use crate::bus::{Bus, Unconnected};
 use crate::config::Config;
 use crate::daemon::{settings, token};
 use crate::drivers::{self, Connection, Refused, Request};
+use crate::link::Link;
 #[cfg(feature = "test")]
 use crate::link::simulated::{Script, Simulated};
+use crate::port::Port;
 use crate::port::device_lock::DeviceLocks;
-#[cfg(feature = "test")]
+use crate::port::faulty::Faulty;
+#[cfg(feature = "unconnected")]
 use crate::port::none::NoPort;
-#[cfg(any(feature = "apcsmart", feature = "dumb"))]
+#[cfg(feature = "serial-port")]
 use crate::port::serial::SerialPort;
-#[cfg(feature = "net")]
+#[cfg(feature = "stream")]
 use crate::port::stream::StreamPort;
 #[cfg(feature = "usb")]
 use crate::port::usb::{Roots, UsbPort};
@@ -41,40 +44,60 @@ pub fn check(config: &Config) -> Result<(), Refused> {
     connect(config, Instant::now()).map(drop)
 }
 
-/// The driver that UPSTYPE names. `locks`: what keeps other configurations away from its device while it is open.
+/// The driver that UPSTYPE names. `locks`: what keeps other configurations away from its device while it is open. `faults`: the
+/// seed of the faults that its port is to have.
 ///
 /// # Errors
 /// As [`check`], as one line.
-pub fn open(config: &Config, locks: &DeviceLocks, now: Instant) -> Result<Box<dyn Driver>, String> {
+pub fn open(
+    config: &Config,
+    locks: &DeviceLocks,
+    faults: Option<u64>,
+    now: Instant,
+) -> Result<Box<dyn Driver>, String> {
     let connection =
         connect(config, now).map_err(|refused| format!("{}: {}", refused.keyword, refused.text))?;
     let locks = locks.clone();
     Ok(match connection {
-        #[cfg(any(feature = "apcsmart", feature = "dumb"))]
+        #[cfg(feature = "serial-port")]
         Connection::Serial { link, rest, keeps_lines } => {
             let path = PathBuf::from(&config.device);
             let port = SerialPort::new(path, token::DRIVER, rest, now).with_locks(locks);
             let port = if keeps_lines { port.keep_settings() } else { port };
-            Box::new(Pump::new(port, link))
+            join(Box::new(port), link, faults, now)
         }
         #[cfg(feature = "usb")]
         Connection::Usb { link, matcher } => {
-            Box::new(Pump::new(UsbPort::new(Roots::default(), token::DRIVER, matcher, locks, now), link))
+            let port = UsbPort::new(Roots::default(), token::DRIVER, matcher, locks, now);
+            join(Box::new(port), link, faults, now)
         }
-        #[cfg(feature = "net")]
+        #[cfg(feature = "stream")]
         Connection::Stream { link, targets } => {
-            Box::new(Pump::new(StreamPort::new(targets, token::DRIVER, now), link))
+            join(Box::new(StreamPort::new(targets, token::DRIVER, now)), link, faults, now)
         }
-        #[cfg(feature = "test")]
-        Connection::Unconnected(link) => Box::new(Pump::new(NoPort, link)),
+        #[cfg(feature = "unconnected")]
+        Connection::Unconnected(link) => join(Box::new(NoPort), link, faults, now),
     })
+}
+
+fn join<B: Bus + 'static>(
+    port: Box<dyn Port<Bus = B>>,
+    link: Box<dyn Link<Bus = B>>,
+    faults: Option<u64>,
+    now: Instant,
+) -> Box<dyn Driver> {
+    let port = match faults {
+        Some(seed) => Box::new(Faulty::new(port, seed, now)),
+        None => port,
+    };
+    Box::new(Pump::new(port, link))
 }
 
 /// The driver of the demonstration: a UPS to which `script` happens from `now` on.
 #[cfg(feature = "test")]
 #[must_use]
 pub fn simulated(script: Script, poll_time: Duration, now: Instant) -> Pump<Unconnected> {
-    Pump::new(NoPort, Box::new(Simulated::new(script, poll_time, now)))
+    Pump::new(Box::new(NoPort), Box::new(Simulated::new(script, poll_time, now)))
 }
 
 /// The link that UPSTYPE names.

@@ -31,8 +31,8 @@ impl<B: Bus> std::fmt::Debug for Pump<B> {
 impl<B: Bus> Pump<B> {
     /// A driver of the two.
     #[must_use]
-    pub fn new(port: impl Port<Bus = B> + 'static, link: Box<dyn Link<Bus = B>>) -> Self {
-        Self { port: Box::new(port), link, due: None }
+    pub fn new(port: Box<dyn Port<Bus = B>>, link: Box<dyn Link<Bus = B>>) -> Self {
+        Self { port, link, due: None }
     }
 
     /// Moves what there is between port and link until both are still.
@@ -117,7 +117,7 @@ mod tests {
 
     fn driver(text: &str, now: Instant) -> Box<dyn Driver> {
         let config = config::parse(text.as_bytes(), "test").config;
-        super::super::open(&config, &DeviceLocks::default(), now).unwrap()
+        super::super::open(&config, &DeviceLocks::default(), None, now).unwrap()
     }
 
     /// As after SIGSTOP and SIGCONT, of whose end the loop has not been told either.

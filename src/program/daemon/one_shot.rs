@@ -158,7 +158,7 @@ pub(super) fn converse(
     let mut poll = Poll::new().map_err(Refusal::new)?;
     let mut events = Events::with_capacity(16);
     let start = Instant::now();
-    let mut driver = driver::open(config, locks, start).map_err(Refusal::new)?;
+    let mut driver = driver::open(config, locks, None, start).map_err(Refusal::new)?;
     driver.start(poll.registry(), start);
     let order_at = start + wait;
     let mut heard = Heard::default();

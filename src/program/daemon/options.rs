@@ -64,6 +64,8 @@ pub struct Options {
     pub term_on_powerfail: bool,
     /// `--dry-run`: watch and decide, and do nothing.
     pub dry_run: bool,
+    /// `--faults`, which no help shows: the seed of the faults that the port is to have. Only with `--dry-run`.
+    pub faults: Option<u64>,
 }
 
 /// What the command line asks for.
@@ -99,6 +101,7 @@ pub fn parse(called_as: CalledAs, args: Vec<OsString>) -> Result<Action, String>
         kill_on_powerfail: false,
         term_on_powerfail: false,
         dry_run: false,
+        faults: None,
     };
     let mut kill_power = false;
     let mut power_off = false;
@@ -144,6 +147,12 @@ pub fn parse(called_as: CalledAs, args: Vec<OsString>) -> Result<Action, String>
                 options.foreground = true;
                 daemon_only = true;
             }
+            Long("faults") => {
+                let seed = value_of(&mut parser, "--faults")?;
+                let seed = seed.to_str().and_then(|text| text.parse().ok());
+                options.faults = Some(seed.ok_or("--faults takes a number, the seed")?);
+                daemon_only = true;
+            }
             Short('R') => daemon_only = true,
             Short('V') | Long("version") => version = true,
             Short('h' | '?') | Long("help") => return Ok(Action::Help),
@@ -151,6 +160,11 @@ pub fn parse(called_as: CalledAs, args: Vec<OsString>) -> Result<Action, String>
             Value(_) if called_as == CalledAs::Apcupsd => {}
             other => return Err(mistake::words(&other.unexpected(), &OPTIONS)),
         }
+    }
+    if options.faults.is_some() && !options.dry_run {
+        return Err(
+            "--faults spoils what the UPS says, to try mainsd: it goes with --dry-run only".to_owned()
+        );
     }
     let one_shots = [kill_power, power_off, configure, version].into_iter().filter(|wanted| *wanted).count();
     if one_shots > 1 || (one_shots == 1 && daemon_only) {
@@ -242,6 +256,12 @@ mod tests {
         let Ok(Action::Run(options)) = run(CalledAs::Apcupsd, &["--dry-run"]) else { panic!("runs") };
         assert!(options.dry_run && options.foreground);
         assert!(run(CalledAs::Mainsd, &["-k", "--dry-run"]).is_err());
+        assert!(run(CalledAs::Mainsd, &["--faults", "7"]).is_err());
+        assert!(run(CalledAs::Mainsd, &["--dry-run", "--faults", "seven"]).is_err());
+        let Ok(Action::Run(options)) = run(CalledAs::Mainsd, &["--dry-run", "--faults", "7"]) else {
+            panic!()
+        };
+        assert_eq!(options.faults, Some(7));
         let args = ["-b", "-d", "100", "-T", "-f", "/x", "-P", "/y", "-p", "-t", "-R"];
         let Ok(Action::Run(options)) = run(CalledAs::Apcupsd, &args) else { panic!("runs") };
         assert_eq!(options.debug, 100);

@@ -179,11 +179,15 @@ fn guard(
         // The UPS is not its own: another daemon may have it.
         files.devices = run_files::device_locks(run_files::existing_run_folder().as_ref(), &how.config_file);
     }
+    if let Some(seed) = options.faults {
+        trouble
+            .push((Priority::Warning, format!("What the UPS says is spoilt on purpose (--faults {seed})")));
+    }
     trouble.extend(warnings.into_iter().map(|warning| (Priority::Warning, warning)));
     let (state_file, saved) = files.state.take().unzip();
     let powerfail = config.powerfail_dir.join("powerfail").exists();
     let at_start = AtStart { saved: saved.flatten(), powerfail };
-    let mut driver = driver::open(&of_the_file, &files.devices, now).map_err(Refusal::new)?;
+    let mut driver = driver::open(&of_the_file, &files.devices, options.faults, now).map_err(Refusal::new)?;
     if let Some(path) = files.wait_for_port.take() {
         driver = Box::new(LockedDriver::new(driver, path, config.device.clone(), now));
     }
