@@ -3,10 +3,10 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use mio::{Events, Poll};
+use mio::event::Event;
+use mio::{Events, Poll, Registry};
 
 use super::clock::Clock;
-use super::house::House;
 use super::token;
 use crate::sys;
 use crate::sys::clock::SuspendWatch;
@@ -21,20 +21,26 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// By then the UPS is known and everything that happens only at the start has happened.
 const STARTED: Duration = Duration::from_secs(10);
 
-/// Somebody who watches the daemon from the inside: the demo's live view. Called once a turn.
-pub trait Observer {
-    /// After everything of a turn has been moved. Returns when to be called next if nothing else happens.
-    fn turn(&mut self, house: &mut House, now: Instant) -> Option<Instant>;
-}
-
-/// Watches nothing.
-#[derive(Debug)]
-pub struct Unobserved;
-
-impl Observer for Unobserved {
-    fn turn(&mut self, _house: &mut House, _now: Instant) -> Option<Instant> {
-        None
-    }
+/// What hangs off the loop. No call blocks.
+pub trait Source {
+    /// The loop begins.
+    fn start(&mut self, registry: &Registry, now: Instant);
+    /// A descriptor with one of its tokens is ready.
+    fn ready(&mut self, registry: &Registry, event: &Event, now: Instant);
+    /// A signal came.
+    fn handle_signal(&mut self, signal: Signal, registry: &Registry, now: Instant);
+    /// The machine slept.
+    fn handle_resume(&mut self, slept: Duration, now: Instant);
+    /// A deadline may have passed.
+    fn handle_timeout(&mut self, registry: &Registry, now: Instant);
+    /// Moves everything until nothing is left to move; called after all of the above.
+    fn pump(&mut self, now: Instant);
+    /// The next deadline; `None`: only input is waited for.
+    fn poll_timeout(&self) -> Option<Instant>;
+    /// Why the loop is to end, if it is.
+    fn exit(&self) -> Option<Exit>;
+    /// Gives everything back: the device, the sockets, the files that are ours.
+    fn close(&mut self, registry: &Registry, exit: Exit, now: Instant);
 }
 
 /// Why the loop ended.
@@ -44,7 +50,7 @@ pub enum Exit {
     Signal(i32),
     /// The shutdown is under way and `-t` was given.
     ShutdownUnderWay,
-    /// The observer has seen enough.
+    /// Everything that was to be done is done.
     Done,
 }
 
@@ -67,40 +73,38 @@ impl EventLoop {
         Ok(Self { poll, signals, clock })
     }
 
-    /// Runs until a signal or an order ends it.
+    /// Runs until the source has a reason to end.
     ///
     /// # Errors
     /// Only if `poll` itself fails, which no device, file or client can bring about.
-    pub fn run(&mut self, house: &mut House, observer: &mut dyn Observer) -> io::Result<Exit> {
+    pub fn run(&mut self, source: &mut dyn Source) -> io::Result<Exit> {
         let mut events = Events::with_capacity(EVENTS_A_TURN);
         let mut suspend = SuspendWatch::new();
         suspend.register(self.poll.registry(), token::RESUME);
         let now = self.clock.now();
-        house.start(self.poll.registry(), now);
-        house.pump(now);
-        let mut observed = observer.turn(house, now);
+        source.start(self.poll.registry(), now);
+        source.pump(now);
         let mut started = Some(now + STARTED);
         loop {
-            if let Some(exit) = house.exit() {
+            if let Some(exit) = source.exit() {
                 return Ok(exit);
             }
             let now = self.clock.now();
-            let deadline = [house.poll_timeout(), observed, started].into_iter().flatten().min();
+            let deadline = [source.poll_timeout(), started].into_iter().flatten().min();
             let wait = deadline.map_or(LONGEST_SLEEP, |at| self.clock.wait(now, at).min(LONGEST_SLEEP));
             sys::poll(&mut self.poll, &mut events, wait)?;
             let now = self.clock.now();
             if let Some(slept) = suspend.slept() {
-                house.handle_resume(slept, now);
+                source.handle_resume(slept, now);
             }
-            self.take(&events, house, &mut suspend, now);
+            self.take(&events, source, &mut suspend, now);
             if deadline.is_some_and(|at| at <= now) {
                 // This process may have been stopped since the wait ended: what is ready by now comes before what is due by now.
                 sys::poll(&mut self.poll, &mut events, Duration::ZERO)?;
-                self.take(&events, house, &mut suspend, now);
+                self.take(&events, source, &mut suspend, now);
             }
-            house.handle_timeout(self.poll.registry(), now);
-            house.pump(now);
-            observed = observer.turn(house, now);
+            source.handle_timeout(self.poll.registry(), now);
+            source.pump(now);
             if started.is_some_and(|at| at <= now) {
                 started = None;
                 memory::forget_startup_pages();
@@ -109,27 +113,23 @@ impl EventLoop {
     }
 
     /// Gives everything back: the device, the sockets, the files that are ours.
-    pub fn close(&mut self, house: &mut House, exit: Exit) {
-        house.close(self.poll.registry(), exit, self.clock.now());
+    pub fn close(&mut self, source: &mut dyn Source, exit: Exit) {
+        source.close(self.poll.registry(), exit, self.clock.now());
     }
 
-    fn take(&mut self, events: &Events, house: &mut House, suspend: &mut SuspendWatch, now: Instant) {
+    fn take(&mut self, events: &Events, source: &mut dyn Source, suspend: &mut SuspendWatch, now: Instant) {
         for event in events {
             match event.token() {
-                token::SIGNALS => self.take_signals(house, now),
+                token::SIGNALS => self.take_signals(source, now),
                 token::RESUME => suspend.ready(),
-                _ => house.ready(self.poll.registry(), event, now),
+                _ => source.ready(self.poll.registry(), event, now),
             }
         }
     }
 
-    fn take_signals(&mut self, house: &mut House, now: Instant) {
+    fn take_signals(&mut self, source: &mut dyn Source, now: Instant) {
         for signal in self.signals.pending() {
-            match signal {
-                Signal::Terminate(number) => house.request_exit(Exit::Signal(number)),
-                Signal::Reload => house.reload(self.poll.registry(), now),
-                Signal::Child => house.handle_child_signal(now),
-            }
+            source.handle_signal(signal, self.poll.registry(), now);
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::one_shot::converse;
+use super::conversation::converse;
 use super::options::Options;
 use super::run_files;
 use super::start::{self, Refusal};

@@ -1,6 +1,7 @@
 //! The daemon's command line: options as apcupsd has them (config §6), start-up, and exit status.
 
 mod configure;
+mod conversation;
 mod debug;
 mod one_shot;
 mod options;

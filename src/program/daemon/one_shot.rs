@@ -1,41 +1,29 @@
 //! `--killpower` and `--power-off`: one order to the UPS, its result in words and in the exit status.
 
-#![allow(clippy::disallowed_methods, reason = "a small loop of its own needs a clock")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a share slave waits for its master with nothing else left to do"
+)]
 
 use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use mio::{Events, Poll};
-
+use super::conversation::converse;
 use super::options::Options;
 use super::run_files;
 use super::start::{self, Refusal};
 use crate::config::{Config, UpsClass};
-use crate::daemon::{Driver, DryRun, Invocation, driver, settings};
+use crate::daemon::{DryRun, Invocation, settings};
 use crate::drivers::Traits;
 use crate::journal::Journal;
-use crate::link::LinkEvent;
-use crate::port::device_lock::DeviceLocks;
 use crate::program::out::complain;
-use crate::sys::{self, clock, trust};
-use crate::ups::{Command, CommandResult, Identity, Item, Pace, Priority, Reading, StatusFlags};
+use crate::sys::{clock, trust};
+use crate::ups::{Command, Priority};
 
-/// How long to look for the UPS. The system is halting: longer than this, and the battery is better saved by other means.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How long one setting may take: ten steps through its values.
-const SETTING_PATIENCE: Duration = Duration::from_secs(180);
 /// How long a share slave waits before it says that it waits for its master to kill the power, and then (config §3, UPSCLASS).
 const SLAVE_WAITS: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(60)];
-
-/// How long to wait, once the UPS answers, for readings that agree on the line. A UPS whose line is unknown is told to
-/// switch off as if on battery: that is why the machine went down.
-const LINE_WAIT: Duration = Duration::from_secs(5);
-/// So many readings agree.
-const AGREE: u8 = 2;
-/// Set by the last hook of a system that restarts: with mains back, it needs nobody to start it again.
-const RESTARTS: &str = "MAINSD_RESTARTS";
 
 /// Gives the UPS one order.
 ///
@@ -144,148 +132,6 @@ fn wait_for_master(say: &mut dyn FnMut(Priority, &str), mut wait: impl FnMut(Dur
     say(Priority::Error, "Failed to have power killed by Master!");
     say(Priority::Error, "Perform CPU-reset or power-off");
     ExitCode::FAILURE
-}
-
-/// Gives the UPS orders, one after the other; `done` hears how each ended, and what the UPS is.
-pub(super) fn converse(
-    config: &Config,
-    locks: &DeviceLocks,
-    mut commands: &[Command],
-    wait: Duration,
-    say: &mut dyn FnMut(Priority, &str),
-    done: &mut dyn FnMut(&CommandResult, &Identity),
-) -> Result<(), Refusal> {
-    let mut poll = Poll::new().map_err(Refusal::new)?;
-    let mut events = Events::with_capacity(16);
-    let start = Instant::now();
-    let mut driver = driver::open(config, locks, None, start).map_err(Refusal::new)?;
-    driver.start(poll.registry(), start);
-    let order_at = start + wait;
-    let mut heard = Heard::default();
-    let mut attached_at = None;
-    let mut ordered = false;
-    if commands.contains(&Command::KillPower) {
-        // Two samples make a line state, also here.
-        driver.set_pace(Pace::Fast, start);
-    }
-    let mut deadline = order_at + PATIENCE;
-    let ended = loop {
-        let Some((command, rest)) = commands.split_first() else { break Ok(()) };
-        let now = Instant::now();
-        if let Some(mut result) = take_events(driver.as_mut(), *command, &mut heard, say) {
-            if let (Err(words), Command::KillPower, true) = (&mut result.outcome, command, heard.is_mains()) {
-                words.push_str("; with mains there it is not switched off for good");
-            }
-            done(&result, heard.ups.as_deref().unwrap_or(&Identity::default()));
-            commands = rest;
-            ordered = false;
-            continue;
-        }
-        if now >= deadline {
-            let Heard { ups, last_loss, .. } = heard;
-            break Err(match ups {
-                None if matches!(command, Command::Poll | Command::Set(..)) => {
-                    format!("Unable to open UPS device: {last_loss}")
-                }
-                None => format!("Unable to open UPS device for hibernate or shutdown: {last_loss}"),
-                Some(_) => "the UPS did not answer the order in time".to_owned(),
-            });
-        }
-        attached_at = heard.ups.as_ref().and(attached_at.or(Some(now)));
-        let known = heard.agree >= AGREE || *command != Command::KillPower;
-        let due = attached_at.filter(|_| !ordered);
-        let due = due.map(|at: Instant| if known { order_at } else { order_at.max(at + LINE_WAIT) });
-        if due.is_some_and(|at| now >= at) {
-            if *command == Command::KillPower && heard.is_mains() {
-                if std::env::var_os(RESTARTS).is_some_and(|value| !value.is_empty()) {
-                    let words = "Mains is back and this machine restarts by itself: the UPS is left alone";
-                    let result = CommandResult { command: *command, outcome: Ok(words.to_owned()) };
-                    done(&result, &Identity::default());
-                    break Ok(());
-                }
-                let words = match config.ups_is(Traits::DELAYS_OFF) {
-                    false => "Mains is back: the UPS is told in case that it fails again at once",
-                    true => {
-                        "Mains is back: the UPS interrupts the power all the same, or this machine would stay off"
-                    }
-                };
-                say(Priority::Warning, words);
-            }
-            ordered = true;
-            if matches!(command, Command::Poll | Command::Set(..)) {
-                deadline = now + SETTING_PATIENCE;
-            }
-            driver.command(*command, now);
-            continue;
-        }
-        let wake = due.unwrap_or(deadline);
-        let wake = driver.poll_timeout().map_or(wake, |at| at.min(wake));
-        if let Err(error) = sys::poll(&mut poll, &mut events, wake.saturating_duration_since(now)) {
-            break Err(error.to_string());
-        }
-        let now = Instant::now();
-        for event in &events {
-            driver.ready(poll.registry(), event, now);
-        }
-        driver.handle_timeout(poll.registry(), now);
-    };
-    driver.close(poll.registry());
-    ended.map_err(Refusal::new)
-}
-
-/// What the UPS has said.
-#[derive(Debug, Default)]
-struct Heard {
-    ups: Option<Box<Identity>>,
-    /// The line in the last sample of it, and how many in a row agree.
-    mains: bool,
-    agree: u8,
-    /// When that sample was read: a copy of it agrees with nothing.
-    line_at: Option<Instant>,
-    last_loss: String,
-}
-
-impl Heard {
-    const fn is_mains(&self) -> bool {
-        self.mains && self.agree >= AGREE
-    }
-
-    fn note(&mut self, reading: &Reading) {
-        let at = reading.read.of(Item::Line);
-        if !reading.states(Item::Line) || at <= self.line_at {
-            return;
-        }
-        let mains = !reading.status.contains(StatusFlags::ONBATT);
-        self.agree = if self.mains == mains { self.agree.saturating_add(1) } else { 1 };
-        (self.mains, self.line_at) = (mains, at);
-    }
-}
-
-fn take_events(
-    driver: &mut dyn Driver,
-    command: Command,
-    heard: &mut Heard,
-    say: &mut dyn FnMut(Priority, &str),
-) -> Option<CommandResult> {
-    while let Some(event) = driver.poll_event() {
-        match event {
-            LinkEvent::Attached(identity) => heard.ups = Some(identity),
-            LinkEvent::Lost { reason } => {
-                let line_at = heard.line_at;
-                *heard = Heard { last_loss: reason, line_at, ..Heard::default() };
-            }
-            LinkEvent::Reading(reading) => {
-                heard.note(&reading);
-            }
-            LinkEvent::Command(result) if result.command == command => return Some(result),
-            LinkEvent::Log(priority, text) => say(priority, &text),
-            LinkEvent::Command(_)
-            | LinkEvent::Master { .. }
-            | LinkEvent::MasterUnreachable { .. }
-            | LinkEvent::Remote(_) => {}
-        }
-    }
-    None
 }
 
 #[cfg(test)]

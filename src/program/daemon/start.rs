@@ -11,8 +11,8 @@ use super::options::{CalledAs, Options};
 use super::run_files::{self, RunFiles, Trouble};
 use crate::config::{self, Config};
 use crate::daemon::{
-    Clock, DryRun, EventLoop, House, Invocation, LockedDriver, Obstacle, Parts, Place, Unobserved, driver,
-    obstacles,
+    Clock, DryRun, EventLoop, House, Invocation, LockedDriver, Observed, Obstacle, Parts, Place, Unobserved,
+    driver, obstacles,
 };
 use crate::journal::{BootClock, RunFolder};
 use crate::power::AtStart;
@@ -201,8 +201,10 @@ fn guard(
     if let Some(readiness) = readiness {
         readiness.ready(options.debug > 0);
     }
-    let exit = event_loop.run(&mut house, &mut Unobserved).map_err(Refusal::new)?;
-    event_loop.close(&mut house, exit);
+    let mut nobody = Unobserved;
+    let mut daemon = Observed::new(&mut house, &mut nobody);
+    let exit = event_loop.run(&mut daemon).map_err(Refusal::new)?;
+    event_loop.close(&mut daemon, exit);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -31,7 +31,9 @@ pub use options::usage;
 
 use super::out::{complain, print};
 use crate::config::{self, Config};
-use crate::daemon::{Clock, DryRun, EventLoop, House, Invocation, Parts, driver, settings};
+use crate::daemon::{
+    Clock, DryRun, EventLoop, House, Invocation, Observed, Parts, Unobserved, driver, settings,
+};
 use crate::power::AtStart;
 use crate::report::Stamp;
 use crate::sys::signals::Signals;
@@ -101,10 +103,11 @@ fn run(options: Options) -> Result<(), String> {
     let length = script.length();
     let once = (!on_terminal && !length.is_zero()).then(|| length + AFTERMATH);
     let mut show = Show::new(stage, face, script, options, now, once);
-    let exit = event_loop.run(&mut house, &mut show).map_err(|error| error.to_string())?;
+    let exit =
+        event_loop.run(&mut Observed::new(&mut house, &mut show)).map_err(|error| error.to_string())?;
     let length = show.elapsed(clock.now());
     let (live, stage, failure) = show.end();
-    event_loop.close(&mut house, exit);
+    event_loop.close(&mut Observed::new(&mut house, &mut Unobserved), exit);
     drop(stage);
     if let Some(error) = failure {
         return shown(Err(error));

@@ -1,0 +1,259 @@
+//! Orders to a UPS outside of the daemon that guards, on the loop of the daemon.
+
+use std::time::{Duration, Instant};
+
+use mio::Registry;
+use mio::event::Event;
+
+use super::start::Refusal;
+use crate::config::Config;
+use crate::daemon::{Clock, Driver, EventLoop, Exit, Source, driver};
+use crate::drivers::Traits;
+use crate::link::LinkEvent;
+use crate::port::device_lock::DeviceLocks;
+use crate::sys::signals::{Signal, Signals};
+use crate::ups::{Command, CommandResult, Identity, Item, Pace, Priority, Reading, StatusFlags};
+
+/// How long to look for the UPS. The system is halting: longer than this, and the battery is better saved by other means.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long one setting may take: ten steps through its values.
+const SETTING_PATIENCE: Duration = Duration::from_secs(180);
+/// How long to wait, once the UPS answers, for readings that agree on the line. A UPS whose line is unknown is told to
+/// switch off as if on battery: that is why the machine went down.
+const LINE_WAIT: Duration = Duration::from_secs(5);
+/// So many readings agree.
+const AGREE: u8 = 2;
+/// Set by the last hook of a system that restarts: with mains back, it needs nobody to start it again.
+const RESTARTS: &str = "MAINSD_RESTARTS";
+
+/// Gives the UPS orders, one after the other, the first after `wait`; `done` hears how each ended, and what the UPS is.
+///
+/// # Errors
+/// If there is no such driver, the UPS is not found in time, or a signal ends it.
+pub(super) fn converse(
+    config: &Config,
+    locks: &DeviceLocks,
+    commands: &[Command],
+    wait: Duration,
+    say: &mut dyn FnMut(Priority, &str),
+    done: &mut dyn FnMut(&CommandResult, &Identity),
+) -> Result<(), Refusal> {
+    let signals = Signals::new().map_err(Refusal::new)?;
+    let clock = Clock::default();
+    let mut event_loop = EventLoop::new(clock, signals).map_err(Refusal::new)?;
+    let now = clock.now();
+    let mut conversation = Conversation {
+        driver: driver::open(config, locks, None, now).map_err(Refusal::new)?,
+        delays_off: config.ups_is(Traits::DELAYS_OFF),
+        commands,
+        heard: Heard::default(),
+        attached_at: None,
+        ordered: false,
+        order_at: now + wait,
+        deadline: now + wait + PATIENCE,
+        ended: None,
+        say,
+        done,
+    };
+    let exit = event_loop.run(&mut conversation).map_err(Refusal::new)?;
+    event_loop.close(&mut conversation, exit);
+    match conversation.ended {
+        Some(End::Done(result)) => result.map_err(Refusal::new),
+        Some(End::Signal(number)) => Err(Refusal::new(format!("ended by signal {number}"))),
+        None => Ok(()),
+    }
+}
+
+/// How it ended.
+enum End {
+    Done(Result<(), String>),
+    Signal(i32),
+}
+
+/// A UPS, and what is said to it.
+struct Conversation<'a> {
+    driver: Box<dyn Driver>,
+    delays_off: bool,
+    /// What is still to be ordered; the first may be under way.
+    commands: &'a [Command],
+    heard: Heard,
+    attached_at: Option<Instant>,
+    /// The first command is under way.
+    ordered: bool,
+    /// Not before.
+    order_at: Instant,
+    /// By then the first command has ended.
+    deadline: Instant,
+    ended: Option<End>,
+    say: &'a mut dyn FnMut(Priority, &str),
+    done: &'a mut dyn FnMut(&CommandResult, &Identity),
+}
+
+impl Conversation<'_> {
+    /// When the first command is due; `None`: it is under way, or the UPS has not answered.
+    fn due(&self, command: Command) -> Option<Instant> {
+        let known = self.heard.agree >= AGREE || command != Command::KillPower;
+        let attached_at = self.attached_at.filter(|_| !self.ordered)?;
+        Some(if known { self.order_at } else { self.order_at.max(attached_at + LINE_WAIT) })
+    }
+
+    /// Takes a step; `false`: there is nothing to do before more happens.
+    fn step(&mut self, now: Instant) -> bool {
+        let Some((command, rest)) = self.commands.split_first() else {
+            self.ended.get_or_insert(End::Done(Ok(())));
+            return false;
+        };
+        if let Some(mut result) = self.take_events(*command) {
+            if let (Err(words), Command::KillPower, true) =
+                (&mut result.outcome, command, self.heard.is_mains())
+            {
+                words.push_str("; with mains there it is not switched off for good");
+            }
+            (self.done)(&result, self.heard.ups.as_deref().unwrap_or(&Identity::default()));
+            self.commands = rest;
+            self.ordered = false;
+            return true;
+        }
+        if now >= self.deadline {
+            self.ended.get_or_insert(End::Done(Err(self.too_late(*command))));
+            return false;
+        }
+        self.attached_at = self.heard.ups.as_ref().and(self.attached_at.or(Some(now)));
+        if self.due(*command).is_none_or(|at| now < at) {
+            return false;
+        }
+        if *command == Command::KillPower && self.heard.is_mains() && !self.goes_on_with_mains(*command) {
+            self.ended.get_or_insert(End::Done(Ok(())));
+            return false;
+        }
+        self.ordered = true;
+        if matches!(command, Command::Poll | Command::Set(..)) {
+            self.deadline = now + SETTING_PATIENCE;
+        }
+        self.driver.command(*command, now);
+        true
+    }
+
+    /// Whether power is to be killed though mains is back.
+    fn goes_on_with_mains(&mut self, command: Command) -> bool {
+        if std::env::var_os(RESTARTS).is_some_and(|value| !value.is_empty()) {
+            let words = "Mains is back and this machine restarts by itself: the UPS is left alone";
+            let result = CommandResult { command, outcome: Ok(words.to_owned()) };
+            (self.done)(&result, &Identity::default());
+            return false;
+        }
+        let words = if self.delays_off {
+            "Mains is back: the UPS interrupts the power all the same, or this machine would stay off"
+        } else {
+            "Mains is back: the UPS is told in case that it fails again at once"
+        };
+        (self.say)(Priority::Warning, words);
+        true
+    }
+
+    fn too_late(&self, command: Command) -> String {
+        let Heard { ups, last_loss, .. } = &self.heard;
+        match ups {
+            None if matches!(command, Command::Poll | Command::Set(..)) => {
+                format!("Unable to open UPS device: {last_loss}")
+            }
+            None => format!("Unable to open UPS device for hibernate or shutdown: {last_loss}"),
+            Some(_) => "the UPS did not answer the order in time".to_owned(),
+        }
+    }
+
+    /// Takes what the UPS has told; the end of this command, if it has come.
+    fn take_events(&mut self, command: Command) -> Option<CommandResult> {
+        while let Some(event) = self.driver.poll_event() {
+            match event {
+                LinkEvent::Attached(identity) => self.heard.ups = Some(identity),
+                LinkEvent::Lost { reason } => {
+                    let line_at = self.heard.line_at;
+                    self.heard = Heard { last_loss: reason, line_at, ..Heard::default() };
+                }
+                LinkEvent::Reading(reading) => self.heard.note(&reading),
+                LinkEvent::Command(result) if result.command == command => return Some(result),
+                LinkEvent::Log(priority, text) => (self.say)(priority, &text),
+                LinkEvent::Command(_)
+                | LinkEvent::Master { .. }
+                | LinkEvent::MasterUnreachable { .. }
+                | LinkEvent::Remote(_) => {}
+            }
+        }
+        None
+    }
+}
+
+impl Source for Conversation<'_> {
+    fn start(&mut self, registry: &Registry, now: Instant) {
+        self.driver.start(registry, now);
+        if self.commands.contains(&Command::KillPower) {
+            // Two samples make a line state, also here.
+            self.driver.set_pace(Pace::Fast, now);
+        }
+    }
+
+    fn ready(&mut self, registry: &Registry, event: &Event, now: Instant) {
+        self.driver.ready(registry, event, now);
+    }
+
+    fn handle_signal(&mut self, signal: Signal, _: &Registry, _: Instant) {
+        if let Signal::Terminate(number) = signal {
+            self.ended.get_or_insert(End::Signal(number));
+        }
+    }
+
+    fn handle_resume(&mut self, _: Duration, _: Instant) {}
+
+    fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
+        self.driver.handle_timeout(registry, now);
+    }
+
+    fn pump(&mut self, now: Instant) {
+        while self.ended.is_none() && self.step(now) {}
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let due = self.commands.first().and_then(|command| self.due(*command)).unwrap_or(self.deadline);
+        [Some(due), self.driver.poll_timeout()].into_iter().flatten().min()
+    }
+
+    fn exit(&self) -> Option<Exit> {
+        self.ended.as_ref().map(|end| match end {
+            End::Done(_) => Exit::Done,
+            End::Signal(number) => Exit::Signal(*number),
+        })
+    }
+
+    fn close(&mut self, registry: &Registry, _: Exit, _: Instant) {
+        self.driver.close(registry);
+    }
+}
+
+/// What the UPS has said.
+#[derive(Debug, Default)]
+struct Heard {
+    ups: Option<Box<Identity>>,
+    /// The line in the last sample of it, and how many in a row agree.
+    mains: bool,
+    agree: u8,
+    /// When that sample was read: a copy of it agrees with nothing.
+    line_at: Option<Instant>,
+    last_loss: String,
+}
+
+impl Heard {
+    const fn is_mains(&self) -> bool {
+        self.mains && self.agree >= AGREE
+    }
+
+    fn note(&mut self, reading: &Reading) {
+        let at = reading.read.of(Item::Line);
+        if !reading.states(Item::Line) || at <= self.line_at {
+            return;
+        }
+        let mains = !reading.status.contains(StatusFlags::ONBATT);
+        self.agree = if self.mains == mains { self.agree.saturating_add(1) } else { 1 };
+        (self.mains, self.line_at) = (mains, at);
+    }
+}
