@@ -44,8 +44,8 @@ fuzz_target!(|bytes: &[u8]| {
             5 => link.command(Command::KillPower, now),
             6 if length & 0x80 == 0 => link.command(Command::ReadTransferCause, now),
             6 => {
-                let value = SettingValue::new(["261", "cellar"][usize::from(length & 1)]);
                 let setting = [Setting::HighTransfer, Setting::Name][usize::from(length & 1)];
+                let value = SettingValue::parse(setting, ["261", "cellar"][usize::from(length & 1)]);
                 if let Some(value) = value {
                     link.command(Command::Set(setting, value), now);
                 }

@@ -1,5 +1,7 @@
 //! What a UPS can be told.
 
+use super::{Setting, SettingValue};
+
 /// An order to the UPS. The only thing that flows from the power machine or a client to a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
@@ -36,64 +38,6 @@ impl Command {
             Self::AbortTest => "stop the test",
             Self::Set(..) => "change a setting",
         })
-    }
-}
-
-/// A setting that the UPS keeps itself, by its UPS-Link query (apcsmart §8, kind E).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Setting {
-    /// SENSITIVITY: H, M, L.
-    Sensitivity = b's',
-    /// WAKEUP, seconds.
-    WakeDelay = b'r',
-    /// SLEEP, seconds.
-    ShutdownDelay = b'p',
-    /// LOTRANSFER, volts.
-    LowTransfer = b'l',
-    /// HITRANSFER, volts.
-    HighTransfer = b'u',
-    /// RETURNCHARGE, per cent.
-    ReturnCharge = b'e',
-    /// BEEPSTATE: 0, T, L, N.
-    AlarmDelay = b'k',
-    /// LOWBATT, minutes.
-    LowBattery = b'q',
-    /// SELFTEST: 336, 168, ON, OFF.
-    SelfTestInterval = b'E',
-    /// OUTPUTVOLTS, volts.
-    OutputVoltage = b'o',
-    /// BATTDATE: 8 characters.
-    BatteryDate = b'x',
-    /// UPSNAME: up to 8 characters.
-    Name = b'c',
-}
-
-/// The value of a [`Setting`]: up to eight printable characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SettingValue([u8; 8]);
-
-impl SettingValue {
-    /// `None` if the text is empty, longer than eight characters, or has others than letters, digits, blanks, `-`, `_`, `.` and `/`:
-    /// the rest of ASCII means something else on the line.
-    #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b" -_./".contains(&byte);
-        let mut bytes = [b' '; 8];
-        bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
-        (!text.trim().is_empty() && text.bytes().all(plain)).then_some(Self(bytes))
-    }
-
-    /// Eight characters, filled up with blanks.
-    #[must_use]
-    pub const fn padded(&self) -> [u8; 8] {
-        self.0
-    }
-
-    /// Without the blanks behind it.
-    #[must_use]
-    pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default().trim_end()
     }
 }
 

@@ -69,7 +69,7 @@ impl Store {
         let text = self.identity.firmware.as_ref().or(self.identity.model.as_ref());
         let locale = text.and_then(|text| text.trim_end().bytes().last()).unwrap_or_default();
         for setting in SETTINGS {
-            if let Some(group) = eeprom.permitted(setting as u8, locale) {
+            if let Some(group) = eeprom.permitted(upslink::query_of(setting), locale) {
                 self.identity.permitted.push((setting, group.values.join(" ")));
             }
         }

@@ -45,7 +45,7 @@ pub fn run(options: &Options) -> Result<ExitCode, Refusal> {
     let mut commands = vec![Command::Poll];
     for (setting, name) in NAMES {
         let Some(text) = wanted(&config, setting) else { continue };
-        match SettingValue::new(&text) {
+        match SettingValue::parse(setting, &text) {
             Some(value) if setting != Setting::BatteryDate || text.len() == 8 => {
                 commands.push(Command::Set(setting, value));
             }

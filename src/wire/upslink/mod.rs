@@ -10,6 +10,8 @@ pub use eeprom::{Eeprom, Permitted};
 pub use model::{firmware_is_voltage, model_of_old_revision};
 pub use value::{Bad, Form, Value, decode};
 
+use crate::ups::Setting;
+
 /// Enter smart mode; also the check whether the UPS is there.
 pub const SMART_MODE: u8 = b'Y';
 /// The answer to [`SMART_MODE`]; to another query it means "not ready yet".
@@ -32,6 +34,24 @@ pub const SELF_TEST_RESULT: u8 = b'X';
 pub const EEPROM: u8 = 0x1a;
 /// The next permitted value of the variable that was asked for last.
 pub const NEXT_VALUE: u8 = b'-';
+/// The query of a setting (apcsmart §8, kind E).
+#[must_use]
+pub const fn query_of(setting: Setting) -> u8 {
+    match setting {
+        Setting::Sensitivity => b's',
+        Setting::WakeDelay => b'r',
+        Setting::ShutdownDelay => b'p',
+        Setting::LowTransfer => b'l',
+        Setting::HighTransfer => b'u',
+        Setting::ReturnCharge => b'e',
+        Setting::AlarmDelay => b'k',
+        Setting::LowBattery => b'q',
+        Setting::SelfTestInterval => b'E',
+        Setting::OutputVoltage => b'o',
+        Setting::BatteryDate => b'x',
+        Setting::Name => b'c',
+    }
+}
 /// Shakes a confused unit loose (apcsmart §2).
 pub const ESCAPE: u8 = 0x1b;
 

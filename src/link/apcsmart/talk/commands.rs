@@ -18,7 +18,7 @@ impl Talk {
         let query = match command {
             Command::ReadTransferCause => Some(upslink::TRANSFER_CAUSE),
             Command::ReadSelfTest => Some(upslink::SELF_TEST_RESULT),
-            Command::Set(setting, _) => Some(setting as u8),
+            Command::Set(setting, _) => Some(upslink::query_of(setting)),
             _ => None,
         };
         if query.is_some_and(|query| self.rounds > 0 && !self.known.contains(query)) {

@@ -16,7 +16,7 @@ fn bench() -> Bench {
 }
 
 fn set(bench: &mut Bench, setting: Setting, value: &str) -> Command {
-    let command = Command::Set(setting, SettingValue::new(value).unwrap());
+    let command = Command::Set(setting, SettingValue::parse(setting, value).unwrap());
     let now = bench.now;
     bench.link.command(command, now);
     command

@@ -50,7 +50,7 @@ proptest! {
                 3 => Some(Command::KillPower),
                 4 => Some(Command::AbortTest),
                 5 => Some(Command::SelfTest),
-                14 => SettingValue::new("257").map(|value| Command::Set(Setting::HighTransfer, value)),
+                14 => Some(Command::Set(Setting::HighTransfer, SettingValue::Number(257))),
                 _ => None,
             };
             if let Some(command) = command {
