@@ -23,7 +23,7 @@ use crate::link::LinkEvent;
 use crate::power::{AtStart, HookReport, Machine, Order};
 use crate::report::{Snapshot, Stamp};
 use crate::server::Server;
-use crate::ups::{Command, CommandResult, Event, Priority, StatusFlags};
+use crate::ups::{Asker, Command, CommandResult, Event, Priority, StatusFlags};
 
 /// What a house is built from.
 pub struct Parts {
@@ -252,7 +252,11 @@ impl House {
             }
             LinkEvent::MasterUnreachable { since } => self.machine.handle_master(now, Some(since)),
             LinkEvent::Remote(ordered) => self.machine.handle_remote(now, ordered),
-            LinkEvent::Command(result) => self.machine.handle_command_result(now, &result),
+            LinkEvent::Command(result) if result.asker == Asker::Machine => {
+                self.machine.handle_command_result(now, &result);
+            }
+            // Nobody else can ask yet.
+            LinkEvent::Command(_) => {}
             LinkEvent::Log(priority, text) => self.log_rarely(priority, &text, now),
         }
     }
@@ -321,9 +325,9 @@ impl House {
         {
             self.log(Priority::Warning, &format!("Dry run: the UPS does not get the order: {words}"));
             let outcome = Ok("nothing was sent: dry run".to_owned());
-            return self.machine.handle_command_result(now, &CommandResult { command, outcome });
+            return self.machine.handle_command_result(now, &CommandResult::new(command, outcome));
         }
-        self.driver.command(command, now);
+        self.driver.command(Asker::Machine, command, now);
     }
 
     /// UPSNAME of the configuration, else of the UPS, else this machine's name once a UPS is there (config §3).

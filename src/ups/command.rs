@@ -41,13 +41,33 @@ impl Command {
     }
 }
 
+/// Who has given a command, so that its result finds the way back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Asker {
+    /// The power machine.
+    #[default]
+    Machine,
+    /// Somebody else, by a number of their own.
+    Other(u32),
+}
+
 /// How a command ended, with words for a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandResult {
+    /// Who has given it. Links do not know; the driver keeps it.
+    pub asker: Asker,
     /// The command.
     pub command: Command,
     /// What the UPS did, or why it did not; one line without a full stop.
     pub outcome: Result<String, String>,
+}
+
+impl CommandResult {
+    /// The end of a command.
+    #[must_use]
+    pub const fn new(command: Command, outcome: Result<String, String>) -> Self {
+        Self { asker: Asker::Machine, command, outcome }
+    }
 }
 
 /// How often the power machine wants to see the UPS.

@@ -16,7 +16,7 @@ mod transfer;
 mod units;
 
 pub use clean::{clean, is_unsafe, one_line};
-pub use command::{Command, CommandResult, Pace};
+pub use command::{Asker, Command, CommandResult, Pace};
 pub use event::{Event, Priority};
 pub use lowbattery::{LowBatteryFlag, NEAR_END_MINUTES, NEAR_END_PERCENT};
 pub use names::Names;

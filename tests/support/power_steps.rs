@@ -291,7 +291,7 @@ impl World {
                     Command::SelfTest,
                 ]);
                 let outcome = if op & 32 == 0 { Ok("done".to_owned()) } else { Err("refused".to_owned()) };
-                self.machine.handle_command_result(self.now, &CommandResult { command, outcome });
+                self.machine.handle_command_result(self.now, &CommandResult::new(command, outcome));
                 self.settled();
             }
             22 => {
@@ -408,8 +408,7 @@ impl World {
         for command in std::mem::take(&mut self.asked) {
             if self.answering {
                 self.read(self.status, Evidence::Poll, self.values.clone());
-                self.machine
-                    .handle_command_result(self.now, &CommandResult { command, outcome: Ok(String::new()) });
+                self.machine.handle_command_result(self.now, &CommandResult::new(command, Ok(String::new())));
                 self.settled();
             }
         }

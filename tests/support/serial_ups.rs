@@ -8,7 +8,7 @@ use mainsd::bus::serial::Transmit;
 use mainsd::daemon::Driver;
 use mainsd::link::apcsmart::{ApcSmartLink, Settings};
 use mainsd::link::{Link, LinkEvent};
-use mainsd::ups::{Command, Pace, Reading};
+use mainsd::ups::{Asker, Command, Pace, Reading};
 use mio::{Registry, event::Event as IoEvent};
 
 /// From a query to its answer: 2400 bit/s.
@@ -90,7 +90,7 @@ impl<A: FnMut(u8, f64) -> String> Driver for SerialUps<A> {
         self.link.set_poll_time(poll_time, now);
     }
 
-    fn command(&mut self, command: Command, now: Instant) {
+    fn command(&mut self, _: Asker, command: Command, now: Instant) {
         self.link.command(command, now);
     }
 

@@ -23,7 +23,7 @@ use mainsd::bus::usb::{DeviceInfo, TransferError, Transmit};
 use mainsd::daemon::Driver;
 use mainsd::link::usb::{Settings, UsbLink};
 use mainsd::link::{Link, LinkEvent};
-use mainsd::ups::{Command, Pace};
+use mainsd::ups::{Asker, Command, Pace};
 use mio::{Registry, event::Event as IoEvent};
 use serde_json::Value;
 
@@ -352,7 +352,7 @@ impl Driver for StoryDriver {
         self.link.set_poll_time(poll_time, now);
     }
 
-    fn command(&mut self, command: Command, now: Instant) {
+    fn command(&mut self, _: Asker, command: Command, now: Instant) {
         self.link.command(command, now);
     }
 

@@ -10,7 +10,7 @@ use super::Driver;
 use crate::journal::{LockError, LockFile};
 use crate::link::LinkEvent;
 use crate::sys::process;
-use crate::ups::{Command, CommandResult, Pace, Priority};
+use crate::ups::{Asker, Command, CommandResult, Pace, Priority};
 
 /// Between two tries for the lock.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -95,12 +95,12 @@ impl Driver for LockedDriver {
         self.inner.set_poll_time(poll_time, now);
     }
 
-    fn command(&mut self, command: Command, now: Instant) {
+    fn command(&mut self, asker: Asker, command: Command, now: Instant) {
         if self.started {
-            return self.inner.command(command, now);
+            return self.inner.command(asker, command, now);
         }
         let outcome = Err("no communication with the UPS".to_owned());
-        self.events.push_back(LinkEvent::Command(CommandResult { command, outcome }));
+        self.events.push_back(LinkEvent::Command(CommandResult { asker, command, outcome }));
     }
 
     fn close(&mut self, registry: &Registry) {

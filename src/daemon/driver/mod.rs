@@ -15,7 +15,7 @@ use std::time::Instant;
 use mio::{Registry, event::Event as IoEvent};
 
 use crate::link::LinkEvent;
-use crate::ups::{Command, Pace};
+use crate::ups::{Asker, Command, Pace};
 
 /// One link with its port. The loop calls it; nothing else does. No call blocks.
 pub trait Driver {
@@ -35,8 +35,8 @@ pub trait Driver {
     fn set_pace(&mut self, pace: Pace, now: Instant);
     /// POLLTIME changed (SIGHUP).
     fn set_poll_time(&mut self, poll_time: std::time::Duration, now: Instant);
-    /// Something to tell the UPS; the answer comes as [`LinkEvent::Command`].
-    fn command(&mut self, command: Command, now: Instant);
+    /// Something to tell the UPS; the answer comes as [`LinkEvent::Command`], with who asked for it.
+    fn command(&mut self, asker: Asker, command: Command, now: Instant);
     /// Gives the device back (kernel driver re-attached, locks removed). Bounded: returns within a few milliseconds
     /// whatever the device does.
     fn close(&mut self, registry: &Registry);

@@ -1,5 +1,6 @@
 //! A link and its port, and what goes between them.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use mio::{Registry, event::Event as IoEvent};
@@ -8,10 +9,12 @@ use super::Driver;
 use crate::bus::Bus;
 use crate::link::{Link, LinkEvent};
 use crate::port::Port;
-use crate::ups::{Command, Pace};
+use crate::ups::{Asker, Command, Pace};
 
 /// Rounds between port and link in one turn of the loop; more wait for the next turn.
 const ROUNDS: usize = 64;
+/// Most commands without a result; links take fewer and refuse the rest.
+const ASKED_MAX: usize = 64;
 
 /// The driver of a link that talks through a port.
 pub struct Pump<B: Bus> {
@@ -19,6 +22,8 @@ pub struct Pump<B: Bus> {
     link: Box<dyn Link<Bus = B>>,
     /// The link was told something outside of the loop's calls that carry the registry, or there was too much for one turn.
     due: Option<Instant>,
+    /// Commands without a result yet, and who gave them.
+    asked: VecDeque<(Asker, Command)>,
 }
 
 // Those of port and link would bring that of everything in them into the binary.
@@ -32,7 +37,7 @@ impl<B: Bus> Pump<B> {
     /// A driver of the two.
     #[must_use]
     pub fn new(port: Box<dyn Port<Bus = B>>, link: Box<dyn Link<Bus = B>>) -> Self {
-        Self { port, link, due: None }
+        Self { port, link, due: None, asked: VecDeque::new() }
     }
 
     /// Moves what there is between port and link until both are still.
@@ -79,7 +84,13 @@ impl<B: Bus> Driver for Pump<B> {
 
     fn poll_event(&mut self) -> Option<LinkEvent> {
         let line = self.port.poll_log().map(|(priority, text)| LinkEvent::Log(priority, text));
-        line.or_else(|| self.link.poll_event())
+        let mut event = line.or_else(|| self.link.poll_event())?;
+        if let LinkEvent::Command(result) = &mut event {
+            // Of equal commands the first is answered first.
+            let at = self.asked.iter().position(|(_, command)| *command == result.command);
+            result.asker = at.and_then(|at| self.asked.remove(at)).map_or(Asker::Machine, |(asker, _)| asker);
+        }
+        Some(event)
     }
 
     fn set_pace(&mut self, pace: Pace, now: Instant) {
@@ -92,7 +103,11 @@ impl<B: Bus> Driver for Pump<B> {
         self.due = Some(now);
     }
 
-    fn command(&mut self, command: Command, now: Instant) {
+    fn command(&mut self, asker: Asker, command: Command, now: Instant) {
+        if self.asked.len() >= ASKED_MAX {
+            self.asked.pop_front();
+        }
+        self.asked.push_back((asker, command));
         self.link.command(command, now);
         self.due = Some(now);
     }
@@ -118,6 +133,36 @@ mod tests {
     fn driver(text: &str, now: Instant) -> Box<dyn Driver> {
         let config = config::parse(text.as_bytes(), "test").config;
         super::super::open(&config, &DeviceLocks::default(), None, now).unwrap()
+    }
+
+    /// The simulated UPS answers each command.
+    #[test]
+    fn each_result_goes_to_who_has_asked() {
+        let poll = Poll::new().unwrap();
+        let now = Instant::now();
+        let mut driver = driver("UPSTYPE test\n", now);
+        driver.start(poll.registry(), now);
+        let asked = [
+            (Asker::Other(7), Command::SelfTest),
+            (Asker::Machine, Command::ReadSelfTest),
+            (Asker::Other(8), Command::SelfTest),
+            (Asker::Other(9), Command::ReadSelfTest),
+        ];
+        for (asker, command) in asked {
+            driver.command(asker, command, now);
+        }
+        driver.handle_timeout(poll.registry(), now + Duration::from_secs(30));
+        let results = std::iter::from_fn(|| driver.poll_event()).filter_map(|event| match event {
+            LinkEvent::Command(result) => Some((result.asker, result.command)),
+            _ => None,
+        });
+        let results: Vec<_> = results.collect();
+        for command in [Command::SelfTest, Command::ReadSelfTest] {
+            let of = |all: &[(Asker, Command)]| -> Vec<Asker> {
+                all.iter().filter(|(_, of)| *of == command).map(|(asker, _)| *asker).collect()
+            };
+            assert_eq!(of(&results), of(&asked), "{command:?}: {results:?}");
+        }
     }
 
     /// As after SIGSTOP and SIGCONT, of whose end the loop has not been told either.

@@ -368,7 +368,7 @@ impl Link for ApcSmartLink {
             None => Err("no communication with the UPS".to_owned()),
         };
         if let Err(reason) = result {
-            self.push(LinkEvent::Command(CommandResult { command, outcome: Err(reason) }));
+            self.push(LinkEvent::Command(CommandResult::new(command, Err(reason))));
         }
     }
 }

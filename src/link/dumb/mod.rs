@@ -236,7 +236,7 @@ impl DumbLink {
     }
 
     fn kill_ended(&mut self, outcome: Result<String, String>) {
-        self.push(LinkEvent::Command(CommandResult { command: Command::KillPower, outcome }));
+        self.push(LinkEvent::Command(CommandResult::new(Command::KillPower, outcome)));
     }
 
     fn tell_lost(&mut self, reason: String) {
@@ -329,6 +329,6 @@ impl Link for DumbLink {
             }
             _ => Err("a UPS with simple signalling has no such order".to_owned()),
         };
-        self.push(LinkEvent::Command(CommandResult { command, outcome }));
+        self.push(LinkEvent::Command(CommandResult::new(command, outcome)));
     }
 }

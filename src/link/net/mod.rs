@@ -379,7 +379,7 @@ impl NetLink {
     fn end_check(&mut self, now: Instant, outcome: Result<(), &str>) {
         for command in std::mem::take(&mut self.running) {
             let outcome = outcome.map(|()| "read".to_owned()).map_err(ToOwned::to_owned);
-            self.events.push_back(LinkEvent::Command(CommandResult { command, outcome }));
+            self.events.push_back(LinkEvent::Command(CommandResult::new(command, outcome)));
         }
         if matches!(self.state, State::Watching { .. }) {
             return;
@@ -516,7 +516,7 @@ impl Link for NetLink {
             | Command::AbortTest
             | Command::Set(..) => {
                 let outcome = Err("a slave does not command its master's UPS".to_owned());
-                self.events.push_back(LinkEvent::Command(CommandResult { command, outcome }));
+                self.events.push_back(LinkEvent::Command(CommandResult::new(command, outcome)));
             }
         }
     }

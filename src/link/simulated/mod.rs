@@ -287,7 +287,7 @@ impl Link for Simulated {
         if read {
             self.poll(now);
         }
-        self.events.push_back(LinkEvent::Command(CommandResult { command, outcome }));
+        self.events.push_back(LinkEvent::Command(CommandResult::new(command, outcome)));
     }
 }
 

@@ -323,7 +323,7 @@ impl Link for UsbLink {
             Phase::Closed | Phase::GivenUp { .. } => Some("no communication with the UPS".to_owned()),
         };
         if let Some(reason) = refused {
-            self.push(LinkEvent::Command(CommandResult { command, outcome: Err(reason) }));
+            self.push(LinkEvent::Command(CommandResult::new(command, Err(reason))));
         }
         self.after(now);
     }

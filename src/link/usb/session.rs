@@ -245,11 +245,11 @@ impl Session {
                 Job::Read { command, .. } => (command, Err(reason.to_owned())),
                 Job::Harmless { command, outcome } => (command, outcome),
             };
-            LinkEvent::Command(CommandResult { command, outcome })
+            LinkEvent::Command(CommandResult::new(command, outcome))
         });
-        let poll = self.poll_command.then(|| {
-            LinkEvent::Command(CommandResult { command: Command::Poll, outcome: Err(reason.to_owned()) })
-        });
+        let poll = self
+            .poll_command
+            .then(|| LinkEvent::Command(CommandResult::new(Command::Poll, Err(reason.to_owned()))));
         told.chain(orders).chain(poll).collect()
     }
 

@@ -303,8 +303,7 @@ fn a_ups_that_cannot_say_the_cause_is_not_waited_for() {
     b.status = StatusFlags::ONBATT | StatusFlags::BATTPRESENT;
     b.answers = false;
     b.poll(Evidence::AlertAndRead);
-    let refused =
-        CommandResult { command: Command::ReadTransferCause, outcome: Err("not supported".to_owned()) };
+    let refused = CommandResult::new(Command::ReadTransferCause, Err("not supported".to_owned()));
     b.machine.handle_command_result(b.now, &refused);
     b.drain();
     assert_eq!(b.happened(), ["0 powerout"]);

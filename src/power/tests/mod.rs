@@ -287,7 +287,7 @@ impl Bench {
         for command in answers {
             if self.answers {
                 self.feed(&self.reading(Evidence::Poll));
-                let result = CommandResult { command, outcome: Ok("read".to_owned()) };
+                let result = CommandResult::new(command, Ok("read".to_owned()));
                 self.machine.handle_command_result(self.now, &result);
                 self.drain();
             }

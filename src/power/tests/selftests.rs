@@ -82,7 +82,7 @@ fn a_copy_of_an_older_result_is_not_told() {
     let mut copy = b.reading(Evidence::AlertAndRead);
     copy.read.set(crate::ups::Item::SelfTest, Some(older));
     b.feed(&copy);
-    let result = CommandResult { command: Command::ReadSelfTest, outcome: Ok("read".to_owned()) };
+    let result = CommandResult::new(Command::ReadSelfTest, Ok("read".to_owned()));
     b.now += secs(0.1);
     b.feed(&Reading { at: b.now, evidence: Evidence::Poll, ..copy });
     b.machine.handle_command_result(b.now, &result);

@@ -193,7 +193,7 @@ fn a_slave_never_kills_power() {
 #[test]
 fn kill_power_that_failed_is_sent_again() {
     let mut b = decided(|s| s.kill_on_powerfail = true);
-    let refused = CommandResult { command: Command::KillPower, outcome: Err("the UPS refuses".to_owned()) };
+    let refused = CommandResult::new(Command::KillPower, Err("the UPS refuses".to_owned()));
     b.machine.handle_command_result(b.now, &refused);
     b.drain();
     assert_eq!(b.logged(), ["Failed to issue shutdown command! the UPS refuses"]);
@@ -230,7 +230,7 @@ fn term_on_powerfail_lets_kill_power_end_first() {
     b.mains_lost();
     b.run_to(20.0);
     assert!(matching(&mut b, "exit").is_empty());
-    let done = CommandResult { command: Command::KillPower, outcome: Ok("switches off in 20 s".to_owned()) };
+    let done = CommandResult::new(Command::KillPower, Ok("switches off in 20 s".to_owned()));
     b.machine.handle_command_result(b.now, &done);
     b.drain();
     assert_eq!(b.happened(), ["20 exit"]);

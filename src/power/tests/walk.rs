@@ -168,7 +168,7 @@ impl Walker {
     }
 
     fn result(&mut self, command: Command) {
-        self.machine.handle_command_result(self.now, &CommandResult { command, outcome: Ok(String::new()) });
+        self.machine.handle_command_result(self.now, &CommandResult::new(command, Ok(String::new())));
     }
 
     fn wait(&mut self, seconds: f64) {

@@ -12,7 +12,7 @@ use crate::drivers::Traits;
 use crate::link::LinkEvent;
 use crate::port::device_lock::DeviceLocks;
 use crate::sys::signals::{Signal, Signals};
-use crate::ups::{Command, CommandResult, Identity, Item, Pace, Priority, Reading, StatusFlags};
+use crate::ups::{Asker, Command, CommandResult, Identity, Item, Pace, Priority, Reading, StatusFlags};
 
 /// How long to look for the UPS. The system is halting: longer than this, and the battery is better saved by other means.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -49,6 +49,7 @@ pub(super) fn converse(
         heard: Heard::default(),
         attached_at: None,
         ordered: false,
+        number: 0,
         order_at: now + wait,
         deadline: now + wait + PATIENCE,
         ended: None,
@@ -80,6 +81,8 @@ struct Conversation<'a> {
     attached_at: Option<Instant>,
     /// The first command is under way.
     ordered: bool,
+    /// Of the command given last.
+    number: u32,
     /// Not before.
     order_at: Instant,
     /// By then the first command has ended.
@@ -103,7 +106,7 @@ impl Conversation<'_> {
             self.ended.get_or_insert(End::Done(Ok(())));
             return false;
         };
-        if let Some(mut result) = self.take_events(*command) {
+        if let Some(mut result) = self.take_events() {
             if let (Err(words), Command::KillPower, true) =
                 (&mut result.outcome, command, self.heard.is_mains())
             {
@@ -130,7 +133,8 @@ impl Conversation<'_> {
         if matches!(command, Command::Poll | Command::Set(..)) {
             self.deadline = now + SETTING_PATIENCE;
         }
-        self.driver.command(*command, now);
+        self.number += 1;
+        self.driver.command(Asker::Other(self.number), *command, now);
         true
     }
 
@@ -138,7 +142,7 @@ impl Conversation<'_> {
     fn goes_on_with_mains(&mut self, command: Command) -> bool {
         if std::env::var_os(RESTARTS).is_some_and(|value| !value.is_empty()) {
             let words = "Mains is back and this machine restarts by itself: the UPS is left alone";
-            let result = CommandResult { command, outcome: Ok(words.to_owned()) };
+            let result = CommandResult::new(command, Ok(words.to_owned()));
             (self.done)(&result, &Identity::default());
             return false;
         }
@@ -162,8 +166,8 @@ impl Conversation<'_> {
         }
     }
 
-    /// Takes what the UPS has told; the end of this command, if it has come.
-    fn take_events(&mut self, command: Command) -> Option<CommandResult> {
+    /// Takes what the UPS has told; the end of the command given last, if it has come.
+    fn take_events(&mut self) -> Option<CommandResult> {
         while let Some(event) = self.driver.poll_event() {
             match event {
                 LinkEvent::Attached(identity) => self.heard.ups = Some(identity),
@@ -172,7 +176,9 @@ impl Conversation<'_> {
                     self.heard = Heard { last_loss: reason, line_at, ..Heard::default() };
                 }
                 LinkEvent::Reading(reading) => self.heard.note(&reading),
-                LinkEvent::Command(result) if result.command == command => return Some(result),
+                LinkEvent::Command(result) if result.asker == Asker::Other(self.number) => {
+                    return Some(result);
+                }
                 LinkEvent::Log(priority, text) => (self.say)(priority, &text),
                 LinkEvent::Command(_)
                 | LinkEvent::Master { .. }

@@ -323,7 +323,7 @@ impl Bench {
         self.fetch();
         self.run(Duration::from_secs(20));
         let results = self.events.iter().filter_map(|(_, event)| match event {
-            LinkEvent::Command(CommandResult { command: of, outcome }) if *of == command => Some(outcome),
+            LinkEvent::Command(CommandResult { command: of, outcome, .. }) if *of == command => Some(outcome),
             _ => None,
         });
         let results: Vec<_> = results.collect();

@@ -179,6 +179,6 @@ impl Talk {
     }
 
     pub(super) fn result(&mut self, command: Command, outcome: Result<String, String>) {
-        self.events.push(LinkEvent::Command(CommandResult { command, outcome }));
+        self.events.push(LinkEvent::Command(CommandResult::new(command, outcome)));
     }
 }

@@ -36,7 +36,7 @@ fn a_cause_that_is_never_said_does_not_hold_up_a_power_kill() {
     bench.seconds(15);
     let events = bench.take();
     let killed = |event: &LinkEvent| {
-        matches!(event, LinkEvent::Command(CommandResult { command: Command::KillPower, outcome: Ok(_) }))
+        matches!(event, LinkEvent::Command(CommandResult { command: Command::KillPower, outcome: Ok(_), .. }))
     };
     assert!(events.iter().any(killed), "{events:?}");
 }

@@ -404,7 +404,7 @@ impl Session {
     }
 
     fn answer(&mut self, command: Command, outcome: Result<String, String>) {
-        let result = CommandResult { command, outcome };
+        let result = CommandResult::new(command, outcome);
         self.told.push_back(Told::Event(LinkEvent::Command(result)));
     }
 
