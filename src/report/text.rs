@@ -1,7 +1,8 @@
 //! The records of a status answer as plain text, one a line (nis §5, status-fields §6).
 
 use super::Snapshot;
-use super::field::{FIELDS, push_value};
+use super::value::push_value;
+use crate::ups::FIELDS;
 
 /// Longest record. Clients take 99 to 999 bytes, one treats a length of 128 and more as text (nis §2, §8).
 pub const MAX_RECORD: usize = 99;
@@ -26,7 +27,7 @@ impl Renderer {
             let start = self.records.len();
             // Writing to a String cannot fail.
             let _ = write!(self.records, "{:<9}: ", field.key);
-            if push_value(&mut self.records, field.form, snapshot) {
+            if push_value(&mut self.records, &field.form, snapshot) {
                 self.records.push('\n');
                 count += 1;
             } else {

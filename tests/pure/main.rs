@@ -16,6 +16,7 @@ mod docs;
 mod documented;
 mod dumb;
 mod evidence;
+mod fields;
 mod hid_corpus;
 mod hours;
 mod liveness;
