@@ -1,7 +1,7 @@
 //! A status text as JSON, for `apcaccess --json`. Made from the text, so that it works with every server of the
 //! protocol.
 
-use super::field::{FIELDS, Form};
+use crate::ups::Field;
 
 /// The status as a JSON object: one member a record, in its order, the key as it is.
 ///
@@ -82,13 +82,7 @@ fn array(text: &str, members: fn(&str) -> Vec<(&'static str, &str)>) -> String {
 
 /// Whether the key's values are numbers, by the table of fields.
 fn is_number(key: &str) -> bool {
-    FIELDS.iter().any(|field| {
-        field.key == key
-            && matches!(
-                field.form,
-                Form::Tenths(..) | Form::Hundredths(..) | Form::Whole(..) | Form::WholePoint0(..)
-            )
-    })
+    Field::of_key(key.as_bytes()).is_some_and(|field| field.form.unit().is_some())
 }
 
 fn quoted(text: &str) -> String {

@@ -1,10 +1,10 @@
 //! A [`Snapshot`] as NIS text or JSON. Pure.
 
-mod field;
 mod json;
 mod snapshot;
 mod stamp;
 mod text;
+mod value;
 
 pub use json::{json, json_clients, json_events, json_value};
 pub use snapshot::{Facts, Snapshot};

@@ -1,10 +1,14 @@
 //! The records of a status answer as plain text, one a line (nis §5, status-fields §6).
 
 use super::Snapshot;
-use super::field::{FIELDS, push_value};
+use super::value::push_value;
+use crate::ups::FIELDS;
 
 /// Longest record. Clients take 99 to 999 bytes, one treats a length of 128 and more as text (nis §2, §8).
 pub const MAX_RECORD: usize = 99;
+
+/// What stands between key and value; a key takes so many of the blanks as it is long.
+const PADDED: &str = "         : ";
 
 /// Renders snapshots; keeps its buffers, so that rendering again allocates nothing.
 #[derive(Clone, Debug, Default)]
@@ -24,9 +28,9 @@ impl Renderer {
         let mut count = 0;
         for field in &FIELDS {
             let start = self.records.len();
-            // Writing to a String cannot fail.
-            let _ = write!(self.records, "{:<9}: ", field.key);
-            if push_value(&mut self.records, field.form, snapshot) {
+            self.records.push_str(field.key);
+            self.records.push_str(PADDED.get(field.key.len()..).unwrap_or_default());
+            if push_value(&mut self.records, &field.form, snapshot) {
                 self.records.push('\n');
                 count += 1;
             } else {
@@ -34,6 +38,7 @@ impl Renderer {
             }
         }
         self.text.clear();
+        // Writing to a String cannot fail.
         let _ = write!(self.text, "{:<9}: 001,{count:03},{:04}\n{}", "APC", self.records.len(), self.records);
         &self.text
     }

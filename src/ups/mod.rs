@@ -5,8 +5,8 @@
 mod clean;
 mod command;
 mod event;
+mod field;
 mod lowbattery;
-mod names;
 mod nologon;
 mod rate_limit;
 mod reading;
@@ -18,8 +18,10 @@ mod units;
 pub use clean::{clean, is_unsafe, one_line};
 pub use command::{Asker, Command, CommandResult, Pace};
 pub use event::{Event, Priority};
+pub use field::{
+    Access, DaemonDate, DaemonNumber, DaemonText, FIELDS, Field, Form, Said, SaidMut, Text, Unit, key,
+};
 pub use lowbattery::{LowBatteryFlag, NEAR_END_MINUTES, NEAR_END_PERCENT};
-pub use names::Names;
 pub use nologon::NoLogon;
 pub use rate_limit::RateLimit;
 pub use reading::{Evidence, Identity, Item, ReadTimes, Reading, Values};

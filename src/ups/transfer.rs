@@ -39,6 +39,14 @@ impl TransferCause {
             Self::Unknown => "UNKNOWN EVENT",
         }
     }
+
+    /// What a text of `LASTXFER` says (nis §9.2).
+    #[must_use]
+    pub fn from_text(text: &str) -> Self {
+        use TransferCause::{Forced, Frequency, HighLine, LowLine, Notch, Ripple, SelfTest, Unknown};
+        let all = [Self::None, HighLine, LowLine, Notch, Ripple, SelfTest, Forced, Frequency];
+        all.into_iter().find(|cause| cause.text() == text.trim_ascii()).unwrap_or(Unknown)
+    }
 }
 
 /// Result of the last self test: `SELFTEST` (status-fields §5.2).
@@ -74,6 +82,20 @@ impl SelfTestResult {
             Self::FailedCapacity => "BT",
             Self::InProgress => "IP",
             Self::Unknown => "??",
+        }
+    }
+
+    /// What a text of `SELFTEST` says, by its first two letters (nis §9.2).
+    #[must_use]
+    pub fn from_code(text: &str) -> Self {
+        match text.trim_ascii().as_bytes().get(..2) {
+            Some(b"OK") => Self::Passed,
+            Some(b"NO") => Self::NotAvailable,
+            Some(b"BT") => Self::FailedCapacity,
+            Some(b"NG") => Self::Failed,
+            Some(b"WN") => Self::Warning,
+            Some(b"IP") => Self::InProgress,
+            _ => Self::Unknown,
         }
     }
 
@@ -119,6 +141,18 @@ impl Sensitivity {
             Self::High => "High",
             Self::Unknown => "Unknown",
         }
+    }
+
+    /// What a text of `SENSE` says, by its first letter (nis §9.2); `None`: it is empty.
+    #[must_use]
+    pub fn from_text(text: &str) -> Option<Self> {
+        Some(match text.trim_ascii().as_bytes().first()? {
+            b'A' => Self::Auto,
+            b'L' => Self::Low,
+            b'M' => Self::Medium,
+            b'H' => Self::High,
+            _ => Self::Unknown,
+        })
     }
 }
 

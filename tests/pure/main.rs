@@ -17,6 +17,7 @@ mod documented;
 mod dumb;
 mod evidence;
 mod faulty;
+mod fields;
 mod hid_corpus;
 mod hours;
 mod liveness;

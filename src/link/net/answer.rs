@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::time::Instant;
 
 use crate::ups::{
-    Celsius, Evidence, Hertz, Identity, Minutes, Percent, Reading, SelfTestResult, Sensitivity, StatusFlags,
-    TransferCause, Values, Volts, Watts, clean,
+    Access, DaemonDate, DaemonText, Evidence, Field, Form, Identity, Reading, SaidMut, StatusFlags, Text,
+    Values, clean, key,
 };
 use crate::wire::nis::{Frame, parse_frame, split_record};
 
@@ -64,7 +64,7 @@ impl Incoming {
                     self.ended = false;
                 }
                 Ok(Some((Frame::Record(record), size))) => {
-                    self.ended |= record.starts_with(b"END APC");
+                    self.ended |= record.starts_with(key::END.as_bytes());
                     if let Some(bits) = flags_of(record).map(|flags| flags.bits()) {
                         self.in_all = Some(self.in_all.map_or(bits, |all| all & bits));
                         self.in_any |= bits;
@@ -124,10 +124,10 @@ impl Incoming {
         let mut status = MasterStatus::default();
         let mut flags = None;
         for (key, value) in self.records() {
-            if key == b"STATFLAG" {
-                flags = flags.or_else(|| hexadecimal(value));
-            } else if value.trim_ascii() != b"N/A" {
-                status.note(key, value);
+            match Field::of_key(key).map(|field| &field.form) {
+                Some(Form::Hex8) => flags = flags.or_else(|| hexadecimal(value)),
+                Some(form) if value.trim_ascii() != b"N/A" => status.note(form, value),
+                _ => {}
             }
         }
         status.flags = flags?;
@@ -160,38 +160,20 @@ impl MasterStatus {
         Reading::sampled(at, status, evidence, self.values.clone()).with_mains(mains)
     }
 
-    /// Takes one record. Keys that a slave does not relay are left out (nis §9.2).
-    fn note(&mut self, key: &[u8], value: &[u8]) {
-        let (identity, values) = (&mut self.identity, &mut self.values);
-        match key {
-            b"UPSNAME" => identity.name = Some(text(value)),
-            b"UPSMODE" => self.mode = Some(text(value)),
-            b"STARTTIME" => self.started = Some(text(value)),
-            b"MODEL" => identity.model = Some(text(value)),
-            b"SERIALNO" => identity.serial = Some(text(value)),
-            b"BATTDATE" => identity.battery_date = Some(text(value)),
-            b"FIRMWARE" => identity.firmware = Some(text(value)),
-            b"SENSE" => identity.sensitivity = sensitivity(value),
-            b"DLOWBATT" => identity.low_battery_minutes = whole(value),
-            b"LOTRANS" => identity.low_transfer = whole(value),
-            b"HITRANS" => identity.high_transfer = whole(value),
-            b"RETPCT" => identity.return_charge = whole(value),
-            b"NOMOUTV" => identity.nominal_output_voltage = whole(value),
-            b"NOMINV" => identity.nominal_line_voltage = whole(value),
-            b"NOMBATTV" => identity.nominal_battery_voltage = number(value).map(Volts),
-            b"NOMPOWER" => identity.nominal_power = number(value).map(Watts),
-            b"LINEV" => values.line_voltage = number(value).map(Volts),
-            b"LOADPCT" => values.load = number(value).map(Percent),
-            b"BCHARGE" => values.battery_charge = number(value).map(Percent),
-            b"TIMELEFT" => values.runtime_left = number(value).map(Minutes),
-            b"MAXLINEV" => values.line_voltage_max = number(value).map(Volts),
-            b"MINLINEV" => values.line_voltage_min = number(value).map(Volts),
-            b"OUTPUTV" => values.output_voltage = number(value).map(Volts),
-            b"BATTV" => values.battery_voltage = number(value).map(Volts),
-            b"LINEFREQ" => values.frequency = number(value).map(Hertz),
-            b"ITEMP" => values.temperature = number(value).map(Celsius),
-            b"LASTXFER" => values.transfer_cause = Some(transfer_cause(value)),
-            b"SELFTEST" => values.self_test = Some(self_test(value)),
+    /// Takes one record. What a slave does not relay is left out (nis §9.2).
+    fn note(&mut self, form: &Form, value: &[u8]) {
+        let said = SaidMut { identity: &mut self.identity, values: &mut self.values };
+        match form {
+            Form::DaemonText(DaemonText::UpsName) => self.identity.name = Some(text(value)),
+            Form::DaemonText(DaemonText::Class) => self.mode = Some(text(value)),
+            Form::Date(DaemonDate::Started) => self.started = Some(text(value)),
+            Form::Text(Text { set: Some(set), .. }) => set(said, &String::from_utf8_lossy(value)),
+            Form::Tenths(Access { set: Some(set), .. })
+            | Form::Hundredths(Access { set: Some(set), .. })
+            | Form::Truncated(Access { set: Some(set), .. }) => set(said, number(value)),
+            Form::Whole(Access { set: Some(set), .. }) | Form::WholePoint0(Access { set: Some(set), .. }) => {
+                set(said, whole(value));
+            }
             _ => {}
         }
     }
@@ -218,40 +200,11 @@ fn whole(value: &[u8]) -> Option<i32> {
 /// What a record says that is STATFLAG.
 fn flags_of(record: &[u8]) -> Option<StatusFlags> {
     let (key, value) = split_record(record)?;
-    if key == b"STATFLAG" { hexadecimal(value) } else { None }
+    if matches!(Field::of_key(key)?.form, Form::Hex8) { hexadecimal(value) } else { None }
 }
 
 fn hexadecimal(value: &[u8]) -> Option<StatusFlags> {
     let digits = std::str::from_utf8(value).ok()?.trim().strip_prefix("0x")?;
     let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     u32::from_str_radix(digits, 16).ok().filter(|_| plain).map(StatusFlags::from_bits_retain)
-}
-
-fn sensitivity(value: &[u8]) -> Option<Sensitivity> {
-    Some(match value.trim_ascii().first()? {
-        b'A' => Sensitivity::Auto,
-        b'L' => Sensitivity::Low,
-        b'M' => Sensitivity::Medium,
-        b'H' => Sensitivity::High,
-        _ => Sensitivity::Unknown,
-    })
-}
-
-fn transfer_cause(value: &[u8]) -> TransferCause {
-    use TransferCause::{Forced, Frequency, HighLine, LowLine, None, Notch, Ripple, SelfTest, Unknown};
-    let value = value.trim_ascii();
-    let all = [None, HighLine, LowLine, Notch, Ripple, SelfTest, Forced, Frequency];
-    all.into_iter().find(|cause| cause.text().as_bytes() == value).unwrap_or(Unknown)
-}
-
-fn self_test(value: &[u8]) -> SelfTestResult {
-    match value.trim_ascii().get(..2) {
-        Some(b"OK") => SelfTestResult::Passed,
-        Some(b"NO") => SelfTestResult::NotAvailable,
-        Some(b"BT") => SelfTestResult::FailedCapacity,
-        Some(b"NG") => SelfTestResult::Failed,
-        Some(b"WN") => SelfTestResult::Warning,
-        Some(b"IP") => SelfTestResult::InProgress,
-        _ => SelfTestResult::Unknown,
-    }
 }

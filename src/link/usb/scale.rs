@@ -9,6 +9,7 @@
 use std::ops::RangeInclusive;
 use std::time::Instant;
 
+use crate::ups::key;
 use crate::wire::hid::{Field, ReportDescriptor};
 
 /// Mains voltages of the world, measured while they are good. Less than a factor of ten wide: one power of ten fits at most.
@@ -63,10 +64,10 @@ impl Quantity {
     /// Status key, for the log.
     pub(super) const fn key(self) -> &'static str {
         match self {
-            Self::LineVoltage => "LINEV",
-            Self::OutputVoltage => "OUTPUTV",
-            Self::BatteryVoltage => "BATTV",
-            Self::Frequency => "LINEFREQ",
+            Self::LineVoltage => key::LINE_VOLTAGE,
+            Self::OutputVoltage => key::OUTPUT_VOLTAGE,
+            Self::BatteryVoltage => key::BATTERY_VOLTAGE,
+            Self::Frequency => key::FREQUENCY,
         }
     }
 }

@@ -258,10 +258,10 @@ pub(super) const TABLE: &[Row] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ups::Names;
+    use crate::ups::{FIELDS, Field};
 
     #[test]
-    fn a_value_stands_at_the_usage_that_the_table_of_names_gives_it() {
+    fn a_value_stands_at_the_usage_that_the_table_of_fields_gives_it() {
         let rows = [
             (Key::StatusFlag, "STATFLAG"),
             (Key::Charge, "BCHARGE"),
@@ -298,9 +298,10 @@ mod tests {
         ];
         for (key, status) in rows {
             let first = TABLE[key as usize].candidates[0].usage.0;
-            assert_eq!(Names::of_key(status).and_then(|names| names.hid), Some(first), "{status}");
+            let hid = Field::of_key(status.as_bytes()).and_then(|field| field.hid);
+            assert_eq!(hid, Some(first), "{status}");
         }
-        assert_eq!(Names::ALL.iter().filter(|names| names.hid.is_some()).count(), rows.len());
+        assert_eq!(FIELDS.iter().filter(|field| field.hid.is_some()).count(), rows.len());
     }
 
     #[test]
