@@ -8,6 +8,7 @@ use crate::act::{ActSettings, Fallback, Output};
 use crate::config::{Config, Parsed, UpsClass, UpsMode};
 use crate::drivers::Traits;
 use crate::journal::{JournalSettings, stderr_wanted};
+use crate::power::kill_power::{Role, Share};
 use crate::report::{Facts, Stamp};
 use crate::ups::{Minutes, Percent};
 use crate::{power, server};
@@ -42,7 +43,7 @@ pub struct Invocation {
 /// Settings of the power machine.
 #[must_use]
 pub fn power(config: &Config, how: &Invocation) -> power::Settings {
-    let share_slave = config.ups_class == Some(UpsClass::ShareSlave);
+    let role = role(config);
     power::Settings {
         on_battery_delay: config.on_battery_delay,
         battery_level: (config.battery_level >= 0).then(|| Percent(f64::from(config.battery_level))),
@@ -51,11 +52,9 @@ pub fn power(config: &Config, how: &Invocation) -> power::Settings {
         annoy: config.annoy,
         annoy_delay: config.annoy_delay,
         no_logon: config.no_logon,
-        // A share slave's UPS is its master's to switch off (config §3).
-        kill_delay: seconds(config.kill_delay).filter(|_| !share_slave),
-        // A simple cable would cut the power at once, without the delay that a shutdown needs (config §4 item 6).
-        kill_on_powerfail: how.kill_on_powerfail && config.ups_is(Traits::DELAYS_OFF) && !share_slave,
-        kill_wait: share_wait(config),
+        kill_delay: role.delay(seconds(config.kill_delay)),
+        kill_on_powerfail: how.kill_on_powerfail && role.may_kill_at_powerfail(),
+        kill_wait: role.wait().unwrap_or_default(),
         term_on_powerfail: how.term_on_powerfail,
         comm_lost_delay: config.comm_lost_delay,
         confirm_polls: config.confirm_polls.max(1),
@@ -68,11 +67,19 @@ pub fn power(config: &Config, how: &Invocation) -> power::Settings {
     }
 }
 
-/// How long a share master waits for its slaves before it kills the power (config §3, UPSCLASS).
+/// What this machine is to its UPS, for the rules of kill power.
 #[must_use]
-pub fn share_wait(config: &Config) -> Duration {
-    let master = config.ups_class == Some(UpsClass::ShareMaster);
-    if master { Duration::from_secs(30) } else { Duration::ZERO }
+pub fn role(config: &Config) -> Role {
+    Role {
+        is_slave: config.ups_is(Traits::SLAVE),
+        share: match config.ups_class {
+            Some(UpsClass::ShareSlave) => Share::Slave,
+            Some(UpsClass::ShareMaster) => Share::Master,
+            Some(UpsClass::Standalone) | None => Share::Alone,
+        },
+        delays_off: config.ups_is(Traits::DELAYS_OFF),
+        is_real: config.ups_type.is_some() && !config.ups_is(Traits::SIMULATED),
+    }
 }
 
 fn seconds(value: i32) -> Option<Duration> {

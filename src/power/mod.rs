@@ -18,6 +18,7 @@
 //! - `timers`: every timer by name.
 
 mod comm;
+pub mod kill_power;
 mod known;
 mod latch;
 mod limits;

@@ -7,10 +7,10 @@ use mio::event::Event;
 
 use super::start::Refusal;
 use crate::config::Config;
-use crate::daemon::{Clock, Driver, EventLoop, Exit, Source, driver};
-use crate::drivers::Traits;
+use crate::daemon::{Clock, Driver, EventLoop, Exit, Source, driver, settings};
 use crate::link::LinkEvent;
 use crate::port::device_lock::DeviceLocks;
+use crate::power::kill_power::{MainsBack, Role};
 use crate::sys::signals::{Signal, Signals};
 use crate::ups::{Asker, Command, CommandResult, Identity, Item, Pace, Priority, Reading, StatusFlags};
 
@@ -44,7 +44,7 @@ pub(super) fn converse(
     let now = clock.now();
     let mut conversation = Conversation {
         driver: driver::open(config, locks, None, now).map_err(Refusal::new)?,
-        delays_off: config.ups_is(Traits::DELAYS_OFF),
+        role: settings::role(config),
         commands,
         heard: Heard::default(),
         attached_at: None,
@@ -74,7 +74,7 @@ enum End {
 /// A UPS, and what is said to it.
 struct Conversation<'a> {
     driver: Box<dyn Driver>,
-    delays_off: bool,
+    role: Role,
     /// What is still to be ordered; the first may be under way.
     commands: &'a [Command],
     heard: Heard,
@@ -140,16 +140,18 @@ impl Conversation<'_> {
 
     /// Whether power is to be killed though mains is back.
     fn goes_on_with_mains(&mut self, command: Command) -> bool {
-        if std::env::var_os(RESTARTS).is_some_and(|value| !value.is_empty()) {
-            let words = "Mains is back and this machine restarts by itself: the UPS is left alone";
-            let result = CommandResult::new(command, Ok(words.to_owned()));
-            (self.done)(&result, &Identity::default());
-            return false;
-        }
-        let words = if self.delays_off {
-            "Mains is back: the UPS interrupts the power all the same, or this machine would stay off"
-        } else {
-            "Mains is back: the UPS is told in case that it fails again at once"
+        let restarts = std::env::var_os(RESTARTS).is_some_and(|value| !value.is_empty());
+        let words = match self.role.with_mains(restarts) {
+            MainsBack::LeaveAlone => {
+                let words = "Mains is back and this machine restarts by itself: the UPS is left alone";
+                let result = CommandResult::new(command, Ok(words.to_owned()));
+                (self.done)(&result, &Identity::default());
+                return false;
+            }
+            MainsBack::Interrupt => {
+                "Mains is back: the UPS interrupts the power all the same, or this machine would stay off"
+            }
+            MainsBack::TellAnyway => "Mains is back: the UPS is told in case that it fails again at once",
         };
         (self.say)(Priority::Warning, words);
         true

@@ -14,10 +14,10 @@ use super::conversation::converse;
 use super::options::Options;
 use super::run_files;
 use super::start::{self, Refusal};
-use crate::config::{Config, UpsClass};
+use crate::config::Config;
 use crate::daemon::{DryRun, Invocation, settings};
-use crate::drivers::Traits;
 use crate::journal::Journal;
+use crate::power::kill_power::{FlagDoubt, NotOurs, flag_allows};
 use crate::program::out::complain;
 use crate::sys::{clock, trust};
 use crate::ups::{Command, Priority};
@@ -56,18 +56,18 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
         complain(&format!("{}: {text}", how.name));
         journal.log(priority, text, clock::now());
     };
-    if config.ups_is(Traits::SLAVE) {
+    let kill = command == Command::KillPower;
+    let wait = settings::role(&config).wait();
+    if wait == Err(NotOurs::Master) {
         return Err(Refusal::new("UPSTYPE net: a slave never switches off its master's UPS"));
     }
-    if command == Command::KillPower {
+    if kill {
         check_flag(&config, &mut say)?;
     }
-    if command == Command::KillPower && config.ups_class == Some(UpsClass::ShareSlave) {
-        return Ok(wait_for_master(&mut say, std::thread::sleep));
-    }
-    let wait = match command {
-        Command::KillPower => settings::share_wait(&config),
-        _ => Duration::ZERO,
+    let wait = match wait {
+        Err(_) if kill => return Ok(wait_for_master(&mut say, std::thread::sleep)),
+        Ok(wait) if kill => wait,
+        Ok(_) | Err(_) => Duration::ZERO,
     };
     if !wait.is_zero() {
         say(Priority::Warning, "Waiting 30 seconds for slave(s) to shutdown.");
@@ -98,19 +98,21 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
 /// `--killpower` acts only after a power failure, which the flag tells (power-events §8).
 fn check_flag(config: &Config, say: &mut dyn FnMut(Priority, &str)) -> Result<(), Refusal> {
     let flag = config.powerfail_dir.join("powerfail");
-    let text = match read_flag(&flag) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => format!(
+    let said = match read_flag(&flag) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        // There is one, whatever it holds.
+        read => Some(read.unwrap_or_default()),
+    };
+    let text = match flag_allows(said.as_deref(), clock::boot_id().as_deref()) {
+        Ok(()) => return Ok(()),
+        Err(FlagDoubt::Missing) => format!(
             "Cannot find {} file.\n Killpower requested in non-power fail condition or bug.\n Killpower request ignored",
             flag.display()
         ),
-        // One that apcupsd has made is empty; one that a hand has made may hold anything.
-        Ok(boot) if clock::boot_id().is_some_and(|id| boot.trim().len() == id.len() && boot.trim() != id) => {
-            format!(
-                "{} was left by a power failure before this boot. Killpower request ignored",
-                flag.display()
-            )
-        }
-        _ => return Ok(()),
+        Err(FlagDoubt::Old) => format!(
+            "{} was left by a power failure before this boot. Killpower request ignored",
+            flag.display()
+        ),
     };
     say(Priority::Error, &text);
     Err(Refusal::new("nothing was sent to the UPS; --power-off switches it off without the flag"))

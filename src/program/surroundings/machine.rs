@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::Found;
 use super::hooks::start_of;
-use crate::config::{NoLogon, UpsClass};
-use crate::drivers::Traits;
+use crate::config::NoLogon;
+use crate::daemon::settings::role;
 
 /// The number that the kernel gives the first process name space (`PROC_PID_INIT_INO` in linux/proc_ns.h).
 const FIRST_PROCESSES: &str = "pid:[4026531836]";
@@ -33,8 +33,7 @@ impl Found<'_> {
             return self.warn("", text);
         }
         let config = &self.parsed.config;
-        let cuts = config.ups_type.is_some_and(|driver| !driver.traits.intersects(Traits::SLAVE | Traits::SIMULATED))
-            && config.ups_class != Some(UpsClass::ShareSlave)
+        let cuts = role(config).tells_at_the_end()
             // The daemon does it.
             && config.kill_delay == 0;
         if !cuts {
