@@ -32,7 +32,7 @@ impl Fallback {
     /// The real thing. [`Fallback::default`] has no folders, hence no commands, and only logs: what can switch a
     /// machine off must be asked for by name, and tests never do.
     #[must_use]
-    pub fn armed(shutdown_cmd: Option<String>) -> Self {
+    pub fn system(shutdown_cmd: Option<String>) -> Self {
         let dirs =
             ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/run/current-system/sw/bin"];
         Self {

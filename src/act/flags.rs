@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::sys::fs::{O_NOFOLLOW, O_NONBLOCK};
 use crate::sys::{clock, reason, trust};
 
-/// What a `nologin` of ours holds (config §8).
+/// Content of the file `nologin` that mainsd writes (config §8).
 pub const NOLOGIN_TEXT: &str = "POWER FAILURE\n";
 
 const MODE: u32 = 0o644;

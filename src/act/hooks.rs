@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::task::{Step, Task};
-use super::{Act, HookArgs, MAX_LEFT_BEHIND, Outcome};
+use super::{Act, HookArgs, MAX_ABANDONED, Outcome};
 use crate::ups::{Event, Priority};
 
 /// Most hooks that wait. A hook that hangs for HOOKTIMEOUT while mains flaps every second fills it.
@@ -19,13 +19,13 @@ struct Queued {
 
 /// The hooks that wait and the one that runs. Numbers count the hooks since the start.
 #[derive(Debug, Default)]
-pub(super) struct Lane {
+pub(super) struct HookQueue {
     queue: VecDeque<Queued>,
     running: Option<(u64, Task)>,
     last: u64,
 }
 
-impl Lane {
+impl HookQueue {
     /// Puts a hook at the end. If too many wait, the oldest of them is dropped, for the newest tells how things stand; gives
     /// the event of the one that was dropped.
     pub fn queue(&mut self, event: Event, args: HookArgs) -> Option<Event> {
@@ -46,7 +46,7 @@ impl Lane {
         self.last
     }
 
-    /// Whether all hooks up to this number have ended, or been left behind.
+    /// Whether all hooks up to this number have ended, or been abandoned.
     pub fn is_past(&self, number: u64) -> bool {
         let waiting = self.queue.front().is_some_and(|queued| queued.number <= number);
         let running = self.running.as_ref().is_some_and(|(running, _)| *running <= number);
@@ -57,7 +57,7 @@ impl Lane {
         self.running.as_ref().and_then(|(_, task)| task.deadline())
     }
 
-    /// Takes the running hook out of the lane; it goes on beside it.
+    /// Takes the running hook out of the queue; it goes on beside it.
     pub fn take_running(&mut self) -> Option<Task> {
         self.running.take().map(|(_, task)| task)
     }
@@ -72,8 +72,8 @@ impl Lane {
 
 impl Act {
     /// True if something changed.
-    pub(super) fn advance_lane(&mut self, now: Instant) -> bool {
-        if let Some((number, mut task)) = self.lane.running.take() {
+    pub(super) fn advance_hooks(&mut self, now: Instant) -> bool {
+        if let Some((number, mut task)) = self.hook_queue.running.take() {
             match task.advance(now) {
                 Step::Ended(how) => {
                     self.log_end(&task, &how);
@@ -82,30 +82,30 @@ impl Act {
                 }
                 Step::GivenUp => {
                     self.tell(&task, Step::GivenUp);
-                    self.left_behind.push(task);
+                    self.abandoned.push(task);
                     return true;
                 }
                 step => {
                     self.tell(&task, step);
-                    self.lane.running = Some((number, task));
+                    self.hook_queue.running = Some((number, task));
                 }
             }
         }
-        let Some(next) = self.lane.next(self.shutdown.hooks_may_run_up_to()) else { return false };
+        let Some(next) = self.hook_queue.next(self.shutdown.hooks_may_run_up_to()) else { return false };
         self.start_hook(next, now);
         true
     }
 
     fn start_hook(&mut self, hook: Queued, now: Instant) {
         let (spec, what) = self.hook_spec(hook.event, &hook.args);
-        if self.left_behind.len() >= MAX_LEFT_BEHIND {
+        if self.abandoned.len() >= MAX_ABANDONED {
             self.log(Priority::Warning, format!("{what} is not run: too many hooks hang"));
             return;
         }
         match self.start(&spec) {
             Ok(child) => {
                 let task = Task::new(child, Some(hook.event), what, self.settings.hook_timeout, now);
-                self.lane.running = Some((hook.number, task));
+                self.hook_queue.running = Some((hook.number, task));
             }
             Err(how) => {
                 self.outcomes.push_back(Outcome::HookFinished {

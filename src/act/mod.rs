@@ -36,7 +36,7 @@ pub use flags::NOLOGIN_TEXT;
 pub use task::HookEnd;
 
 use flags::Flags;
-use hooks::Lane;
+use hooks::HookQueue;
 use shutdown::Shutdown;
 use task::{Step, Task};
 
@@ -44,9 +44,9 @@ use task::{Step, Task};
 /// unprotected").
 pub const SHUTDOWN_HOLD_UP: Duration = Duration::from_secs(10);
 
-/// Most children that were left behind, hung beyond the reach of SIGKILL, before further hooks (not the shutdown) are
+/// Most children that were abandoned, hung beyond the reach of SIGKILL, before further hooks (not the shutdown) are
 /// no longer started.
-const MAX_LEFT_BEHIND: usize = 16;
+const MAX_ABANDONED: usize = 16;
 
 /// Longest UPSNAME that a hook is told, in characters; apcupsd has 99 (config §3).
 const MAX_NAME: usize = 255;
@@ -141,9 +141,9 @@ type Spawn = fn(&Spec) -> std::io::Result<Child>;
 pub struct Act {
     settings: ActSettings,
     flags: Flags,
-    lane: Lane,
+    hook_queue: HookQueue,
     shutdown: Shutdown,
-    left_behind: Vec<Task>,
+    abandoned: Vec<Task>,
     outcomes: VecDeque<Outcome>,
     spawn: Spawn,
 }
@@ -155,9 +155,9 @@ impl Act {
         Self {
             flags: Flags::new(&settings.powerfail_dir, &settings.nologin_dir),
             settings,
-            lane: Lane::default(),
+            hook_queue: HookQueue::default(),
             shutdown: Shutdown::default(),
-            left_behind: Vec::new(),
+            abandoned: Vec::new(),
             outcomes: VecDeque::new(),
             spawn: spawn::spawn,
         }
@@ -174,7 +174,7 @@ impl Act {
     pub fn handle(&mut self, request: Request, now: Instant) {
         match request {
             Request::Hook(event, args) => {
-                if let Some(dropped) = self.lane.queue(event, args) {
+                if let Some(dropped) = self.hook_queue.queue(event, args) {
                     self.log(
                         Priority::Warning,
                         format!("Too many hooks are waiting: {} is not run", dropped.arg()),
@@ -182,7 +182,7 @@ impl Act {
                 }
             }
             Request::Shutdown(args, reason) => {
-                self.shutdown.request(args, reason, self.lane.last_queued(), now);
+                self.shutdown.request(args, reason, self.hook_queue.last_queued(), now);
             }
             Request::CreatePowerfail => self.flag(Flags::create_powerfail),
             Request::RemovePowerfail => self.flag(Flags::remove_powerfail),
@@ -203,16 +203,16 @@ impl Act {
     }
 
     /// The daemon is about to end: a shutdown that still waits for hooks before it is started now.
-    pub fn hasten(&mut self, now: Instant) {
-        self.shutdown.hasten(now);
+    pub fn run_pending_now(&mut self, now: Instant) {
+        self.shutdown.run_pending_now(now);
         self.advance(now);
     }
 
     /// When [`Act::handle_timeout`] is to be called; `None`: only a request or SIGCHLD wakes it.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let behind = self.left_behind.iter().filter_map(Task::deadline).min();
-        [self.lane.deadline(), self.shutdown.deadline(), behind].into_iter().flatten().min()
+        let behind = self.abandoned.iter().filter_map(Task::deadline).min();
+        [self.hook_queue.deadline(), self.shutdown.deadline(), behind].into_iter().flatten().min()
     }
 
     /// What there is to tell; call until `None`.
@@ -229,17 +229,17 @@ impl Act {
 
     /// Moves everything as far as it goes by now.
     fn advance(&mut self, now: Instant) {
-        self.look_after_left_behind(now);
+        self.poll_abandoned(now);
         loop {
-            let moved = self.advance_lane(now) | self.advance_shutdown(now);
+            let moved = self.advance_hooks(now) | self.advance_shutdown(now);
             if !moved {
                 return;
             }
         }
     }
 
-    fn look_after_left_behind(&mut self, now: Instant) {
-        let mut tasks = std::mem::take(&mut self.left_behind);
+    fn poll_abandoned(&mut self, now: Instant) {
+        let mut tasks = std::mem::take(&mut self.abandoned);
         tasks.retain_mut(|task| match task.advance(now) {
             Step::Ended(how) => {
                 self.log_end(task, &how);
@@ -251,14 +251,14 @@ impl Act {
                 true
             }
         });
-        self.left_behind = tasks;
+        self.abandoned = tasks;
     }
 
     /// Logs a step of a task that goes on.
     fn tell(&mut self, task: &Task, step: Step) {
         let words = match step {
             Step::Terminated => "took too long: terminated",
-            Step::Killed => "did not heed the signal: killed",
+            Step::Killed => "ignored SIGTERM: killed",
             Step::GivenUp => "cannot be killed: left behind",
             Step::Running | Step::Ended(_) => return,
         };

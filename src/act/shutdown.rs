@@ -67,7 +67,7 @@ impl Shutdown {
         }
     }
 
-    pub fn hasten(&mut self, now: Instant) {
+    pub fn run_pending_now(&mut self, now: Instant) {
         if let Phase::Waiting { until, .. } = &mut self.phase {
             *until = now;
         }
@@ -103,7 +103,7 @@ impl Act {
         let phase = std::mem::take(&mut self.shutdown.phase);
         let (next, moved) = match phase {
             Phase::Idle => (Phase::Idle, false),
-            Phase::Waiting { pending, after, until } if self.lane.is_past(after) || now >= until => {
+            Phase::Waiting { pending, after, until } if self.hook_queue.is_past(after) || now >= until => {
                 self.leave_hook_behind(after);
                 (self.run_hook(pending, now), true)
             }
@@ -132,12 +132,12 @@ impl Act {
 
     /// Time is up for what was queued before: what runs goes on beside the shutdown until its own limit.
     fn leave_hook_behind(&mut self, after: u64) {
-        if self.lane.is_past(after) {
+        if self.hook_queue.is_past(after) {
             return;
         }
-        if let Some(task) = self.lane.take_running() {
+        if let Some(task) = self.hook_queue.take_running() {
             self.log(Priority::Warning, format!("{task} has not ended: the shutdown does not wait for it"));
-            self.left_behind.push(task);
+            self.abandoned.push(task);
         }
     }
 
@@ -159,7 +159,7 @@ impl Act {
     }
 
     fn after_hook(&mut self, pending: Pending, task: Task, step: Step, now: Instant) -> Phase {
-        let how = self.ended_or_left_behind(task, step, now);
+        let how = self.ended_or_abandoned(task, step, now);
         if how.1.is_success() {
             return self.succeeded(how.0, &pending.reason);
         }
@@ -221,7 +221,7 @@ impl Act {
         rest: VecDeque<(Spec, String)>,
         now: Instant,
     ) -> Phase {
-        let (what, how) = self.ended_or_left_behind(task, step, now);
+        let (what, how) = self.ended_or_abandoned(task, step, now);
         if how.is_success() {
             return self.succeeded(what, &pending.reason);
         }
@@ -230,7 +230,7 @@ impl Act {
     }
 
     /// What was run, and how it ended. If it only ran out of time, it gets its signals beside what comes next.
-    fn ended_or_left_behind(&mut self, task: Task, step: Step, now: Instant) -> (String, HookEnd) {
+    fn ended_or_abandoned(&mut self, task: Task, step: Step, now: Instant) -> (String, HookEnd) {
         let what = task.to_string();
         if let Step::Ended(how) = step {
             if matches!(how, HookEnd::NotExecuted(_)) {
@@ -240,7 +240,7 @@ impl Act {
             return (what, how);
         }
         self.tell(&task, step);
-        self.left_behind.push(task);
+        self.abandoned.push(task);
         (what, HookEnd::TimedOut)
     }
 

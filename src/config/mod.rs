@@ -7,27 +7,27 @@ mod changed;
 pub mod device;
 mod diagnostic;
 pub mod directives;
+mod enums;
 mod load;
 #[cfg(test)]
 mod manual;
-mod nearest;
 mod nis_allow;
 mod parse;
 mod rules;
 mod settings;
 mod short_address;
+mod suggest;
 mod typography;
-mod words;
 pub mod wrappers;
 
 pub use changed::{Change, changed};
 pub use diagnostic::{Diagnostic, Severity};
+pub use enums::{Cable, CableClass, Facility, UpsClass, UpsMode};
 pub use load::{LoadError, load};
-pub use nearest::{nearest_directive, nearest_of};
 pub use nis_allow::{NisAllow, NotANetwork};
 pub use parse::{Origin, Parsed, parse};
 pub use settings::{Config, Eeprom};
-pub use words::{Cable, CableClass, Facility, UpsClass, UpsMode};
+pub use suggest::{nearest_directive, nearest_of};
 
 pub use crate::ups::NoLogon;
 

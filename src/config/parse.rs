@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::directives::{self, Directive, Kind, RETIRED, is_blank, printable, trimmed};
-use super::nearest::nearest_directive;
 use super::rules;
 use super::settings::Config;
+use super::suggest::nearest_directive;
 use super::typography::{between_quotes, option_dash, with_plain_blanks, with_plain_dashes};
 
 /// Most diagnostics of one severity that are kept; the rest is counted.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::directives;
+use super::enums::{Cable, Facility, UpsClass, UpsMode};
 use super::nis_allow::NisAllow;
-use super::words::{Cable, Facility, UpsClass, UpsMode};
 use crate::drivers::{PortLock, Traits, UpsType};
 use crate::ups::{LowBatteryFlag, NoLogon};
 

@@ -9,9 +9,9 @@ use super::contact::Contact;
 use super::driver::Driver;
 use super::event_limit::EventLimit;
 use super::event_loop::Exit;
-use super::journalist::Journalist;
 use super::line_limit::LineLimit;
 use super::obstacles::obstacles;
+use super::recorder::Recorder;
 use super::settings::{self, Invocation};
 use super::status::Status;
 use super::token;
@@ -53,14 +53,14 @@ pub struct House {
     act: Act,
     server: Server,
     status: Status,
-    journalist: Journalist,
+    recorder: Recorder,
     /// How much of what happens is announced, and of what is said is logged.
     events: EventLimit,
     lines: LineLimit,
     contact: Contact,
     exit: Option<Exit>,
     /// What the observer has not yet seen; filled only if somebody observes.
-    tap: Option<VecDeque<(Priority, String)>>,
+    log_subscriber: Option<VecDeque<(Priority, String)>>,
 }
 
 impl std::fmt::Debug for House {
@@ -84,7 +84,7 @@ impl House {
             act: Act::new(settings::act(&config, &how)),
             server: Server::new(settings::server(&config), token::SERVER),
             status: Status::new(snapshot, config.events_file.clone(), now),
-            journalist: Journalist::new(&config, &how, state_file, now),
+            recorder: Recorder::new(&config, &how, state_file, now),
             contact: Contact::new(&config),
             how,
             config,
@@ -93,7 +93,7 @@ impl House {
             events: EventLimit::default(),
             lines: LineLimit::default(),
             exit: None,
-            tap: None,
+            log_subscriber: None,
         }
     }
 
@@ -111,7 +111,7 @@ impl House {
         }
         self.server.open(registry, now);
         self.driver.start(registry, now);
-        self.journalist.ready();
+        self.recorder.ready();
     }
 
     /// A descriptor is ready.
@@ -136,7 +136,7 @@ impl House {
         self.events.handle_timeout(now);
         self.act.handle_timeout(now);
         self.server.handle_timeout(registry, now, &mut self.status);
-        self.journalist.handle_timeout(&mut self.status, now);
+        self.recorder.handle_timeout(&mut self.status, now);
     }
 
     /// The next deadline of anybody.
@@ -149,7 +149,7 @@ impl House {
             self.lines.poll_timeout(),
             self.act.poll_timeout(),
             self.server.poll_timeout(),
-            self.journalist.poll_timeout(),
+            self.recorder.poll_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -220,7 +220,7 @@ impl House {
         match event {
             LinkEvent::Attached(identity) => {
                 self.contact.handle_attached(&identity);
-                if let Some(line) = self.journalist.told_serial(identity.serial.as_deref(), now) {
+                if let Some(line) = self.recorder.told_serial(identity.serial.as_deref(), now) {
                     self.log(Priority::Warning, &line);
                     self.machine.handle_other_ups(now);
                 }
@@ -283,7 +283,7 @@ impl House {
             Order::CountSlaves => self.count_slaves(now),
             Order::Shutdown { explanation, .. } => self.shut_down(explanation, now),
             Order::Save(saved) => {
-                if let Some(trouble) = self.journalist.save(&saved, now) {
+                if let Some(trouble) = self.recorder.save(&saved, now) {
                     self.log(Priority::Warning, &trouble);
                 }
             }
@@ -374,12 +374,12 @@ impl House {
     /// Reads the configuration again (SIGHUP). A good one is applied in place; a bad one changes nothing.
     pub fn reload(&mut self, registry: &Registry, now: Instant) {
         let file = self.how.config_file.clone();
-        self.journalist.reloading();
+        self.recorder.reloading();
         let parsed = match config::load(&file) {
             Ok(parsed) => parsed,
             Err(error) => {
                 self.log(Priority::Error, &format!("{error}; the old configuration stays"));
-                return self.journalist.ready();
+                return self.recorder.ready();
             }
         };
         for diagnostic in parsed.of(config::Severity::Warning) {
@@ -401,7 +401,7 @@ impl House {
             }
             self.apply(self.how.dry_run.redirect(parsed.config), registry, now);
         }
-        self.journalist.ready();
+        self.recorder.ready();
     }
 
     fn apply(&mut self, new: Config, registry: &Registry, now: Instant) {
@@ -422,7 +422,7 @@ impl House {
         self.act.reconfigure(settings::act(&new, &self.how));
         self.server.reconfigure(settings::server(&new), registry, now);
         self.driver.set_poll_time(settings::poll_time(&new), now);
-        self.journalist.reconfigure(&new, &self.how, now);
+        self.recorder.reconfigure(&new, &self.how, now);
         self.status.set_events_file(new.events_file.clone());
         let start_time = self.status.snapshot().facts.start_time;
         let mut facts = settings::facts(&new, &self.how, &self.hostname, start_time);
@@ -455,28 +455,28 @@ impl House {
 
     /// Gives everything back. Bounded: whatever the device, the clients and the hooks do.
     pub fn close(&mut self, registry: &Registry, exit: Exit, now: Instant) {
-        self.journalist.stopping();
+        self.recorder.stopping();
         if let Exit::Signal(number) = exit {
             self.log(Priority::Warning, &format!("{} exiting, signal {number}", self.how.name));
         }
         self.machine.handle_stop(now);
         self.events.close(now);
         self.pump(now);
-        self.act.hasten(now);
+        self.act.run_pending_now(now);
         self.pump(now);
         self.server.close();
         self.driver.close(registry);
         self.log(Priority::Notice, &format!("{} shutdown succeeded", self.how.name));
     }
 
-    /// Keeps what is logged from now on for [`House::take_line`].
-    pub fn keep_lines(&mut self) {
-        self.tap.get_or_insert_with(VecDeque::new);
+    /// Keeps what is logged from now on for [`House::poll_log_line`].
+    pub fn subscribe_log(&mut self) {
+        self.log_subscriber.get_or_insert_with(VecDeque::new);
     }
 
     /// The next line that was logged since the last call.
-    pub fn take_line(&mut self) -> Option<(Priority, String)> {
-        self.tap.as_mut()?.pop_front()
+    pub fn poll_log_line(&mut self) -> Option<(Priority, String)> {
+        self.log_subscriber.as_mut()?.pop_front()
     }
 
     /// The present snapshot, with what follows the clock set to `now`.
@@ -502,9 +502,9 @@ impl House {
 
     /// Logs one line.
     pub fn log(&mut self, priority: Priority, text: &str) {
-        self.journalist.log(priority, text);
-        if let Some(tap) = &mut self.tap {
-            tap.push_back((priority, text.to_owned()));
+        self.recorder.log(priority, text);
+        if let Some(log_subscriber) = &mut self.log_subscriber {
+            log_subscriber.push_back((priority, text.to_owned()));
         }
     }
 }

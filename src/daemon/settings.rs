@@ -90,7 +90,7 @@ fn seconds(value: i32) -> Option<Duration> {
 #[must_use]
 pub fn act(config: &Config, how: &Invocation) -> ActSettings {
     let fallback = match how.dry_run {
-        DryRun::No => Fallback::armed(config.shutdown_cmd.clone()),
+        DryRun::No => Fallback::system(config.shutdown_cmd.clone()),
         DryRun::HooksRun => Fallback { shutdown_cmd: config.shutdown_cmd.clone(), ..Fallback::default() },
         DryRun::LogOnly(_) => Fallback::default(),
     };

@@ -50,7 +50,7 @@ pub(super) enum Timer {
     Rearm,
     /// The same, and SHUTDOWNGRACE over: the `powerfail` flag is stale.
     FlagStale,
-    /// `-t`: the daemon leaves once the shutdown is under way (and UPS power has been told off, with `-p`).
+    /// `-t`: the daemon leaves once the shutdown is under way (and the UPS has been ordered to switch off, with `-p`).
     Exit,
 }
 

@@ -61,10 +61,10 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Ok(Task::Check { path, quiet }) => match load(&path) {
             Ok(parsed) if quiet => only_obstacles(&parsed),
             Ok(parsed) => {
-                let ways_down = Fallback::armed(parsed.config.shutdown_cmd.clone()).describe();
-                let mut around = surroundings::examine(&parsed, &ways_down);
+                let shutdown_commands = Fallback::system(parsed.config.shutdown_cmd.clone()).describe();
+                let mut around = surroundings::examine(&parsed, &shutdown_commands);
                 around.extend(surroundings::remarks(&parsed));
-                let text = report(&parsed, &around, &ways_down);
+                let text = report(&parsed, &around, &shutdown_commands);
                 let starts = obstacles(&parsed).is_empty();
                 let status = if starts { ExitCode::SUCCESS } else { ExitCode::FAILURE };
                 print("mainsd check", text.as_bytes(), status)
@@ -117,13 +117,13 @@ fn only_obstacles(parsed: &Parsed) -> ExitCode {
 }
 
 /// Everything there is to say. What matters most comes last, where a terminal shows it.
-pub fn report(parsed: &Parsed, surroundings: &[Diagnostic], ways_down: &[String]) -> String {
+pub fn report(parsed: &Parsed, surroundings: &[Diagnostic], shutdown_commands: &[String]) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "Effective values of {}\n", parsed.name);
     values(&mut out, parsed);
     if parsed.config.ups_type.is_some() {
         let _ = writeln!(out, "What will happen\n");
-        story(&mut out, parsed, ways_down);
+        story(&mut out, parsed, shutdown_commands);
     }
     let obstacles = obstacles(parsed);
     let errors: Vec<&Diagnostic> = obstacles.iter().map(|obstacle| &obstacle.diagnostic).collect();

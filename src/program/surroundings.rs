@@ -21,10 +21,10 @@ use crate::drivers::{DeviceForm, PortLock};
 use crate::sys::{access, reason};
 
 /// What is missing or not permitted, as warnings that name the line of the directive. Reads the file system and changes
-/// nothing on it. `ways_down` are the commands that would shut the machine down, as [`crate::act::Fallback::describe`]
+/// nothing on it. `shutdown_commands` are the commands that would shut the machine down, as [`crate::act::Fallback::describe`]
 /// gives them.
-pub fn examine(parsed: &Parsed, ways_down: &[String]) -> Vec<Diagnostic> {
-    examine_with(parsed, ways_down, Path::new("/etc"))
+pub fn examine(parsed: &Parsed, shutdown_commands: &[String]) -> Vec<Diagnostic> {
+    examine_with(parsed, shutdown_commands, Path::new("/etc"))
 }
 
 /// What else a person should know who looks at this machine: is it a container, is the UPS told to cut its power at the end
@@ -36,10 +36,10 @@ pub fn remarks(parsed: &Parsed) -> Vec<Diagnostic> {
     found.warnings
 }
 
-fn examine_with(parsed: &Parsed, ways_down: &[String], etc: &Path) -> Vec<Diagnostic> {
+fn examine_with(parsed: &Parsed, shutdown_commands: &[String], etc: &Path) -> Vec<Diagnostic> {
     let mut found = Found { parsed, warnings: Vec::new() };
     found.hooks();
-    found.shutdown_command(ways_down);
+    found.shutdown_command(shutdown_commands);
     found.folders();
     found.records();
     found.device();
@@ -54,8 +54,8 @@ fn examine_with(parsed: &Parsed, ways_down: &[String], etc: &Path) -> Vec<Diagno
 
 /// [`examine`] with the commands of this machine, as lines for a log.
 pub fn warnings(parsed: &Parsed) -> Vec<String> {
-    let ways_down = Fallback::armed(parsed.config.shutdown_cmd.clone()).describe();
-    examine(parsed, &ways_down).iter().map(ToString::to_string).collect()
+    let shutdown_commands = Fallback::system(parsed.config.shutdown_cmd.clone()).describe();
+    examine(parsed, &shutdown_commands).iter().map(ToString::to_string).collect()
 }
 
 /// How much of `hosts.allow` and `hosts.deny` is looked at, in bytes.
@@ -82,8 +82,8 @@ impl Found<'_> {
         });
     }
 
-    fn shutdown_command(&mut self, ways_down: &[String]) {
-        if ways_down.is_empty() {
+    fn shutdown_command(&mut self, shutdown_commands: &[String]) {
+        if shutdown_commands.is_empty() {
             let text = "there is no systemctl, shutdown, poweroff or halt on this machine: if the hook fails, the kernel is told \
                         to write the disks and switch off, with no service stopped; give the command that shuts down";
             self.warn("SHUTDOWNCMD", text.to_owned());

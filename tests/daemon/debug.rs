@@ -3,7 +3,7 @@
 use crate::support::{PATIENCE, Setup, play};
 
 /// A line of the module that writes the log, as debug output shows it.
-const JOURNALIST: &str = "mainsd::daemon::journalist: ";
+const JOURNALIST: &str = "mainsd::daemon::recorder: ";
 
 fn setup() -> Setup {
     Setup::new("test").with("NOLOGON", "disable")

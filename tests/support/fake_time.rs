@@ -80,7 +80,7 @@ impl FakeTime {
         let (hostname, start_time) = ("harness".to_owned(), Stamp::new(0, 0));
         let parts = Parts { config, how, driver, state_file: None, at_start, hostname, start_time };
         let mut house = House::new(parts, now);
-        house.keep_lines();
+        house.subscribe_log();
         let poll = Poll::new().unwrap();
         let zero = now + Duration::from_secs_f64(before);
         let mut fake = Self { house, poll, scratch, hooks, zero, now, log: Vec::new() };
@@ -133,7 +133,7 @@ impl FakeTime {
             self.house.pump(self.now);
             let after = self.now.saturating_duration_since(self.zero).as_secs_f64();
             let before = self.zero.saturating_duration_since(self.now).as_secs_f64();
-            while let Some((_, line)) = self.house.take_line() {
+            while let Some((_, line)) = self.house.poll_log_line() {
                 self.log.push((after - before, line));
             }
             if self.house.is_idle() {

@@ -124,7 +124,7 @@ fn a_hook_that_takes_too_long_is_terminated_and_the_next_runs() {
 }
 
 #[test]
-fn a_hook_that_does_not_heed_sigterm_is_killed_with_its_children() {
+fn a_hook_that_ignores_sigterm_is_killed_with_its_children() {
     let mut stage = Stage::new("kill");
     let child = hang("child", false);
     stage.on(
@@ -144,13 +144,13 @@ fn a_hook_that_does_not_heed_sigterm_is_killed_with_its_children() {
     let path = stage.apccontrol();
     let lines = [
         format!("{path} powerout took too long: terminated"),
-        format!("{path} powerout did not heed the signal: killed"),
+        format!("{path} powerout ignored SIGTERM: killed"),
     ];
     assert_eq!(stage.said(Priority::Warning), lines);
 }
 
 #[test]
-fn a_child_that_ignores_sigterm_goes_when_its_hook_heeds_it() {
+fn a_child_that_ignores_sigterm_goes_when_its_hook_ends_by_it() {
     let mut stage = Stage::new("group");
     let child = hang("child", false);
     stage.on("powerout", &format!("sh -c '{}' &\n{}", child.replace('\'', "'\\''"), hang("hook", true)));

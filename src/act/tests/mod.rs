@@ -181,8 +181,8 @@ fn args() -> HookArgs {
 }
 
 /// Tells the id of its shell in `pid-NAME` and hangs; SIGTERM ends it, or does not.
-fn hang(name: &str, heeds_term: bool) -> String {
-    let trap = if heeds_term { "" } else { "trap '' TERM\n" };
+fn hang(name: &str, ends_by_term: bool) -> String {
+    let trap = if ends_by_term { "" } else { "trap '' TERM\n" };
     format!("{trap}echo $$ > new-{name}; mv new-{name} pid-{name}\nwhile :; do sleep 0.05; done\n")
 }
 

@@ -83,13 +83,13 @@ fn ten_seconds_are_for_all_hooks_together() {
 
 #[test]
 fn a_daemon_that_ends_starts_a_waiting_doshutdown_first() {
-    let mut stage = Stage::new("hasten");
+    let mut stage = Stage::new("run_pending_now");
     stage.on("powerout", &hang("hook", true));
     stage.hook(Event::PowerOut);
     stage.shut_down();
     stage.pid_in("pid-hook");
     let now = stage.now();
-    stage.act.hasten(now);
+    stage.act.run_pending_now(now);
     stage.until_log(&["powerout", "doshutdown"]);
 }
 

@@ -3,7 +3,7 @@
 use super::{
     BASE, Below, DAY, Directive, Kind, ONLY_WITH_A_LOCK, Reload, duration, said, seconds, whole_seconds, word,
 };
-use crate::config::words::{Cable, UpsClass, UpsMode};
+use crate::config::enums::{Cable, UpsClass, UpsMode};
 use crate::drivers::UpsType;
 
 pub(super) const UPS: &[Directive] = &[

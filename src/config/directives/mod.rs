@@ -1,12 +1,12 @@
 //! The one table of directives. It drives parsing, `mainsd check`, the list in `mainsd.conf(5)` and the example
 //! configuration; a default value stands nowhere else.
 
+mod eeprom;
 mod general;
 mod network;
 mod power;
 mod records;
 mod retired;
-mod test_program;
 mod value;
 
 use std::net::IpAddr;
@@ -220,7 +220,7 @@ pub const SECTIONS: &[Section] = &[
     Section { title: "Network information server", directives: network::NETWORK },
     Section { title: "Records", directives: records::RECORDS },
     Section { title: "ShareUPS", directives: general::SHARE },
-    Section { title: "Settings kept in the UPS", directives: test_program::EEPROM },
+    Section { title: "Settings kept in the UPS", directives: eeprom::EEPROM },
 ];
 
 /// Every directive that has an effect, in the order of the man page.

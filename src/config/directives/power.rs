@@ -5,7 +5,7 @@ use super::{
     BASE, Below, DAY, Directive, Idle, Kind, NOT_ON_A_CABLE, Reload, Unit, YEAR, duration, narrow, said,
     seconds, whole_seconds,
 };
-use crate::config::words::{low_battery_flag, no_logon, no_logon_word, no_logon_words};
+use crate::config::enums::{low_battery_flag, no_logon, no_logon_word, no_logon_words};
 use crate::drivers::Traits;
 use crate::ups::LowBatteryFlag;
 

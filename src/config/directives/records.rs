@@ -1,7 +1,7 @@
 //! Events file, status file, syslog. Source: config §3 "NIS, events, logging", §8.
 
 use super::{BASE, Below, DAY, Directive, Kind, Unit, YEAR, duration, said, seconds, whole_seconds};
-use crate::config::words::Facility;
+use crate::config::enums::Facility;
 
 pub(super) const RECORDS: &[Directive] = &[
     Directive {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::words::Facility;
+use crate::config::enums::Facility;
 use crate::drivers::UpsType;
 use crate::ups::NoLogon;
 

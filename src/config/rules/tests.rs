@@ -1,6 +1,6 @@
 //! Config §4 and the forms of DEVICE.
 
-use crate::config::words::Cable;
+use crate::config::enums::Cable;
 use crate::config::{Origin, Parsed, Severity, parse};
 
 /// A file that needs nothing but `UPSTYPE usb`, with more lines before it.

@@ -412,7 +412,7 @@ impl NetLink {
         (self.began.unwrap_or(now) + self.interval()).max(now)
     }
 
-    fn hasten(&mut self, now: Instant) {
+    fn reschedule_sooner(&mut self, now: Instant) {
         self.next_at = self.next_at.min(self.due(now));
         if self.told == Told::Attached {
             self.silence.set_interval(now, self.told_every());
@@ -491,12 +491,12 @@ impl Link for NetLink {
 
     fn set_pace(&mut self, pace: Pace, now: Instant) {
         self.pace = pace;
-        self.hasten(now);
+        self.reschedule_sooner(now);
     }
 
     fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {
         self.poll_time = poll_time;
-        self.hasten(now);
+        self.reschedule_sooner(now);
     }
 
     fn command(&mut self, command: Command, now: Instant) {

@@ -212,7 +212,7 @@ impl Simulated {
         Reading::sampled(now, status, evidence, self.model.values()).with_mains(Some(self.model.mains()))
     }
 
-    fn hasten(&mut self, now: Instant) {
+    fn reschedule_sooner(&mut self, now: Instant) {
         self.next_poll_at = self.next_poll_at.min(now + self.interval());
     }
 
@@ -265,12 +265,12 @@ impl Link for Simulated {
 
     fn set_pace(&mut self, pace: Pace, now: Instant) {
         self.pace = pace;
-        self.hasten(now);
+        self.reschedule_sooner(now);
     }
 
     fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {
         self.poll_time = poll_time;
-        self.hasten(now);
+        self.reschedule_sooner(now);
     }
 
     fn command(&mut self, command: Command, now: Instant) {

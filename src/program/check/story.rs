@@ -8,7 +8,7 @@ use crate::drivers::{DeviceForm, Traits};
 use crate::ups::{LowBatteryFlag, NEAR_END_MINUTES, NEAR_END_PERCENT};
 
 /// What is watched, when the machine goes down, and how.
-pub(super) fn story(out: &mut String, parsed: &Parsed, ways_down: &[String]) {
+pub(super) fn story(out: &mut String, parsed: &Parsed, shutdown_commands: &[String]) {
     let config = &parsed.config;
     let mut tell = |what: &str, text: String| {
         let _ = writeln!(out, "  {what:<11} {text}");
@@ -51,9 +51,12 @@ pub(super) fn story(out: &mut String, parsed: &Parsed, ways_down: &[String]) {
     tell("How", format!("{} doshutdown", config.script_dir.join("apccontrol").display()));
     tell(
         "",
-        format!("if that fails: {}", ways_down.first().map_or("the kernel switches off", String::as_str)),
+        format!(
+            "if that fails: {}",
+            shutdown_commands.first().map_or("the kernel switches off", String::as_str)
+        ),
     );
-    for way in ways_down.iter().skip(1) {
+    for way in shutdown_commands.iter().skip(1) {
         tell("", format!("if that fails: {way}"));
     }
     tell("", format!("if still up and on battery {} later: again", seconds(config.shutdown_grace.as_secs())));

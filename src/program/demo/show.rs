@@ -85,7 +85,7 @@ impl Show {
 
     fn show(&mut self, house: &mut House, now: Instant) -> io::Result<()> {
         let elapsed = self.elapsed(now);
-        while let Some((priority, text)) = house.take_line() {
+        while let Some((priority, text)) = house.poll_log_line() {
             self.happened(elapsed, Happening::Event(priority, text))?;
         }
         while let Some(arguments) = self.stage.next_hook() {
@@ -132,7 +132,7 @@ impl Show {
 impl Observer for Show {
     fn turn(&mut self, house: &mut House, now: Instant) -> Option<Instant> {
         // Begins with the first turn: what the start has logged is not part of the story.
-        house.keep_lines();
+        house.subscribe_log();
         let shown = self.show(house, now);
         let over = self.once.is_some_and(|length| self.elapsed(now) >= length)
             || matches!(&self.face, Face::Live(screen) if screen.is_ended());

@@ -22,7 +22,7 @@ const TRIM_DELAY: Duration = Duration::from_secs(10);
 
 /// Writes down what happens.
 #[derive(Debug)]
-pub struct Journalist {
+pub struct Recorder {
     journal: Journal,
     status_file: Option<StatusFile>,
     state_file: Option<StateFile>,
@@ -61,13 +61,13 @@ impl Periodic {
     }
 }
 
-impl Journalist {
+impl Recorder {
     /// Writes by this configuration.
     #[must_use]
     pub fn new(config: &Config, how: &Invocation, state_file: Option<StateFile>, now: Instant) -> Self {
         let notifier = Notifier::from_environment();
         let watchdog = notifier.watchdog_interval().unwrap_or_default();
-        let mut journalist = Self {
+        let mut recorder = Self {
             journal: Journal::new(settings::journal(config, how)),
             status_file: None,
             state_file,
@@ -81,8 +81,8 @@ impl Journalist {
             trim_at: None,
             written: false,
         };
-        journalist.schedule(config, now);
-        journalist
+        recorder.schedule(config, now);
+        recorder
     }
 
     /// Writes by a new configuration from now on.
