@@ -29,7 +29,7 @@
 //! - [`config`]: `apcupsd.conf`: grammar, the directive table, diagnostics.
 //! - [`daemon`]: the loop, and the pump that moves values between the rooms.
 //! - [`program`]: one file a program: daemon, apcaccess, check, demo.
-//! - [`sys`]: every line of `unsafe` and every libc and libusb call.
+//! - [`sys`]: every line of `unsafe` and every call of libc, rustix, socket2 and libusb.
 //!
 //! # The life of one power failure
 //!

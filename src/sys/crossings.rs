@@ -256,7 +256,7 @@ fn structures() -> Vec<Crossing> {
         "linux/usbdevice_fs.h": helper::InterfaceIoctl as "struct usbdevfs_ioctl" {
             interface = ifno code = ioctl_code data
         }
-        // What mio, signal-hook and the standard library exchange with C for us.
+        // What mio, signal-hook, rustix, socket2 and the standard library exchange with C for us (as some rows above, too).
         "sys/epoll.h": libc::epoll_event as "struct epoll_event" { events u64 = data }
         "signal.h": libc::sigaction as "struct sigaction" { sa_sigaction sa_mask sa_flags }
         "sys/socket.h": libc::sockaddr_storage as "struct sockaddr_storage" { ss_family }
