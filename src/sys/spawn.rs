@@ -226,13 +226,7 @@ fn failure_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 
 /// Forks; the child runs `child` with all signals still blocked, so that no handler of ours runs in it.
 fn fork_with_signals_blocked(child: impl FnOnce() -> Never) -> io::Result<Pid> {
-    // SAFETY: zero bits are a valid `sigset_t`, which the calls then fill; both sets outlive the calls.
-    let before = unsafe {
-        let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
-        libc::sigfillset(&raw mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
-        before
-    };
+    let before = set_mask(None);
     // SAFETY: the child calls nothing but async-signal-safe functions and allocates nothing until it ends or executes
     // a program, so threads of the parent (there are some in tests) do not matter.
     let pid = unsafe { libc::fork() };
@@ -240,9 +234,20 @@ fn fork_with_signals_blocked(child: impl FnOnce() -> Never) -> io::Result<Pid> {
         child();
     }
     let error = io::Error::last_os_error();
-    // SAFETY: `before` was filled by the call above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut()) };
+    set_mask(Some(before));
     if pid < 0 { Err(error) } else { Pid::from_raw(pid).ok_or(error) }
+}
+
+/// Blocks these signals, or all, and no others; gives back those that were blocked before.
+fn set_mask(signals: Option<libc::sigset_t>) -> libc::sigset_t {
+    // SAFETY: zero bits are a valid `sigset_t`, which the calls then fill; all sets outlive the calls.
+    unsafe {
+        let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        let wanted = signals.unwrap_or(all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const wanted, &raw mut before);
+        before
+    }
 }
 
 /// # Safety

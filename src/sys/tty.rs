@@ -118,7 +118,7 @@ impl Tty {
     ///
     /// If the port has none (a pseudo-terminal), or is gone.
     pub fn modem_lines(&self) -> io::Result<Lines> {
-        control(&self.fd, Request::ModemLines).map(from_kernel)
+        control(&self.fd, PortRequest::ModemLines).map(from_kernel)
     }
 
     /// Switches modem lines on or off; the others stay as they are.
@@ -128,7 +128,7 @@ impl Tty {
     /// As [`Self::modem_lines`].
     pub fn set_modem_lines(&self, lines: Lines, on: bool) -> io::Result<()> {
         let bits = to_kernel(lines);
-        control(&self.fd, if on { Request::Raise(bits) } else { Request::Lower(bits) }).map(drop)
+        control(&self.fd, if on { PortRequest::Raise(bits) } else { PortRequest::Lower(bits) }).map(drop)
     }
 
     /// Puts the sending line into the break condition (positive voltage) until it is taken out again.
@@ -137,7 +137,7 @@ impl Tty {
     ///
     /// Whatever the system says.
     pub fn set_break(&self, on: bool) -> io::Result<()> {
-        control(&self.fd, if on { Request::BreakOn } else { Request::BreakOff }).map(drop)
+        control(&self.fd, if on { PortRequest::BreakOn } else { PortRequest::BreakOff }).map(drop)
     }
 }
 
@@ -179,7 +179,7 @@ pub fn is_none(error: &io::Error) -> bool {
 /// Takes the port for this process alone. The kernel refuses others but not root, who must look.
 fn take_alone(fd: &OwnedFd) -> io::Result<()> {
     // A kernel that cannot say is asked all the same to keep others out.
-    if control(fd, Request::IsTaken).is_ok_and(|taken| taken != 0) {
+    if control(fd, PortRequest::IsTaken).is_ok_and(|taken| taken != 0) {
         return Err(io::ErrorKind::ResourceBusy.into());
     }
     Ok(ioctl_tiocexcl(fd)?)
@@ -187,7 +187,7 @@ fn take_alone(fd: &OwnedFd) -> io::Result<()> {
 
 /// What rustix has no function for (ioctl_tty(2)), each with the int that goes to the kernel.
 #[derive(Clone, Copy)]
-enum Request {
+enum PortRequest {
     /// The modem lines that are on come back.
     ModemLines,
     Raise(libc::c_int),
@@ -199,14 +199,14 @@ enum Request {
 }
 
 /// The int that comes back is the one that went, for requests that bring none.
-fn control(fd: &OwnedFd, request: Request) -> io::Result<libc::c_int> {
+fn control(fd: &OwnedFd, request: PortRequest) -> io::Result<libc::c_int> {
     let (request, mut value) = match request {
-        Request::ModemLines => (libc::TIOCMGET, 0),
-        Request::Raise(lines) => (libc::TIOCMBIS, lines),
-        Request::Lower(lines) => (libc::TIOCMBIC, lines),
-        Request::BreakOn => (libc::TIOCSBRK, 0),
-        Request::BreakOff => (libc::TIOCCBRK, 0),
-        Request::IsTaken => (libc::TIOCGEXCL, 0),
+        PortRequest::ModemLines => (libc::TIOCMGET, 0),
+        PortRequest::Raise(lines) => (libc::TIOCMBIS, lines),
+        PortRequest::Lower(lines) => (libc::TIOCMBIC, lines),
+        PortRequest::BreakOn => (libc::TIOCSBRK, 0),
+        PortRequest::BreakOff => (libc::TIOCCBRK, 0),
+        PortRequest::IsTaken => (libc::TIOCGEXCL, 0),
     };
     // SAFETY: each of these reads or writes one int through the pointer, or looks at no argument; the descriptor is open, being
     // owned.

@@ -160,8 +160,7 @@ pub fn reattach(fd: OwnedFd, interface: u8) -> io::Result<()> {
 pub fn reset(fd: OwnedFd) -> io::Result<Helper> {
     let (ours, theirs) = socket_pair()?;
     detach(Some(theirs.as_fd()), Some(fd.as_fd()), |socket, device| {
-        // SAFETY: USBDEVFS_RESET takes no argument.
-        unsafe { libc::ioctl(device?.as_raw_fd(), USBDEVFS_RESET) };
+        let _ = ask_kernel(device?, DeviceRequest::Reset);
         send(socket?, &[TAG_DONE], None).ok()
     })?;
     Ok(Helper { socket: ours })
@@ -169,9 +168,7 @@ pub fn reset(fd: OwnedFd) -> io::Result<Helper> {
 
 /// Resets the host's toggle and halt state of an endpoint. Sends nothing and does not wait.
 pub(super) fn reset_endpoint(fd: &OwnedFd, endpoint: u8) {
-    let mut number = libc::c_uint::from(endpoint);
-    // SAFETY: USBDEVFS_RESETEP reads one unsigned int.
-    unsafe { libc::ioctl(fd.as_raw_fd(), USBDEVFS_RESETEP, &raw mut number) };
+    let _ = ask_kernel(fd.as_fd(), DeviceRequest::ResetEndpoint(endpoint));
 }
 
 // Requests and structures of the kernel's include/uapi/linux/usbdevice_fs.h.
@@ -312,7 +309,28 @@ fn child_look(socket: BorrowedFd<'_>, files: &[CString], node: &CStr) -> Option<
 
 /// Whether the device answers GET_CONFIGURATION; a refusal is an answer.
 fn answers(device: BorrowedFd<'_>) -> bool {
-    let mut answer = 0u8;
+    let asked = ask_kernel(device, DeviceRequest::GetConfiguration);
+    !asked.is_err_and(|error| error.raw_os_error() == Some(libc::ETIMEDOUT))
+}
+
+fn attach_driver(device: BorrowedFd<'_>, interface: u8) {
+    let _ = ask_kernel(device, DeviceRequest::AttachDriver(interface));
+}
+
+/// What the kernel is asked to do with a device.
+#[derive(Clone, Copy)]
+enum DeviceRequest {
+    Reset,
+    /// The host's toggle and halt state of an endpoint.
+    ResetEndpoint(u8),
+    /// The device is asked which configuration it is in; what it says is thrown away.
+    GetConfiguration,
+    /// To an interface that has none.
+    AttachDriver(u8),
+}
+
+fn ask_kernel(device: BorrowedFd<'_>, request: DeviceRequest) -> io::Result<()> {
+    let mut answer = 0_u8;
     let mut transfer = ControlTransfer {
         request_type: 0x80,
         request: 0x08,
@@ -322,16 +340,26 @@ fn answers(device: BorrowedFd<'_>) -> bool {
         timeout: ANSWER_MS,
         data: (&raw mut answer).cast(),
     };
-    // SAFETY: the structure is the kernel's, and its data pointer has room for the one byte asked for.
-    let result = unsafe { libc::ioctl(device.as_raw_fd(), USBDEVFS_CONTROL, &raw mut transfer) };
-    result >= 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ETIMEDOUT)
-}
-
-fn attach_driver(device: BorrowedFd<'_>, interface: u8) {
     let code = libc::c_int::try_from(USBDEVFS_CONNECT).unwrap_or_default();
-    let mut request = InterfaceIoctl { interface: interface.into(), code, data: ptr::null_mut() };
-    // SAFETY: the structure is the kernel's; CONNECT takes no data.
-    unsafe { libc::ioctl(device.as_raw_fd(), USBDEVFS_IOCTL, &raw mut request) };
+    let mut connect = InterfaceIoctl { interface: 0, code, data: ptr::null_mut() };
+    let mut number: libc::c_uint;
+    let (request, argument): (_, *mut libc::c_void) = match request {
+        DeviceRequest::Reset => (USBDEVFS_RESET, ptr::null_mut()),
+        DeviceRequest::ResetEndpoint(endpoint) => {
+            number = endpoint.into();
+            (USBDEVFS_RESETEP, (&raw mut number).cast())
+        }
+        DeviceRequest::GetConfiguration => (USBDEVFS_CONTROL, (&raw mut transfer).cast()),
+        DeviceRequest::AttachDriver(interface) => {
+            connect.interface = interface.into();
+            (USBDEVFS_IOCTL, (&raw mut connect).cast())
+        }
+    };
+    // SAFETY: each request takes what its argument points to, which outlives the call: RESET nothing, RESETEP an unsigned
+    // int, the others a structure of the kernel. The data pointer of CONTROL has room for the one byte asked for; CONNECT
+    // takes no data.
+    let result = unsafe { libc::ioctl(device.as_raw_fd(), request, argument) };
+    if result >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Puts the files into a packet: the tag, then each as its length (two bytes, little endian) and bytes.
