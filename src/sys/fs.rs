@@ -6,14 +6,14 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 /// The system's numbers for `OpenOptions::custom_flags` and `io::Error::from_raw_os_error`.
-pub use libc::{EBUSY, EFBIG, EISDIR, ELOOP, ENOSPC, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH};
+pub use libc::{EBUSY, EFBIG, EISDIR, ELOOP, ENOSPC, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
 
 /// Takes the record lock (`fcntl`) of a whole file, open for writing, without waiting. It belongs to this process: a child
 /// does not inherit it (as it would a `flock`, and one that hangs before `exec` would keep it), and it is released when the
@@ -63,7 +63,20 @@ pub fn flock_release(file: impl AsFd) {
     let _ = rustix::fs::flock(file, FlockOperation::Unlock);
 }
 
-/// The target of an open symbolic link (`O_PATH | O_NOFOLLOW`).
+/// Opens what has this name, be it a link, to look at only: what it leads to, a device or a pipe is not opened (`O_PATH`).
+///
+/// The standard library cannot: on musl it takes this flag out of `custom_flags`, as one of reading and writing.
+///
+/// # Errors
+///
+/// What the system says.
+pub fn open_name(path: &Path) -> io::Result<File> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?;
+    Ok(File::from(opened))
+}
+
+/// The target of a symbolic link that [`open_name`] has opened.
 ///
 /// # Errors
 ///
