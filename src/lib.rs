@@ -30,7 +30,7 @@
 //! - [`drivers`]: the table of drivers, one row each.
 //! - [`daemon`]: the loop, and the pump that moves values between the rooms.
 //! - [`program`]: one file a program: daemon, apcaccess, check, demo.
-//! - [`sys`]: every line of `unsafe` and every libc and libusb call.
+//! - [`sys`]: every line of `unsafe` and every call of libc, rustix, socket2 and libusb.
 //!
 //! # The life of one power failure
 //!

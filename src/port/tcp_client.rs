@@ -22,7 +22,7 @@ const CHUNK: usize = 4096;
 /// When the portions are used up, so many are waited for.
 const REST: Duration = Duration::from_millis(64);
 /// What the kernel keeps of what has come and not been read: after a flood, what is read next is no older than a second.
-const KERNEL_BUFFER: i32 = 64 * 1024;
+const KERNEL_BUFFER: usize = 64 * 1024;
 
 /// The client end of a connection. All calls of an owner of one token.
 #[derive(Debug)]

@@ -1,10 +1,11 @@
 //! Whether this process may write somewhere, asked without writing.
-#![allow(unsafe_code)]
 
 use std::ffi::CString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+use rustix::fs::{Access, AtFlags, CWD};
 
 /// Whether the effective user may write to a file, or create and remove files in a folder: `faccessat(2)`, which also knows
 /// of read-only file systems.
@@ -13,18 +14,13 @@ use std::path::Path;
 /// What a write would fail with: no such file, permission denied, read-only file system.
 pub fn writable(path: &Path) -> io::Result<()> {
     let path = CString::new(path.as_os_str().as_bytes())?;
-    // SAFETY: the path is a C string that lives over the call, which keeps no pointer to it.
-    match unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::W_OK, libc::AT_EACCESS) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    Ok(rustix::fs::accessat(CWD, &path, Access::WRITE_OK, AtFlags::EACCESS)?)
 }
 
 /// The effective user.
 #[must_use]
 pub fn user() -> u32 {
-    // SAFETY: takes nothing, changes nothing, cannot fail.
-    unsafe { libc::geteuid() }
+    rustix::process::geteuid().as_raw()
 }
 
 /// Whether the effective user is root, as the daemon is in most places.

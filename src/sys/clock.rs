@@ -1,14 +1,14 @@
 //! Clocks: local time for display, and the boot-time clock, which goes on while the machine sleeps.
-#![allow(unsafe_code)]
 
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd};
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+use rustix::time::{TimerfdClockId, TimerfdFlags, timerfd_create};
 
 use super::time64::{self, Clock, Timespec};
 
@@ -150,13 +150,10 @@ impl Default for SuspendWatch {
 
 /// A timer that only a jump of the wall clock ends (timerfd_create(2)).
 fn jump_timer() -> Option<File> {
-    // SAFETY: plain system call; a new descriptor is owned by nobody else.
-    let timer = unsafe {
-        let fd = libc::timerfd_create(libc::CLOCK_REALTIME, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC);
-        (fd >= 0).then(|| File::from_raw_fd(fd))?
-    };
+    let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+    let timer = timerfd_create(TimerfdClockId::Realtime, flags).ok()?;
     time64::await_jump(timer.as_fd()).ok()?;
-    Some(timer)
+    Some(File::from(timer))
 }
 
 fn time_asleep() -> Duration {

@@ -186,7 +186,6 @@ fn functions() -> Vec<Crossing> {
             SIGRTMAX "SIGRTMAX" = libc::SIGRTMAX();
             SIG_DFL "(long)SIG_DFL" = libc::SIG_DFL;
             SIG_IGN "(long)SIG_IGN" = libc::SIG_IGN;
-            si_pid "offsetof(siginfo_t, si_pid)" = offset_of_si_pid();
         }
         "sys/epoll.h": {
             EPOLLET "(int)EPOLLET" = libc::EPOLLET;
@@ -197,19 +196,6 @@ fn functions() -> Vec<Crossing> {
             _IOWR "(unsigned)_IOWR(0x55, 18, int)" = libc::_IOWR::<libc::c_int>(0x55, 18) as u32;
         }
     }
-}
-
-/// The libc crate has a function for this field.
-fn offset_of_si_pid() -> usize {
-    let is_it = |at: &usize| {
-        // SAFETY: all zero is a valid `siginfo_t`, as is one with any number in it: it is plain numbers.
-        unsafe {
-            let mut info: libc::siginfo_t = std::mem::zeroed();
-            (&raw mut info).cast::<u8>().add(*at).cast::<libc::pid_t>().write_unaligned(1);
-            info.si_pid() == 1
-        }
-    };
-    (0..size_of::<libc::siginfo_t>()).step_by(4).find(is_it).unwrap_or(usize::MAX)
 }
 
 /// Types without fields of ours: how many bytes, and how aligned.
@@ -256,7 +242,7 @@ fn structures() -> Vec<Crossing> {
         "linux/usbdevice_fs.h": helper::InterfaceIoctl as "struct usbdevfs_ioctl" {
             interface = ifno code = ioctl_code data
         }
-        // What mio, signal-hook and the standard library exchange with C for us.
+        // What mio, signal-hook, rustix, socket2 and the standard library exchange with C for us (as some rows above, too).
         "sys/epoll.h": libc::epoll_event as "struct epoll_event" { events u64 = data }
         "signal.h": libc::sigaction as "struct sigaction" { sa_sigaction sa_mask sa_flags }
         "sys/socket.h": libc::sockaddr_storage as "struct sockaddr_storage" { ss_family }

@@ -3,7 +3,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::AsRawFd;
+
+use rustix::fs::Mode;
+use rustix::io::Errno;
+use rustix::process::{Pid, WaitOptions, chdir, setsid, umask, waitpid};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+
+/// 022: new files are for their owner alone to write to.
+const UMASK: Mode = Mode::WGRP.union(Mode::WOTH);
 
 /// Which side of the fork we are on.
 #[derive(Debug)]
@@ -34,19 +41,17 @@ pub fn daemonize() -> io::Result<Side> {
     if pid < 0 {
         return Err(io::Error::last_os_error());
     }
-    if pid > 0 {
+    if let Some(pid) = Pid::from_raw(pid) {
         drop(to_caller);
         // Unlike `read`, this goes on after a signal.
         let ready = from_child.read_exact(&mut [0]).is_ok();
         return Ok(Side::Caller(if ready { 0 } else { exit_status(pid) }));
     }
-    // SAFETY: plain system calls with constants.
-    unsafe {
-        libc::setsid();
-        let mask = libc::umask(0o022);
-        libc::umask(mask | 0o022);
-        libc::chdir(c"/".as_ptr());
-    }
+    // None of these can fail in a new child, and without them it guards all the same.
+    let _ = setsid();
+    let mask = umask(UMASK);
+    umask(mask | UMASK);
+    let _ = chdir(c"/");
     Ok(Side::Background(Readiness { caller: to_caller }))
 }
 
@@ -64,23 +69,18 @@ impl Readiness {
 }
 
 fn replace_standard_streams(with: &File) {
-    for stream in 0..=2 {
-        // SAFETY: both descriptors are open or, for `stream`, may be closed, which `dup2` allows.
-        unsafe { libc::dup2(with.as_raw_fd(), stream) };
-    }
+    let _ = (dup2_stdin(with), dup2_stdout(with), dup2_stderr(with));
 }
 
-fn exit_status(pid: libc::pid_t) -> u8 {
-    let mut status = 0;
+fn exit_status(child: Pid) -> u8 {
     loop {
-        // SAFETY: `pid` is our child; `status` outlives the call.
-        let got = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-        if got == pid && libc::WIFEXITED(status) {
+        match waitpid(Some(child), WaitOptions::empty()) {
+            Err(Errno::INTR) => {}
+            Err(_) | Ok(None) => return 1,
             // The child ended before it was ready: even with status 0 that is no success.
-            return u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(1).max(1);
-        }
-        if got >= 0 || io::Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
-            return 1;
+            Ok(Some((_, status))) => {
+                return status.exit_status().and_then(|code| u8::try_from(code).ok()).unwrap_or(1).max(1);
+            }
         }
     }
 }

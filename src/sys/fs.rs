@@ -6,10 +6,14 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 
 /// The system's numbers for `OpenOptions::custom_flags` and `io::Error::from_raw_os_error`.
-pub use libc::{EBUSY, EFBIG, EISDIR, ELOOP, ENOSPC, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH};
+pub use libc::{EBUSY, EFBIG, EISDIR, ELOOP, ENOSPC, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
 
 /// Takes the record lock (`fcntl`) of a whole file, open for writing, without waiting. It belongs to this process: a child
 /// does not inherit it (as it would a `flock`, and one that hangs before `exec` would keep it), and it is released when the
@@ -19,38 +23,27 @@ pub use libc::{EBUSY, EFBIG, EISDIR, ELOOP, ENOSPC, O_NOCTTY, O_NOFOLLOW, O_NONB
 ///
 /// [`io::ErrorKind::WouldBlock`] if another process holds it; whatever else the system says.
 pub fn try_lock(file: &File) -> io::Result<()> {
-    // SAFETY: zero bits are a valid `flock`: the whole file, from its beginning.
-    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-    // The constants' type differs between libraries.
-    #[allow(clippy::cast_possible_truncation)]
-    {
-        lock.l_type = libc::F_WRLCK as libc::c_short;
-        lock.l_whence = libc::SEEK_SET as libc::c_short;
+    match rustix::fs::fcntl_lock(file, FlockOperation::NonBlockingLockExclusive) {
+        // POSIX allows this too for a lock that is held.
+        Err(Errno::ACCESS) => Err(io::ErrorKind::WouldBlock.into()),
+        other => Ok(other?),
     }
-    // SAFETY: `lock` outlives the call; `file` keeps the descriptor open.
-    if unsafe { libc::fcntl(file.as_raw_fd(), libc::F_SETLK, &raw const lock) } == 0 {
-        return Ok(());
-    }
-    let error = io::Error::last_os_error();
-    // POSIX allows both for a lock that is held.
-    let held = error.raw_os_error() == Some(libc::EACCES);
-    Err(if held { io::ErrorKind::WouldBlock.into() } else { error })
 }
 
 /// The process that holds the record lock which [`try_lock`] could not take (0: one of another process id namespace), and
 /// whether it is a lock that only who may write can have. `None` if nobody does any more, or that cannot be told.
 #[must_use]
 pub fn lock_holder(file: &File) -> Option<(i32, bool)> {
-    // SAFETY: zero bits are a valid `flock`: the whole file, from its beginning.
-    let mut lock: libc::flock = unsafe { std::mem::zeroed() };
-    // The constants' type differs between libraries.
-    #[allow(clippy::cast_possible_truncation)]
-    {
+    // Not rustix: its process ids have no room for the -1 of a lock of an open file (`F_OFD_SETLK`).
+    // SAFETY: zero bits are a valid `flock`: the whole file, from its beginning. The kernel writes one through the pointer;
+    // `file` keeps the descriptor open.
+    #[allow(clippy::cast_possible_truncation, reason = "the constants' type differs between libraries")]
+    let (got, lock) = unsafe {
+        let mut lock: libc::flock = std::mem::zeroed();
         lock.l_type = libc::F_WRLCK as libc::c_short;
         lock.l_whence = libc::SEEK_SET as libc::c_short;
-    }
-    // SAFETY: the kernel writes one `flock` through the pointer; `file` keeps the descriptor open.
-    let got = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &raw mut lock) };
+        (libc::fcntl(file.as_raw_fd(), libc::F_GETLK, &raw mut lock), lock)
+    };
     let is = |kind: libc::c_int| libc::c_int::from(lock.l_type) == kind;
     (got == 0 && !is(libc::F_UNLCK)).then_some((lock.l_pid.max(0), is(libc::F_WRLCK)))
 }
@@ -62,28 +55,36 @@ pub fn lock_holder(file: &File) -> Option<(i32, bool)> {
 ///
 /// [`io::ErrorKind::WouldBlock`] if somebody else holds it; whatever else the system says.
 pub fn flock(file: impl AsFd) -> io::Result<()> {
-    // SAFETY: takes no pointer; the borrow keeps the descriptor open.
-    let result = unsafe { libc::flock(file.as_fd().as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    Ok(rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive)?)
 }
 
 /// Gives up the lock of [`flock`], also for children that have inherited the descriptor.
 pub fn flock_release(file: impl AsFd) {
-    // SAFETY: takes no pointer; the borrow keeps the descriptor open.
-    unsafe { libc::flock(file.as_fd().as_raw_fd(), libc::LOCK_UN) };
+    let _ = rustix::fs::flock(file, FlockOperation::Unlock);
 }
 
-/// The target of an open symbolic link (`O_PATH | O_NOFOLLOW`).
+/// Opens what has this name, be it a link, to look at only: what it leads to, a device or a pipe is not opened (`O_PATH`).
+///
+/// The standard library cannot: on musl it takes this flag out of `custom_flags`, as one of reading and writing.
+///
+/// # Errors
+///
+/// What the system says.
+pub fn open_name(path: &Path) -> io::Result<File> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = rustix::io::retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?;
+    Ok(File::from(opened))
+}
+
+/// The target of a symbolic link that [`open_name`] has opened.
 ///
 /// # Errors
 ///
 /// What the system says, or that the target is longer than a path can be.
 pub fn link_target(link: &File) -> io::Result<PathBuf> {
     let mut buffer = [0_u8; libc::PATH_MAX as usize];
-    // SAFETY: an empty name means the descriptor itself; the kernel writes at most the length given into the buffer.
-    let got =
-        unsafe { libc::readlinkat(link.as_raw_fd(), c"".as_ptr(), buffer.as_mut_ptr().cast(), buffer.len()) };
-    let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
+    // An empty name means the descriptor itself.
+    let got = rustix::fs::readlinkat_raw(link, c"", &mut buffer)?;
     match buffer.get(..got) {
         Some(target) if got < buffer.len() => Ok(PathBuf::from(OsStr::from_bytes(target))),
         _ => Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG)),
@@ -94,10 +95,18 @@ pub fn link_target(link: &File) -> io::Result<PathBuf> {
 /// nobody empties would hold the loop.
 #[must_use]
 pub fn writable_now(fd: impl AsFd) -> bool {
-    let mut poll = libc::pollfd { fd: fd.as_fd().as_raw_fd(), events: libc::POLLOUT, revents: 0 };
-    // SAFETY: one valid `pollfd`; a time-out of zero returns at once.
-    let ready = unsafe { libc::poll(&raw mut poll, 1, 0) };
-    ready == 1 && poll.revents & libc::POLLOUT != 0
+    ready_now(fd, PollFlags::OUT)
+}
+
+/// Whether there is something to read.
+pub(super) fn readable_now(fd: impl AsFd) -> bool {
+    ready_now(fd, PollFlags::IN)
+}
+
+fn ready_now(fd: impl AsFd, wanted: PollFlags) -> bool {
+    let mut one = [PollFd::new(&fd, wanted)];
+    let ready = poll(&mut one, Some(&Timespec::default()));
+    ready == Ok(1) && one.iter().any(|one| one.revents().contains(wanted))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Every line of `unsafe` and every libc and libusb call, behind safe owned types. No policy, no UPS vocabulary.
+//! Every line of `unsafe` and every call of libc, rustix, socket2 and libusb, behind safe owned types. No policy, no UPS vocabulary.
 
 pub mod access;
 pub mod clock;

@@ -1,22 +1,19 @@
 //! What can be learned about other processes.
-#![allow(unsafe_code)]
 
 use std::ffi::OsString;
 use std::fs::{self, ReadDir};
-use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 
 use crate::ups::clean;
 
 /// The host's name as the kernel has it; empty if it is none or no text.
 #[must_use]
 pub fn hostname() -> String {
-    let mut buffer = [0_u8; 256];
-    // SAFETY: the kernel writes at most the length given into a buffer that outlives the call.
-    let failed = unsafe { libc::gethostname(buffer.as_mut_ptr().cast(), buffer.len()) } != 0;
-    let name = buffer.split(|byte| *byte == 0).next().unwrap_or_default();
-    if failed { String::new() } else { String::from_utf8_lossy(name).into_owned() }
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// Whether a process with this id runs; one that has ended and waits for its parent does not.
@@ -29,12 +26,9 @@ pub fn runs(pid: i32) -> bool {
 }
 
 fn exists(pid: i32) -> bool {
-    if pid <= 0 {
-        return false;
-    }
-    // SAFETY: signal 0 is never delivered; the call only checks.
-    let got = unsafe { libc::kill(pid, 0) };
-    got == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
+    // Zero and below are groups of processes.
+    let Some(pid) = Some(pid).filter(|pid| *pid > 0).and_then(Pid::from_raw) else { return false };
+    matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM))
 }
 
 /// The effective user of a process. `None` if it is gone or hidden.

@@ -1,5 +1,4 @@
 //! Switching the machine off without anybody's help: the very last resort.
-#![allow(unsafe_code)]
 
 use std::io;
 
@@ -11,9 +10,10 @@ use std::io;
 /// `EPERM` without the right to do so.
 #[cfg(not(test))]
 pub fn power_off() -> io::Error {
-    // SAFETY: plain system call, of which the arguments are constants.
-    unsafe { libc::reboot(libc::RB_POWER_OFF) };
-    io::Error::last_os_error()
+    match rustix::system::reboot(rustix::system::RebootCommand::PowerOff) {
+        Ok(()) => io::Error::other("the machine is still on"),
+        Err(error) => error.into(),
+    }
 }
 
 /// In this crate's own tests the call does not exist at all.
@@ -25,6 +25,5 @@ pub fn power_off() -> io::Error {
 /// Writes all dirty data to the disks, and waits for that. Only where no process can be made that would wait in our place
 /// ([`super::spawn::spawn_sync`]), and nothing else is left to do.
 pub fn write_disks() {
-    // SAFETY: plain system call without arguments.
-    unsafe { libc::sync() };
+    rustix::fs::sync();
 }

@@ -32,12 +32,20 @@ impl std::fmt::Debug for Signals {
 /// For the time before the loop: SIGHUP waits until [`Signals::new`] takes it, and a write beyond a file size limit
 /// (SIGXFSZ) is an error. By default both would end the program. To be called first of all.
 pub fn hold_hangup() {
-    // SAFETY: zero bits are a valid `sigset_t`, which is then emptied; plain system calls on it and on constants.
+    set_mask(libc::SIG_BLOCK, Some(SIGHUP));
+}
+
+/// Blocks the signal too (`SIG_BLOCK`) or none but it (`SIG_SETMASK`), and ignores SIGXFSZ: a write beyond a file size limit is an
+/// error then, where its default would end the guard.
+fn set_mask(how: libc::c_int, signal: Option<libc::c_int>) {
+    // SAFETY: zero bits are a valid `sigset_t`, which is then emptied and outlives the calls; the others take plain numbers.
     unsafe {
-        let mut hangup: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut hangup);
-        libc::sigaddset(&raw mut hangup, libc::SIGHUP);
-        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const hangup, ptr::null_mut());
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        if let Some(signal) = signal {
+            libc::sigaddset(&raw mut set, signal);
+        }
+        libc::pthread_sigmask(how, &raw const set, ptr::null_mut());
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
     }
 }
@@ -50,14 +58,7 @@ impl Signals {
     /// What the system says; out of descriptors, most likely.
     pub fn new() -> io::Result<Self> {
         let inner = signal_hook_mio::v1_0::Signals::new([SIGHUP, SIGINT, SIGTERM, SIGCHLD])?;
-        // SAFETY: zero bits are a valid `sigset_t`, which is then emptied. Ignoring SIGXFSZ makes a write beyond a file
-        // size limit an error; its default would end the guard.
-        unsafe {
-            let mut none: libc::sigset_t = std::mem::zeroed();
-            libc::sigemptyset(&raw mut none);
-            libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
-            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-        }
+        set_mask(libc::SIG_SETMASK, None);
         Ok(Self { inner })
     }
 

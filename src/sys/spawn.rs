@@ -8,10 +8,16 @@
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
+
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, setpgid, waitid, waitpid,
+};
 
 /// Where a child's stdout and stderr go. Its stdin is always `/dev/null`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,7 +68,7 @@ pub enum End {
 /// A child of this process, the leader of its own process group. Dropping it neither kills nor reaps it.
 #[derive(Debug)]
 pub struct Child {
-    pid: libc::pid_t,
+    pid: Pid,
     failure: Option<File>,
     end: Option<End>,
 }
@@ -71,7 +77,7 @@ impl Child {
     /// Its process id, which is also the id of its process group.
     #[must_use]
     pub fn pid(&self) -> i32 {
-        self.pid
+        self.pid.as_raw_pid()
     }
 
     /// How it ended; `None` while it runs. Takes the status of this child only, never of others.
@@ -79,20 +85,14 @@ impl Child {
         if self.end.is_some() {
             return self.end;
         }
-        let mut status = 0;
-        // SAFETY: `pid` is our child and has not been reaped (`end` is empty); `status` outlives the call.
-        let got = unsafe { libc::waitpid(self.pid, &raw mut status, libc::WNOHANG) };
-        self.end = match got {
-            0 => None,
-            pid if pid == self.pid && libc::WIFSIGNALED(status) => {
-                Some(End::Signaled(libc::WTERMSIG(status)))
-            }
-            pid if pid == self.pid => Some(match self.exec_failure() {
-                Some(errno) => End::NotExecuted(errno),
-                None => End::Exited(libc::WEXITSTATUS(status)),
+        self.end = match waitpid(Some(self.pid), WaitOptions::NOHANG) {
+            Ok(None) | Err(Errno::INTR) => None,
+            Ok(Some((_, status))) => Some(match (status.terminating_signal(), self.exec_failure()) {
+                (Some(signal), _) => End::Signaled(signal),
+                (None, Some(errno)) => End::NotExecuted(errno),
+                (None, None) => End::Exited(status.exit_status().unwrap_or(0)),
             }),
-            _ if io::Error::last_os_error().raw_os_error() == Some(libc::EINTR) => None,
-            _ => Some(End::Unknown),
+            Err(_) => Some(End::Unknown),
         };
         if self.end.is_some() {
             self.failure = None;
@@ -106,29 +106,24 @@ impl Child {
         if self.end.is_some() {
             return true;
         }
-        // SAFETY: all zero bits are a valid `siginfo_t`.
-        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
-        let options = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
-        // SAFETY: `info` outlives the call, which waits for nothing and changes nothing.
-        let got = unsafe { libc::waitid(libc::P_PID, self.pid.unsigned_abs(), &raw mut info, options) };
-        // SAFETY: `waitid` filled `info`, or it is zero, for which `si_pid` is zero as well.
-        got != 0 || unsafe { info.si_pid() } == self.pid
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(WaitId::Pid(self.pid), options), Ok(None))
     }
 
     /// SIGTERM to its whole group. Nothing happens once its status has been taken, for its id may be another's then.
     pub fn terminate_group(&self) {
-        self.signal_group(libc::SIGTERM);
+        self.signal_group(Signal::TERM);
     }
 
     /// SIGKILL to its whole group; see [`Child::terminate_group`].
     pub fn kill_group(&self) {
-        self.signal_group(libc::SIGKILL);
+        self.signal_group(Signal::KILL);
     }
 
-    fn signal_group(&self, signal: libc::c_int) {
+    fn signal_group(&self, signal: Signal) {
         if self.end.is_none() {
-            // SAFETY: plain system call. The group is ours: its leader is our child and not reaped.
-            unsafe { libc::kill(-self.pid, signal) };
+            // The group is ours: its leader is our child and not reaped.
+            let _ = kill_process_group(self.pid, signal);
         }
     }
 
@@ -163,8 +158,8 @@ fn spawn_with(spec: &Spec, stdout: libc::c_int) -> io::Result<Child> {
         // SAFETY: we are the child of a `fork`; `argv` ends with a null pointer and its strings are alive.
         unsafe { become_program(&argv, spec.output, stdout, tell) }
     })?;
-    // SAFETY: plain system call. Both sides do it, so that the group exists whoever runs first.
-    unsafe { libc::setpgid(pid, pid) };
+    // Both sides do it, so that the group exists whoever runs first.
+    let _ = setpgid(Some(pid), Some(pid));
     Ok(Child { pid, failure: pipe.map(|(read, _)| File::from(read)), end: None })
 }
 
@@ -189,14 +184,11 @@ pub fn spawn_reading(spec: &Spec) -> io::Result<(Child, File)> {
 pub fn spawn_sync() -> io::Result<Child> {
     let pid = fork_with_signals_blocked(|| {
         close_from(0, -1);
-        // SAFETY: async-signal-safe system calls only.
-        unsafe {
-            libc::sync();
-            libc::_exit(0)
-        }
+        rustix::fs::sync();
+        // SAFETY: async-signal-safe, as is what stands before it.
+        unsafe { libc::_exit(0) }
     })?;
-    // SAFETY: plain system call.
-    unsafe { libc::setpgid(pid, pid) };
+    let _ = setpgid(Some(pid), Some(pid));
     Ok(Child { pid, failure: None, end: None })
 }
 
@@ -229,24 +221,12 @@ pub(super) fn close_from(first: libc::c_int, keep: libc::c_int) {
 }
 
 fn failure_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut ends = [-1; 2];
-    // SAFETY: `ends` has room for the two descriptors.
-    if unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: `pipe2` succeeded: both are open and nobody else owns them.
-    Ok(unsafe { (OwnedFd::from_raw_fd(ends[0]), OwnedFd::from_raw_fd(ends[1])) })
+    Ok(pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?)
 }
 
 /// Forks; the child runs `child` with all signals still blocked, so that no handler of ours runs in it.
-fn fork_with_signals_blocked(child: impl FnOnce() -> Never) -> io::Result<libc::pid_t> {
-    // SAFETY: zero bits are a valid `sigset_t`, which the calls then fill; both sets outlive the calls.
-    let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = unsafe { std::mem::zeroed() };
-    // SAFETY: as above.
-    unsafe {
-        libc::sigfillset(&raw mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
-    }
+fn fork_with_signals_blocked(child: impl FnOnce() -> Never) -> io::Result<Pid> {
+    let before = set_mask(None);
     // SAFETY: the child calls nothing but async-signal-safe functions and allocates nothing until it ends or executes
     // a program, so threads of the parent (there are some in tests) do not matter.
     let pid = unsafe { libc::fork() };
@@ -254,9 +234,20 @@ fn fork_with_signals_blocked(child: impl FnOnce() -> Never) -> io::Result<libc::
         child();
     }
     let error = io::Error::last_os_error();
-    // SAFETY: `before` was filled by the call above.
-    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, ptr::null_mut()) };
-    if pid < 0 { Err(error) } else { Ok(pid) }
+    set_mask(Some(before));
+    if pid < 0 { Err(error) } else { Pid::from_raw(pid).ok_or(error) }
+}
+
+/// Blocks these signals, or all, and no others; gives back those that were blocked before.
+fn set_mask(signals: Option<libc::sigset_t>) -> libc::sigset_t {
+    // SAFETY: zero bits are a valid `sigset_t`, which the calls then fill; all sets outlive the calls.
+    unsafe {
+        let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        let wanted = signals.unwrap_or(all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const wanted, &raw mut before);
+        before
+    }
 }
 
 /// # Safety

@@ -78,15 +78,15 @@ pub fn await_jump(timer: BorrowedFd<'_>) -> io::Result<()> {
     if system_call::timerfd_settime(timer.as_raw_fd(), flags, i64::MAX) {
         return Ok(());
     }
-    // SAFETY: all zero is a valid `itimerspec`.
-    let mut when: libc::itimerspec = unsafe { mem::zeroed() };
-    // With 32 bits this day comes, in 2038: the kernel is older than 5.1 then, and the timer just ends once.
-    when.it_value.tv_sec = libc::c_long::MAX.into();
-    // SAFETY: `when` outlives the call and is what the function of the libc crate takes on this platform.
-    match unsafe { libc::timerfd_settime(timer.as_raw_fd(), flags, &raw const when, ptr::null_mut()) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
+    // SAFETY: all zero is a valid `itimerspec`, which outlives the call and is what the function of the libc crate takes on
+    // this platform.
+    let result = unsafe {
+        let mut when: libc::itimerspec = mem::zeroed();
+        // With 32 bits this day comes, in 2038: the kernel is older than 5.1 then, and the timer just ends once.
+        when.it_value.tv_sec = libc::c_long::MAX.into();
+        libc::timerfd_settime(timer.as_raw_fd(), flags, &raw const when, ptr::null_mut())
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// The 64-bit calls of Linux 5.1 and later, which the C library's functions of 32 bits do not reach.
@@ -130,13 +130,12 @@ pub fn local(seconds: i64) -> Option<libc::tm> {
         fn tzset();
     }
     let (seconds, years) = calendar::shifted(seconds)?;
-    // SAFETY: all zero is a valid `tm`.
-    let mut tm: libc::tm = unsafe { mem::zeroed() };
-    // SAFETY: nothing in this program changes the environment after its start; `seconds` and `tm` outlive the call.
-    // `localtime_r` alone need not look at the time zone file again.
-    let known = unsafe {
+    // SAFETY: all zero is a valid `tm`. Nothing in this program changes the environment after its start; `seconds` and `tm`
+    // outlive the call. `localtime_r` alone need not look at the time zone file again.
+    let (known, mut tm) = unsafe {
+        let mut tm: libc::tm = mem::zeroed();
         tzset();
-        !calendar::localtime_r(&raw const seconds, &raw mut tm).is_null()
+        (!calendar::localtime_r(&raw const seconds, &raw mut tm).is_null(), tm)
     };
     tm.tm_year = tm.tm_year.checked_add(years)?;
     known.then_some(tm)

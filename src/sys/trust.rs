@@ -13,7 +13,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use super::access;
-use super::fs::{ELOOP, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, O_PATH, link_target};
+use super::fs::{ELOOP, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK, link_target, open_name};
 
 /// Links in a row that are followed.
 const MAX_LINKS: usize = 8;
@@ -57,7 +57,7 @@ pub fn resolve(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..=MAX_LINKS {
         // Held open, so that it is the same link whose owner is looked at and whose target is read.
-        let name = match OpenOptions::new().read(true).custom_flags(O_PATH | O_NOFOLLOW).open(&path) {
+        let name = match open_name(&path) {
             Ok(name) => name,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path),
             Err(error) => return Err(error),

@@ -3,14 +3,18 @@
 
 use std::ffi::CString;
 use std::io;
-use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use super::fs::{flock, flock_release};
+use rustix::fs::{Mode, OFlags};
+use rustix::termios::{
+    ControlModes, InputModes, LocalModes, OptionalActions, OutputModes, QueueSelector, SpecialCodeIndex,
+    Termios, ioctl_tiocexcl, ioctl_tiocnxcl, tcflush, tcgetattr, tcsetattr,
+};
 
+use super::fs::{flock, flock_release};
 use crate::bus::serial::Lines;
 
 /// The kernel's number of each line of a set.
@@ -31,13 +35,8 @@ fn from_kernel(bits: libc::c_int) -> Lines {
     LINES.iter().filter(|(_, bit)| bits & bit != 0).map(|(line, _)| *line).collect()
 }
 
-// The libc crate asks for the `cfsetspeed` of a certain version of glibc, which no static glibc has.
-unsafe extern "C" {
-    fn cfsetspeed(attributes: *mut libc::termios, speed: libc::speed_t) -> libc::c_int;
-}
-
-/// 2400 bit/s as `cfsetspeed` takes it. Every glibc takes the number itself; its constant is another one since 2.42.
-const SPEED: libc::speed_t = if cfg!(target_env = "gnu") { 2400 } else { libc::B2400 };
+/// Bits a second.
+const SPEED: u32 = 2400;
 
 /// An open serial port: raw, 8 data bits, no parity, 1 stop bit, no flow control, for this process alone.
 ///
@@ -46,7 +45,7 @@ const SPEED: libc::speed_t = if cfg!(target_env = "gnu") { 2400 } else { libc::B
 #[derive(Debug)]
 pub struct Tty {
     fd: OwnedFd,
-    before: Option<libc::termios>,
+    before: Option<Termios>,
 }
 
 impl Tty {
@@ -58,22 +57,9 @@ impl Tty {
     /// (`TIOCEXCL`); `ENOTTY` if it is no serial port; whatever else the system says.
     pub fn open(path: &Path) -> io::Result<Self> {
         let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC;
-        // SAFETY: `name` is a string with its end mark that outlives the call.
-        let fd = unsafe { libc::open(name.as_ptr(), flags) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the descriptor is new and nobody else's.
-        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        let mut before = MaybeUninit::<libc::termios>::zeroed();
-        // SAFETY: tcgetattr writes one termios through the pointer, which is valid for that; termios is plain numbers, so the
-        // zeroed value is initialised whatever the call does.
-        let (result, before) =
-            unsafe { (libc::tcgetattr(fd.as_raw_fd(), before.as_mut_ptr()), before.assume_init()) };
-        if result != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let fd = rustix::fs::open(&name, flags, Mode::empty())?;
+        let before = tcgetattr(&fd)?;
         // The real lock, which the kernel takes back however we end. The exclusive mode keeps out programs without rights.
         match flock(&fd) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -82,25 +68,18 @@ impl Tty {
             _ => {}
         }
         take_alone(&fd)?;
+        let mut raw = before.clone();
         // From here on dropping gives everything back.
         let tty = Self { fd, before: Some(before) };
-        let mut raw = before;
-        raw.c_iflag = libc::IGNPAR;
-        raw.c_oflag = 0;
-        raw.c_lflag = 0;
-        raw.c_cflag = libc::CREAD | libc::CS8 | libc::CLOCAL;
-        if let Some(least) = raw.c_cc.get_mut(libc::VMIN) {
-            *least = 1;
-        }
-        if let Some(time) = raw.c_cc.get_mut(libc::VTIME) {
-            *time = 0;
-        }
-        // SAFETY: cfsetspeed changes the one termios it is given.
-        if unsafe { cfsetspeed(&raw mut raw, SPEED) } != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        raw.input_modes = InputModes::IGNPAR;
+        raw.output_modes = OutputModes::empty();
+        raw.local_modes = LocalModes::empty();
+        raw.control_modes = ControlModes::CREAD | ControlModes::CS8 | ControlModes::CLOCAL;
+        raw.special_codes[SpecialCodeIndex::VMIN] = 1;
+        raw.special_codes[SpecialCodeIndex::VTIME] = 0;
+        raw.set_speed(SPEED)?;
         tty.flush_input();
-        set(&tty.fd, &raw)?;
+        tcsetattr(&tty.fd, OptionalActions::Now, &raw)?;
         tty.flush_input();
         Ok(tty)
     }
@@ -116,9 +95,7 @@ impl Tty {
     ///
     /// [`io::ErrorKind::WouldBlock`] if there is nothing now; whatever else the system says.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        // SAFETY: the kernel writes at most `buffer.len()` bytes into the buffer.
-        let got = unsafe { libc::read(self.fd.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len()) };
-        usize::try_from(got).map_err(|_| io::Error::last_os_error())
+        Ok(rustix::io::read(&self.fd, buffer)?)
     }
 
     /// Sends bytes; how many were taken.
@@ -127,15 +104,12 @@ impl Tty {
     ///
     /// As [`Self::read`].
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        // SAFETY: the kernel reads at most `bytes.len()` bytes from the slice.
-        let took = unsafe { libc::write(self.fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len()) };
-        usize::try_from(took).map_err(|_| io::Error::last_os_error())
+        Ok(rustix::io::write(&self.fd, bytes)?)
     }
 
     /// Throws away what has come and was not read.
     pub fn flush_input(&self) {
-        // SAFETY: takes no pointer; the descriptor is open, being owned.
-        unsafe { libc::tcflush(self.fd.as_raw_fd(), libc::TCIFLUSH) };
+        let _ = tcflush(&self.fd, QueueSelector::IFlush);
     }
 
     /// The modem lines that are on.
@@ -144,10 +118,7 @@ impl Tty {
     ///
     /// If the port has none (a pseudo-terminal), or is gone.
     pub fn modem_lines(&self) -> io::Result<Lines> {
-        let mut lines: libc::c_int = 0;
-        // SAFETY: TIOCMGET writes one int through the pointer.
-        let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), libc::TIOCMGET, &raw mut lines) };
-        if result == 0 { Ok(from_kernel(lines)) } else { Err(io::Error::last_os_error()) }
+        control(&self.fd, PortRequest::ModemLines).map(from_kernel)
     }
 
     /// Switches modem lines on or off; the others stay as they are.
@@ -157,10 +128,7 @@ impl Tty {
     /// As [`Self::modem_lines`].
     pub fn set_modem_lines(&self, lines: Lines, on: bool) -> io::Result<()> {
         let bits = to_kernel(lines);
-        let request = if on { libc::TIOCMBIS } else { libc::TIOCMBIC };
-        // SAFETY: both requests read one int through the pointer.
-        let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), request, &raw const bits) };
-        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        control(&self.fd, if on { PortRequest::Raise(bits) } else { PortRequest::Lower(bits) }).map(drop)
     }
 
     /// Puts the sending line into the break condition (positive voltage) until it is taken out again.
@@ -169,10 +137,7 @@ impl Tty {
     ///
     /// Whatever the system says.
     pub fn set_break(&self, on: bool) -> io::Result<()> {
-        let request = if on { libc::TIOCSBRK } else { libc::TIOCCBRK };
-        // SAFETY: takes no pointer.
-        let result = unsafe { libc::ioctl(self.fd.as_raw_fd(), request) };
-        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+        control(&self.fd, if on { PortRequest::BreakOn } else { PortRequest::BreakOff }).map(drop)
     }
 }
 
@@ -184,14 +149,12 @@ impl AsRawFd for Tty {
 
 impl Drop for Tty {
     fn drop(&mut self) {
-        // SAFETY: takes no pointer; the descriptor is open, being owned.
-        unsafe { libc::tcflush(self.fd.as_raw_fd(), libc::TCIOFLUSH) };
+        let _ = tcflush(&self.fd, QueueSelector::IOFlush);
         if let Some(before) = &self.before {
             // A port that is gone has no settings.
-            let _ = set(&self.fd, before);
+            let _ = tcsetattr(&self.fd, OptionalActions::Now, before);
         }
-        // SAFETY: takes no pointer.
-        unsafe { libc::ioctl(self.fd.as_raw_fd(), libc::TIOCNXCL) };
+        let _ = ioctl_tiocnxcl(&self.fd);
         flock_release(&self.fd);
     }
 }
@@ -215,23 +178,40 @@ pub fn is_none(error: &io::Error) -> bool {
 
 /// Takes the port for this process alone. The kernel refuses others but not root, who must look.
 fn take_alone(fd: &OwnedFd) -> io::Result<()> {
-    let mut taken: libc::c_int = 0;
-    // SAFETY: TIOCGEXCL writes one int through the pointer.
-    let known = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCGEXCL, &raw mut taken) } == 0;
-    if known && taken != 0 {
+    // A kernel that cannot say is asked all the same to keep others out.
+    if control(fd, PortRequest::IsTaken).is_ok_and(|taken| taken != 0) {
         return Err(io::ErrorKind::ResourceBusy.into());
     }
-    // SAFETY: takes no pointer.
-    if unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCEXCL) } != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok(())
+    Ok(ioctl_tiocexcl(fd)?)
 }
 
-fn set(fd: &OwnedFd, attributes: &libc::termios) -> io::Result<()> {
-    // SAFETY: tcsetattr reads one termios through the pointer, which is valid for that.
-    let result = unsafe { libc::tcsetattr(fd.as_raw_fd(), libc::TCSANOW, attributes) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+/// What rustix has no function for (ioctl_tty(2)), each with the int that goes to the kernel.
+#[derive(Clone, Copy)]
+enum PortRequest {
+    /// The modem lines that are on come back.
+    ModemLines,
+    Raise(libc::c_int),
+    Lower(libc::c_int),
+    BreakOn,
+    BreakOff,
+    /// Whether somebody has taken the port alone comes back.
+    IsTaken,
+}
+
+/// The int that comes back is the one that went, for requests that bring none.
+fn control(fd: &OwnedFd, request: PortRequest) -> io::Result<libc::c_int> {
+    let (request, mut value) = match request {
+        PortRequest::ModemLines => (libc::TIOCMGET, 0),
+        PortRequest::Raise(lines) => (libc::TIOCMBIS, lines),
+        PortRequest::Lower(lines) => (libc::TIOCMBIC, lines),
+        PortRequest::BreakOn => (libc::TIOCSBRK, 0),
+        PortRequest::BreakOff => (libc::TIOCCBRK, 0),
+        PortRequest::IsTaken => (libc::TIOCGEXCL, 0),
+    };
+    // SAFETY: each of these reads or writes one int through the pointer, or looks at no argument; the descriptor is open, being
+    // owned.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), request, &raw mut value) };
+    if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
 }
 
 /// A pseudo-terminal for tests: its master, and the path of its other side.
@@ -241,26 +221,14 @@ fn set(fd: &OwnedFd, attributes: &libc::termios) -> io::Result<()> {
 /// If the system has no more of them.
 #[cfg(test)]
 pub fn pty() -> io::Result<(OwnedFd, std::path::PathBuf)> {
-    // SAFETY: takes no pointer; what comes back is a new descriptor or -1.
-    let fd =
-        unsafe { libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK | libc::O_CLOEXEC) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the descriptor is new and nobody else's.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    let mut name = [0_u8; 64];
-    // SAFETY: the calls take an open master; ptsname_r writes at most the length given.
-    let failed = unsafe {
-        libc::grantpt(fd.as_raw_fd()) != 0
-            || libc::unlockpt(fd.as_raw_fd()) != 0
-            || libc::ptsname_r(fd.as_raw_fd(), name.as_mut_ptr().cast(), name.len()) != 0
-    };
-    if failed {
-        return Err(io::Error::last_os_error());
-    }
-    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-    Ok((fd, std::path::PathBuf::from(String::from_utf8_lossy(name).into_owned())))
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+    let fd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&fd, true)?;
+    grantpt(&fd)?;
+    unlockpt(&fd)?;
+    let name = ptsname(&fd, Vec::new())?;
+    Ok((fd, std::path::PathBuf::from(name.to_string_lossy().into_owned())))
 }
 
 #[cfg(test)]
@@ -299,13 +267,8 @@ mod tests {
     fn a_port_is_set_to_2400_bits_a_second() {
         let (_master, path) = pty().unwrap();
         let tty = Tty::open(&path).unwrap();
-        let mut set = MaybeUninit::<libc::termios>::zeroed();
-        // SAFETY: tcgetattr writes one termios through the pointer, which is valid for that and zeroed.
-        let set = unsafe {
-            assert_eq!(libc::tcgetattr(tty.as_raw_fd(), set.as_mut_ptr()), 0);
-            set.assume_init()
-        };
-        assert_eq!(set.c_cflag & libc::CBAUD, libc::B2400);
+        let set = tcgetattr(&tty.fd).unwrap();
+        assert_eq!((set.output_speed(), set.input_speed()), (2400, 2400));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod apcsmart;
 mod architecture;
 mod build_script;
 mod crossings;
+mod dependencies;
 mod docs;
 mod documented;
 mod dumb;

@@ -4,7 +4,7 @@ use super::copies::LOW_BATTERY;
 use super::figures::packed_date;
 use super::layout::Layout;
 use super::meaning::Meaning;
-use super::quirks::{Quirk, Quirks};
+use super::quirks::Quirks;
 use super::scale::Quantity;
 use super::store::Store;
 use super::table::{Key, TABLE, When};
@@ -214,7 +214,8 @@ impl View<'_> {
 
     /// Three ASCII digits, first digit in the most significant byte, where the model packs them so (usb-hid §15).
     pub(super) fn digits_or_number(&self, key: Key) -> Option<f64> {
-        let digits = if self.quirks.has(Quirk::AsciiDigits) { ascii_digits(self.raw(key)?) } else { None };
+        let digits =
+            if self.quirks.contains(Quirks::ASCII_DIGITS) { ascii_digits(self.raw(key)?) } else { None };
         digits.map(f64::from).or_else(|| self.number(key))
     }
 }
@@ -242,12 +243,13 @@ pub(super) fn line_of(
         (Some(false), Some(true)) => Line::Battery,
         (Some(ac), None) => is(!ac),
         (None, Some(discharging)) => is(discharging),
-        (Some(true), Some(true)) if quirks.has(Quirk::AcPresentDecides) => {
+        (Some(true), Some(true)) if quirks.contains(Quirks::AC_PRESENT_DECIDES) => {
             is(voltage_is_good() == Some(false))
         }
-        (Some(true), Some(true)) => is(quirks.has(Quirk::DischargingDecides)),
+        (Some(true), Some(true)) => is(quirks.contains(Quirks::DISCHARGING_DECIDES)),
         // Seen for seconds during tests. On APC units apcupsd would say mains here, others say battery.
-        (Some(false), Some(false)) if quirks.has(Quirk::DischargingDecides) => match voltage_is_good() {
+        (Some(false), Some(false)) if quirks.contains(Quirks::DISCHARGING_DECIDES) => match voltage_is_good()
+        {
             Some(good) => is(!good),
             None => Line::Contradiction,
         },

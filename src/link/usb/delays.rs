@@ -2,7 +2,7 @@
 //! before an outlet's. A unit with outlet groups has a pair for each group, and often before its own in the descriptor.
 
 use super::layout::{in_outlet, place};
-use super::quirks::{Quirk, Quirks};
+use super::quirks::Quirks;
 use super::table::{OUTPUT, SUMMARY};
 use crate::wire::hid::{Field, ReportDescriptor, ReportKind, Usage};
 
@@ -46,7 +46,7 @@ impl Delays {
                 .copied()
                 .and_then(|shutdown| startups.iter().find(of_unit).map(|startup| (*startup, shutdown)))
         };
-        let chosen = if quirks.has(Quirk::DelaysApart) {
+        let chosen = if quirks.contains(Quirks::DELAYS_APART) {
             // What apcupsd writes is the summary's shutdown delay and the output's startup delay (usb-hid §12).
             mixed()
         } else {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::decode::{Line, View};
 use super::meaning::{Facts, Number};
-use super::quirks::Quirk;
+use super::quirks::Quirks;
 use super::runtime::{Sample, Unit};
 use super::scale::{self, Around, Quantity};
 use super::table::Key;
@@ -55,7 +55,7 @@ impl Quantity {
 impl View<'_> {
     /// A measured voltage or frequency in its base unit; `None` if the UPS does not say it or it cannot be.
     pub(super) fn measured(&self, quantity: Quantity) -> Option<f64> {
-        if quantity == Quantity::Frequency && self.quirks.has(Quirk::AsciiDigits) {
+        if quantity == Quantity::Frequency && self.quirks.contains(Quirks::ASCII_DIGITS) {
             let hertz = self.digits_or_number(Key::Frequency);
             return hertz.filter(|hertz| scale::can_be(quantity, *hertz, &self.around()));
         }
@@ -75,7 +75,7 @@ impl View<'_> {
             on_mains: self.line() == Line::Mains,
             nominal_mains: nominal,
             nominal_battery: self.nominal_battery(),
-            half_again: self.quirks.has(Quirk::BatteryVoltageTimesOneAndHalf),
+            half_again: self.quirks.contains(Quirks::BATTERY_VOLTAGE_TIMES_ONE_AND_HALF),
         }
     }
 
@@ -84,7 +84,7 @@ impl View<'_> {
         let around = self.around();
         Facts {
             measured: Quantity::ALL.map(|quantity| {
-                let ascii = quantity == Quantity::Frequency && self.quirks.has(Quirk::AsciiDigits);
+                let ascii = quantity == Quantity::Frequency && self.quirks.contains(Quirks::ASCII_DIGITS);
                 self.measured_number(quantity).filter(|_| !ascii)
             }),
             runtime: self.runtime_sample(around.on_mains),
@@ -118,7 +118,7 @@ impl View<'_> {
             Key::LineVoltage => of(Quantity::LineVoltage),
             Key::OutputVoltage => of(Quantity::OutputVoltage),
             Key::BatteryVoltage => of(Quantity::BatteryVoltage),
-            Key::Frequency => self.quirks.has(Quirk::AsciiDigits) || of(Quantity::Frequency),
+            Key::Frequency => self.quirks.contains(Quirks::ASCII_DIGITS) || of(Quantity::Frequency),
             Key::Temperature => self.temperature(key).is_some(),
             Key::NominalBatteryVoltage => self.nominal_battery().is_some(),
             Key::NominalLineVoltage | Key::NominalOutputVoltage => {
@@ -185,7 +185,7 @@ impl View<'_> {
     pub(super) fn nominal_battery_voltage(&self) -> Option<f64> {
         let nominal = self.nominal_battery()?;
         let volts = self.measured(Quantity::BatteryVoltage);
-        let halved = self.quirks.has(Quirk::NominalBatteryHalved)
+        let halved = self.quirks.contains(Quirks::NOMINAL_BATTERY_HALVED)
             && volts.is_some_and(|volts| (1.7..2.6).contains(&(volts / nominal)));
         Some(if halved { nominal * 2.0 } else { nominal })
     }
@@ -250,7 +250,7 @@ impl View<'_> {
 
     pub(super) fn runtime(&self) -> Option<Minutes> {
         let (field, value) = self.runtime_number()?;
-        if self.quirks.has(Quirk::AsciiDigits) {
+        if self.quirks.contains(Quirks::ASCII_DIGITS) {
             return Some(Minutes(value));
         }
         let unit =
@@ -274,7 +274,7 @@ impl View<'_> {
     fn runtime_sample(&self, on_mains: bool) -> Option<Sample> {
         let at: Instant = self.store.told(self.layout.slot(Key::Runtime))?.at?;
         let (field, runtime) = self.runtime_number()?;
-        if field.unit == Field::UNIT_SECOND || self.quirks.has(Quirk::AsciiDigits) {
+        if field.unit == Field::UNIT_SECOND || self.quirks.contains(Quirks::ASCII_DIGITS) {
             return None;
         }
         Some(Sample {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::decode::{Line, View};
 use super::delays;
-use super::quirks::Quirk;
+use super::quirks::Quirks;
 use super::table::Key;
 use crate::bus::usb::TransferError;
 use crate::ups::Command;
@@ -78,7 +78,7 @@ impl Order {
             Command::KillPower => plan.kill_power(),
             Command::PowerOff => plan.power_off(),
             Command::SelfTest => {
-                let value = if view.quirks.has(Quirk::QuickTestIsTwo) { 2 } else { 1 };
+                let value = if view.quirks.contains(Quirks::QUICK_TEST_IS_TWO) { 2 } else { 1 };
                 plan.test(value, "self test started")
             }
             Command::Calibrate => {
@@ -277,7 +277,7 @@ impl Plan<'_> {
                 "the UPS switches off in 60 seconds and on again when mains returns",
             ),
         );
-        if self.view.quirks.has(Quirk::DelayInBytes) {
+        if self.view.quirks.contains(Quirks::DELAY_IN_BYTES) {
             // Minutes in the low byte, seconds in the high byte; 0x4000: on again when mains returns.
             ways.extend(self.single(
                 self.raw(Key::DelayBeforeShutdown, 0x4001, "delay before shutdown"),
@@ -323,14 +323,14 @@ impl Plan<'_> {
     /// of both delays. 64 in steps of a minute would be the same minute as the shutdown's.
     fn wake_delay(&self) -> f64 {
         let step = |key| self.view.layout.slot(key).feature.map_or(1.0, |delay| delays::step(&delay));
-        let minute = if self.view.quirks.has(Quirk::DelaysInMinutes) { 60.0 } else { 1.0 };
+        let minute = if self.view.quirks.contains(Quirks::DELAYS_IN_MINUTES) { 60.0 } else { 1.0 };
         let step = step(Key::WakeDelay).max(step(Key::DelayBeforeShutdown)).max(minute);
         WAKE_DELAY.max(OFF_DELAY + step)
     }
 
     fn power_off(&self) -> VecDeque<Way> {
         let stays_off = "the UPS switches off in about 60 seconds and stays off until its button is pressed";
-        let set = if self.view.quirks.has(Quirk::DelayInBytes) {
+        let set = if self.view.quirks.contains(Quirks::DELAY_IN_BYTES) {
             // 0x8000: stay off.
             self.raw(Key::DelayBeforeShutdown, 0x8001, "delay before shutdown")
         } else {
@@ -345,7 +345,7 @@ impl Plan<'_> {
 
     /// A calibration needs a full battery and a load worth measuring (usb-hid §11).
     fn may_calibrate(&self) -> Result<(), String> {
-        if self.view.quirks.has(Quirk::QuickTestIsTwo) {
+        if self.view.quirks.contains(Quirks::QUICK_TEST_IS_TWO) {
             return Err("this UPS has no calibration: it runs the quick test instead".into());
         }
         let values = self.view.values();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::decode::View;
-use super::quirks::Quirk;
+use super::quirks::Quirks;
 use super::table::Key;
 use crate::ups::{Item, ReadTimes};
 
@@ -55,8 +55,10 @@ impl View<'_> {
             return [Some(Key::StatusFlag), None, None, None];
         }
         let [ac, discharging] = [Key::AcPresent, Key::Discharging].map(|key| self.bit(key));
-        let (ac_decides, discharging_decides) =
-            (self.quirks.has(Quirk::AcPresentDecides), self.quirks.has(Quirk::DischargingDecides));
+        let (ac_decides, discharging_decides) = (
+            self.quirks.contains(Quirks::AC_PRESENT_DECIDES),
+            self.quirks.contains(Quirks::DISCHARGING_DECIDES),
+        );
         let by_voltage = match (ac, discharging) {
             (Some(true), Some(true)) => ac_decides,
             (Some(false), Some(false)) => discharging_decides,
@@ -102,7 +104,7 @@ impl View<'_> {
 
     /// Whether mains is there and normal, by ACPresent and the line voltage, and when that was read. Each alone denies it.
     pub(super) fn mains(&self, now: Instant) -> Option<(bool, Instant)> {
-        let stays = self.quirks.has(Quirk::AcPresentStays);
+        let stays = self.quirks.contains(Quirks::AC_PRESENT_STAYS);
         let ac = self.raw(Key::AcPresent).map(|raw| raw != 0).filter(|there| !(*there && stays));
         let ac = ac.zip(self.bit_at(Key::AcPresent, now));
         let volts = self.line_voltage_is_good().zip(self.read_at(Key::LineVoltage));

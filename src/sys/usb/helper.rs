@@ -8,11 +8,21 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
+use std::io::{IoSlice, IoSliceMut};
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::{Errno, ioctl_fionbio};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, sendmsg, socketpair,
+};
+use rustix::process::{Pid, WaitOptions, setsid, waitpid};
 
 use crate::sys::spawn::close_from;
 
@@ -75,7 +85,7 @@ impl Helper {
         let files: Vec<CString> = paths.files.iter().take(FILES_MAX).map(c_path).collect::<Result<_, _>>()?;
         let node = c_path(&paths.node)?;
         let (ours, theirs) = socket_pair()?;
-        detach(theirs.as_raw_fd(), -1, |socket, _| child_look(socket, &files, &node))?;
+        detach(Some(theirs.as_fd()), None, |socket, _| child_look(socket?, &files, &node))?;
         Ok(Self { socket: ours })
     }
 
@@ -96,7 +106,7 @@ impl Helper {
     }
 
     fn say(&self, words: [u8; 2]) -> io::Result<()> {
-        if send(self.socket.as_raw_fd(), &words, -1) { Ok(()) } else { Err(io::Error::last_os_error()) }
+        Ok(send(self.socket.as_fd(), &words, None)?)
     }
 
     /// The next report; `None`: not yet.
@@ -105,10 +115,10 @@ impl Helper {
     /// What the system says; the helper is useless then.
     pub fn receive(&self) -> io::Result<Option<Message>> {
         let mut packet = [0; PACKET + 1];
-        let (got, passed) = match receive(self.socket.as_raw_fd(), &mut packet) {
+        let (got, passed) = match receive(self.socket.as_fd(), &mut packet) {
             Ok(got) => got,
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-            Err(e) => return Err(e),
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            Err(error) => return Err(error.into()),
         };
         let message = match (packet.get(..got).and_then(<[u8]>::split_first), passed) {
             (Some((&TAG_FILES, rest)), _) => Message::Files(split_files(rest)),
@@ -137,8 +147,9 @@ impl AsRawFd for Helper {
 /// # Errors
 /// No process left.
 pub fn reattach(fd: OwnedFd, interface: u8) -> io::Result<()> {
-    detach(-1, fd.as_raw_fd(), |_, device| {
-        attach_driver(device, interface);
+    detach(None, Some(fd.as_fd()), |_, device| {
+        attach_driver(device?, interface);
+        Some(())
     })
 }
 
@@ -148,19 +159,16 @@ pub fn reattach(fd: OwnedFd, interface: u8) -> io::Result<()> {
 /// No process or descriptor left.
 pub fn reset(fd: OwnedFd) -> io::Result<Helper> {
     let (ours, theirs) = socket_pair()?;
-    detach(theirs.as_raw_fd(), fd.as_raw_fd(), |socket, device| {
-        // SAFETY: USBDEVFS_RESET takes no argument.
-        unsafe { libc::ioctl(device, USBDEVFS_RESET) };
-        send(socket, &[TAG_DONE], -1);
+    detach(Some(theirs.as_fd()), Some(fd.as_fd()), |socket, device| {
+        let _ = ask_kernel(device?, DeviceRequest::Reset);
+        send(socket?, &[TAG_DONE], None).ok()
     })?;
     Ok(Helper { socket: ours })
 }
 
 /// Resets the host's toggle and halt state of an endpoint. Sends nothing and does not wait.
 pub(super) fn reset_endpoint(fd: &OwnedFd, endpoint: u8) {
-    let mut number = libc::c_uint::from(endpoint);
-    // SAFETY: USBDEVFS_RESETEP reads one unsigned int.
-    unsafe { libc::ioctl(fd.as_raw_fd(), USBDEVFS_RESETEP, &raw mut number) };
+    let _ = ask_kernel(fd.as_fd(), DeviceRequest::ResetEndpoint(endpoint));
 }
 
 // Requests and structures of the kernel's include/uapi/linux/usbdevice_fs.h.
@@ -199,38 +207,37 @@ fn c_path(path: impl AsRef<Path>) -> io::Result<CString> {
 
 /// Our non-blocking end and the child's blocking one.
 fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    let mut ends = [-1; 2];
-    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
-    // SAFETY: the array has room for two descriptors.
-    if unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let [ours, theirs] = ends;
-    // SAFETY: both are fresh and owned by nobody else; F_SETFL takes an int.
-    unsafe {
-        let pair = (OwnedFd::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs));
-        if libc::fcntl(ours, libc::F_SETFL, libc::O_NONBLOCK) < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        Ok(pair)
-    }
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    ioctl_fionbio(&ours, true)?;
+    Ok((ours, theirs))
 }
 
+/// What a job is given of a descriptor; `None`, by which a job may end: it has none.
+type Given = Option<BorrowedFd<'static>>;
+
 /// Runs `job` in a grandchild, which belongs to init and needs no reaping here. It has only the two descriptors, as
-/// 0 and 1 (-1: none), and default signals. `job` must only make system calls.
-fn detach(first: RawFd, second: RawFd, job: impl FnOnce(RawFd, RawFd)) -> io::Result<()> {
+/// 0 and 1, and default signals. `job` must only make system calls.
+fn detach(
+    first: Option<BorrowedFd<'_>>,
+    second: Option<BorrowedFd<'_>>,
+    job: impl FnOnce(Given, Given) -> Option<()>,
+) -> io::Result<()> {
     // SAFETY: the child makes only async-signal-safe calls until it ends by _exit.
     let child = unsafe { libc::fork() };
     if child < 0 {
         return Err(io::Error::last_os_error());
     }
     if child == 0 {
-        // SAFETY: plain system calls; neither process returns from here.
+        // SAFETY: plain system calls; neither process returns from here. `strip` has made the descriptors that there are 0 and 1,
+        // which stay open to the end.
         unsafe {
             match libc::fork() {
                 0 => {
-                    strip(first, second);
-                    job(if first < 0 { -1 } else { 0 }, if second < 0 { -1 } else { 1 });
+                    strip([first, second]);
+                    let _ = job(
+                        first.map(|_| BorrowedFd::borrow_raw(0)),
+                        second.map(|_| BorrowedFd::borrow_raw(1)),
+                    );
                     libc::_exit(0)
                 }
                 -1 => libc::_exit(1),
@@ -238,35 +245,31 @@ fn detach(first: RawFd, second: RawFd, job: impl FnOnce(RawFd, RawFd)) -> io::Re
             }
         }
     }
-    let mut status = 0;
-    // SAFETY: our own child, which ends at once.
-    while unsafe { libc::waitpid(child, &raw mut status, 0) } < 0 {
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Ok(()); // somebody else has reaped it
+    // It ends at once.
+    loop {
+        match waitpid(Pid::from_raw(child), WaitOptions::empty()) {
+            Err(Errno::INTR) => {}
+            Ok(Some((_, status))) if status.exit_status() == Some(0) => return Ok(()),
+            Ok(_) => return Err(Errno::AGAIN.into()),
+            Err(_) => return Ok(()), // somebody else has reaped it
         }
-    }
-    if libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::from_raw_os_error(libc::EAGAIN))
     }
 }
 
 /// Leaves only the two descriptors, so that no port, lock or device stays held by a child that waits; and makes
 /// signals deadly again.
-fn strip(first: RawFd, second: RawFd) {
+fn strip(kept: [Option<BorrowedFd<'_>>; 2]) {
+    let _ = setsid();
     // SAFETY: async-signal-safe system calls on plain numbers, in a process with one thread that ends by _exit. The
     // descriptors are first moved out of the way of 0 and 1.
     unsafe {
-        libc::setsid();
         for signal in 1..32 {
             libc::signal(signal, libc::SIG_DFL);
         }
         let mut none: libc::sigset_t = mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
-        let moved = [first, second].map(|fd| if fd < 0 { -1 } else { libc::fcntl(fd, libc::F_DUPFD, 8) });
+        let moved = kept.map(|fd| fd.map_or(-1, |fd| libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD, 8)));
         for (fd, to) in moved.into_iter().zip(0..) {
             if fd < 0 {
                 libc::close(to);
@@ -279,41 +282,55 @@ fn strip(first: RawFd, second: RawFd) {
 }
 
 /// The child of [`Helper::start`].
-fn child_look(socket: RawFd, files: &[CString], node: &CStr) {
+fn child_look(socket: BorrowedFd<'_>, files: &[CString], node: &CStr) -> Option<()> {
     let mut packet = [0; PACKET + 1];
     let length = read_files(files, &mut packet);
-    if !send(socket, packet.get(..length).unwrap_or(&[]), -1) {
-        return;
-    }
+    send(socket, packet.get(..length).unwrap_or(&[]), None).ok()?;
     let mut order = [0; 2];
-    // SAFETY: the buffer is valid for its length.
-    let got = unsafe { libc::recv(socket, order.as_mut_ptr().cast(), order.len(), 0) };
+    let (got, _) = recv(socket, &mut order, RecvFlags::empty()).ok()?;
     let [go, interface] = order;
     if got != 2 {
-        return;
+        return None;
     }
-    // SAFETY: a valid path; the flags need no mode.
-    let device = unsafe { libc::open(node.as_ptr(), libc::O_RDWR | libc::O_CLOEXEC) };
-    if device < 0 {
-        let [a, b, c, d] = errno().to_le_bytes();
-        send(socket, &[TAG_FAILED, a, b, c, d], -1);
-    } else if go == GO_ATTACH {
-        attach_driver(device, interface);
-        send(socket, &[TAG_DONE], -1);
-    } else if answers(device) {
-        send(socket, &[TAG_OPENED], device);
-    } else {
-        send(socket, &[TAG_SILENT], -1);
-    }
-}
-
-fn errno() -> i32 {
-    io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO)
+    let sent = match open(node, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+        Err(error) => {
+            let [a, b, c, d] = error.raw_os_error().to_le_bytes();
+            send(socket, &[TAG_FAILED, a, b, c, d], None)
+        }
+        Ok(device) if go == GO_ATTACH => {
+            attach_driver(device.as_fd(), interface);
+            send(socket, &[TAG_DONE], None)
+        }
+        Ok(device) if answers(device.as_fd()) => send(socket, &[TAG_OPENED], Some(device.as_fd())),
+        Ok(_) => send(socket, &[TAG_SILENT], None),
+    };
+    sent.ok()
 }
 
 /// Whether the device answers GET_CONFIGURATION; a refusal is an answer.
-fn answers(device: RawFd) -> bool {
-    let mut answer = 0u8;
+fn answers(device: BorrowedFd<'_>) -> bool {
+    let asked = ask_kernel(device, DeviceRequest::GetConfiguration);
+    !asked.is_err_and(|error| error.raw_os_error() == Some(libc::ETIMEDOUT))
+}
+
+fn attach_driver(device: BorrowedFd<'_>, interface: u8) {
+    let _ = ask_kernel(device, DeviceRequest::AttachDriver(interface));
+}
+
+/// What the kernel is asked to do with a device.
+#[derive(Clone, Copy)]
+enum DeviceRequest {
+    Reset,
+    /// The host's toggle and halt state of an endpoint.
+    ResetEndpoint(u8),
+    /// The device is asked which configuration it is in; what it says is thrown away.
+    GetConfiguration,
+    /// To an interface that has none.
+    AttachDriver(u8),
+}
+
+fn ask_kernel(device: BorrowedFd<'_>, request: DeviceRequest) -> io::Result<()> {
+    let mut answer = 0_u8;
     let mut transfer = ControlTransfer {
         request_type: 0x80,
         request: 0x08,
@@ -323,16 +340,26 @@ fn answers(device: RawFd) -> bool {
         timeout: ANSWER_MS,
         data: (&raw mut answer).cast(),
     };
-    // SAFETY: the structure is the kernel's, and its data pointer has room for the one byte asked for.
-    let result = unsafe { libc::ioctl(device, USBDEVFS_CONTROL, &raw mut transfer) };
-    result >= 0 || errno() != libc::ETIMEDOUT
-}
-
-fn attach_driver(device: RawFd, interface: u8) {
     let code = libc::c_int::try_from(USBDEVFS_CONNECT).unwrap_or_default();
-    let mut request = InterfaceIoctl { interface: interface.into(), code, data: ptr::null_mut() };
-    // SAFETY: the structure is the kernel's; CONNECT takes no data.
-    unsafe { libc::ioctl(device, USBDEVFS_IOCTL, &raw mut request) };
+    let mut connect = InterfaceIoctl { interface: 0, code, data: ptr::null_mut() };
+    let mut number: libc::c_uint;
+    let (request, argument): (_, *mut libc::c_void) = match request {
+        DeviceRequest::Reset => (USBDEVFS_RESET, ptr::null_mut()),
+        DeviceRequest::ResetEndpoint(endpoint) => {
+            number = endpoint.into();
+            (USBDEVFS_RESETEP, (&raw mut number).cast())
+        }
+        DeviceRequest::GetConfiguration => (USBDEVFS_CONTROL, (&raw mut transfer).cast()),
+        DeviceRequest::AttachDriver(interface) => {
+            connect.interface = interface.into();
+            (USBDEVFS_IOCTL, (&raw mut connect).cast())
+        }
+    };
+    // SAFETY: each request takes what its argument points to, which outlives the call: RESET nothing, RESETEP an unsigned
+    // int, the others a structure of the kernel. The data pointer of CONTROL has room for the one byte asked for; CONNECT
+    // takes no data.
+    let result = unsafe { libc::ioctl(device.as_raw_fd(), request, argument) };
+    if result >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Puts the files into a packet: the tag, then each as its length (two bytes, little endian) and bytes.
@@ -357,16 +384,8 @@ fn read_files(files: &[CString], packet: &mut [u8; PACKET + 1]) -> usize {
 }
 
 fn read_file(path: &CStr, buffer: &mut [u8]) -> Option<usize> {
-    // SAFETY: a valid path, and a buffer valid for its length; the descriptor is closed again.
-    unsafe {
-        let fd = libc::open(path.as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
-        if fd < 0 {
-            return None;
-        }
-        let got = libc::read(fd, buffer.as_mut_ptr().cast(), buffer.len());
-        libc::close(fd);
-        usize::try_from(got).ok()
-    }
+    let file = open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    rustix::io::read(&file, buffer).ok()
 }
 
 fn split_files(mut rest: &[u8]) -> Vec<Option<Vec<u8>>> {
@@ -385,59 +404,30 @@ fn split_files(mut rest: &[u8]) -> Vec<Option<Vec<u8>>> {
     files
 }
 
-/// Room for one control message with one descriptor, aligned as the kernel wants it.
-#[repr(C, align(8))]
-struct ControlBuffer([u8; 64]);
+/// Room for one control message with one descriptor.
+const CONTROL: usize = rustix::cmsg_space!(ScmRights(1));
 
-fn message_header(part: &mut libc::iovec) -> libc::msghdr {
-    // SAFETY: all zero is a valid header without address and control data.
-    let mut header: libc::msghdr = unsafe { mem::zeroed() };
-    header.msg_iov = part;
-    header.msg_iovlen = 1;
-    header
-}
-
-/// Sends one packet, with a descriptor unless that is negative. Whether it went out.
-fn send(socket: RawFd, bytes: &[u8], pass: RawFd) -> bool {
-    let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-    let mut header = message_header(&mut part);
-    let mut control = ControlBuffer([0; 64]);
-    // SAFETY: header, part and control buffer are valid for the call; the control message of one descriptor fits in
-    // 64 bytes.
-    unsafe {
-        if pass >= 0 {
-            header.msg_control = control.0.as_mut_ptr().cast();
-            header.msg_controllen = libc::CMSG_SPACE(4) as _;
-            let message = libc::CMSG_FIRSTHDR(&raw const header);
-            (*message).cmsg_level = libc::SOL_SOCKET;
-            (*message).cmsg_type = libc::SCM_RIGHTS;
-            (*message).cmsg_len = libc::CMSG_LEN(4) as _;
-            libc::CMSG_DATA(message).cast::<RawFd>().write_unaligned(pass);
-        }
-        libc::sendmsg(socket, &raw const header, libc::MSG_NOSIGNAL) >= 0
+/// Sends one packet, and a descriptor with it.
+fn send(socket: BorrowedFd<'_>, bytes: &[u8], pass: Option<BorrowedFd<'_>>) -> rustix::io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); CONTROL];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let passed = pass.as_slice();
+    if !passed.is_empty() {
+        control.push(SendAncillaryMessage::ScmRights(passed));
     }
+    sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL).map(drop)
 }
 
 /// One packet, and the descriptor that came with it.
-fn receive(socket: RawFd, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
-    let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    let mut header = message_header(&mut part);
-    let mut control = ControlBuffer([0; 64]);
-    header.msg_control = control.0.as_mut_ptr().cast();
-    header.msg_controllen = control.0.len() as _;
-    // SAFETY: header, part and control buffer are valid for the call. The kernel has put a fresh descriptor into each
-    // SCM_RIGHTS message, and one is sent at most.
-    unsafe {
-        let got = libc::recvmsg(socket, &raw mut header, libc::MSG_CMSG_CLOEXEC);
-        let got = usize::try_from(got).map_err(|_| io::Error::last_os_error())?;
-        let message = libc::CMSG_FIRSTHDR(&raw const header);
-        let passed = !message.is_null()
-            && (*message).cmsg_level == libc::SOL_SOCKET
-            && (*message).cmsg_type == libc::SCM_RIGHTS;
-        let fd =
-            passed.then(|| OwnedFd::from_raw_fd(libc::CMSG_DATA(message).cast::<RawFd>().read_unaligned()));
-        Ok((got, fd))
-    }
+fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> rustix::io::Result<(usize, Option<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); CONTROL];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let got = recvmsg(socket, &mut [IoSliceMut::new(buffer)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let passed = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
+        _ => None,
+    });
+    Ok((got.bytes, passed))
 }
 
 #[cfg(test)]

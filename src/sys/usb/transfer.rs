@@ -2,6 +2,9 @@
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
+use std::fmt;
+use std::mem;
+use std::rc::Rc;
 use std::time::Duration;
 
 use libusb1_sys::{self as ffi, constants as c};
@@ -23,13 +26,19 @@ enum Stage {
 ///
 /// While it is in flight the buffer belongs to libusb and the kernel and is neither read, moved nor freed. Dropped in
 /// flight, everything is leaked: a few hundred bytes are better than a wait or a write to freed memory.
-#[derive(Debug)]
 pub(super) struct Transfer {
     raw: *mut ffi::libusb_transfer,
-    /// On the heap because libusb keeps its address; a raw pointer because it must survive a leaking drop.
-    stage: *mut Cell<Stage>,
-    buffer: *mut u8,
-    capacity: usize,
+    /// On the heap because libusb keeps its address.
+    stage: Rc<Cell<Stage>>,
+    /// The same; its length never changes in flight.
+    buffer: Vec<u8>,
+}
+
+impl fmt::Debug for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the buffer, which may be libusb's.
+        f.debug_struct("Transfer").field("stage", &self.stage.get()).finish_non_exhaustive()
+    }
 }
 
 extern "system" fn ended(transfer: *mut ffi::libusb_transfer) {
@@ -45,48 +54,24 @@ impl Transfer {
         if raw.is_null() {
             return None;
         }
-        let stage = Box::into_raw(Box::new(Cell::new(Stage::Idle)));
-        Some(Self { raw, stage, buffer: std::ptr::null_mut(), capacity: 0 })
+        Some(Self { raw, stage: Rc::new(Cell::new(Stage::Idle)), buffer: Vec::new() })
     }
 
-    fn stage(&self) -> Stage {
-        // SAFETY: the cell lives as long as `self`.
-        unsafe { (*self.stage).get() }
+    /// What libusb hands to [`ended`].
+    fn user_data(&self) -> *mut libc::c_void {
+        Rc::as_ptr(&self.stage).cast_mut().cast()
     }
 
     /// Whether libusb has it.
     pub(super) fn in_flight(&self) -> bool {
-        self.stage() == Stage::InFlight
+        self.stage.get() == Stage::InFlight
     }
 
     /// Makes the idle buffer at least `wanted` bytes long.
     fn reserve(&mut self, wanted: usize) {
-        if self.capacity >= wanted {
-            return;
+        if self.buffer.len() < wanted {
+            self.buffer = vec![0; wanted];
         }
-        self.free_buffer();
-        let fresh: Box<[u8]> = vec![0; wanted].into_boxed_slice();
-        self.capacity = fresh.len();
-        self.buffer = Box::into_raw(fresh).cast();
-    }
-
-    fn free_buffer(&mut self) {
-        if !self.buffer.is_null() {
-            let slice = std::ptr::slice_from_raw_parts_mut(self.buffer, self.capacity);
-            // SAFETY: pointer and length are those of the box in `reserve`; the transfer is not in flight.
-            drop(unsafe { Box::from_raw(slice) });
-        }
-        self.buffer = std::ptr::null_mut();
-        self.capacity = 0;
-    }
-
-    /// The idle buffer.
-    fn buffer_mut(&mut self) -> &mut [u8] {
-        if self.buffer.is_null() {
-            return &mut [];
-        }
-        // SAFETY: the buffer has `capacity` initialised bytes, and nobody else has it: callers are not in flight.
-        unsafe { std::slice::from_raw_parts_mut(self.buffer, self.capacity) }
     }
 
     /// Starts a control transfer. For one from the device, `data` is empty and the setup packet says how much may
@@ -104,23 +89,16 @@ impl Transfer {
         let [.., low, high] = setup;
         let length = usize::from(u16::from_le_bytes([low, high]));
         self.reserve(SETUP + length);
-        let buffer = self.buffer_mut();
-        buffer.fill(0);
-        for (to, from) in buffer.iter_mut().zip(setup.iter().chain(data.iter().take(length))) {
+        self.buffer.fill(0);
+        for (to, from) in self.buffer.iter_mut().zip(setup.iter().chain(data.iter().take(length))) {
             *to = *from;
         }
+        let (buffer, data) = (self.buffer.as_mut_ptr(), self.user_data());
         let millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX).max(1);
         // SAFETY: the buffer holds a whole setup packet and as many bytes as it announces; handle and transfer are
         // valid and the transfer is not in flight.
         unsafe {
-            ffi::libusb_fill_control_transfer(
-                self.raw,
-                handle,
-                self.buffer,
-                ended,
-                self.stage.cast(),
-                millis,
-            );
+            ffi::libusb_fill_control_transfer(self.raw, handle, buffer, ended, data, millis);
         }
         self.submit()
     }
@@ -136,10 +114,10 @@ impl Transfer {
             return Err(UsbError::BUSY);
         }
         self.reserve(usize::from(length));
-        let data = self.stage.cast();
+        let (buffer, data) = (self.buffer.as_mut_ptr(), self.user_data());
         // SAFETY: the buffer is at least `length` long; handle and transfer are valid and not in flight.
         unsafe {
-            let (raw, buffer) = (self.raw, self.buffer);
+            let raw = self.raw;
             ffi::libusb_fill_interrupt_transfer(raw, handle, endpoint, buffer, length.into(), ended, data, 0);
         }
         self.submit()
@@ -148,9 +126,7 @@ impl Transfer {
     fn submit(&mut self) -> Result<(), UsbError> {
         // SAFETY: the transfer was filled by the caller and owns its buffer.
         let result = UsbError::check(unsafe { ffi::libusb_submit_transfer(self.raw) });
-        let stage = if result.is_ok() { Stage::InFlight } else { Stage::Idle };
-        // SAFETY: the cell lives as long as `self`.
-        unsafe { (*self.stage).set(stage) };
+        self.stage.set(if result.is_ok() { Stage::InFlight } else { Stage::Idle });
         result
     }
 
@@ -164,7 +140,7 @@ impl Transfer {
 
     /// Whether it has ended and the end was not taken yet.
     pub(super) fn has_ended(&self) -> bool {
-        self.stage() == Stage::Ended
+        self.stage.get() == Stage::Ended
     }
 
     /// Why the ended transfer failed; `None`: it did not, or it has not ended.
@@ -190,30 +166,25 @@ impl Transfer {
             return None;
         }
         let failure = self.failure();
-        // SAFETY: not in flight any more, so libusb writes neither to the cell nor to the transfer.
-        let (actual, kind) = unsafe {
-            (*self.stage).set(Stage::Idle);
-            ((*self.raw).actual_length, (*self.raw).transfer_type)
-        };
+        self.stage.set(Stage::Idle);
+        // SAFETY: not in flight any more, so libusb does not write to the transfer.
+        let (actual, kind) = unsafe { ((*self.raw).actual_length, (*self.raw).transfer_type) };
         if let Some(error) = failure {
             return Some(Err(error));
         }
         let skip = if kind == c::LIBUSB_TRANSFER_TYPE_CONTROL { SETUP } else { 0 };
         let actual = usize::try_from(actual).unwrap_or(0);
-        Some(Ok(self.buffer_mut().get(skip..skip + actual).unwrap_or(&[])))
+        Some(Ok(self.buffer.get(skip..skip + actual).unwrap_or(&[])))
     }
 }
 
 impl Drop for Transfer {
     fn drop(&mut self) {
         if self.in_flight() {
+            mem::forget((mem::take(&mut self.buffer), Rc::clone(&self.stage)));
             return;
         }
-        self.free_buffer();
-        // SAFETY: not in flight, so nobody else has the transfer or the cell; both were made in `new`.
-        unsafe {
-            ffi::libusb_free_transfer(self.raw);
-            drop(Box::from_raw(self.stage));
-        }
+        // SAFETY: not in flight, so nobody else has the transfer; it was made in `new`.
+        unsafe { ffi::libusb_free_transfer(self.raw) };
     }
 }

@@ -82,9 +82,8 @@ fn a_child_that_is_no_longer_wanted_ends_and_holds_no_other_descriptor() {
     // The write end of a pipe is inherited by every child; end of file proves that none has kept it.
     let (reader, writer) = std::io::pipe().unwrap();
     let fifo = at.join("fifo");
-    let path = c_path(&fifo).unwrap();
-    // SAFETY: a valid path.
-    assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o600) }, 0);
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, mode, 0).unwrap();
     // Opening a fifo for reading waits for a writer, as a device's lock does.
     let helper = Helper::start(&Paths { files: vec![fifo.clone()], node: at.join("node") }).unwrap();
     drop(writer);
