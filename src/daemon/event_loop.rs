@@ -107,7 +107,7 @@ impl EventLoop {
             source.pump(now);
             if started.is_some_and(|at| at <= now) {
                 started = None;
-                memory::forget_startup_pages();
+                memory::drop_clean_pages();
             }
         }
     }

@@ -30,7 +30,7 @@ pub struct Parts {
     /// The configuration.
     pub config: Config,
     /// How the daemon was called.
-    pub how: Invocation,
+    pub invocation: Invocation,
     /// The driver that UPSTYPE names.
     pub driver: Box<dyn Driver>,
     /// Where the outage that runs is kept over a restart, read already; `None`: nowhere.
@@ -45,7 +45,7 @@ pub struct Parts {
 
 /// Everything that the loop drives.
 pub struct House {
-    how: Invocation,
+    invocation: Invocation,
     config: Config,
     hostname: String,
     driver: Box<dyn Driver>,
@@ -73,20 +73,20 @@ impl House {
     /// Puts the parts together; touches nothing yet.
     #[must_use]
     pub fn new(parts: Parts, now: Instant) -> Self {
-        let Parts { config, how, driver, state_file, at_start, hostname, start_time } = parts;
+        let Parts { config, invocation, driver, state_file, at_start, hostname, start_time } = parts;
         let snapshot = Snapshot {
-            facts: settings::facts(&config, &how, &hostname, start_time),
+            facts: settings::facts(&config, &invocation, &hostname, start_time),
             ups_name: Some(config.ups_name.clone()).filter(|name| !name.is_empty()),
             ..Snapshot::default()
         };
         Self {
-            machine: Machine::new(settings::power(&config, &how), now, at_start),
-            act: Act::new(settings::act(&config, &how)),
+            machine: Machine::new(settings::power(&config, &invocation), now, at_start),
+            act: Act::new(settings::act(&config, &invocation)),
             server: Server::new(settings::server(&config), token::SERVER),
             status: Status::new(snapshot, config.events_file.clone(), now),
-            recorder: Recorder::new(&config, &how, state_file, now),
+            recorder: Recorder::new(&config, &invocation, state_file, now),
             contact: Contact::new(&config),
-            how,
+            invocation,
             config,
             hostname,
             driver,
@@ -99,11 +99,14 @@ impl House {
 
     /// Opens the port, then the device.
     pub fn start(&mut self, registry: &Registry, now: Instant) {
-        self.log(Priority::Notice, &format!("{} {} startup succeeded", self.how.name, self.how.version));
-        if let Some(words) = self.how.dry_run.announcement() {
+        self.log(
+            Priority::Notice,
+            &format!("{} {} startup succeeded", self.invocation.name, self.invocation.version),
+        );
+        if let Some(words) = self.invocation.dry_run.announcement() {
             self.log(Priority::Warning, &words);
         }
-        if self.how.kill_on_powerfail && !self.config.ups_is(Traits::DELAYS_OFF) {
+        if self.invocation.kill_on_powerfail && !self.config.ups_is(Traits::DELAYS_OFF) {
             self.log(
                 Priority::Warning,
                 "Ignoring --kill-on-powerfail since it is unsafe on Simple Signaling UPSes",
@@ -299,7 +302,7 @@ impl House {
     /// Nothing else runs a hook: a dry run does not.
     fn run_hook(&mut self, event: Event, now: Instant) {
         let args = self.hook_args();
-        if self.how.dry_run.is_log_only() {
+        if self.invocation.dry_run.is_log_only() {
             let words = format!("Dry run: not run: {}", self.command_line(event, &args));
             return self.log(Priority::Info, &words);
         }
@@ -309,7 +312,7 @@ impl House {
     /// Nothing else shuts the machine down: a dry run tells the power machine that it was.
     fn shut_down(&mut self, explanation: String, now: Instant) {
         let args = self.hook_args();
-        if self.how.dry_run.is_log_only() {
+        if self.invocation.dry_run.is_log_only() {
             let how = self.command_line(Event::DoShutdown, &args);
             let words = format!("Dry run: this machine would be shut down now, by {how}: {explanation}");
             self.log(Priority::Alert, &words);
@@ -320,7 +323,7 @@ impl House {
 
     /// Nothing else gives the driver a command: a dry run keeps back those that change what the UPS does.
     fn send(&mut self, command: Command, now: Instant) {
-        if self.how.dry_run.is_log_only()
+        if self.invocation.dry_run.is_log_only()
             && let Some(words) = command.order()
         {
             self.log(Priority::Warning, &format!("Dry run: the UPS does not get the order: {words}"));
@@ -373,7 +376,7 @@ impl House {
 
     /// Reads the configuration again (SIGHUP). A good one is applied in place; a bad one changes nothing.
     pub fn reload(&mut self, registry: &Registry, now: Instant) {
-        let file = self.how.config_file.clone();
+        let file = self.invocation.config_file.clone();
         self.recorder.reloading();
         let parsed = match config::load(&file) {
             Ok(parsed) => parsed,
@@ -396,10 +399,10 @@ impl House {
                 &format!("{}: not applied; the old configuration stays", file.display()),
             );
         } else {
-            for warning in (self.how.surroundings)(&parsed) {
+            for warning in (self.invocation.surroundings)(&parsed) {
                 self.log(Priority::Warning, &warning);
             }
-            self.apply(self.how.dry_run.redirect(parsed.config), registry, now);
+            self.apply(self.invocation.dry_run.redirect(parsed.config), registry, now);
         }
         self.recorder.ready();
     }
@@ -418,14 +421,14 @@ impl House {
             state_file: self.config.state_file.clone(),
             ..new
         };
-        self.machine.reconfigure(settings::power(&new, &self.how), now);
-        self.act.reconfigure(settings::act(&new, &self.how));
+        self.machine.reconfigure(settings::power(&new, &self.invocation), now);
+        self.act.reconfigure(settings::act(&new, &self.invocation));
         self.server.reconfigure(settings::server(&new), registry, now);
         self.driver.set_poll_time(settings::poll_time(&new), now);
-        self.recorder.reconfigure(&new, &self.how, now);
+        self.recorder.reconfigure(&new, &self.invocation, now);
         self.status.set_events_file(new.events_file.clone());
         let start_time = self.status.snapshot().facts.start_time;
-        let mut facts = settings::facts(&new, &self.how, &self.hostname, start_time);
+        let mut facts = settings::facts(&new, &self.invocation, &self.hostname, start_time);
         let snapshot = self.status.update();
         if snapshot.master.is_some() {
             facts.class = std::mem::take(&mut snapshot.facts.class);
@@ -433,7 +436,7 @@ impl House {
         snapshot.facts = facts;
         self.config = new;
         self.show_ups_name();
-        self.log(Priority::Notice, &format!("{}: applied", self.how.config_file.display()));
+        self.log(Priority::Notice, &format!("{}: applied", self.invocation.config_file.display()));
     }
 
     /// Ends the loop at the end of this turn; the first reason counts.
@@ -457,7 +460,7 @@ impl House {
     pub fn close(&mut self, registry: &Registry, exit: Exit, now: Instant) {
         self.recorder.stopping();
         if let Exit::Signal(number) = exit {
-            self.log(Priority::Warning, &format!("{} exiting, signal {number}", self.how.name));
+            self.log(Priority::Warning, &format!("{} exiting, signal {number}", self.invocation.name));
         }
         self.machine.handle_stop(now);
         self.events.close(now);
@@ -466,7 +469,7 @@ impl House {
         self.pump(now);
         self.server.close();
         self.driver.close(registry);
-        self.log(Priority::Notice, &format!("{} shutdown succeeded", self.how.name));
+        self.log(Priority::Notice, &format!("{} shutdown succeeded", self.invocation.name));
     }
 
     /// Keeps what is logged from now on for [`House::poll_log_line`].

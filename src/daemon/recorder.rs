@@ -64,11 +64,16 @@ impl Periodic {
 impl Recorder {
     /// Writes by this configuration.
     #[must_use]
-    pub fn new(config: &Config, how: &Invocation, state_file: Option<StateFile>, now: Instant) -> Self {
+    pub fn new(
+        config: &Config,
+        invocation: &Invocation,
+        state_file: Option<StateFile>,
+        now: Instant,
+    ) -> Self {
         let notifier = Notifier::from_environment();
         let watchdog = notifier.watchdog_interval().unwrap_or_default();
         let mut recorder = Self {
-            journal: Journal::new(settings::journal(config, how)),
+            journal: Journal::new(settings::journal(config, invocation)),
             status_file: None,
             state_file,
             notifier,
@@ -86,8 +91,8 @@ impl Recorder {
     }
 
     /// Writes by a new configuration from now on.
-    pub fn reconfigure(&mut self, config: &Config, how: &Invocation, now: Instant) {
-        self.journal.reconfigure(settings::journal(config, how));
+    pub fn reconfigure(&mut self, config: &Config, invocation: &Invocation, now: Instant) {
+        self.journal.reconfigure(settings::journal(config, invocation));
         self.schedule(config, now);
     }
 

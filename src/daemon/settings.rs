@@ -42,7 +42,7 @@ pub struct Invocation {
 
 /// Settings of the power machine.
 #[must_use]
-pub fn power(config: &Config, how: &Invocation) -> power::Settings {
+pub fn power(config: &Config, invocation: &Invocation) -> power::Settings {
     let role = role(config);
     power::Settings {
         on_battery_delay: config.on_battery_delay,
@@ -53,9 +53,9 @@ pub fn power(config: &Config, how: &Invocation) -> power::Settings {
         annoy_delay: config.annoy_delay,
         no_logon: config.no_logon,
         kill_delay: role.delay(seconds(config.kill_delay)),
-        kill_on_powerfail: how.kill_on_powerfail && role.may_kill_at_powerfail(),
+        kill_on_powerfail: invocation.kill_on_powerfail && role.may_kill_at_powerfail(),
         kill_wait: role.wait().unwrap_or_default(),
-        term_on_powerfail: how.term_on_powerfail,
+        term_on_powerfail: invocation.term_on_powerfail,
         comm_lost_delay: config.comm_lost_delay,
         confirm_polls: config.confirm_polls.max(1),
         low_battery_flag: config.low_battery_flag,
@@ -88,8 +88,8 @@ fn seconds(value: i32) -> Option<Duration> {
 
 /// Settings of hooks, flags and the shutdown.
 #[must_use]
-pub fn act(config: &Config, how: &Invocation) -> ActSettings {
-    let fallback = match how.dry_run {
+pub fn act(config: &Config, invocation: &Invocation) -> ActSettings {
+    let fallback = match invocation.dry_run {
         DryRun::No => Fallback::system(config.shutdown_cmd.clone()),
         DryRun::HooksRun => Fallback { shutdown_cmd: config.shutdown_cmd.clone(), ..Fallback::default() },
         DryRun::LogOnly(_) => Fallback::default(),
@@ -100,19 +100,19 @@ pub fn act(config: &Config, how: &Invocation) -> ActSettings {
         nologin_dir: config.nologin_dir.clone(),
         hook_timeout: config.hook_timeout,
         fallback,
-        output: if how.foreground { Output::Inherit } else { Output::Null },
+        output: if invocation.foreground { Output::Inherit } else { Output::Null },
     }
 }
 
 /// Settings of the log.
 #[must_use]
-pub fn journal(config: &Config, how: &Invocation) -> JournalSettings {
+pub fn journal(config: &Config, invocation: &Invocation) -> JournalSettings {
     let default = JournalSettings::default();
     JournalSettings {
-        ident: how.name.to_owned(),
+        ident: invocation.name.to_owned(),
         facility: config.facility.0,
-        syslog: default.syslog.filter(|_| how.syslog),
-        stderr: how.stderr && stderr_wanted(how.foreground),
+        syslog: default.syslog.filter(|_| invocation.syslog),
+        stderr: invocation.stderr && stderr_wanted(invocation.foreground),
         events_file: config.events_file.clone(),
         events_file_max: config.events_file_max,
     }
@@ -133,11 +133,11 @@ pub fn server(config: &Config) -> server::Settings {
 
 /// The constant part of the status.
 #[must_use]
-pub fn facts(config: &Config, how: &Invocation, hostname: &str, start_time: Stamp) -> Facts {
+pub fn facts(config: &Config, invocation: &Invocation, hostname: &str, start_time: Stamp) -> Facts {
     let cable = config.ups_cable;
     Facts {
         hostname: hostname.to_owned(),
-        version: how.version.to_owned(),
+        version: invocation.version.to_owned(),
         cable: cable.map_or("", |cable| cable.text()).to_owned(),
         driver: config.ups_type.map_or("", |driver| driver.text).to_owned(),
         class: config.ups_class.map_or("", |class| class.text()).to_owned(),
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_share_slave_never_kills_the_power_and_a_share_master_waits() {
-        let how = Invocation {
+        let invocation = Invocation {
             name: "mainsd",
             version: "0",
             config_file: std::path::PathBuf::new(),
@@ -186,7 +186,7 @@ mod tests {
         let of = |class| {
             power(
                 &Config { ups_type: UpsType::find("usb"), kill_delay: 5, ups_class: class, ..Config::new() },
-                &how,
+                &invocation,
             )
         };
         let slave = of(Some(UpsClass::ShareSlave));

@@ -23,8 +23,8 @@ use crate::ups::Priority;
 
 /// Pauses before the port is opened again, in seconds; the last one repeats (apcsmart §3).
 const PAUSES: [u64; 4] = [0, 1, 2, 5];
-/// A port that stayed open so long was a good one: the next pause is the shortest again.
-const GOOD: Duration = Duration::from_secs(10);
+/// After the port has been open so long, the back-off is reset: the next pause is the shortest again.
+const STABLE_AFTER: Duration = Duration::from_secs(10);
 /// Bytes taken in one turn of the loop; more wait for the next.
 const TAKE_MAX: usize = 4096;
 /// The same for everything that waits: more than any kernel keeps of a terminal.
@@ -315,7 +315,7 @@ impl SerialPort {
 
     fn gone(&mut self, registry: &Registry, now: Instant, what: &str) {
         if let State::Open { since, .. } = &self.state
-            && now.saturating_duration_since(*since) >= GOOD
+            && now.saturating_duration_since(*since) >= STABLE_AFTER
         {
             self.failures = 0;
         }

@@ -7,11 +7,11 @@ use std::io::{BufRead, BufReader};
 /// Lets go of what was mapped so far of the program and its libraries; what is used again is mapped again from the page cache,
 /// 64 KiB around each place. Reading a configuration, enumerating devices and starting up touch most of the program
 /// once; watching a UPS needs a fifth of it. Returns how many bytes of mappings were let go of; 0 where `/proc` is missing.
-pub fn forget_startup_pages() -> usize {
+pub fn drop_clean_pages() -> usize {
     let smaps = File::open("/proc/self/smaps").map(BufReader::new);
     let lines = smaps.into_iter().flat_map(|smaps| smaps.lines().map_while(Result::ok));
-    let let_go = clean_mappings(lines).filter(|&(start, length)| let_go(start, length));
-    let length = let_go.map(|(_, length)| length).sum();
+    let dropped = clean_mappings(lines).filter(|&(start, length)| madvise_dontneed(start, length));
+    let length = dropped.map(|(_, length)| length).sum();
     trim_heap();
     length
 }
@@ -51,7 +51,7 @@ fn unwritable(range: &str, rest: &str) -> Option<(usize, usize)> {
     from_file.then_some((start, end.checked_sub(start)?))
 }
 
-fn let_go(start: usize, length: usize) -> bool {
+fn madvise_dontneed(start: usize, length: usize) -> bool {
     // SAFETY: the range is a private mapping of a file that nothing can write to, and the kernel counts no page in it that
     // differs from the file (relocated data is counted as anonymous), so a page that is let go of reads the same when it
     // is touched again. There is no second thread that could change the mapping in between.
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_pages_that_are_as_in_their_file_are_let_go_of() {
+    fn only_pages_that_are_as_in_their_file_are_dropped() {
         let mapping = |header: &str, anonymous: &str| {
             let smaps = format!(
                 "{header}\nSize:  4 kB\nRss:  4 kB\nAnonymous:  {anonymous} kB\nVmFlags: rd ex mr mw me \n"
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn the_program_runs_on_as_before() {
         let before = crate::sys::clock::since_boot();
-        assert!(forget_startup_pages() > 0);
+        assert!(drop_clean_pages() > 0);
         assert!(crate::sys::clock::since_boot() >= before);
     }
 }

@@ -134,7 +134,7 @@ impl Child {
     }
 }
 
-/// What no value has: the code before it ended in `exec` or `_exit`.
+/// Uninhabited: the child never returns, its code ends in `exec` or `_exit`.
 enum Never {}
 
 /// Starts a program in a process group of its own: default signals and none blocked, umask 022, working directory
@@ -153,10 +153,10 @@ fn spawn_with(spec: &Spec, stdout: libc::c_int) -> io::Result<Child> {
     argv.push(ptr::null());
     // Without descriptors for the pipe the child is started all the same: 127 says nearly as much.
     let pipe = failure_pipe().ok();
-    let tell = pipe.as_ref().map_or(-1, |(_, write)| write.as_raw_fd());
+    let exec_error_fd = pipe.as_ref().map_or(-1, |(_, write)| write.as_raw_fd());
     let pid = fork_with_signals_blocked(|| {
         // SAFETY: we are the child of a `fork`; `argv` ends with a null pointer and its strings are alive.
-        unsafe { become_program(&argv, spec.output, stdout, tell) }
+        unsafe { exec_child(&argv, spec.output, stdout, exec_error_fd) }
     })?;
     // Both sides do it, so that the group exists whoever runs first.
     let _ = setpgid(Some(pid), Some(pid));
@@ -253,11 +253,11 @@ fn set_mask(signals: Option<libc::sigset_t>) -> libc::sigset_t {
 /// # Safety
 ///
 /// Only in the child of a `fork`. `argv` ends with a null pointer, and its strings are alive.
-unsafe fn become_program(
+unsafe fn exec_child(
     argv: &[*const libc::c_char],
     output: Output,
     stdout: libc::c_int,
-    tell: libc::c_int,
+    exec_error_fd: libc::c_int,
 ) -> Never {
     // SAFETY: async-signal-safe system calls with constants, and pointers that the caller vouches for.
     unsafe {
@@ -283,7 +283,7 @@ unsafe fn become_program(
         }
         // Now, and not by `exec`, which may wait for a disk for ever: ports and locks of ours would stay held by a child that
         // outlives us.
-        close_from(3, tell);
+        close_from(3, exec_error_fd);
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
@@ -291,7 +291,7 @@ unsafe fn become_program(
             libc::execv(*program, argv.as_ptr());
         }
         let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
-        libc::write(tell, (&raw const errno).cast(), size_of_val(&errno));
+        libc::write(exec_error_fd, (&raw const errno).cast(), size_of_val(&errno));
         libc::_exit(127)
     }
 }

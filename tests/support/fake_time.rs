@@ -61,7 +61,7 @@ impl FakeTime {
         let config = parsed.config;
         let fifo = std::fs::OpenOptions::new().read(true).write(true).open(scratch.path().join("hooks"));
         let hooks = Lines::collect(fifo.unwrap());
-        let how = Invocation {
+        let invocation = Invocation {
             name: "mainsd",
             version: mainsd::program::VERSION,
             config_file: file,
@@ -78,7 +78,7 @@ impl FakeTime {
         let at_start = AtStart { saved: None, powerfail: config.powerfail_dir.join("powerfail").exists() };
         let driver = driver(&config, now);
         let (hostname, start_time) = ("harness".to_owned(), Stamp::new(0, 0));
-        let parts = Parts { config, how, driver, state_file: None, at_start, hostname, start_time };
+        let parts = Parts { config, invocation, driver, state_file: None, at_start, hostname, start_time };
         let mut house = House::new(parts, now);
         house.subscribe_log();
         let poll = Poll::new().unwrap();

@@ -35,7 +35,7 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
     let loaded = start::load(options)?;
     loaded.print_warnings(options);
     let config = loaded.config;
-    let how = Invocation {
+    let invocation = Invocation {
         name: options.called_as.name(),
         version: crate::program::VERSION,
         config_file: loaded.path,
@@ -48,12 +48,12 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
         stderr: false,
         surroundings: crate::program::surroundings::warnings,
     };
-    let mut journal_settings = settings::journal(&config, &how);
+    let mut journal_settings = settings::journal(&config, &invocation);
     // Late in a shutdown the disk with the events file is read-only or gone.
     journal_settings.events_file = None;
     let mut journal = Journal::new(journal_settings);
     let mut say = |priority: Priority, text: &str| {
-        complain(&format!("{}: {text}", how.name));
+        complain(&format!("{}: {text}", invocation.name));
         journal.log(priority, text, clock::now());
     };
     let kill = command == Command::KillPower;
@@ -80,12 +80,12 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
         },
     );
     let mut outcome = Err(String::new());
-    let locks = run_files::device_locks(run_files::existing_run_folder().as_ref(), &how.config_file);
+    let locks = run_files::device_locks(run_files::existing_run_folder().as_ref(), &invocation.config_file);
     converse(&config, &locks, &[command], wait, &mut say, &mut |result, _| outcome = result.outcome.clone())?;
     match outcome {
         Ok(words) => {
             say(Priority::Warning, &words);
-            say(Priority::Notice, &format!("{} shutdown succeeded", how.name));
+            say(Priority::Notice, &format!("{} shutdown succeeded", invocation.name));
             Ok(ExitCode::SUCCESS)
         }
         Err(words) => {

@@ -146,7 +146,7 @@ fn guard(
     let of_the_file = config.clone();
     let config = dry_run.redirect(config);
     let is_dry = dry_run != DryRun::No;
-    let how = Invocation {
+    let invocation = Invocation {
         name: options.called_as.name(),
         version: crate::program::VERSION,
         config_file: path,
@@ -173,11 +173,13 @@ fn guard(
     let boot = BootClock { now, uptime: crate::sys::clock::since_boot() };
     let own = folder.as_ref().map(|folder| RunFolder::prepare(&folder.path().join("run")));
     let run_folder = own.unwrap_or_else(run_files::run_folder);
-    let pid_file = how.pid_file.as_deref();
-    let mut files = RunFiles::take(&config, &how.config_file, run_folder, pid_file, boot, &mut trouble)?;
+    let pid_file = invocation.pid_file.as_deref();
+    let mut files =
+        RunFiles::take(&config, &invocation.config_file, run_folder, pid_file, boot, &mut trouble)?;
     if folder.is_some() {
         // The UPS is not its own: another daemon may have it.
-        files.devices = run_files::device_locks(run_files::existing_run_folder().as_ref(), &how.config_file);
+        files.devices =
+            run_files::device_locks(run_files::existing_run_folder().as_ref(), &invocation.config_file);
     }
     if let Some(seed) = options.faults {
         trouble
@@ -192,7 +194,7 @@ fn guard(
         driver = Box::new(LockedDriver::new(driver, path, config.device.clone(), now));
     }
     let hostname = process::hostname();
-    let parts = Parts { config, how, driver, state_file, at_start, hostname, start_time };
+    let parts = Parts { config, invocation, driver, state_file, at_start, hostname, start_time };
     let mut house = House::new(parts, now);
     for (priority, line) in trouble {
         house.log(priority, &line);

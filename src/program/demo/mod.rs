@@ -72,7 +72,7 @@ fn run(options: Options) -> Result<(), String> {
     let driver = driver::simulated(script.clone(), settings::poll_time(&config), now);
     let mut house = House::new(
         Parts {
-            how: invocation(&stage),
+            invocation: invocation(&stage),
             config,
             driver: Box::new(driver),
             state_file: None,

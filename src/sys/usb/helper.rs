@@ -256,8 +256,8 @@ fn detach(
     }
 }
 
-/// Leaves only the two descriptors, so that no port, lock or device stays held by a child that waits; and makes
-/// signals deadly again.
+/// Leaves only the two descriptors, so that no port, lock or device stays held by a child that waits; and restores
+/// the default actions of signals.
 fn strip(kept: [Option<BorrowedFd<'_>>; 2]) {
     let _ = setsid();
     // SAFETY: async-signal-safe system calls on plain numbers, in a process with one thread that ends by _exit. The
