@@ -21,7 +21,7 @@ use crate::journal::StateFile;
 use crate::link::LinkEvent;
 use crate::power::{AtStart, HookReport, Machine, Order};
 use crate::report::{Snapshot, Stamp};
-use crate::server::Server;
+use crate::server::nis::{Nis, Server};
 use crate::ups::{Command, CommandResult, Event, Priority, StatusFlags};
 
 /// What a house is built from.
@@ -81,7 +81,7 @@ impl House {
         Self {
             machine: Machine::new(settings::power(&config, &how), now, at_start),
             act: Act::new(settings::act(&config, &how)),
-            server: Server::new(settings::server(&config), token::SERVER),
+            server: Server::new(Nis::default(), settings::server(&config), token::SERVER),
             status: Status::new(snapshot, config.events_file.clone(), now),
             journalist: Journalist::new(&config, &how, state_file, now),
             contact: Contact::new(&config),
