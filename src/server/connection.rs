@@ -136,7 +136,7 @@ impl<S> Connection<S> {
                 }
                 self.note_watching::<P>();
                 match reply {
-                    // A protocol that takes nothing would be asked for ever.
+                    // It would be asked the same for ever.
                     Reply::Nothing if used == 0 => return (Outcome::Close, touched),
                     Reply::Nothing => continue,
                     Reply::Send(answer) => self.tell(answer),

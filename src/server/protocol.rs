@@ -40,8 +40,8 @@ pub trait Protocol {
     /// The session of a new client, and what it is greeted with; `None`: nothing before it asks.
     fn open(&mut self, client: &Client, source: &mut Self::Source) -> (Self::Session, Option<Rc<[u8]>>);
 
-    /// Takes bytes of a client (never none), up to the end of one request, at least one byte. Gives how many were taken, and what is to be
-    /// done.
+    /// Takes bytes of a client (never none), up to the end of one request. Gives how many were taken, and what is to be done;
+    /// none and [`Reply::Nothing`] closes the connection, for it would be asked the same for ever.
     fn handle_bytes(
         &mut self,
         session: &mut Self::Session,
@@ -90,7 +90,7 @@ pub trait Protocol {
         let _ = (session, client, now);
     }
 
-    /// The connection is gone, whoever ended it.
+    /// The connection is gone, whoever ended it; not told when the whole server closes.
     fn handle_closed(&mut self, session: &Self::Session, client: &Client) {
         let _ = (session, client);
     }
