@@ -15,7 +15,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use mainsd::server::{Cache, Server, Settings, StatusSource};
+use mainsd::server::Settings;
+use mainsd::server::nis::{Cache, Nis, Server, StatusSource};
 use support::served::{Plan, Running};
 use support::siege::{ATTACKS, Attack, STATUS};
 use support::{PATIENCE, Scratch, free_port, poll_until};
@@ -337,7 +338,7 @@ fn watchers() {
     };
     let mut poll = mio::Poll::new().unwrap();
     let mut events = mio::Events::with_capacity(256);
-    let mut server = Server::new(settings, mio::Token(1));
+    let mut server = Server::new(Nis::default(), settings, mio::Token(1));
     server.open(poll.registry(), Instant::now());
     let address = server.local_addresses().next().unwrap();
     let mut source = Source(Cache::default());

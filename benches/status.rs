@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use mainsd::report::{Facts, Renderer, Snapshot, Stamp};
-use mainsd::server::Cache;
+use mainsd::server::nis::Cache;
 use mainsd::ups::{
     Celsius, Hertz, Identity, Minutes, Percent, SelfTestResult, StatusFlags, TransferCause, Values,
 };

@@ -25,7 +25,7 @@
 //! - [`act`]: carries orders out: hooks, flags, system shutdown.
 //! - [`journal`]: syslog, events file, status file.
 //! - [`report`]: a [`report::Snapshot`] as text or JSON. Pure.
-//! - [`server`]: port 3551: listeners, connections, access lists.
+//! - [`server`]: listeners, connections, access lists, and the protocol of port 3551 on them.
 //! - [`config`]: `apcupsd.conf`: grammar, the directive table, diagnostics.
 //! - [`drivers`]: the table of drivers, one row each.
 //! - [`daemon`]: the loop, and the pump that moves values between the rooms.

@@ -22,7 +22,7 @@ use crate::journal::StateFile;
 use crate::link::LinkEvent;
 use crate::power::{AtStart, HookReport, Machine, Order};
 use crate::report::{Snapshot, Stamp};
-use crate::server::Server;
+use crate::server::nis::{Nis, Server};
 use crate::ups::{Asker, Command, CommandResult, Event, Priority, StatusFlags};
 
 /// What a house is built from.
@@ -82,7 +82,7 @@ impl House {
         Self {
             machine: Machine::new(settings::power(&config, &invocation), now, at_start),
             act: Act::new(settings::act(&config, &invocation)),
-            server: Server::new(settings::server(&config), token::SERVER),
+            server: Server::new(Nis::default(), settings::server(&config), token::SERVER),
             status: Status::new(snapshot, config.events_file.clone(), now),
             recorder: Recorder::new(&config, &invocation, state_file, now),
             contact: Contact::new(&config),

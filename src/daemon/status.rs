@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::power::PowerView;
 use crate::report::{Snapshot, Stamp};
-use crate::server::{Cache, StatusSource, events_answer};
+use crate::server::nis::{Cache, StatusSource, events_answer};
 use crate::sys::clock;
 use crate::ups::{Identity, Reading, Values};
 

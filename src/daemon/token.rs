@@ -8,5 +8,5 @@ pub const SIGNALS: Token = Token(0);
 pub const RESUME: Token = Token(1);
 /// First token of the driver; 0x100 of them.
 pub const DRIVER: Token = Token(0x100);
-/// First token of the server; listeners, then connections.
+/// First token of the server of port 3551; listeners, then connections, 0x10_0000 in all.
 pub const SERVER: Token = Token(0x1000);

@@ -1,16 +1,14 @@
 //! One client: requests in, answers out, never waiting.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 
-use super::StatusSource;
+use super::protocol::{Client, Protocol, Reply};
 use super::queue::State;
 use crate::sys::socket;
-use crate::wire::nis::{INVALID_COMMAND, Request, RequestReader};
 
 /// Answers a connection gets before others have their turn.
 const ANSWERS_A_TURN: u32 = 4;
@@ -18,8 +16,6 @@ const ANSWERS_A_TURN: u32 = 4;
 const READS_A_TURN: u32 = 4;
 /// Most bytes taken with one read, and so the longest backlog of requests that we keep; the rest waits in the kernel.
 const CHUNK: usize = 512;
-/// A single request may take this long, however busily its bytes drip in.
-const REQUEST_LIMIT: Duration = Duration::from_secs(60);
 
 /// What is to become of a connection after its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,75 +30,71 @@ pub(super) enum Outcome {
     Close,
 }
 
-/// One client.
+/// One client, with what the protocol keeps of it.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct Connection<S> {
     pub stream: TcpStream,
-    pub peer: IpAddr,
+    pub client: Client,
+    pub session: S,
     /// When it entered its state, or last sent something in it.
     pub since: Instant,
     pub state: State,
-    /// When it was accepted.
-    pub opened: Instant,
-    /// Requests since the server looked last, and how often the status was asked for in all.
-    pub heard: bool,
-    pub asked: u32,
     /// Set while it stands in the list of those with more to do.
     pub again: bool,
     /// When the incomplete request began.
     begun: Option<Instant>,
-    reader: RequestReader,
     /// Received but not yet looked at; empty unless the client sends faster than it reads.
     backlog: Box<[u8]>,
     /// The answer on its way, shared with everyone else who got it, and how much of it has been sent.
     answer: Option<Rc<[u8]>>,
     sent: u32,
-    /// It has asked to be told of changes.
+    /// It is over when the answer has been sent.
+    closing: bool,
+    /// It gets output unasked.
     pub watching: bool,
-    /// Something has changed since the answer on its way was made.
+    /// Something has been pushed since the answer on its way was made.
     outdated: bool,
 }
 
-impl Connection {
-    pub fn new(stream: TcpStream, peer: IpAddr, now: Instant) -> Self {
+impl<S> Connection<S> {
+    pub fn new(stream: TcpStream, client: Client, session: S, greeting: Option<Rc<[u8]>>) -> Self {
         Self {
             stream,
-            peer,
-            since: now,
+            client,
+            session,
+            since: client.opened,
             state: State::Waiting,
-            opened: now,
-            heard: false,
-            asked: 0,
             again: false,
             begun: None,
-            reader: RequestReader::default(),
             backlog: Box::default(),
-            answer: None,
+            answer: greeting,
             sent: 0,
+            closing: false,
             watching: false,
             outdated: false,
         }
     }
 
-    /// Whether it polls on this connection: it has asked for the status again, and does not watch. It is there for as long as
-    /// the connection is.
-    pub const fn keeps_polling(&self) -> bool {
-        self.asked > 1 && !self.watching
-    }
-
     /// Whether the client has taken more than `limit` over one request.
-    pub fn dawdles(&self, now: Instant, limit: Duration) -> bool {
+    pub fn is_slow(&self, now: Instant, limit: Duration) -> bool {
         self.begun.is_some_and(|begun| now.saturating_duration_since(begun) > limit)
     }
 
     /// Does what can be done without waiting. The second value says whether the client did something that starts its
     /// time limit anew.
-    pub fn advance(&mut self, now: Instant, source: &mut dyn StatusSource) -> (Outcome, bool) {
+    pub fn advance<P: Protocol<Session = S>>(
+        &mut self,
+        now: Instant,
+        protocol: &mut P,
+        source: &mut P::Source,
+    ) -> (Outcome, bool) {
         let mut touched = false;
         let mut answers = 0;
         let mut reads = 0;
+        self.note_watching::<P>();
         loop {
             match self.flush() {
+                Flush::Done if self.closing => return (Outcome::Close, touched),
                 Flush::Done => {}
                 Flush::Blocked => return (Outcome::Wait, touched),
                 Flush::Broken => return (Outcome::Close, touched),
@@ -110,7 +102,7 @@ impl Connection {
             if std::mem::take(&mut self.outdated) {
                 // It has taken the last answer, and has its time for the next.
                 touched = true;
-                self.tell(source.status());
+                self.take_push(protocol, source);
                 continue;
             }
             let mut chunk = [0; CHUNK];
@@ -137,28 +129,30 @@ impl Connection {
                     self.backlog = rest.into();
                     return (Outcome::Again, touched);
                 }
-                let Ok((used, request)) = self.reader.read(rest) else { return (Outcome::Close, touched) };
+                let (used, reply) = protocol.handle_bytes(&mut self.session, &self.client, rest, source);
                 rest = rest.get(used..).unwrap_or(&[]);
-                let Some(request) = request else { continue };
-                answers += 1;
-                self.begun = None;
-                if request == Request::Watch && !self.watching {
-                    self.watching = true;
-                    socket::watched(&self.stream, super::WRITE_LIMIT);
+                if !matches!(reply, Reply::Nothing) || !P::is_inside(&self.session) {
+                    self.begun = None;
                 }
-                self.heard |= request != Request::Clients;
-                self.asked = self.asked.saturating_add(u32::from(request == Request::Status));
-                self.answer = Some(match request {
-                    Request::Status | Request::Watch => source.status(),
-                    Request::Events => source.events(),
-                    Request::Clients if self.peer.is_loopback() => {
+                self.note_watching::<P>();
+                match reply {
+                    // It would be asked the same for ever.
+                    Reply::Nothing if used == 0 => return (Outcome::Close, touched),
+                    Reply::Nothing => continue,
+                    Reply::Send(answer) => self.tell(answer),
+                    Reply::Last(answer) => {
+                        self.tell(answer);
+                        self.closing = true;
+                    }
+                    Reply::List => {
                         self.backlog = rest.into();
                         return (Outcome::List, touched);
                     }
-                    Request::Clients | Request::Unknown => Rc::from(INVALID_COMMAND),
-                });
-                self.sent = 0;
+                    Reply::Close => return (Outcome::Close, touched),
+                }
+                answers += 1;
                 match self.flush() {
+                    Flush::Done if self.closing => return (Outcome::Close, touched),
                     Flush::Done => {}
                     Flush::Blocked => {
                         self.backlog = rest.into();
@@ -167,14 +161,14 @@ impl Connection {
                     Flush::Broken => return (Outcome::Close, touched),
                 }
             }
-            if self.reader.is_inside() {
+            if P::is_inside(&self.session) {
                 let begun = *self.begun.get_or_insert(now);
-                if now.saturating_duration_since(begun) > REQUEST_LIMIT {
+                if now.saturating_duration_since(begun) > P::TIMEOUTS.request {
                     return (Outcome::Close, touched);
                 }
             }
         }
-        if touched && self.reader.is_inside() {
+        if touched && P::is_inside(&self.session) {
             socket::acknowledge_now(&self.stream);
         }
         (Outcome::Wait, touched)
@@ -186,13 +180,13 @@ impl Connection {
         self.sent = 0;
     }
 
-    /// Tells a watching client what is true now; after the answer that is on its way, if there is one.
-    pub fn push(&mut self, source: &mut dyn StatusSource) -> Outcome {
+    /// Sends a watching client what is to be pushed now; after the answer that is on its way, if there is one.
+    pub fn push<P: Protocol<Session = S>>(&mut self, protocol: &mut P, source: &mut P::Source) -> Outcome {
         if self.answer.is_some() {
             self.outdated = true;
             return Outcome::Wait;
         }
-        self.tell(source.status());
+        self.take_push(protocol, source);
         match self.flush() {
             Flush::Broken => Outcome::Close,
             Flush::Done | Flush::Blocked => Outcome::Wait,
@@ -200,16 +194,30 @@ impl Connection {
     }
 
     /// What it is doing now.
-    pub fn doing(&self) -> State {
+    pub fn doing<P: Protocol<Session = S>>(&self) -> State {
         if self.answer.is_some() {
             State::Writing
         } else if self.watching {
             State::Watching
-        } else if self.reader.is_inside() {
+        } else if P::is_inside(&self.session) {
             State::Partial
         } else {
             State::Waiting
         }
+    }
+
+    fn take_push<P: Protocol<Session = S>>(&mut self, protocol: &mut P, source: &mut P::Source) {
+        self.answer = protocol.push(&mut self.session, &self.client, source);
+        self.sent = 0;
+        self.note_watching::<P>();
+    }
+
+    fn note_watching<P: Protocol<Session = S>>(&mut self) {
+        let watches = P::watches(&self.session);
+        if watches && !self.watching {
+            socket::watched(&self.stream, P::TIMEOUTS.write);
+        }
+        self.watching = watches;
     }
 
     fn flush(&mut self) -> Flush {

@@ -8,6 +8,7 @@ use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
 
 use super::log::Log;
+use super::protocol::Words;
 use crate::sys::port_holder::{Holder, holder_of_port};
 use crate::sys::socket;
 use crate::ups::Priority;
@@ -92,7 +93,14 @@ impl Listener {
 
     /// Binds to `port` (that of the listener, unless a free one was asked for); a failure is logged and tried again
     /// later. True: it is open now.
-    pub fn open(&mut self, port: u16, registry: &Registry, now: Instant, log: &mut Log) -> bool {
+    pub fn open(
+        &mut self,
+        port: u16,
+        words: &Words,
+        registry: &Registry,
+        now: Instant,
+        log: &mut Log,
+    ) -> bool {
         match self.bind(SocketAddr::new(self.address, port), registry) {
             Ok(socket) => {
                 self.socket = socket;
@@ -101,7 +109,10 @@ impl Listener {
                 self.pause = RETRY_FIRST;
                 self.is_taken = false;
                 if self.failed_at.take().is_some() {
-                    log.say(Priority::Notice, format!("NIS server: now listening on {}", self.named(port)));
+                    log.say(
+                        Priority::Notice,
+                        format!("{}: now listening on {}", words.server, self.named(port)),
+                    );
                 }
                 true
             }
@@ -112,7 +123,8 @@ impl Listener {
                 if self.failed_at.is_none_or(|at| now.saturating_duration_since(at) >= LOG_AGAIN) {
                     self.failed_at = Some(now);
                     let line = format!(
-                        "apcserver: cannot bind port {port}. ERR={} ({}; trying again)",
+                        "{}: cannot bind port {port}. ERR={} ({}; trying again)",
+                        words.bind,
                         reason(&error),
                         self.named(port)
                     );
@@ -159,15 +171,12 @@ impl Listener {
 }
 
 /// Who is in the way, and what that means for who asks.
-pub(super) fn held_port(port: u16) -> String {
+pub(super) fn held_port(words: &Words, port: u16) -> String {
     let holder = match holder_of_port(port) {
         Some(Holder::Process { pid, name }) => format!("{name} (process {pid})"),
         Some(Holder::Unseen) | None => "another program".to_owned(),
     };
-    format!(
-        "NIS server: port {port} is held by {holder}: until that ends, 'mainsd status' on this machine shows the answers of that \
-         program, not of this one"
-    )
+    format!("{}: port {port} is held by {holder}: {}", words.server, words.port_held)
 }
 
 /// The system's words without the number that Rust appends.

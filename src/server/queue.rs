@@ -102,11 +102,6 @@ impl Queues {
         }
     }
 
-    /// Gives the memory back; every list must be empty.
-    pub fn shrink(&mut self) {
-        *self = Self::default();
-    }
-
     fn ends(&mut self, state: State) -> &mut Ends {
         match state {
             State::Waiting => &mut self.waiting,

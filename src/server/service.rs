@@ -1,76 +1,52 @@
 //! A client's turn: what it asked for is answered, and it is put where it belongs, or dropped.
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
+use super::Server;
 use super::connection::Outcome;
-use super::{CROWD, Server, StatusSource, WATCH_AGAIN};
+use super::protocol::{Connected, Protocol};
 
-impl Server {
-    pub(super) fn serve_client(&mut self, slot: u32, now: Instant, source: &mut dyn StatusSource) {
-        let Some(client) = self.client(slot) else { return };
-        let watched = client.watching;
-        let asked = client.asked;
-        let (mut outcome, touched) = client.advance(now, source);
-        let (heard, peer) = (std::mem::take(&mut client.heard), client.peer);
-        // On a connection that it keeps it is known by that.
-        let anew = asked == 0 && client.asked > 0;
-        if client.watching && !watched {
-            self.watchers += 1;
-            self.push_at.get_or_insert(now + WATCH_AGAIN);
-            self.came_or_went = true;
-        } else if heard && !client.watching {
-            self.census.note(peer, anew, now);
-        }
+impl<P: Protocol> Server<P> {
+    pub(super) fn serve_client(&mut self, slot: u32, now: Instant, source: &mut P::Source) {
+        let Some(connection) = self.connections.get(slot) else { return };
+        let watched = connection.watching;
+        let (mut outcome, touched) = connection.advance(now, &mut self.protocol, source);
+        self.protocol.handle_turn_end(&mut connection.session, &connection.client, now);
+        self.pushes.count(watched, connection.watching, now);
         if outcome == Outcome::List {
-            let answer = self.list(slot, now, source.stamp());
-            if let Some(client) = self.client(slot) {
-                client.tell(answer);
+            let connected = self.connections.iter().map(|(number, connection)| Connected {
+                client: &connection.client,
+                session: &connection.session,
+                is_asking: number == slot,
+            });
+            let answer = self.protocol.list(connected, now, source);
+            if let Some(connection) = self.connections.get(slot) {
+                connection.tell(answer);
             }
             outcome = Outcome::Again;
         }
         self.settle(slot, outcome, touched, now);
     }
 
-    /// Puts a client where it belongs after its turn.
-    pub(super) fn settle(&mut self, slot: u32, outcome: Outcome, touched: bool, now: Instant) {
-        if outcome == Outcome::Close {
-            return self.drop_client(slot);
-        }
-        let Some(client) = self.client(slot) else { return };
-        let state = client.doing();
-        let enqueue = outcome == Outcome::Again && !client.again;
-        client.again |= enqueue;
-        if touched || state != client.state {
-            client.state = state;
-            client.since = now;
-            self.queues.enter(slot, state);
-        }
-        if enqueue {
-            self.again.push_back(slot);
-        }
+    /// What there is to push is pushed to one client, if it watches.
+    pub(super) fn push_to(&mut self, slot: u32, now: Instant, source: &mut P::Source) {
+        let Some(connection) = self.connections.get(slot).filter(|c| c.watching) else { return };
+        let outcome = connection.push(&mut self.protocol, source);
+        self.pushes.count(true, connection.watching, now);
+        self.settle(slot, outcome, false, now);
     }
 
-    pub(super) fn drop_client(&mut self, slot: u32) {
-        self.queues.remove(slot);
-        let taken = self.slots.get_mut(slot as usize).and_then(Option::take);
-        let Some(client) = taken else { return };
-        self.clients -= 1;
-        if client.watching {
-            self.watchers -= 1;
-            if self.watchers == 0 {
-                self.push_at = None;
-            }
-        }
-        self.came_or_went |= client.watching || client.keeps_polling();
-        if self.clients == 0 && self.slots.len() > CROWD {
-            // What a crowd needed is given back when it has gone.
-            self.slots = Vec::new();
-            self.free = Vec::new();
-            self.again = VecDeque::new();
-            self.queues.shrink();
+    pub(super) fn drop_client(&mut self, slot: u32, now: Instant) {
+        let Some(connection) = self.connections.remove(slot) else { return };
+        self.pushes.count(connection.watching, false, now);
+        self.protocol.handle_closed(&connection.session, &connection.client);
+    }
+
+    fn settle(&mut self, slot: u32, outcome: Outcome, touched: bool, now: Instant) {
+        if outcome == Outcome::Close {
+            self.drop_client(slot, now);
         } else {
-            self.free.push(slot);
+            self.connections.settle::<P>(slot, outcome, touched, now);
         }
     }
 }

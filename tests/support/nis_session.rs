@@ -11,7 +11,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mainsd::report::Stamp;
-use mainsd::server::{Server, Settings, StatusSource};
+use mainsd::server::Settings;
+use mainsd::server::nis::{Nis, Server, StatusSource};
 use mainsd::wire::nis::{END, Frame, INVALID_COMMAND, Request, RequestReader, parse_frame, push_frame};
 use mio::{Events, Poll, Token};
 
@@ -86,7 +87,7 @@ pub fn run(bytes: &[u8]) -> Summary {
         max_clients: CLIENTS,
     };
     let now = Instant::now();
-    let mut server = Server::new(settings, Token(1));
+    let mut server = Server::new(Nis::default(), settings, Token(1));
     server.open(poll.registry(), now);
     let mut world = World {
         poll,

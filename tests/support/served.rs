@@ -8,7 +8,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use mainsd::server::{Server, Settings, StatusSource, events_answer};
+use mainsd::server::Settings;
+use mainsd::server::nis::{Nis, Server, StatusSource, events_answer};
 use mainsd::ups::Priority;
 use mio::{Events, Poll, Token, Waker};
 
@@ -102,7 +103,7 @@ impl Running {
         let (say, log) = channel();
         let (count, clients) = channel();
         let thread = std::thread::spawn(move || {
-            let mut server = Server::new(plan.settings(), FIRST);
+            let mut server = Server::new(Nis::default(), plan.settings(), FIRST);
             server.open(poll.registry(), Instant::now());
             started.send(server.local_addresses().collect()).unwrap();
             turn(server, poll, served, &inbox, &say, &count)

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use mio::net::UdpSocket;
 
-use super::StatusSource;
+use super::protocol::Protocol;
 use crate::ups::RateLimit;
-use crate::wire::nis::Request;
 
 /// Most answers to one source in any second.
 const ANSWERS_A_SECOND: usize = 10;
@@ -92,12 +91,13 @@ impl Limiter {
 }
 
 /// Answers what has come. True: there may be more.
-pub(super) fn answer(
+pub(super) fn answer<P: Protocol>(
     socket: &UdpSocket,
     allowed: &dyn Fn(IpAddr) -> bool,
     limiter: &mut Limiter,
     now: Instant,
-    source: &mut dyn StatusSource,
+    protocol: &mut P,
+    source: &mut P::Source,
 ) -> bool {
     let mut received = false;
     for _ in 0..DATAGRAMS_A_TURN {
@@ -109,16 +109,12 @@ pub(super) fn answer(
             Err(_) => continue,
         };
         received = true;
-        let Some(request) = Request::parse_datagram(buffer.get(..length).unwrap_or(&[])) else { continue };
         let ip = peer.ip();
         if peer.port() == 0 || !allowed(ip) || !limiter.may_ask(ip, now) {
             continue;
         }
-        let answer = match request {
-            Request::Status => source.status(),
-            Request::Events => source.events(),
-            Request::Watch | Request::Clients | Request::Unknown => continue,
-        };
+        let datagram = buffer.get(..length).unwrap_or(&[]);
+        let Some(answer) = protocol.answer_datagram(datagram, source) else { continue };
         if !limiter.allow(ip, answer.len(), now) {
             continue;
         }
