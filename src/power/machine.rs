@@ -30,26 +30,13 @@ pub struct Machine {
     pub(super) settings: Settings,
     pub(super) comm: Comm,
     pub(super) line: Line,
-    /// Changes of the line that may be believed at once, by an alert and a read.
-    pub(super) at_once: RateLimit,
-    /// A change of the line that waits for agreement.
-    pub(super) candidate: Option<Candidate>,
-    /// The last sample of the line state: when it was read, and whether it said battery.
-    pub(super) line_read: Option<(Instant, bool)>,
-    /// When mains was read last.
-    pub(super) mains_read_at: Option<Instant>,
+    pub(super) samples: LineSamples,
     pub(super) known: Known,
     pub(super) low: LowBattery,
-    pub(super) battery_present: Fact,
-    pub(super) replace: Fact,
-    /// Last `changeme` and how many since the flag appeared.
-    pub(super) change_me: Option<(Instant, u32)>,
+    pub(super) battery: Battery,
     /// The last reading's bits.
     pub(super) said: StatusFlags,
-    /// What the UPS has been asked about its last transfer.
-    pub(super) cause: Query,
-    /// When it is asked again.
-    pub(super) ask_cause_at: Option<Instant>,
+    pub(super) cause: CauseQuery,
     pub(super) latch: Latch,
     /// When an earlier run decided a shutdown.
     pub(super) decided_before: Option<Instant>,
@@ -65,12 +52,42 @@ pub struct Machine {
     pub(super) powerfail: Option<Flag>,
     pub(super) counters: Counters,
     pub(super) now: Instant,
-    /// When the loop went on after it had been held up, or the machine after a suspend: what the UPS says now is not
-    /// known before a reading of later.
-    pub(super) held_up: Option<Instant>,
     pace: Pace,
     pub(super) saved: SavedOutage,
     out: VecDeque<Order>,
+}
+
+/// Samples of the line state, and what waits for more of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LineSamples {
+    /// Changes of the line that may be believed at once, by an alert and a read.
+    pub(super) at_once: RateLimit,
+    /// A change of the line that waits for agreement.
+    pub(super) candidate: Option<Candidate>,
+    /// The last sample: when it was read, and whether it said battery.
+    pub(super) last: Option<(Instant, bool)>,
+    /// When mains was read last.
+    pub(super) mains_at: Option<Instant>,
+    /// When the loop went on after it had been held up, or the machine after a suspend: what the UPS says now is not
+    /// known before a reading of later.
+    pub(super) held_up: Option<Instant>,
+}
+
+/// The battery itself, as believed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Battery {
+    pub(super) present: Fact,
+    pub(super) replace: Fact,
+    /// Last `changeme` and how many since the flag appeared.
+    pub(super) change_me: Option<(Instant, u32)>,
+}
+
+/// What the UPS has been asked about its last transfer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CauseQuery {
+    pub(super) query: Query,
+    /// When it is asked again.
+    pub(super) again_at: Option<Instant>,
 }
 
 /// A change of the line that has been sampled but not often enough.
@@ -110,6 +127,18 @@ pub(super) struct Counters {
     pub(super) last_self_test_at: Option<Instant>,
 }
 
+impl LineSamples {
+    const fn new() -> Self {
+        Self {
+            at_once: RateLimit::new(AT_ONCE, AT_ONCE_EACH),
+            candidate: None,
+            last: None,
+            mains_at: None,
+            held_up: None,
+        }
+    }
+}
+
 impl Machine {
     /// A machine that knows nothing of the UPS yet, started at `now`.
     #[must_use]
@@ -118,18 +147,12 @@ impl Machine {
         let mut machine = Self {
             comm: Comm::Starting { since: now, reason: String::new() },
             line: Line::Unknown,
-            at_once: RateLimit::new(AT_ONCE, AT_ONCE_EACH),
-            candidate: None,
-            line_read: None,
-            mains_read_at: None,
+            samples: LineSamples::new(),
             known: Known::default(),
             low: LowBattery::default(),
-            battery_present: Fact::new(true),
-            replace: Fact::new(false),
-            change_me: None,
+            battery: Battery { present: Fact::new(true), replace: Fact::new(false), change_me: None },
             said: StatusFlags::BATTPRESENT,
-            cause: Query::Idle,
-            ask_cause_at: None,
+            cause: CauseQuery::default(),
             latch: Latch::Armed,
             decided_before: saved.decided_at.map(|at| at.min(now)),
             remote: false,
@@ -149,7 +172,6 @@ impl Machine {
                 last_self_test_at: saved.last_self_test_at,
             },
             now,
-            held_up: None,
             pace: Pace::Normal,
             saved: saved.clone(),
             out: VecDeque::new(),
@@ -242,7 +264,7 @@ impl Machine {
     /// The machine was suspended and runs again: what the UPS says now counts, and no reading from before.
     pub fn handle_resume(&mut self, now: Instant) {
         self.begin(now);
-        self.candidate = None;
+        self.samples.candidate = None;
         self.look_again();
         self.settle();
     }
@@ -296,13 +318,13 @@ impl Machine {
         let late = self.next_timer().is_some_and(|(at, _)| now.saturating_duration_since(at) >= HELD_UP);
         self.now = self.now.max(now);
         // Once until a reading has come: a machine that is held up again and again is shut down all the same.
-        if late && self.held_up.is_none() && self.on_battery_since().is_some() {
+        if late && self.samples.held_up.is_none() && self.on_battery_since().is_some() {
             self.look_again();
         }
     }
 
     fn look_again(&mut self) {
-        self.held_up = Some(self.now);
+        self.samples.held_up = Some(self.now);
         self.order(Order::Command(Command::Poll));
     }
 
@@ -344,11 +366,11 @@ impl Machine {
 
     fn update_pace(&mut self) {
         let fast = self.on_battery_since().is_some()
-            || self.candidate.is_some()
-            || !self.battery_present.believed()
+            || self.samples.candidate.is_some()
+            || !self.battery.present.believed()
             || matches!(&self.line, Line::Mains(mains) if mains.ended_test.is_some())
             || (self.powerfail == Some(Flag::Stale) && self.line != Line::Unknown)
-            || self.battery_present.in_doubt();
+            || self.battery.present.in_doubt();
         let pace = if fast { Pace::Fast } else { Pace::Normal };
         if pace != self.pace {
             self.pace = pace;
@@ -386,8 +408,8 @@ impl Machine {
         flags.set(StatusFlags::ONBATT, on_battery);
         flags.set(StatusFlags::ONLINE, matches!(self.line, Line::Mains(_)) || (on_battery && both));
         flags.set(StatusFlags::BATTLOW, self.low.said_since(n).is_some());
-        flags.set(StatusFlags::BATTPRESENT, self.battery_present.believed());
-        flags.set(StatusFlags::REPLACEBATT, self.replace.believed());
+        flags.set(StatusFlags::BATTPRESENT, self.battery.present.believed());
+        flags.set(StatusFlags::REPLACEBATT, self.battery.replace.believed());
         let silent = self.comm.silent_since().is_some() || self.line == Line::Unknown;
         flags.set(StatusFlags::COMMLOST, silent);
         flags.set(StatusFlags::FASTPOLL, on_battery || (self.remote && self.latch.closed().is_some()));

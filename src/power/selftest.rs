@@ -23,11 +23,11 @@ impl Machine {
         let now = self.now;
         let calibration = self.known.calibrates().from(since).shows();
         let cause = self.known.cause_is_self_test();
-        let self_test = cause.from(since).shows() || (cause.says && self.cause == Query::Fresh);
+        let self_test = cause.from(since).shows() || (cause.says && self.cause.query == Query::Fresh);
         let with_mains = self.long_test_is_said(since);
         let dead = self.known.line_is_dead().from(since).shows();
-        self.cause = Query::Idle;
-        self.ask_cause_at = None;
+        self.cause.query = Query::Idle;
+        self.cause.again_at = None;
         self.counters.transfers = self.counters.transfers.saturating_add(1);
         self.counters.on_battery_at = Some(since);
         if (calibration || self_test || with_mains) && !dead {
@@ -163,7 +163,7 @@ impl Machine {
         let low = self.known.charge.is_some_and(|charge| charge.value < CALIBRATION_CHARGE);
         let dead = self.known.line_is_dead().from(since).shows();
         let possible = !low && !dead && self.latch == Latch::Armed;
-        let after = self.mains_read_at.unwrap_or(since);
+        let after = self.samples.mains_at.unwrap_or(since);
         let until = [
             since.checked_add(SELF_TEST_LONGEST).filter(|until| *until > now),
             self.long_test_until(since),
@@ -202,7 +202,7 @@ impl Machine {
     /// one sample says is asked for again.
     fn ask_whether_test(&mut self) {
         let (now, armed) = (self.now, self.latch == Latch::Armed);
-        let named = self.mains_read_at.is_some_and(|mains| self.known.cause_changed_after(mains));
+        let named = self.samples.mains_at.is_some_and(|mains| self.known.cause_changed_after(mains));
         let Line::Battery(outage) = &mut self.line else { return };
         let due = outage.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= ASK_SOON);
         if !due || !armed || outage.hearsay.is_some() {
@@ -226,7 +226,7 @@ impl Machine {
         outage.taken_over = self.line.is_taken_over();
         let announced = test.announced_as.as_ref().is_some_and(|outage| outage.announced);
         outage.announced = true;
-        self.cause = Query::Idle;
+        self.cause.query = Query::Idle;
         self.line = Line::Battery(outage);
         let text = format!("Taken for a power failure, not for a test: {reason}.");
         if announced {

@@ -148,7 +148,7 @@ impl Machine {
         let ready = asked
             && closed.progress == Progress::UnderWay
             && matches!(self.line, Line::Battery(_))
-            && self.candidate.is_none()
+            && self.samples.candidate.is_none()
             && self.comm.silent_since().is_none();
         closed.kill_at.filter(|_| ready).map(|at| self.not_in_doubt(at))
     }

@@ -116,7 +116,7 @@ impl Machine {
                 _ => None,
             },
             Timer::AskCause => match &self.line {
-                Line::Transferred { .. } => self.ask_cause_at,
+                Line::Transferred { .. } => self.cause.again_at,
                 _ => None,
             },
             Timer::TestResult => match &self.line {
@@ -152,9 +152,9 @@ impl Machine {
     }
 
     pub(super) fn not_in_doubt(&self, at: Instant) -> Instant {
-        let mains = self.candidate.filter(|Candidate { on_battery, .. }| !on_battery);
+        let mains = self.samples.candidate.filter(|Candidate { on_battery, .. }| !on_battery);
         let until = mains.and_then(|c| Streak::first(c.streak)?.checked_add(MAINS_DOUBT));
-        let seen = self.held_up.and_then(|since| since.checked_add(MAINS_DOUBT));
+        let seen = self.samples.held_up.and_then(|since| since.checked_add(MAINS_DOUBT));
         until.into_iter().chain(seen).fold(at, Instant::max)
     }
 
