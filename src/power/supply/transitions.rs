@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::Order;
 use super::comm::{Comm, FIRST_CONTACT};
-use super::machine::{Candidate, Flag, Machine};
 use super::outage::{CAUSE_PAUSE, Hearsay, Line, Mains, Outage, Query};
 use super::streak::{Sample, Streak};
-use super::text;
+use super::{Candidate, News, Order, Supply, text};
 use crate::ups::{
     Command, CommandResult, Event, Evidence, Item, LowBatteryFlag, Priority, ReadTimes, Reading, StatusFlags,
     TransferCause,
@@ -18,16 +16,16 @@ const CHANGE_ME_AGAIN: Duration = Duration::from_secs(9 * 3600);
 /// And so many times in all, until the flag has been away.
 const CHANGE_ME_TIMES: u32 = 6;
 
-impl Machine {
+impl Supply {
     /// The UPS has been heard.
-    pub(super) fn contact(&mut self) {
+    pub(in crate::power) fn contact(&mut self) {
         let was = std::mem::replace(&mut self.comm, Comm::Up);
         if was.is_lost() {
             self.event(Event::CommOk);
         }
     }
 
-    pub(super) fn lose(&mut self, reason: &str) {
+    pub(in crate::power) fn lose(&mut self, reason: &str) {
         match &mut self.comm {
             Comm::Starting { reason: kept, .. } => {
                 reason.clone_into(kept);
@@ -54,8 +52,8 @@ impl Machine {
         }
     }
 
-    /// Takes in a reading; `read`: when its items were read, by this machine's clock.
-    pub(super) fn read(&mut self, reading: &Reading, read: &ReadTimes) {
+    /// Takes in a reading; `read`: when its items were read, by this machine's clock; `decided`: the host shuts down.
+    pub(in crate::power) fn read(&mut self, reading: &Reading, read: &ReadTimes, decided: bool) {
         let bits = reading.status & StatusFlags::FROM_UPS;
         let line_bits = StatusFlags::ONLINE | StatusFlags::ONBATT;
         if !bits.intersects(line_bits) {
@@ -91,7 +89,7 @@ impl Machine {
         self.replace_battery(flag(StatusFlags::REPLACEBATT, Item::ReplaceBattery));
         let is_new = self.line_says(flag(StatusFlags::ONBATT, Item::Line), reading.evidence);
         if self.samples.candidate.is_none() {
-            self.in_state(line_at.filter(|_| is_new));
+            self.in_state(line_at.filter(|_| is_new), decided);
         }
     }
 
@@ -186,13 +184,13 @@ impl Machine {
     }
 
     /// What a reading means in the state that it has led to, or confirms; `line_at`: when the line was read, if that is new.
-    fn in_state(&mut self, line_at: Option<Instant>) {
+    fn in_state(&mut self, line_at: Option<Instant>, decided: bool) {
         match &mut self.line {
             Line::Unknown => {}
             Line::Mains(mains) => {
                 mains.agreed.note(Sample::new(true, line_at));
                 if mains.agreed.since(self.settings.confirm_polls).is_some() {
-                    self.tidy_up();
+                    self.news.push_back(News::MainsConfirmed);
                 }
                 self.finish_test_if_told();
             }
@@ -206,7 +204,7 @@ impl Machine {
                     }
                 }
                 self.note_limits();
-                self.test_after_all();
+                self.test_after_all(decided);
                 self.tell_flag();
             }
         }
@@ -309,10 +307,6 @@ impl Machine {
         let was = std::mem::replace(&mut self.line, Line::Mains(Mains::new(now)));
         self.cause.query = Query::Idle;
         self.cause.again_at = None;
-        if let Some(closed) = self.latch.closed_mut() {
-            // The next outage may find the machine running, its shutdown cancelled: that needs a new order first.
-            closed.kill_at = None;
-        }
         self.counters.off_battery_at = Some(now);
         self.counters.total = self.counters.total.saturating_add(now.saturating_duration_since(since));
         match was {
@@ -328,29 +322,11 @@ impl Machine {
                 self.event(Event::MainsBack);
             }
         }
-        self.allow_logins();
+        self.news.push_back(News::MainsBack);
     }
 
-    /// Mains is confirmed: removes what an earlier run left behind.
-    fn tidy_up(&mut self) {
-        if self.tidied {
-            return;
-        }
-        self.tidied = true;
-        if !self.no_login {
-            self.order(Order::RemoveNologin);
-        }
-        if self.powerfail == Some(Flag::Stale) {
-            self.powerfail = None;
-            self.order(Order::RemovePowerfail);
-            self.log(
-                Priority::Notice,
-                "Removed the powerfail flag that an earlier power failure left behind.",
-            );
-        }
-    }
-
-    pub(super) fn command_result(&mut self, result: &CommandResult) {
+    /// How a command to this UPS ended.
+    pub(in crate::power) fn command_result(&mut self, result: &CommandResult) {
         match (result.command, &result.outcome) {
             (Command::ReadTransferCause, Ok(_)) => {
                 self.cause.query.answered();
@@ -367,9 +343,9 @@ impl Machine {
                 self.finish_test_if_told();
             }
             (Command::ReadSelfTest, Err(_)) => self.finish_test(),
-            (Command::KillPower, outcome) => self.kill_result(outcome),
             (
                 Command::Poll
+                | Command::KillPower
                 | Command::PowerOff
                 | Command::SelfTest
                 | Command::Calibrate
