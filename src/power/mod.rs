@@ -1,7 +1,9 @@
 //! The power machine: `(state, reading, now) → orders`. Pure: no I/O, no wall clock, no configuration text.
 //!
 //! [`Machine`] takes readings, silence, reports and time by `handle_*`, and gives [`Order`]s by `poll_order`. The manual
-//! page `mainsd-power(7)` says what it believes, when it waits and how it differs from apcupsd 3.14.14. Its states:
+//! page `mainsd-power(7)` says what it believes, when it waits and how it differs from apcupsd 3.14.14. It joins a
+//! supply, which is one UPS, and a host, which is this computer. The states: the supply's line, the host's latch, and
+//! whether the UPS answers:
 //!
 //! ```text
 #![doc = include_str!("diagram.txt")]
