@@ -174,8 +174,7 @@ MUTATIONS = [
     ("nologin for another UPS stays", "host/mod.rs", "            if self.no_login {", "            if false {"),
     ("a decision for another UPS is remembered", "host/mod.rs", "        self.decided_before = None;\n", ""),
     ("after another UPS nobody looks soon", "supply/other_ups.rs", "        self.order(Order::Command(Command::Poll));\n", ""),
-    ("time goes back", "supply/mod.rs", "self.now = self.now.max(now);", "self.now = now;"),
-    ("time goes back for the host", "host/mod.rs", "self.now = self.now.max(now);", "self.now = now;"),
+    ("time goes back", "machine.rs", "        let now = now.max(self.supply.now);\n", ""),
     # Evidence by samples.
     ("a copy agrees", "supply/streak.rs", "at < last || (at == last && sample.says == said);", "at < last;"),
     ("an older sample counts", "supply/streak.rs", "at < last || (at == last && sample.says == said);", "at == last && sample.says == said;"),

@@ -173,6 +173,7 @@ impl Machine {
 
     fn begin(&mut self, now: Instant) {
         let late = self.next_timer().is_some_and(|(at, _)| now.saturating_duration_since(at) >= HELD_UP);
+        let now = now.max(self.supply.now);
         self.supply.begin(now, late);
         self.host.begin(now);
         self.take_news();

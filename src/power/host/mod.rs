@@ -70,9 +70,9 @@ impl Host {
         }
     }
 
-    /// Time has come to `now`.
+    /// Time has come to `now`, never an earlier one than before.
     pub(super) fn begin(&mut self, now: Instant) {
-        self.now = self.now.max(now);
+        self.now = now;
     }
 
     /// Takes what a supply tells; `supply`: as it is since.

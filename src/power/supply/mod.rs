@@ -162,9 +162,9 @@ impl Supply {
         supply
     }
 
-    /// Time has come to `now`; `held_up`: later than the loop was to be woken.
+    /// Time has come to `now`, never an earlier one than before; `held_up`: later than the loop was to be woken.
     pub(super) fn begin(&mut self, now: Instant, held_up: bool) {
-        self.now = self.now.max(now);
+        self.now = now;
         // Once until a reading has come: a machine that is held up again and again is shut down all the same.
         if held_up && self.samples.held_up.is_none() && self.on_battery_since().is_some() {
             self.look_again();
