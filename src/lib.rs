@@ -21,7 +21,7 @@
 //! - [`bus`]: what goes between a link and its port: events, transmits, modem lines, device and transfer errors. No I/O.
 //! - [`link`]: one conversation for each way of reaching a UPS; sans-I/O.
 //! - [`port`]: the non-blocking ends in the loop: open, reopen, back off.
-//! - [`power`]: the state machine, `(state, reading, now) → orders`. The heart; pure.
+//! - [`power`]: the state machine, `(state, reading, now) → orders`: one UPS, and this computer that it feeds. The heart; pure.
 //! - [`act`]: carries orders out: hooks, flags, system shutdown.
 //! - [`journal`]: syslog, events file, status file.
 //! - [`report`]: a [`report::Snapshot`] as text or JSON. Pure.

@@ -172,6 +172,26 @@ fn a_driver_is_named_in_its_row_alone() {
     assert!(wrong.is_empty(), "drivers named outside src/drivers:\n{}", wrong.join("\n"));
 }
 
+/// One UPS and this computer: what one knows of the other are the values of `condition.rs`.
+#[test]
+fn a_supply_and_its_host_do_not_see_into_one_another() {
+    let mut wrong = Vec::new();
+    for (half, other) in [("supply", ["host::", "Host"]), ("host", ["supply::", "Supply"])] {
+        let files = files_under(&sources().join("power").join(half));
+        assert!(files.len() > 3, "{half}: {files:?}");
+        for path in files {
+            let text = fs::read_to_string(&path).unwrap();
+            for (number, line) in text.lines().enumerate() {
+                let code = line.split("//").next().unwrap_or("");
+                if other.iter().any(|word| code.contains(word)) {
+                    wrong.push(format!("{}:{}: {}", path.display(), number + 1, line.trim()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "use the values of src/power/condition.rs:\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn unsafe_stands_only_in_sys_and_each_block_says_why_it_is_safe() {
     let mut wrong = Vec::new();

@@ -203,7 +203,7 @@ fn charge_counts_down_as_the_runtime_says() {
 fn charge_counts_down_as_it_has_fallen() {
     let mut b = Bench::new(|_| {});
     b.values.runtime_left = None;
-    b.machine.known.runtime = None;
+    b.machine.supply.forget_runtime();
     b.mains_lost();
     for second in 1..=10 {
         b.charge(100.0 - f64::from(second));
@@ -238,7 +238,7 @@ fn with_nothing_to_count_from_ten_minutes_of_silence_are_the_end() {
         s.battery_level = None;
         s.minutes = None;
     });
-    b.machine.known.runtime = None;
+    b.machine.supply.forget_runtime();
     b.values.battery_charge = None;
     b.values.runtime_left = None;
     b.mains_lost();
@@ -316,7 +316,7 @@ fn timeout_is_trusted_where_nothing_else_can_be_counted() {
         s.minutes = None;
         s.timeout = Some(secs(3000.0));
     });
-    b.machine.known.runtime = None;
+    b.machine.supply.forget_runtime();
     b.values.battery_charge = None;
     b.values.runtime_left = None;
     b.mains_lost();

@@ -1,6 +1,6 @@
 //! The manual page and the machine say the same.
 
-use crate::power::timers::Timer;
+use crate::power::{host, supply};
 
 const PAGE: &str = include_str!("../../../man/mainsd-power.7");
 
@@ -23,6 +23,8 @@ fn the_manual_lists_every_timer_and_no_other() {
     let (_, rest) = PAGE.split_once(".Sh TIMERS\n").expect("the timers");
     let (section, _) = rest.split_once(".Sh ").expect("the next section");
     let listed: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix(".It ")).collect();
-    let known: Vec<String> = Timer::ALL.iter().map(|timer| format!("{timer:?}")).collect();
+    let of_supply = supply::Timer::ALL.iter().map(|timer| format!("{timer:?}"));
+    let of_host = host::Timer::ALL.iter().map(|timer| format!("{timer:?}"));
+    let known: Vec<String> = of_supply.chain(of_host).collect();
     assert_eq!(listed, known);
 }

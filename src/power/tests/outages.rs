@@ -80,7 +80,7 @@ fn two_agreeing_polls_a_second_apart_are_an_outage() {
 fn readings_a_moment_apart_are_one_look() {
     let mut b = Bench::new(|_| {});
     b.values.transfer_cause = None;
-    b.machine.known.transfer_cause = None;
+    b.machine.supply.forget_cause();
     b.line_silently(StatusFlags::ONBATT);
     for _ in 0..5 {
         b.poll(Evidence::Poll);

@@ -376,7 +376,7 @@ fn a_calibration_is_bounded_by_time() {
 fn a_calibration_that_shows_after_the_transfer_suspends_the_limits() {
     let mut b = Bench::new(|_| {});
     b.values.transfer_cause = None;
-    b.machine.known.transfer_cause = None;
+    b.machine.supply.forget_cause();
     b.set_line(StatusFlags::ONBATT);
     b.run_to(0.5);
     b.bit(StatusFlags::CALIBRATION, true);
@@ -393,7 +393,7 @@ fn a_calibration_that_shows_after_the_transfer_suspends_the_limits() {
 fn an_outage_is_taken_for_a_calibration_once_only() {
     let mut b = Bench::new(|_| {});
     b.values.transfer_cause = None;
-    b.machine.known.transfer_cause = None;
+    b.machine.supply.forget_cause();
     b.set_line(StatusFlags::ONBATT);
     b.run_to(10.5);
     b.bit(StatusFlags::CALIBRATION, true);

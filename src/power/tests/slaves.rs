@@ -95,7 +95,7 @@ fn slaves_that_nobody_counts_delay_nothing_beyond_slavewait() {
     let mut b = decided(0, |_| {});
     b.mains_back();
     b.run_to(200.0);
-    b.machine.settings.slave_wait = secs(30.0);
+    b.machine.host.settings.slave_wait = secs(30.0);
     b.mains_lost();
     // Orders are taken, and the question is never answered.
     let end = b.now + secs(120.0);
@@ -151,7 +151,7 @@ fn a_low_battery_that_says_no_runtime_gives_a_few_seconds() {
     let mut b = Bench::new(|s| s.minutes = None);
     b.slaves = hosts(1);
     b.values.runtime_left = None;
-    b.machine.known.runtime = None;
+    b.machine.supply.forget_runtime();
     b.bit(StatusFlags::BATTLOW, true);
     b.mains_lost();
     b.run_to(5.5);
@@ -273,7 +273,7 @@ fn a_restart_does_not_start_the_waiting_over() {
         let start = again.log.iter().find(|(_, what)| what == "timeout").unwrap().0;
         again.ordered().unwrap() - start
     };
-    assert_eq!(b.machine.saved.decided_at, decided_at, "it is in the state file");
+    assert_eq!(b.machine.host.saved.decided_at, decided_at, "it is in the state file");
     let now = Bench::cold(|_| {}, AtStart::default()).now;
     let fresh = restart(None);
     assert!((29.0..=31.0).contains(&fresh), "{fresh}");
@@ -291,9 +291,9 @@ fn mains_for_good_ends_what_an_earlier_run_had_decided() {
     let at_start = AtStart { saved: Some(saved), powerfail: false };
     b.machine = Machine::new(settings(), b.now, at_start);
     b.answer();
-    assert!(b.machine.saved.decided_at.is_some());
+    assert!(b.machine.host.saved.decided_at.is_some());
     b.run_to(130.0);
-    assert_eq!(b.machine.saved.decided_at, None);
+    assert_eq!(b.machine.host.saved.decided_at, None);
 }
 
 #[test]

@@ -3,42 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;
-use crate::power::comm::Comm;
-use crate::power::latch::{Latch, Progress};
-use crate::power::outage::Line;
 
 /// What matters of a state for where it can go.
 fn shape(machine: &Machine) -> String {
-    let line = match &machine.line {
-        Line::Unknown => "unknown",
-        Line::Mains(mains) if mains.ended_test.is_some() => "mains, result awaited",
-        Line::Mains(_) => "mains",
-        Line::Transferred { .. } => "transferred",
-        Line::Test(test) if test.announced_as.is_some() && test.calibration => "calibration after all",
-        Line::Test(test) if test.announced_as.is_some() => "self test after all",
-        Line::Test(test) if test.calibration => "calibration",
-        Line::Test(test) if test.with_mains => "long self test",
-        Line::Test(_) => "self test",
-        Line::Battery(outage) if outage.hearsay.is_some() => "hearsay",
-        Line::Battery(outage) if outage.announced => "on battery",
-        Line::Battery(_) => "power failure",
-    };
-    let comm = match machine.comm {
-        Comm::Starting { .. } => "starting",
-        Comm::Up => "up",
-        Comm::Silent { .. } => "silent",
-        Comm::Lost { .. } => "lost",
-    };
-    let latch = match machine.latch {
-        Latch::Armed => "armed",
-        Latch::Closed(ref closed) => match closed.progress {
-            Progress::Waiting(_) => "waiting",
-            Progress::Ordered => "ordered",
-            Progress::UnderWay => "under way",
-            Progress::Failed(_) => "failed",
-        },
-    };
-    format!("{line} / {comm} / {latch}")
+    format!("{} / {}", machine.supply.shape(), machine.host.shape())
 }
 
 /// One input each; a path of them is a state.
@@ -270,18 +238,18 @@ fn every_state_is_reachable_and_none_is_a_trap() {
                 walker.input(Input::Battery);
                 walker.input(Input::Second);
             }
-            assert!(walker.machine.latch.closed().is_some(), "unprotected: {shape_of} by {path:?}");
+            assert!(walker.machine.host.has_decided(), "unprotected: {shape_of} by {path:?}");
 
             // And if it is on battery and the UPS never answers again.
             let mut walker = follow(from, path);
             walker.input(Input::RemoteOver);
-            let on_battery = walker.machine.on_battery_since().is_some();
+            let on_battery = walker.machine.supply.on_battery_since().is_some();
             walker.input(Input::Lost);
             for _ in 0..30 {
                 walker.input(Input::QuarterHour);
             }
             assert!(
-                !on_battery || walker.machine.latch.closed().is_some(),
+                !on_battery || walker.machine.host.has_decided(),
                 "unprotected in silence: {shape_of} by {path:?}"
             );
         }

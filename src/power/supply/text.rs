@@ -2,15 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::Cause;
 use super::limits::Grounds;
-use super::machine::Machine;
+use super::{Cause, Supply};
 use crate::ups::{LowBatteryFlag, StatusFlags};
 
 /// One line: cause, values, since when, thresholds.
-pub(super) fn explanation(machine: &Machine, cause: Cause, grounds: Grounds) -> String {
-    let settings = &machine.settings;
-    let now = machine.now;
+pub(super) fn explanation(supply: &Supply, cause: Cause, grounds: Grounds) -> String {
+    let settings = &supply.settings;
+    let now = supply.now;
     let mut line = String::from("Shutdown because ");
     line.push_str(match (cause, grounds) {
         (Cause::LowBattery, Grounds::Said) => "the UPS says that its battery is low",
@@ -28,12 +27,12 @@ pub(super) fn explanation(machine: &Machine, cause: Cause, grounds: Grounds) -> 
         (Cause::Remote, _) => "a master or management card orders it",
     });
     // Writing to a String cannot fail.
-    let _ = match machine.on_battery_since() {
+    let _ = match supply.on_battery_since() {
         Some(since) => write!(line, "; on battery for {} s", now.saturating_duration_since(since).as_secs()),
         None => write!(line, "; not on battery"),
     };
     let age = |at| now.saturating_duration_since(at).as_secs();
-    let _ = match machine.known.charge {
+    let _ = match supply.known.charge {
         Some(charge) => write!(line, "; charge {:.1} % {} s ago", charge.value, age(charge.at)),
         None => write!(line, "; charge unknown"),
     };
@@ -41,7 +40,7 @@ pub(super) fn explanation(machine: &Machine, cause: Cause, grounds: Grounds) -> 
         Some(limit) => write!(line, " (BATTERYLEVEL {} %)", limit.0),
         None => write!(line, " (BATTERYLEVEL off)"),
     };
-    let _ = match machine.known.runtime {
+    let _ = match supply.known.runtime {
         Some(runtime) => write!(line, "; runtime {:.1} min {} s ago", runtime.value, age(runtime.at)),
         None => write!(line, "; runtime unknown"),
     };
@@ -53,23 +52,23 @@ pub(super) fn explanation(machine: &Machine, cause: Cause, grounds: Grounds) -> 
         Some(limit) => write!(line, "; TIMEOUT {} s", limit.as_secs()),
         None => write!(line, "; TIMEOUT off"),
     };
-    let low = machine.said.contains(StatusFlags::BATTLOW);
+    let low = supply.said.contains(StatusFlags::BATTLOW);
     let _ = write!(line, "; low battery {}", if low { "yes" } else { "no" });
     let mode = settings.low_battery_flag;
-    let since = machine.on_battery_since().unwrap_or(now);
+    let since = supply.on_battery_since().unwrap_or(now);
     if mode != LowBatteryFlag::Ups {
         let counts = (mode == LowBatteryFlag::Confirm && low)
-            .then(|| machine.low.confirmed_by(settings.confirm_polls, since, now))
+            .then(|| supply.low.confirmed_by(settings.confirm_polls, since, now))
             .flatten();
         let why = counts.map_or(String::new(), |why| format!(": {why}"));
         let _ = write!(line, " (LOWBATTERYFLAG {}{why})", mode.word());
     }
-    if let Some(since) = machine.comm.silent_since() {
+    if let Some(since) = supply.comm.silent_since() {
         let _ = write!(line, "; the UPS has not answered for {} s", age(since));
     }
     line.push('.');
     let by_flag = matches!(cause, Cause::LowBattery | Cause::Emergency) && grounds != Grounds::Blind;
-    let doubtful = machine.low.is_doubtful(settings.confirm_polls, since, now);
+    let doubtful = supply.low.is_doubtful(settings.confirm_polls, since, now);
     if by_flag && low && doubtful && mode == LowBatteryFlag::Ups {
         line.push_str(
             " Charge and runtime speak against a low battery: if this UPS says so at every outage, see LOWBATTERYFLAG in \
@@ -80,8 +79,8 @@ pub(super) fn explanation(machine: &Machine, cause: Cause, grounds: Grounds) -> 
 }
 
 /// Charge and runtime, as last known.
-pub(super) fn battery(machine: &Machine) -> String {
-    let known = &machine.known;
+pub(super) fn battery(supply: &Supply) -> String {
+    let known = &supply.known;
     let charge = known.charge.map_or("charge unknown".to_owned(), |v| format!("charge {:.1} %", v.value));
     let runtime =
         known.runtime.map_or("runtime unknown".to_owned(), |v| format!("runtime {:.1} min", v.value));

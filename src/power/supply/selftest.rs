@@ -6,28 +6,26 @@
 
 use std::time::{Duration, Instant};
 
-use super::Order;
-use super::latch::Latch;
-use super::machine::Machine;
 use super::outage::{
     ASK_AGAIN, ASK_SOON, AfterAll, CALIBRATION_AT_LEAST, CALIBRATION_CHARGE, CALIBRATION_ENDING,
     CALIBRATION_IF_UNKNOWN, Line, MAINS_SETTLES, Mains, Outage, Query, SELF_TEST_LONGEST, Test,
 };
 use super::streak::Sample;
+use super::{Order, Supply};
 use crate::ups::{Command, Event, Priority, SelfTestResult, TransferCause};
 
-impl Machine {
+impl Supply {
     /// A confirmed transfer is announced as what it is, as far as can be told now.
     pub(super) fn classify(&mut self) {
         let Line::Transferred { since, confirmed } = self.line else { return };
         let now = self.now;
         let calibration = self.known.calibrates().from(since).shows();
         let cause = self.known.cause_is_self_test();
-        let self_test = cause.from(since).shows() || (cause.says && self.cause == Query::Fresh);
+        let self_test = cause.from(since).shows() || (cause.says && self.cause.query == Query::Fresh);
         let with_mains = self.long_test_is_said(since);
         let dead = self.known.line_is_dead().from(since).shows();
-        self.cause = Query::Idle;
-        self.ask_cause_at = None;
+        self.cause.query = Query::Idle;
+        self.cause.again_at = None;
         self.counters.transfers = self.counters.transfers.saturating_add(1);
         self.counters.on_battery_at = Some(since);
         if (calibration || self_test || with_mains) && !dead {
@@ -156,14 +154,14 @@ impl Machine {
     }
 
     /// The UPS says, after the transfer had been announced as an outage, that it is a test: no limit counts, within the
-    /// bounds of such a test, and once in an outage only.
-    pub(super) fn test_after_all(&mut self) {
+    /// bounds of such a test, and once in an outage only. `decided`: the host shuts down, which no test takes back.
+    pub(super) fn test_after_all(&mut self, decided: bool) {
         let (now, n) = (self.now, self.settings.confirm_polls);
         let Line::Battery(Outage { since, tested: false, .. }) = self.line else { return };
         let low = self.known.charge.is_some_and(|charge| charge.value < CALIBRATION_CHARGE);
         let dead = self.known.line_is_dead().from(since).shows();
-        let possible = !low && !dead && self.latch == Latch::Armed;
-        let after = self.mains_read_at.unwrap_or(since);
+        let possible = !low && !dead && !decided;
+        let after = self.samples.mains_at.unwrap_or(since);
         let until = [
             since.checked_add(SELF_TEST_LONGEST).filter(|until| *until > now),
             self.long_test_until(since),
@@ -183,7 +181,7 @@ impl Machine {
         let of =
             [is(outage.after_all.cause), is(outage.after_all.with_mains), is(outage.after_all.calibration)];
         let longest = of.into_iter().zip(until).filter(|(is, _)| *is).filter_map(|(_, until)| until).max();
-        let Some(until) = longest else { return self.ask_whether_test() };
+        let Some(until) = longest else { return self.ask_whether_test(decided) };
         let mut test = Test::new(since, until, now);
         test.calibration = of[2];
         test.with_mains = of[1];
@@ -200,12 +198,12 @@ impl Machine {
 
     /// Until `onbattery` is due the UPS is asked for the cause if it has named none since the transfer: it may come late. What
     /// one sample says is asked for again.
-    fn ask_whether_test(&mut self) {
-        let (now, armed) = (self.now, self.latch == Latch::Armed);
-        let named = self.mains_read_at.is_some_and(|mains| self.known.cause_changed_after(mains));
+    fn ask_whether_test(&mut self, decided: bool) {
+        let now = self.now;
+        let named = self.samples.mains_at.is_some_and(|mains| self.known.cause_changed_after(mains));
         let Line::Battery(outage) = &mut self.line else { return };
         let due = outage.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= ASK_SOON);
-        if !due || !armed || outage.hearsay.is_some() {
+        if !due || decided || outage.hearsay.is_some() {
             return;
         }
         let AfterAll { with_mains, cause, .. } = outage.after_all;
@@ -226,7 +224,7 @@ impl Machine {
         outage.taken_over = self.line.is_taken_over();
         let announced = test.announced_as.as_ref().is_some_and(|outage| outage.announced);
         outage.announced = true;
-        self.cause = Query::Idle;
+        self.cause.query = Query::Idle;
         self.line = Line::Battery(outage);
         let text = format!("Taken for a power failure, not for a test: {reason}.");
         if announced {

@@ -3,23 +3,26 @@
 use std::time::{Duration, Instant};
 
 use super::latch::{Closed, FOR_GOOD, KILL_AGAIN, Latch, Progress, Waiting};
-use super::limits::{self, Grounds};
-use super::machine::{Flag, Machine};
-use super::outage::Line;
-use super::{Cause, HookReport, Order, text};
+use super::{Cause, Condition, Demand, Flag, HookReport, Host, Order};
 use crate::ups::{Command, Event, NoLogon, Priority};
 
-impl Machine {
-    pub(super) fn remote_order(&mut self, ordered: bool) {
+impl Host {
+    /// The shutdown is ordered from outside, or that order is taken back. `remote`: the words of such a shutdown.
+    pub(in crate::power) fn remote_order(
+        &mut self,
+        ordered: bool,
+        supply: &Condition,
+        remote: impl FnOnce() -> Demand,
+    ) {
         self.remote = ordered;
         if ordered && self.latch == Latch::Armed {
-            self.decide(Cause::Remote, Grounds::Said);
+            self.decide(remote(), supply);
         }
     }
 
     /// The one place where a shutdown is decided.
-    pub(super) fn decide(&mut self, cause: Cause, grounds: Grounds) {
-        let explanation = text::explanation(self, cause, grounds);
+    pub(super) fn decide(&mut self, demand: Demand, supply: &Condition) {
+        let Demand { cause, explanation } = demand;
         let event = match cause {
             Cause::LowBattery => Event::Failing,
             Cause::Timeout => Event::Timeout,
@@ -29,14 +32,9 @@ impl Machine {
             Cause::Remote | Cause::MasterLost => Event::RemoteDown,
         };
         self.order(Order::EventWithReason(event, explanation.clone()));
-        let announced = self.announced_from();
-        let waiting = Waiting {
-            from: announced,
-            looked: self.now,
-            low: self.low.is_said(&self.settings, self.on_battery_since(), self.now),
-            present: None,
-            slaves: Vec::new(),
-        };
+        let announced = self.announced_from(supply);
+        let waiting =
+            Waiting { from: announced, looked: self.now, low: supply.low, present: None, slaves: Vec::new() };
         self.latch = Latch::Closed(Closed {
             cause,
             decided: self.now,
@@ -48,7 +46,7 @@ impl Machine {
             share_waited: false,
             explanation,
         });
-        self.announce();
+        self.announce(supply);
     }
 
     pub(super) fn order_shutdown(&mut self) {
@@ -83,17 +81,17 @@ impl Machine {
     }
 
     /// The shutdown that was ordered has not happened.
-    pub(super) fn order_again(&mut self) {
+    pub(super) fn order_again(&mut self, supply: &Condition, remote: impl FnOnce() -> Demand) {
         let since =
             self.latch.closed().map_or(0, |c| self.now.saturating_duration_since(c.decided).as_secs());
         self.log(
             Priority::Alert,
             format!("The system still runs {since} s after its shutdown was decided: trying again."),
         );
-        let orders = self.remote && !matches!(self.line, Line::Battery(_));
+        let orders = self.remote && supply.outage.is_none();
         if orders && self.latch.closed().is_some_and(|closed| closed.cause != Cause::Remote) {
             // Decided for an outage that is over, called for from outside since.
-            let why = text::explanation(self, Cause::Remote, Grounds::Said);
+            let why = remote().explanation;
             self.order(Order::EventWithReason(Event::RemoteDown, why.clone()));
             if let Some(closed) = self.latch.closed_mut() {
                 closed.cause = Cause::Remote;
@@ -107,15 +105,11 @@ impl Machine {
     }
 
     /// Whether the decided shutdown is still called for.
-    pub(super) fn still_wanted(&self) -> bool {
-        match self.latch.closed() {
-            Some(Closed { cause: Cause::Remote, .. }) => self.remote,
-            Some(Closed { cause: Cause::MasterLost, .. }) => self.remote || self.master_lost_at().is_some(),
-            _ => self.remote || matches!(self.line, Line::Battery(_)),
-        }
+    pub(super) fn still_wanted(&self, supply: &Condition) -> bool {
+        self.remote || self.latch.closed().is_some_and(|closed| supply.upholds(closed.cause))
     }
 
-    pub(super) fn report(&mut self, report: HookReport) {
+    pub(in crate::power) fn report(&mut self, report: HookReport) {
         let (now, settings) = (self.now, &self.settings);
         let (at_once, delay, leave) =
             (settings.kill_on_powerfail, settings.kill_delay, settings.term_on_powerfail);
@@ -141,16 +135,16 @@ impl Machine {
     }
 
     /// When the UPS is told to switch off: only while the shutdown is under way and mains is out.
-    pub(super) fn kill_due(&self) -> Option<Instant> {
+    pub(super) fn kill_due(&self, supply: &Condition) -> Option<Instant> {
         let closed = self.latch.closed()?;
         let settings = &self.settings;
         let asked = !settings.slave && (settings.kill_on_powerfail || settings.kill_delay.is_some());
         let ready = asked
             && closed.progress == Progress::UnderWay
-            && matches!(self.line, Line::Battery(_))
-            && self.candidate.is_none()
-            && self.comm.silent_since().is_none();
-        closed.kill_at.filter(|_| ready).map(|at| self.not_in_doubt(at))
+            && supply.outage.is_some()
+            && !supply.changing
+            && !supply.silent;
+        closed.kill_at.filter(|_| ready).map(|at| supply.not_in_doubt(at))
     }
 
     pub(super) fn kill_power(&mut self) {
@@ -174,7 +168,7 @@ impl Machine {
         self.order(Order::Command(Command::KillPower));
     }
 
-    pub(super) fn kill_result(&mut self, outcome: &Result<String, String>) {
+    pub(in crate::power) fn kill_result(&mut self, outcome: &Result<String, String>) {
         if self.exit_at.is_some() {
             self.exit_at = Some(self.now);
         }
@@ -191,13 +185,16 @@ impl Machine {
     }
 
     /// When mains will have been back for good after a shutdown that did not happen.
-    pub(super) fn rearm_at(&self) -> Option<Instant> {
+    pub(super) fn rearm_at(&self, supply: &Condition) -> Option<Instant> {
         let closed = self.latch.closed().filter(|c| !matches!(c.progress, Progress::Waiting(_)))?;
-        if closed.cause == Cause::Remote && !self.remote && self.on_battery_since().is_some() {
+        if closed.cause == Cause::Remote && !self.remote && supply.on_battery_since.is_some() {
             // Taken back, and still on battery: our own limits must count again.
             return closed.ordered.checked_add(self.settings.shutdown_grace);
         }
-        if closed.cause == Cause::MasterLost && !self.still_wanted() && self.on_battery_since().is_some() {
+        if closed.cause == Cause::MasterLost
+            && !self.still_wanted(supply)
+            && supply.on_battery_since.is_some()
+        {
             // The master is back, and so is what it says.
             return closed.ordered.checked_add(self.settings.shutdown_grace);
         }
@@ -206,43 +203,21 @@ impl Machine {
             Some(at) => at.checked_add(FOR_GOOD)?,
             None => closed.decided,
         };
-        Some(self.mains_for_good_at()?.max(least))
+        Some(self.mains_for_good_at(supply)?.max(least))
     }
 
-    fn mains_for_good_at(&self) -> Option<Instant> {
-        match &self.line {
-            Line::Mains(mains) if !self.remote => mains.since.checked_add(FOR_GOOD),
-            _ => None,
-        }
+    fn mains_for_good_at(&self, supply: &Condition) -> Option<Instant> {
+        supply.mains_since.filter(|_| !self.remote)?.checked_add(FOR_GOOD)
     }
 
     /// When a `powerfail` flag that this run created is stale: mains is back and the shutdown had its time.
-    pub(super) fn flag_stale_at(&self) -> Option<Instant> {
+    pub(super) fn flag_stale_at(&self, supply: &Condition) -> Option<Instant> {
         let Some(Flag::Created(at)) = self.powerfail else { return None };
-        Some(self.mains_for_good_at()?.max(at.checked_add(self.settings.shutdown_grace)?))
+        Some(self.mains_for_good_at(supply)?.max(at.checked_add(self.settings.shutdown_grace)?))
     }
 
-    /// When a master that was lost during an outage has been away for too long.
-    pub(super) fn master_lost_at(&self) -> Option<Instant> {
-        let since = self.master.unreachable.filter(|_| self.master.on_battery && self.settings.slave)?;
-        self.outage()?;
-        self.comm.silent_since()?;
-        since.checked_add(self.settings.net_timeout)
-    }
-
-    pub(super) fn limits_view(&self) -> Option<limits::View<'_>> {
-        Some(limits::View {
-            settings: &self.settings,
-            outage: self.outage()?,
-            known: &self.known,
-            low: &self.low,
-            silent_since: self.comm.silent_since(),
-            lost: self.comm.is_lost(),
-            master_lost_at: self.master_lost_at(),
-        })
-    }
-
-    pub(super) fn stop(&mut self) {
+    /// The daemon ends.
+    pub(in crate::power) fn stop(&mut self, supply: &Condition) {
         let under_way = self.latch.closed().is_some_and(|closed| closed.progress == Progress::UnderWay);
         // A system that goes down stays closed to logins.
         if self.no_login && !under_way {
@@ -252,7 +227,7 @@ impl Machine {
             let text = "Stopped while waiting for slaves: the shutdown that was decided is not carried out.";
             self.log(Priority::Alert, text);
         }
-        if matches!(self.line, Line::Transferred { .. } | Line::Battery(_)) && !under_way {
+        if supply.on_battery_since.is_some() && !supply.tests && !under_way {
             self.log(
                 Priority::Alert,
                 "Stopped while on battery: this machine is now unguarded and will not be shut down when the battery \

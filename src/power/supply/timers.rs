@@ -1,24 +1,20 @@
-//! Every timer of the machine, by name.
+//! Every timer of a supply, by name.
 
 use std::time::{Duration, Instant};
 
 use super::comm::{Comm, FIRST_CONTACT, SAY_AGAIN};
-use super::latch::Latch;
-use super::limits;
-use super::machine::{Candidate, Machine};
-use super::outage::{CAUSE_WAIT, Line, RESULT_WAIT};
+use super::outage::{CAUSE_WAIT, Line, Outage, RESULT_WAIT};
 use super::streak::Streak;
-use super::text;
-use super::{Cause, Order};
+use super::{Candidate, Cause, News, Order, Supply, limits, text};
 use crate::ups::{Event, NoLogon, Priority};
 
 /// While a reading that says mains waits for agreement, a limit waits this long for it; and so long for a reading, after
 /// the daemon was held up.
 pub(super) const MAINS_DOUBT: Duration = Duration::from_secs(3);
 
-/// A timer. None runs on mains but those of a shutdown that did not happen and of a UPS that is silent.
+/// A timer of a supply. None runs on mains but those of a UPS that is silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Timer {
+pub(in crate::power) enum Timer {
     /// The UPS has been silent for COMMLOSTDELAY, or for 60 s since start: `commfailure`.
     CommFailure,
     /// Still silent 10 min after the last line about it: the line again.
@@ -33,30 +29,13 @@ pub(super) enum Timer {
     TestLongest,
     /// ONBATTERYDELAY after `powerout`: `onbattery`.
     OnBattery,
-    /// The earliest limit: the shutdown is decided.
+    /// The earliest limit: the shutdown is demanded. Not once it is decided.
     Limit,
-    /// Slaves have been told of the decided shutdown: all of them have gone and SLAVELEAD is over, SLAVEWAIT or what the
-    /// battery allows is over, or it is time to look again who is there (every second).
-    Slaves,
-    /// The shutdown was decided, ordered SHUTDOWNGRACE ago (30 s if every way failed), and the machine still runs.
-    ShutdownAgain,
-    /// `-p`, or KILLDELAY after `doshutdown`: UPS power off.
-    Kill,
-    /// NOLOGON by time: no more logins.
-    NoLogin,
-    /// ANNOY and ANNOYDELAY: `annoyme`.
-    Annoy,
-    /// Mains back for 60 s after a decided shutdown: the latch is armed again.
-    Rearm,
-    /// The same, and SHUTDOWNGRACE over: the `powerfail` flag is stale.
-    FlagStale,
-    /// `-t`: the daemon leaves once the shutdown is under way (and the UPS has been ordered to switch off, with `-p`).
-    Exit,
 }
 
 impl Timer {
     /// All, in the order in which they fire when due at the same moment.
-    pub(super) const ALL: [Self; 16] = [
+    pub(in crate::power) const ALL: [Self; 8] = [
         Self::CommFailure,
         Self::CommSayAgain,
         Self::Cause,
@@ -65,38 +44,19 @@ impl Timer {
         Self::TestLongest,
         Self::OnBattery,
         Self::Limit,
-        Self::Slaves,
-        Self::ShutdownAgain,
-        Self::Kill,
-        Self::NoLogin,
-        Self::Annoy,
-        Self::Rearm,
-        Self::FlagStale,
-        Self::Exit,
     ];
 }
 
-impl Machine {
-    /// The earliest timer.
-    pub(super) fn next_timer(&self) -> Option<(Instant, Timer)> {
+impl Supply {
+    /// The earliest timer; `decided`: the host shuts down.
+    pub(in crate::power) fn next_timer(&self, decided: bool) -> Option<(Instant, Timer)> {
         Timer::ALL
             .into_iter()
-            .filter_map(|timer| Some((self.deadline(timer)?, timer)))
+            .filter_map(|timer| Some((self.deadline(timer, decided)?, timer)))
             .min_by_key(|(at, _)| *at)
     }
 
-    /// Fires what is due, in order of deadlines.
-    pub(super) fn run_timers(&mut self) {
-        // Each firing moves its own deadline past now; the bound only keeps a mistake from hanging the loop.
-        for _ in 0..64 {
-            match self.next_timer() {
-                Some((at, timer)) if at <= self.now => self.fire(timer, at),
-                _ => return,
-            }
-        }
-    }
-
-    pub(super) fn deadline(&self, timer: Timer) -> Option<Instant> {
+    fn deadline(&self, timer: Timer, decided: bool) -> Option<Instant> {
         let settings = &self.settings;
         match timer {
             Timer::CommFailure => match &self.comm {
@@ -116,7 +76,7 @@ impl Machine {
                 _ => None,
             },
             Timer::AskCause => match &self.line {
-                Line::Transferred { .. } => self.ask_cause_at,
+                Line::Transferred { .. } => self.cause.again_at,
                 _ => None,
             },
             Timer::TestResult => match &self.line {
@@ -132,35 +92,26 @@ impl Machine {
                 outage.counted_from.checked_add(settings.on_battery_delay).map(|at| outage.not_before(at))
             }
             Timer::Limit => {
-                let view = self.limits_view().filter(|_| self.latch == Latch::Armed)?;
+                let view = self.limits_view().filter(|_| !decided)?;
                 limits::earliest(&view).map(|at| self.not_in_doubt(at))
             }
-            Timer::Slaves => self.slaves_due(),
-            Timer::ShutdownAgain => {
-                let closed = self.latch.closed().filter(|_| self.still_wanted())?;
-                closed.again_at(settings.shutdown_grace).map(|at| self.not_in_doubt(at))
-            }
-            Timer::Kill => self.kill_due(),
-            Timer::NoLogin => {
-                self.no_login_at().map(|at| self.outage().map_or(at, |outage| outage.not_before(at)))
-            }
-            Timer::Annoy => self.annoy_at(),
-            Timer::Rearm => self.rearm_at(),
-            Timer::FlagStale => self.flag_stale_at(),
-            Timer::Exit => self.exit_at,
         }
     }
 
-    pub(super) fn not_in_doubt(&self, at: Instant) -> Instant {
-        let mains = self.candidate.filter(|Candidate { on_battery, .. }| !on_battery);
+    /// While mains may be back nothing that cannot be undone is done before this.
+    pub(super) fn doubt_until(&self) -> Option<Instant> {
+        let mains = self.samples.candidate.filter(|Candidate { on_battery, .. }| !on_battery);
         let until = mains.and_then(|c| Streak::first(c.streak)?.checked_add(MAINS_DOUBT));
-        let seen = self.held_up.and_then(|since| since.checked_add(MAINS_DOUBT));
-        until.into_iter().chain(seen).fold(at, Instant::max)
+        let seen = self.samples.held_up.and_then(|since| since.checked_add(MAINS_DOUBT));
+        until.into_iter().chain(seen).max()
+    }
+
+    fn not_in_doubt(&self, at: Instant) -> Instant {
+        self.doubt_until().map_or(at, |until| at.max(until))
     }
 
     /// When logins are prohibited by the clock; by charge and runtime it is at once.
-    fn no_login_at(&self) -> Option<Instant> {
-        let outage = self.outage().filter(|_| !self.no_login && self.latch == Latch::Armed)?;
+    pub(super) fn no_login_at(&self, outage: &Outage) -> Option<Instant> {
         let settings = &self.settings;
         match settings.no_logon {
             NoLogon::Disable => None,
@@ -182,15 +133,8 @@ impl Machine {
         }
     }
 
-    fn annoy_at(&self) -> Option<Instant> {
-        let outage = self.outage().filter(|_| self.no_login && self.latch == Latch::Armed)?;
-        let settings = &self.settings;
-        let again = settings.annoy.max(Duration::from_secs(1));
-        let last = outage.annoyed.unwrap_or(outage.counted_from);
-        Some(last.checked_add(again)?.max(outage.counted_from.checked_add(settings.annoy_delay)?))
-    }
-
-    fn fire(&mut self, timer: Timer, at: Instant) {
+    /// Does what is due by this timer, which was set for `at`.
+    pub(in crate::power) fn fire(&mut self, timer: Timer, at: Instant) {
         match timer {
             Timer::CommFailure => {
                 let since = self.comm.silent_since().unwrap_or(self.now);
@@ -234,39 +178,9 @@ impl Machine {
                         let text = "Shutdown because loss of comm with NIS master while on batteries.";
                         self.log(Priority::Error, text);
                     }
-                    self.decide(cause, grounds);
+                    let demand = self.demand(cause, grounds);
+                    self.news.push_back(News::Demand(demand));
                 }
-            }
-            Timer::Slaves => self.await_slaves(),
-            Timer::ShutdownAgain => self.order_again(),
-            Timer::Kill => self.kill_power(),
-            Timer::NoLogin => self.prohibit_logins(),
-            Timer::Annoy => {
-                if let Line::Battery(outage) = &mut self.line {
-                    let first = outage.annoyed.replace(self.now).is_none();
-                    let event = Event::AnnoyMe;
-                    self.order(if first { Order::Event(event) } else { Order::Hook(event) });
-                }
-            }
-            Timer::Rearm => {
-                self.latch = Latch::Armed;
-                self.exit_at = None;
-                // A shutdown ordered from outside prohibits logins on mains too.
-                if self.outage().is_none() && self.no_login {
-                    self.allow_logins();
-                }
-                self.log(
-                    Priority::Notice,
-                    "The system still runs and its shutdown is not called for any more: ready to shut it down again.",
-                );
-            }
-            Timer::FlagStale => {
-                self.powerfail = None;
-                self.order(Order::RemovePowerfail);
-            }
-            Timer::Exit => {
-                self.exit_at = None;
-                self.order(Order::Exit);
             }
         }
     }

@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::Order;
 use super::comm::{Comm, FIRST_CONTACT};
-use super::machine::{Candidate, Flag, Machine};
 use super::outage::{CAUSE_PAUSE, Hearsay, Line, Mains, Outage, Query};
 use super::streak::{Sample, Streak};
-use super::text;
+use super::{Candidate, News, Order, Supply, text};
 use crate::ups::{
     Command, CommandResult, Event, Evidence, Item, LowBatteryFlag, Priority, ReadTimes, Reading, StatusFlags,
     TransferCause,
@@ -18,16 +16,16 @@ const CHANGE_ME_AGAIN: Duration = Duration::from_secs(9 * 3600);
 /// And so many times in all, until the flag has been away.
 const CHANGE_ME_TIMES: u32 = 6;
 
-impl Machine {
+impl Supply {
     /// The UPS has been heard.
-    pub(super) fn contact(&mut self) {
+    pub(in crate::power) fn contact(&mut self) {
         let was = std::mem::replace(&mut self.comm, Comm::Up);
         if was.is_lost() {
             self.event(Event::CommOk);
         }
     }
 
-    pub(super) fn lose(&mut self, reason: &str) {
+    pub(in crate::power) fn lose(&mut self, reason: &str) {
         match &mut self.comm {
             Comm::Starting { reason: kept, .. } => {
                 reason.clone_into(kept);
@@ -44,7 +42,7 @@ impl Machine {
             Comm::Up => {
                 self.comm = Comm::Silent { since: self.now, reason: reason.to_owned() };
                 // Samples from before and after a loss are no agreement.
-                let mains = self.candidate.take().is_some_and(|candidate| !candidate.on_battery);
+                let mains = self.samples.candidate.take().is_some_and(|candidate| !candidate.on_battery);
                 self.classify();
                 self.master.on_battery = self.outage().is_some() && !mains;
                 if self.on_battery_since().is_none() {
@@ -54,8 +52,8 @@ impl Machine {
         }
     }
 
-    /// Takes in a reading; `read`: when its items were read, by this machine's clock.
-    pub(super) fn read(&mut self, reading: &Reading, read: &ReadTimes) {
+    /// Takes in a reading; `read`: when its items were read, by this machine's clock; `decided`: the host shuts down.
+    pub(in crate::power) fn read(&mut self, reading: &Reading, read: &ReadTimes, decided: bool) {
         let bits = reading.status & StatusFlags::FROM_UPS;
         let line_bits = StatusFlags::ONLINE | StatusFlags::ONBATT;
         if !bits.intersects(line_bits) {
@@ -67,7 +65,7 @@ impl Machine {
         let (now, n) = (self.now, self.settings.confirm_polls);
         let line_at = read.of(Item::Line);
         // A sample taken at the moment itself may be from before.
-        self.held_up = self.held_up.filter(|since| line_at <= Some(*since));
+        self.samples.held_up = self.samples.held_up.filter(|since| line_at <= Some(*since));
         let low = bits.contains(StatusFlags::BATTLOW);
         let trusted = self.settings.low_battery_flag == LowBatteryFlag::Ups;
         let taken = self.known.take(reading, read, low && trusted, now);
@@ -75,7 +73,7 @@ impl Machine {
             self.complain(what);
         }
         self.said = bits;
-        self.cause.reading(read.of(Item::TransferCause));
+        self.cause.query.reading(read.of(Item::TransferCause));
         if let Line::Mains(Mains { ended_test: Some(query), .. }) = &mut self.line {
             query.reading(read.of(Item::SelfTest));
         }
@@ -84,14 +82,14 @@ impl Machine {
         self.low.note(low, flag(line_bits, Item::Line));
         let times = [read.of(Item::Charge), read.of(Item::Runtime), line_at];
         self.low.note_values(&self.settings, &taken, times);
-        if self.battery_present.note(flag(StatusFlags::BATTPRESENT, Item::BatteryPresent), n) {
-            let present = self.battery_present.believed();
+        if self.battery.present.note(flag(StatusFlags::BATTPRESENT, Item::BatteryPresent), n) {
+            let present = self.battery.present.believed();
             self.event(if present { Event::BattAttach } else { Event::BattDetach });
         }
         self.replace_battery(flag(StatusFlags::REPLACEBATT, Item::ReplaceBattery));
         let is_new = self.line_says(flag(StatusFlags::ONBATT, Item::Line), reading.evidence);
-        if self.candidate.is_none() {
-            self.in_state(line_at.filter(|_| is_new));
+        if self.samples.candidate.is_none() {
+            self.in_state(line_at.filter(|_| is_new), decided);
         }
     }
 
@@ -105,19 +103,20 @@ impl Machine {
 
     fn replace_battery(&mut self, flagged: Sample) {
         let now = self.now;
-        if self.replace.note(flagged, self.settings.confirm_polls) && !self.replace.believed() {
+        if self.battery.replace.note(flagged, self.settings.confirm_polls) && !self.battery.replace.believed()
+        {
             // Keeps the moment of the last one, so that a flag that comes and goes is not repeated either.
-            self.change_me = self.change_me.map(|(at, _)| (at, 0));
+            self.battery.change_me = self.battery.change_me.map(|(at, _)| (at, 0));
         }
-        if !self.replace.believed() {
+        if !self.battery.replace.believed() {
             return;
         }
-        let (due, times) = match self.change_me {
+        let (due, times) = match self.battery.change_me {
             None => (true, 0),
             Some((at, times)) => (now.saturating_duration_since(at) > CHANGE_ME_AGAIN, times),
         };
         if due && times < CHANGE_ME_TIMES {
-            self.change_me = Some((now, times.saturating_add(1)));
+            self.battery.change_me = Some((now, times.saturating_add(1)));
             self.event(Event::ChangeMe);
         }
     }
@@ -126,12 +125,12 @@ impl Machine {
     fn line_says(&mut self, sample: Sample, evidence: Evidence) -> bool {
         let Sample { says: on_battery, at: Some(at) } = sample else { return false };
         let copy = |(last, said): (Instant, bool)| at < last || (at == last && said == on_battery);
-        if self.line_read.is_some_and(copy) {
+        if self.samples.last.is_some_and(copy) {
             return false;
         }
-        self.line_read = Some((at, on_battery));
+        self.samples.last = Some((at, on_battery));
         if !on_battery {
-            self.mains_read_at = Some(at);
+            self.samples.mains_at = Some(at);
         }
         self.line_sampled(on_battery, at, evidence);
         true
@@ -145,33 +144,34 @@ impl Machine {
             Line::Transferred { .. } | Line::Test(_) | Line::Battery(_) => Some(true),
         };
         if believed == Some(on_battery) {
-            self.candidate = None;
+            self.samples.candidate = None;
             return;
         }
         if believed.is_none() && !on_battery {
             // Nothing is done because of it before another sample agrees, so it can be shown at once.
-            self.candidate = None;
+            self.samples.candidate = None;
             self.line = Line::Mains(Mains::new(self.now));
             return;
         }
         let mut candidate = self
+            .samples
             .candidate
             .filter(|candidate| candidate.on_battery == on_battery)
             .unwrap_or(Candidate { on_battery, streak: Streak::NONE });
         if on_battery && evidence == Evidence::AlertCauseAndRead {
-            self.cause = Query::Fresh;
+            self.cause.query = Query::Fresh;
         } else if on_battery && candidate.streak.first().is_none() {
-            self.cause = Query::Idle;
+            self.cause.query = Query::Idle;
             self.ask_cause();
         }
         candidate.streak.note(Sample::new(true, Some(at)));
-        self.candidate = Some(candidate);
+        self.samples.candidate = Some(candidate);
         let mut since = candidate.streak.since(self.settings.confirm_polls);
-        if since.is_none() && evidence != Evidence::Poll && self.at_once.take(self.now) {
+        if since.is_none() && evidence != Evidence::Poll && self.samples.at_once.take(self.now) {
             since = candidate.streak.first();
         }
         let Some(since) = since else { return };
-        self.candidate = None;
+        self.samples.candidate = None;
         if on_battery {
             self.finish_test();
             self.line = Line::Transferred { since, confirmed: self.now };
@@ -184,13 +184,13 @@ impl Machine {
     }
 
     /// What a reading means in the state that it has led to, or confirms; `line_at`: when the line was read, if that is new.
-    fn in_state(&mut self, line_at: Option<Instant>) {
+    fn in_state(&mut self, line_at: Option<Instant>, decided: bool) {
         match &mut self.line {
             Line::Unknown => {}
             Line::Mains(mains) => {
                 mains.agreed.note(Sample::new(true, line_at));
                 if mains.agreed.since(self.settings.confirm_polls).is_some() {
-                    self.tidy_up();
+                    self.news.push_back(News::MainsConfirmed);
                 }
                 self.finish_test_if_told();
             }
@@ -204,7 +204,7 @@ impl Machine {
                     }
                 }
                 self.note_limits();
-                self.test_after_all();
+                self.test_after_all(decided);
                 self.tell_flag();
             }
         }
@@ -212,9 +212,9 @@ impl Machine {
 
     /// Asks why the UPS transferred, if it is one that says.
     pub(super) fn ask_cause(&mut self) {
-        self.ask_cause_at = None;
+        self.cause.again_at = None;
         if self.known.transfer_cause.is_some() {
-            self.cause = Query::asked(self.now);
+            self.cause.query = Query::asked(self.now);
             self.order(Order::Command(Command::ReadTransferCause));
         }
     }
@@ -227,16 +227,16 @@ impl Machine {
     fn consider_cause(&mut self) {
         let Line::Transferred { since, .. } = self.line else { return };
         let Some(cause) = self.known.transfer_cause else { return self.classify() };
-        let is_news = self.mains_read_at.is_some_and(|mains| self.known.cause_changed_after(mains));
+        let is_news = self.samples.mains_at.is_some_and(|mains| self.known.cause_changed_after(mains));
         let gone = self.known.mains_is_there().not().from(since).shows();
         let agrees = gone && !matches!(cause.value, TransferCause::None | TransferCause::SelfTest);
         let dead = self.known.line_is_dead().from(since).shows();
-        let answered = self.cause.is_read();
+        let answered = self.cause.query.is_read();
         let calibrates = self.known.calibrates().from(since).shows();
         if dead || calibrates || self.long_test_is_said(since) || (answered && (is_news || agrees)) {
             self.classify();
-        } else if self.cause == Query::Fresh && self.ask_cause_at.is_none() {
-            self.ask_cause_at = self.now.checked_add(CAUSE_PAUSE);
+        } else if self.cause.query == Query::Fresh && self.cause.again_at.is_none() {
+            self.cause.again_at = self.now.checked_add(CAUSE_PAUSE);
         }
     }
 
@@ -305,12 +305,8 @@ impl Machine {
         let now = self.now;
         let Some(since) = self.on_battery_since() else { return };
         let was = std::mem::replace(&mut self.line, Line::Mains(Mains::new(now)));
-        self.cause = Query::Idle;
-        self.ask_cause_at = None;
-        if let Some(closed) = self.latch.closed_mut() {
-            // The next outage may find the machine running, its shutdown cancelled: that needs a new order first.
-            closed.kill_at = None;
-        }
+        self.cause.query = Query::Idle;
+        self.cause.again_at = None;
         self.counters.off_battery_at = Some(now);
         self.counters.total = self.counters.total.saturating_add(now.saturating_duration_since(since));
         match was {
@@ -326,36 +322,18 @@ impl Machine {
                 self.event(Event::MainsBack);
             }
         }
-        self.allow_logins();
+        self.news.push_back(News::MainsBack);
     }
 
-    /// Mains is confirmed: removes what an earlier run left behind.
-    fn tidy_up(&mut self) {
-        if self.tidied {
-            return;
-        }
-        self.tidied = true;
-        if !self.no_login {
-            self.order(Order::RemoveNologin);
-        }
-        if self.powerfail == Some(Flag::Stale) {
-            self.powerfail = None;
-            self.order(Order::RemovePowerfail);
-            self.log(
-                Priority::Notice,
-                "Removed the powerfail flag that an earlier power failure left behind.",
-            );
-        }
-    }
-
-    pub(super) fn command_result(&mut self, result: &CommandResult) {
+    /// How a command to this UPS ended.
+    pub(in crate::power) fn command_result(&mut self, result: &CommandResult) {
         match (result.command, &result.outcome) {
             (Command::ReadTransferCause, Ok(_)) => {
-                self.cause.answered();
+                self.cause.query.answered();
                 self.consider_cause();
             }
             (Command::ReadTransferCause, Err(_)) => {
-                self.cause = Query::Idle;
+                self.cause.query = Query::Idle;
                 self.classify();
             }
             (Command::ReadSelfTest, Ok(_)) => {
@@ -365,9 +343,9 @@ impl Machine {
                 self.finish_test_if_told();
             }
             (Command::ReadSelfTest, Err(_)) => self.finish_test(),
-            (Command::KillPower, outcome) => self.kill_result(outcome),
             (
                 Command::Poll
+                | Command::KillPower
                 | Command::PowerOff
                 | Command::SelfTest
                 | Command::Calibrate

@@ -1,16 +1,14 @@
 //! Slaves: machines on the same UPS that follow this one. They are told of a shutdown when it is decided, and have some
 //! time to go before this machine does.
 //!
-//! The machine asks who is there ([`Order::CountSlaves`]) and is told by [`Machine::handle_slaves`]; nobody there, or no
+//! The machine asks who is there ([`Order::CountSlaves`]) and is told by [`Machine::handle_slaves`](crate::power::Machine::handle_slaves); nobody there, or no
 //! time, and the shutdown is ordered in the same moment.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::Order;
 use super::latch::{FOR_GOOD, Progress, Waiting};
-use super::machine::Machine;
-use super::outage::Line;
+use super::{Condition, Host, Order};
 use crate::ups::Priority;
 
 /// Runtime kept for this machine's own shutdown: as long as systemd gives services to stop.
@@ -26,31 +24,31 @@ const NAMED: usize = 8;
 /// Most slaves remembered: who comes and goes from ever new addresses must not fill the memory meanwhile.
 const REMEMBERED: usize = 1024;
 
-impl Machine {
+impl Host {
     /// From when slaves' time counts if the shutdown is decided now: a restart does not start it over.
-    pub(super) fn announced_from(&self) -> Instant {
-        self.decided_before().unwrap_or(self.now)
+    pub(super) fn announced_from(&self, supply: &Condition) -> Instant {
+        self.decided_before(supply).unwrap_or(self.now)
     }
 
     /// When an earlier run of the daemon decided the shutdown that it could not carry out, if that still matters.
-    pub(super) fn decided_before(&self) -> Option<Instant> {
-        let over = matches!(&self.line, Line::Mains(mains)
-            if self.now.saturating_duration_since(mains.since) >= FOR_GOOD);
+    pub(super) fn decided_before(&self, supply: &Condition) -> Option<Instant> {
+        let over =
+            supply.mains_since.is_some_and(|since| self.now.saturating_duration_since(since) >= FOR_GOOD);
         self.decided_before.filter(|at| !over && self.now.saturating_duration_since(*at) < SAME)
     }
 
     /// Tells slaves of a shutdown that has just been decided, if there is time for them; orders it if there is none.
-    pub(super) fn announce(&mut self) {
-        if self.slaves_until().is_some_and(|until| until > self.now) {
+    pub(super) fn announce(&mut self, supply: &Condition) {
+        if self.slaves_until(supply).is_some_and(|until| until > self.now) {
             return self.order(Order::CountSlaves);
         }
         self.order_shutdown();
     }
 
     /// Who is there now.
-    pub(super) fn slaves(&mut self, present: &[IpAddr]) {
+    pub(in crate::power) fn slaves(&mut self, present: &[IpAddr], supply: &Condition) {
         let now = self.now;
-        let until = self.slaves_until().unwrap_or(now);
+        let until = self.slaves_until(supply).unwrap_or(now);
         let Some(waiting) = self.latch.waiting_mut() else { return };
         waiting.looked = now;
         waiting.present = Some(present.len());
@@ -73,38 +71,34 @@ impl Machine {
 
     /// When slaves have had their time: SLAVEWAIT, and never longer than the battery allows. In the past if staying is
     /// dangerous.
-    fn slaves_until(&self) -> Option<Instant> {
+    fn slaves_until(&self, supply: &Condition) -> Option<Instant> {
         let closed = self.latch.closed()?;
         let Progress::Waiting(waiting) = &closed.progress else { return None };
         let from = waiting.from;
         let until = from.checked_add(self.settings.slave_wait)?;
-        if matches!(self.line, Line::Mains(_)) {
+        if supply.mains_since.is_some() {
             return Some(until);
         }
-        let on_battery = self.on_battery_since();
-        let low = self.low.is_said(&self.settings, on_battery, self.now);
         // An emergency that decided still shows at that moment.
-        let dangerous = self.low.is_emergency(&self.settings, on_battery, self.now)
-            || self.comm.silent_since().is_some()
-            || (low && !waiting.low);
+        let dangerous = supply.emergency || supply.silent || (supply.low && !waiting.low);
         if dangerous {
             return Some(from);
         }
-        let lasts = match self.known.runtime {
+        let lasts = match supply.runtime {
             Some(runtime) => {
-                let counted = self.on_battery_since().map_or(runtime.at, |since| since.max(runtime.at));
+                let counted = supply.on_battery_since.map_or(runtime.at, |since| since.max(runtime.at));
                 let span = Duration::try_from_secs_f64(runtime.value * 60.0).unwrap_or_default();
                 counted.checked_add(span).and_then(|end| end.checked_sub(RESERVE)).unwrap_or(from)
             }
-            None if low => from.checked_add(LOW_BATTERY)?,
+            None if supply.low => from.checked_add(LOW_BATTERY)?,
             None => until,
         };
         Some(until.min(lasts))
     }
 
     /// When they are asked for again, or the waiting ends.
-    pub(super) fn slaves_due(&self) -> Option<Instant> {
-        let until = self.slaves_until()?;
+    pub(super) fn slaves_due(&self, supply: &Condition) -> Option<Instant> {
+        let until = self.slaves_until(supply)?;
         let Waiting { from, looked, present, slaves, .. } = self.latch.waiting()?;
         let lead = if slaves.is_empty() { Duration::ZERO } else { self.settings.slave_lead };
         Some(until.min(match present {
@@ -114,8 +108,8 @@ impl Machine {
     }
 
     /// The time is over, everybody has gone, or it is time to look.
-    pub(super) fn await_slaves(&mut self) {
-        let (now, until) = (self.now, self.slaves_until());
+    pub(super) fn await_slaves(&mut self, supply: &Condition) {
+        let (now, until) = (self.now, self.slaves_until(supply));
         let Some(waiting) = self.latch.waiting_mut() else { return };
         let gone = waiting.present == Some(0);
         if !gone && until.is_some_and(|until| until > now) {
