@@ -110,7 +110,8 @@ pub enum Reply {
     Nothing,
     /// Sending this answer.
     Send(Rc<[u8]>),
-    /// Sending this answer, and closing when the kernel has taken it.
+    /// Sending this answer, and closing when the kernel has taken it. What the client sends after its request is not read; one
+    /// that goes on sending may miss the end of the answer.
     Last(Rc<[u8]>),
     /// Sending the answer that [`Protocol::list`] makes.
     List,

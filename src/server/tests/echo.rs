@@ -56,7 +56,7 @@ impl Protocol for Echo {
         }
         let reply = match &line.bytes[..] {
             b"\n" => Reply::Nothing,
-            b"quit\n" => Reply::Last(Rc::from(BYE)),
+            b"quit\n" => Reply::Last(BYE.repeat(self.times).into()),
             b"who\n" => Reply::List,
             whole => Reply::Send(whole.repeat(self.times).into()),
         };
@@ -142,6 +142,18 @@ fn a_last_answer_is_sent_before_the_connection_is_closed() {
         assert!(is_closed(&mut client));
     }
     assert_eq!(bench.server.clients(), 0);
+}
+
+#[test]
+fn a_last_answer_that_has_to_wait_for_its_reader_is_sent_whole() {
+    let mut bench = bench(10, 1 << 20);
+    let mut client = bench.greeted(b"quit\n");
+    assert_eq!(bench.server.clients(), 1);
+    let reader = std::thread::spawn(move || client.read_to_end(&mut Vec::new()).unwrap());
+    while !reader.is_finished() {
+        bench.turn(1);
+    }
+    assert_eq!((reader.join().unwrap(), bench.server.clients()), (BYE.len() << 20, 0));
 }
 
 #[test]
