@@ -77,7 +77,7 @@ impl Condition {
     }
 
     /// No earlier than the end of a doubt.
-    pub(super) fn not_in_doubt(&self, at: Instant) -> Instant {
+    pub(super) fn defer_while_ambiguous(&self, at: Instant) -> Instant {
         self.doubt_until.map_or(at, |until| at.max(until))
     }
 }

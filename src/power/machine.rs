@@ -10,7 +10,7 @@ use crate::ups::{Command, CommandResult, Reading};
 
 /// A call so long after the deadline it was asked for means that the daemon was held up: a paused virtual machine, a
 /// frozen process, a machine out of memory.
-const HELD_UP: Duration = Duration::from_secs(2);
+const STALL_THRESHOLD: Duration = Duration::from_secs(2);
 
 /// The power machine. Everything that happens is handed in with `now`; what is to be done comes out of
 /// [`Machine::poll_order`], in order, and [`Machine::poll_timeout`] says when to call [`Machine::handle_timeout`] next.
@@ -172,7 +172,8 @@ impl Machine {
     }
 
     fn begin(&mut self, now: Instant) {
-        let late = self.next_timer().is_some_and(|(at, _)| now.saturating_duration_since(at) >= HELD_UP);
+        let late =
+            self.next_timer().is_some_and(|(at, _)| now.saturating_duration_since(at) >= STALL_THRESHOLD);
         let now = now.max(self.supply.now);
         self.supply.begin(now, late);
         self.host.begin(now);

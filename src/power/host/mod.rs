@@ -4,15 +4,15 @@
 //! what it is like now is a [`Condition`]. The orders of both come out of [`Host::poll_order`], in the order in which they
 //! arose.
 
-mod latch;
 mod shutdown;
+mod shutdown_state;
 mod slaves;
 mod timers;
 
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use latch::{Closed, Latch};
+use shutdown_state::{Decision, ShutdownState};
 pub(super) use timers::Timer;
 
 use super::condition::{Condition, Demand, News};
@@ -24,9 +24,9 @@ use crate::ups::{Priority, StatusFlags};
 pub(super) struct Host {
     pub(super) settings: Settings,
     now: Instant,
-    latch: Latch,
+    shutdown: ShutdownState,
     /// When an earlier run decided a shutdown.
-    decided_before: Option<Instant>,
+    restored_decision_at: Option<Instant>,
     /// The shutdown is ordered from outside.
     remote: bool,
     /// `-t`: when to leave.
@@ -34,7 +34,7 @@ pub(super) struct Host {
     /// `nologin` is in force, by us.
     no_login: bool,
     /// What an earlier run left behind has been removed.
-    tidied: bool,
+    stale_flags_removed: bool,
     /// Since when a `powerfail` flag may lie around.
     powerfail: Option<Flag>,
     pub(super) saved: SavedOutage,
@@ -56,12 +56,12 @@ impl Host {
         Self {
             settings,
             now,
-            latch: Latch::Armed,
-            decided_before: saved.decided_at.map(|at| at.min(now)),
+            shutdown: ShutdownState::Idle,
+            restored_decision_at: saved.decided_at.map(|at| at.min(now)),
             remote: false,
             exit_at: None,
             no_login: false,
-            tidied: false,
+            stale_flags_removed: false,
             // Within an outage the flag may belong to a shutdown that an earlier run ordered and that is under way.
             powerfail: powerfail
                 .then_some(saved.on_battery_since.map_or(Flag::Stale, |_| Flag::Created(now))),
@@ -80,7 +80,7 @@ impl Host {
         match news {
             News::Order(order) => self.order(order),
             News::MainsBack => self.mains_back(),
-            News::MainsConfirmed => self.tidy_up(),
+            News::MainsConfirmed => self.remove_stale_flags(),
             News::Demand(demand) => self.decide(demand, supply),
         }
     }
@@ -92,12 +92,12 @@ impl Host {
 
     /// A shutdown is decided and has not been called off.
     pub(super) fn has_decided(&self) -> bool {
-        self.latch != Latch::Armed
+        self.shutdown != ShutdownState::Idle
     }
 
     /// A decided shutdown waits for slaves.
     pub(super) fn awaits_slaves(&self) -> bool {
-        self.latch.waiting().is_some()
+        self.shutdown.waiting().is_some()
     }
 
     /// An earlier run has left a `powerfail` flag, which is removed when mains is confirmed.
@@ -114,19 +114,19 @@ impl Host {
     }
 
     fn mains_back(&mut self) {
-        if let Some(closed) = self.latch.closed_mut() {
+        if let Some(decision) = self.shutdown.decision_mut() {
             // The next outage may find the machine running, its shutdown cancelled: that needs a new order first.
-            closed.kill_at = None;
+            decision.kill_at = None;
         }
         self.allow_logins();
     }
 
     /// Mains is confirmed: removes what an earlier run left behind.
-    fn tidy_up(&mut self) {
-        if self.tidied {
+    fn remove_stale_flags(&mut self) {
+        if self.stale_flags_removed {
             return;
         }
-        self.tidied = true;
+        self.stale_flags_removed = true;
         if !self.no_login {
             self.order(Order::RemoveNologin);
         }
@@ -142,17 +142,18 @@ impl Host {
 
     /// What an earlier run decided was for another UPS.
     pub(super) fn forget_decision(&mut self) {
-        self.decided_before = None;
+        self.restored_decision_at = None;
     }
 
     /// The outage is dropped that an earlier run left: it was another UPS's. `remote`: the words of a shutdown that is
     /// ordered from outside.
     pub(super) fn drop_taken_over(&mut self, supply: &Condition, remote: impl FnOnce() -> Demand) {
-        if matches!(&self.latch, Latch::Closed(Closed { cause, .. }) if *cause != Cause::Remote) {
-            self.latch = Latch::Armed;
+        if matches!(&self.shutdown, ShutdownState::Decided(Decision { cause, .. }) if *cause != Cause::Remote)
+        {
+            self.shutdown = ShutdownState::Idle;
             self.exit_at = None;
         }
-        if self.latch == Latch::Armed {
+        if self.shutdown == ShutdownState::Idle {
             if self.no_login {
                 self.allow_logins();
             }
@@ -163,9 +164,9 @@ impl Host {
 
     /// Has what outlives a restart written if it has changed; `state`: the supply's part.
     pub(super) fn save(&mut self, state: SavedOutage, supply: &Condition) {
-        let decided_at = match self.latch.closed() {
-            Some(closed) => Some(closed.announced),
-            None => self.decided_before(supply),
+        let decided_at = match self.shutdown.decision() {
+            Some(decision) => Some(decision.announced),
+            None => self.restored_decision_at(supply),
         };
         let state = SavedOutage { decided_at, ..state };
         if state != self.saved {
@@ -177,8 +178,8 @@ impl Host {
     /// Adds the host's bits to those of its supply.
     pub(super) fn add_flags(&self, flags: &mut StatusFlags) {
         flags.set(StatusFlags::SHUT_REMOTE, self.remote);
-        let Some(closed) = self.latch.closed() else { return };
-        let cause = match closed.cause {
+        let Some(decision) = self.shutdown.decision() else { return };
+        let cause = match decision.cause {
             Cause::LowBattery => StatusFlags::default(),
             Cause::Timeout => StatusFlags::SHUT_BTIME,
             Cause::Charge => StatusFlags::SHUT_LOAD,
@@ -194,13 +195,13 @@ impl Host {
 
     #[cfg(test)]
     pub(super) fn shape(&self) -> &'static str {
-        match &self.latch {
-            Latch::Armed => "armed",
-            Latch::Closed(closed) => match closed.progress {
-                latch::Progress::Waiting(_) => "waiting",
-                latch::Progress::Ordered => "ordered",
-                latch::Progress::UnderWay => "under way",
-                latch::Progress::Failed(_) => "failed",
+        match &self.shutdown {
+            ShutdownState::Idle => "idle",
+            ShutdownState::Decided(decision) => match decision.progress {
+                shutdown_state::Progress::Waiting(_) => "waiting",
+                shutdown_state::Progress::Ordered => "ordered",
+                shutdown_state::Progress::UnderWay => "under way",
+                shutdown_state::Progress::Failed(_) => "failed",
             },
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::latch::{Closed, FOR_GOOD, KILL_AGAIN, Latch, Progress, Waiting};
+use super::shutdown_state::{Decision, KILL_AGAIN, MAINS_STABLE, Progress, ShutdownState, Waiting};
 use super::{Cause, Condition, Demand, Flag, HookReport, Host, Order};
 use crate::ups::{Command, Event, NoLogon, Priority};
 
@@ -15,7 +15,7 @@ impl Host {
         remote: impl FnOnce() -> Demand,
     ) {
         self.remote = ordered;
-        if ordered && self.latch == Latch::Armed {
+        if ordered && self.shutdown == ShutdownState::Idle {
             self.decide(remote(), supply);
         }
     }
@@ -35,7 +35,7 @@ impl Host {
         let announced = self.announced_from(supply);
         let waiting =
             Waiting { from: announced, looked: self.now, low: supply.low, present: None, slaves: Vec::new() };
-        self.latch = Latch::Closed(Closed {
+        self.shutdown = ShutdownState::Decided(Decision {
             cause,
             decided: self.now,
             announced,
@@ -51,11 +51,11 @@ impl Host {
 
     pub(super) fn order_shutdown(&mut self) {
         let now = self.now;
-        let Some(closed) = self.latch.closed_mut() else { return };
-        closed.ordered = now;
-        closed.progress = Progress::Ordered;
+        let Some(decision) = self.shutdown.decision_mut() else { return };
+        decision.ordered = now;
+        decision.progress = Progress::Ordered;
         self.exit_at = None;
-        let (cause, explanation) = (closed.cause, closed.explanation.clone());
+        let (cause, explanation) = (decision.cause, decision.explanation.clone());
         self.log(Priority::Alert, Event::DoShutdown.text());
         self.powerfail = Some(Flag::Created(now));
         self.order(Order::CreatePowerfail);
@@ -83,22 +83,22 @@ impl Host {
     /// The shutdown that was ordered has not happened.
     pub(super) fn order_again(&mut self, supply: &Condition, remote: impl FnOnce() -> Demand) {
         let since =
-            self.latch.closed().map_or(0, |c| self.now.saturating_duration_since(c.decided).as_secs());
+            self.shutdown.decision().map_or(0, |c| self.now.saturating_duration_since(c.decided).as_secs());
         self.log(
             Priority::Alert,
             format!("The system still runs {since} s after its shutdown was decided: trying again."),
         );
         let orders = self.remote && supply.outage.is_none();
-        if orders && self.latch.closed().is_some_and(|closed| closed.cause != Cause::Remote) {
+        if orders && self.shutdown.decision().is_some_and(|decision| decision.cause != Cause::Remote) {
             // Decided for an outage that is over, called for from outside since.
             let why = remote().explanation;
             self.order(Order::EventWithReason(Event::RemoteDown, why.clone()));
-            if let Some(closed) = self.latch.closed_mut() {
-                closed.cause = Cause::Remote;
-                closed.explanation = why;
+            if let Some(decision) = self.shutdown.decision_mut() {
+                decision.cause = Cause::Remote;
+                decision.explanation = why;
             }
-        } else if let Some(closed) = self.latch.closed() {
-            let why = closed.explanation.clone();
+        } else if let Some(decision) = self.shutdown.decision() {
+            let why = decision.explanation.clone();
             self.log(Priority::Alert, why);
         }
         self.order_shutdown();
@@ -106,7 +106,7 @@ impl Host {
 
     /// Whether the decided shutdown is still called for.
     pub(super) fn still_wanted(&self, supply: &Condition) -> bool {
-        self.remote || self.latch.closed().is_some_and(|closed| supply.upholds(closed.cause))
+        self.remote || self.shutdown.decision().is_some_and(|decision| supply.upholds(decision.cause))
     }
 
     pub(in crate::power) fn report(&mut self, report: HookReport) {
@@ -115,19 +115,20 @@ impl Host {
             (settings.kill_on_powerfail, settings.kill_delay, settings.term_on_powerfail);
         let (slave, lead) = (settings.slave, settings.kill_wait);
         // A report that comes while slaves have their time is of an order before this decision.
-        let Some(closed) = self.latch.closed_mut().filter(|c| !matches!(c.progress, Progress::Waiting(_)))
+        let Some(decision) =
+            self.shutdown.decision_mut().filter(|c| !matches!(c.progress, Progress::Waiting(_)))
         else {
             return;
         };
         if report == HookReport::ShutdownFailed {
-            closed.progress = Progress::Failed(now);
-            closed.kill_at = None;
+            decision.progress = Progress::Failed(now);
+            decision.kill_at = None;
             self.exit_at = None;
             return;
         }
-        closed.progress = Progress::UnderWay;
-        let delayed = delay.and_then(|delay| closed.ordered.checked_add(delay)).map(|at| at.max(now));
-        closed.kill_at = if at_once { Some(now) } else { closed.kill_at.or(delayed) };
+        decision.progress = Progress::UnderWay;
+        let delayed = delay.and_then(|delay| decision.ordered.checked_add(delay)).map(|at| at.max(now));
+        decision.kill_at = if at_once { Some(now) } else { decision.kill_at.or(delayed) };
         if leave {
             let wait = if at_once && !slave { KILL_AGAIN } else { Duration::ZERO };
             self.exit_at = now.checked_add(if at_once { wait + lead } else { wait });
@@ -136,24 +137,24 @@ impl Host {
 
     /// When the UPS is told to switch off: only while the shutdown is under way and mains is out.
     pub(super) fn kill_due(&self, supply: &Condition) -> Option<Instant> {
-        let closed = self.latch.closed()?;
+        let decision = self.shutdown.decision()?;
         let settings = &self.settings;
         let asked = !settings.slave && (settings.kill_on_powerfail || settings.kill_delay.is_some());
         let ready = asked
-            && closed.progress == Progress::UnderWay
+            && decision.progress == Progress::UnderWay
             && supply.outage.is_some()
             && !supply.changing
             && !supply.silent;
-        closed.kill_at.filter(|_| ready).map(|at| supply.not_in_doubt(at))
+        decision.kill_at.filter(|_| ready).map(|at| supply.defer_while_ambiguous(at))
     }
 
     pub(super) fn kill_power(&mut self) {
         let lead = self.settings.kill_wait;
-        if let Some(closed) = self.latch.closed_mut()
+        if let Some(decision) = self.shutdown.decision_mut()
             && !lead.is_zero()
-            && !std::mem::replace(&mut closed.share_waited, true)
+            && !std::mem::replace(&mut decision.share_waited, true)
         {
-            closed.kill_at = Some(self.now + lead);
+            decision.kill_at = Some(self.now + lead);
             let text = format!("Waiting {} seconds for slave(s) to shutdown.", lead.as_secs());
             return self.log(Priority::Warning, text);
         }
@@ -161,8 +162,8 @@ impl Host {
             .settings
             .kill_delay
             .and_then(|delay| self.now.checked_add(delay.max(Duration::from_secs(1))));
-        if let Some(closed) = self.latch.closed_mut() {
-            closed.kill_at = next;
+        if let Some(decision) = self.shutdown.decision_mut() {
+            decision.kill_at = next;
         }
         self.log(Priority::Warning, "Attempting to kill the UPS power!");
         self.order(Order::Command(Command::KillPower));
@@ -177,8 +178,8 @@ impl Host {
             Err(words) => {
                 self.log(Priority::Warning, format!("Failed to issue shutdown command! {words}"));
                 let again = self.now.checked_add(KILL_AGAIN);
-                if let Some(closed) = self.latch.closed_mut() {
-                    closed.kill_at = closed.kill_at.or(again);
+                if let Some(decision) = self.shutdown.decision_mut() {
+                    decision.kill_at = decision.kill_at.or(again);
                 }
             }
         }
@@ -186,28 +187,28 @@ impl Host {
 
     /// When mains will have been back for good after a shutdown that did not happen.
     pub(super) fn rearm_at(&self, supply: &Condition) -> Option<Instant> {
-        let closed = self.latch.closed().filter(|c| !matches!(c.progress, Progress::Waiting(_)))?;
-        if closed.cause == Cause::Remote && !self.remote && supply.on_battery_since.is_some() {
+        let decision = self.shutdown.decision().filter(|c| !matches!(c.progress, Progress::Waiting(_)))?;
+        if decision.cause == Cause::Remote && !self.remote && supply.on_battery_since.is_some() {
             // Taken back, and still on battery: our own limits must count again.
-            return closed.ordered.checked_add(self.settings.shutdown_grace);
+            return decision.ordered.checked_add(self.settings.shutdown_grace);
         }
-        if closed.cause == Cause::MasterLost
+        if decision.cause == Cause::MasterLost
             && !self.still_wanted(supply)
             && supply.on_battery_since.is_some()
         {
             // The master is back, and so is what it says.
-            return closed.ordered.checked_add(self.settings.shutdown_grace);
+            return decision.ordered.checked_add(self.settings.shutdown_grace);
         }
         // Ordered late, for slaves, it has its time too.
-        let least = match closed.waited_until {
-            Some(at) => at.checked_add(FOR_GOOD)?,
-            None => closed.decided,
+        let least = match decision.waited_until {
+            Some(at) => at.checked_add(MAINS_STABLE)?,
+            None => decision.decided,
         };
         Some(self.mains_for_good_at(supply)?.max(least))
     }
 
     fn mains_for_good_at(&self, supply: &Condition) -> Option<Instant> {
-        supply.mains_since.filter(|_| !self.remote)?.checked_add(FOR_GOOD)
+        supply.mains_since.filter(|_| !self.remote)?.checked_add(MAINS_STABLE)
     }
 
     /// When a `powerfail` flag that this run created is stale: mains is back and the shutdown had its time.
@@ -218,12 +219,13 @@ impl Host {
 
     /// The daemon ends.
     pub(in crate::power) fn stop(&mut self, supply: &Condition) {
-        let under_way = self.latch.closed().is_some_and(|closed| closed.progress == Progress::UnderWay);
+        let under_way =
+            self.shutdown.decision().is_some_and(|decision| decision.progress == Progress::UnderWay);
         // A system that goes down stays closed to logins.
         if self.no_login && !under_way {
             self.allow_logins();
         }
-        if self.latch.waiting().is_some() {
+        if self.shutdown.waiting().is_some() {
             let text = "Stopped while waiting for slaves: the shutdown that was decided is not carried out.";
             self.log(Priority::Alert, text);
         }

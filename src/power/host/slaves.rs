@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::latch::{FOR_GOOD, Progress, Waiting};
+use super::shutdown_state::{MAINS_STABLE, Progress, Waiting};
 use super::{Condition, Host, Order};
 use crate::ups::Priority;
 
@@ -16,25 +16,26 @@ pub(super) const RESERVE: Duration = Duration::from_secs(90);
 /// With a low battery whose runtime nobody knows, slaves have this long.
 pub(super) const LOW_BATTERY: Duration = Duration::from_secs(5);
 /// How often it is asked whether they are still there.
-pub(super) const LOOK: Duration = Duration::from_secs(1);
+pub(super) const RECOUNT_INTERVAL: Duration = Duration::from_secs(1);
 /// A decision of an earlier run is this one if it is no older than this; SLAVEWAIT is never longer.
-const SAME: Duration = Duration::from_secs(600);
+const SAME_DECISION_WINDOW: Duration = Duration::from_secs(600);
 /// Most slaves named in a line of the log.
-const NAMED: usize = 8;
+const MAX_LOGGED_NAMES: usize = 8;
 /// Most slaves remembered: who comes and goes from ever new addresses must not fill the memory meanwhile.
 const REMEMBERED: usize = 1024;
 
 impl Host {
     /// From when slaves' time counts if the shutdown is decided now: a restart does not start it over.
     pub(super) fn announced_from(&self, supply: &Condition) -> Instant {
-        self.decided_before(supply).unwrap_or(self.now)
+        self.restored_decision_at(supply).unwrap_or(self.now)
     }
 
     /// When an earlier run of the daemon decided the shutdown that it could not carry out, if that still matters.
-    pub(super) fn decided_before(&self, supply: &Condition) -> Option<Instant> {
+    pub(super) fn restored_decision_at(&self, supply: &Condition) -> Option<Instant> {
         let over =
-            supply.mains_since.is_some_and(|since| self.now.saturating_duration_since(since) >= FOR_GOOD);
-        self.decided_before.filter(|at| !over && self.now.saturating_duration_since(*at) < SAME)
+            supply.mains_since.is_some_and(|since| self.now.saturating_duration_since(since) >= MAINS_STABLE);
+        self.restored_decision_at
+            .filter(|at| !over && self.now.saturating_duration_since(*at) < SAME_DECISION_WINDOW)
     }
 
     /// Tells slaves of a shutdown that has just been decided, if there is time for them; orders it if there is none.
@@ -49,7 +50,7 @@ impl Host {
     pub(in crate::power) fn slaves(&mut self, present: &[IpAddr], supply: &Condition) {
         let now = self.now;
         let until = self.slaves_until(supply).unwrap_or(now);
-        let Some(waiting) = self.latch.waiting_mut() else { return };
+        let Some(waiting) = self.shutdown.waiting_mut() else { return };
         waiting.looked = now;
         waiting.present = Some(present.len());
         let first = waiting.slaves.is_empty();
@@ -72,8 +73,8 @@ impl Host {
     /// When slaves have had their time: SLAVEWAIT, and never longer than the battery allows. In the past if staying is
     /// dangerous.
     fn slaves_until(&self, supply: &Condition) -> Option<Instant> {
-        let closed = self.latch.closed()?;
-        let Progress::Waiting(waiting) = &closed.progress else { return None };
+        let decision = self.shutdown.decision()?;
+        let Progress::Waiting(waiting) = &decision.progress else { return None };
         let from = waiting.from;
         let until = from.checked_add(self.settings.slave_wait)?;
         if supply.mains_since.is_some() {
@@ -99,18 +100,18 @@ impl Host {
     /// When they are asked for again, or the waiting ends.
     pub(super) fn slaves_due(&self, supply: &Condition) -> Option<Instant> {
         let until = self.slaves_until(supply)?;
-        let Waiting { from, looked, present, slaves, .. } = self.latch.waiting()?;
+        let Waiting { from, looked, present, slaves, .. } = self.shutdown.waiting()?;
         let lead = if slaves.is_empty() { Duration::ZERO } else { self.settings.slave_lead };
         Some(until.min(match present {
             Some(0) => from.checked_add(lead)?,
-            _ => looked.checked_add(LOOK)?,
+            _ => looked.checked_add(RECOUNT_INTERVAL)?,
         }))
     }
 
     /// The time is over, everybody has gone, or it is time to look.
     pub(super) fn await_slaves(&mut self, supply: &Condition) {
         let (now, until) = (self.now, self.slaves_until(supply));
-        let Some(waiting) = self.latch.waiting_mut() else { return };
+        let Some(waiting) = self.shutdown.waiting_mut() else { return };
         let gone = waiting.present == Some(0);
         if !gone && until.is_some_and(|until| until > now) {
             waiting.looked = now;
@@ -127,8 +128,8 @@ impl Host {
                 }
             );
             self.log(Priority::Warning, line);
-            if let Some(closed) = self.latch.closed_mut() {
-                closed.waited_until = Some(now);
+            if let Some(decision) = self.shutdown.decision_mut() {
+                decision.waited_until = Some(now);
             }
         }
         self.order_shutdown();
@@ -136,8 +137,8 @@ impl Host {
 }
 
 fn names(slaves: &[IpAddr]) -> String {
-    let mut names: Vec<String> = slaves.iter().take(NAMED).map(ToString::to_string).collect();
-    if let Some(more) = slaves.len().checked_sub(NAMED + 1) {
+    let mut names: Vec<String> = slaves.iter().take(MAX_LOGGED_NAMES).map(ToString::to_string).collect();
+    if let Some(more) = slaves.len().checked_sub(MAX_LOGGED_NAMES + 1) {
         names.push(format!("{} more", more + 1));
     }
     names.join(", ")

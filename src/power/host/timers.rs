@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::latch::Latch;
+use super::shutdown_state::ShutdownState;
 use super::{Condition, Demand, Host, Order};
 use crate::ups::{Event, Priority};
 
@@ -20,7 +20,7 @@ pub(in crate::power) enum Timer {
     NoLogin,
     /// ANNOY and ANNOYDELAY: `annoyme`.
     Annoy,
-    /// Mains back for 60 s after a decided shutdown: the latch is armed again.
+    /// Mains back for 60 s after a decided shutdown: the decision is dropped.
     Rearm,
     /// The same, and SHUTDOWNGRACE over: the `powerfail` flag is stale.
     FlagStale,
@@ -55,12 +55,12 @@ impl Host {
         match timer {
             Timer::Slaves => self.slaves_due(supply),
             Timer::ShutdownAgain => {
-                let closed = self.latch.closed().filter(|_| self.still_wanted(supply))?;
-                closed.again_at(self.settings.shutdown_grace).map(|at| supply.not_in_doubt(at))
+                let decision = self.shutdown.decision().filter(|_| self.still_wanted(supply))?;
+                decision.again_at(self.settings.shutdown_grace).map(|at| supply.defer_while_ambiguous(at))
             }
             Timer::Kill => self.kill_due(supply),
             Timer::NoLogin => {
-                supply.outage.filter(|_| !self.no_login && self.latch == Latch::Armed)?.no_login_at
+                supply.outage.filter(|_| !self.no_login && self.shutdown == ShutdownState::Idle)?.no_login_at
             }
             Timer::Annoy => self.annoy_at(supply),
             Timer::Rearm => self.rearm_at(supply),
@@ -70,7 +70,7 @@ impl Host {
     }
 
     fn annoy_at(&self, supply: &Condition) -> Option<Instant> {
-        let outage = supply.outage.filter(|_| self.no_login && self.latch == Latch::Armed)?;
+        let outage = supply.outage.filter(|_| self.no_login && self.shutdown == ShutdownState::Idle)?;
         let settings = &self.settings;
         let again = settings.annoy.max(Duration::from_secs(1));
         let last = outage.annoyed.unwrap_or(outage.counted_from);
@@ -95,7 +95,7 @@ impl Host {
                 self.order(if first { Order::Event(event) } else { Order::Hook(event) });
             }
             Timer::Rearm => {
-                self.latch = Latch::Armed;
+                self.shutdown = ShutdownState::Idle;
                 self.exit_at = None;
                 // A shutdown ordered from outside prohibits logins on mains too.
                 if supply.outage.is_none() && self.no_login {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::streak::Sample;
+use super::debounce::Sample;
 use crate::ups::{Item, ReadTimes, Reading, SelfTestResult, StatusFlags, TransferCause, Values};
 
 /// A runtime from here on is long: a charge of 0 beside it is a lie.
@@ -143,16 +143,16 @@ impl Known {
         let new = [times[0] > self.judged[0], times[1] > self.judged[1]];
         self.judged = [times[0].max(self.judged[0]), times[1].max(self.judged[1])];
         if taken.charge == Verdict::Implausible && new[0] {
-            taken.complaint = self.keep_out("battery charge", now);
+            taken.complaint = self.reject("battery charge", now);
         }
         if taken.runtime == Verdict::Implausible && new[1] {
-            taken.complaint = self.keep_out("runtime", now).or(taken.complaint);
+            taken.complaint = self.reject("runtime", now).or(taken.complaint);
         }
         taken
     }
 
     /// Counts something that is not data; its name comes back when a line about it is due.
-    pub(super) fn keep_out(&mut self, what: &'static str, now: Instant) -> Option<&'static str> {
+    pub(super) fn reject(&mut self, what: &'static str, now: Instant) -> Option<&'static str> {
         self.kept_out = self.kept_out.saturating_add(1);
         let due = self.said_at.is_none_or(|said| now.saturating_duration_since(said) >= SAY_AT_MOST_EVERY);
         if due {

@@ -5,10 +5,10 @@
 
 use std::time::{Duration, Instant};
 
+use super::debounce::Debounce;
 use super::known::{Aged, Known};
 use super::low_battery::LowBattery;
 use super::outage::Outage;
-use super::streak::Streak;
 use super::{Cause, Settings};
 
 /// How long low battery, charge and runtime must hold (power-events §3).
@@ -38,30 +38,31 @@ pub(super) struct View<'a> {
 
 /// On what a decision rests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Grounds {
+pub(super) enum Basis {
     /// What the UPS says, or TIMEOUT by our clock.
-    Said,
+    Reported,
     /// The last values minus the time since.
-    Projected,
+    Extrapolated,
     /// The UPS is silent and never said anything to project from.
-    Blind,
+    NoData,
 }
 
 /// One limit: when it is due, what it is, on what it rests.
-pub(super) type Due = (Instant, Cause, Grounds);
+pub(super) type Due = (Instant, Cause, Basis);
 
 /// All limits in the order in which they are reported when several are due.
 pub(super) fn all(view: &View) -> [Option<Due>; 10] {
     let View { settings, outage, known, .. } = view;
     let n = settings.confirm_polls;
-    let held = |streak: Streak, cause| Some((streak.since(n)?.checked_add(DEBOUNCE)?, cause, Grounds::Said));
+    let held =
+        |streak: Debounce, cause| Some((streak.since(n)?.checked_add(DEBOUNCE)?, cause, Basis::Reported));
     let timeout = settings.timeout.and_then(|t| outage.counted_from.checked_add(t));
     let said = [
-        timeout.map(|at| (at, Cause::Timeout, Grounds::Said)),
-        view.low.due(settings, outage.since).map(|at| (at, Cause::LowBattery, Grounds::Said)),
+        timeout.map(|at| (at, Cause::Timeout, Basis::Reported)),
+        view.low.due(settings, outage.since).map(|at| (at, Cause::LowBattery, Basis::Reported)),
         held(outage.charge_low, Cause::Charge),
         held(outage.runtime_low, Cause::Runtime),
-        view.low.emergency_at(settings, outage.since).map(|at| (at, Cause::Emergency, Grounds::Said)),
+        view.low.emergency_at(settings, outage.since).map(|at| (at, Cause::Emergency, Basis::Reported)),
     ];
     let silent = known.read_at.filter(|_| view.lost).and_then(|at| at.checked_add(STALE));
     let latched = silent.and_then(|at| view.low.latched_at(settings, at, outage.since));
@@ -78,11 +79,11 @@ pub(super) fn all(view: &View) -> [Option<Due>; 10] {
         c,
         d,
         e,
-        latched.map(|at| (at, Cause::LowBattery, Grounds::Projected)),
-        charge.map(|at| (at, Cause::Charge, Grounds::Projected)),
+        latched.map(|at| (at, Cause::LowBattery, Basis::Extrapolated)),
+        charge.map(|at| (at, Cause::Charge, Basis::Extrapolated)),
         runtime,
-        blind.map(|at| (at, Cause::LowBattery, Grounds::Blind)),
-        view.master_lost_at.map(|at| (at, Cause::MasterLost, Grounds::Said)),
+        blind.map(|at| (at, Cause::LowBattery, Basis::NoData)),
+        view.master_lost_at.map(|at| (at, Cause::MasterLost, Basis::Reported)),
     ];
     table.map(|due| due.map(|(at, cause, grounds)| (outage.not_before(at), cause, grounds)))
 }
@@ -139,7 +140,7 @@ fn projected_runtime(view: &View) -> Option<Due> {
         let last = runtime?;
         due_after(last.at.max(view.outage.since), (last.value - limit) * 60.0)
     })?;
-    Some((at, cause, Grounds::Projected))
+    Some((at, cause, Basis::Extrapolated))
 }
 
 /// `seconds` after `from`, where the last value and the outage both are, but not while it is fresh: then the next sample
@@ -150,7 +151,7 @@ fn due_after(from: Instant, seconds: f64) -> Option<Instant> {
 }
 
 /// The first limit of the table that is due.
-pub(super) fn first_due(view: &View, now: Instant) -> Option<(Cause, Grounds)> {
+pub(super) fn first_due(view: &View, now: Instant) -> Option<(Cause, Basis)> {
     all(view).into_iter().flatten().find(|(at, ..)| *at <= now).map(|(_, cause, grounds)| (cause, grounds))
 }
 

@@ -6,9 +6,9 @@
 use std::time::{Duration, Instant};
 
 use super::Settings;
+use super::debounce::{Debounce, Sample};
 use super::known::{Taken, Verdict};
 use super::limits::DEBOUNCE;
-use super::streak::{Sample, Streak};
 use crate::ups::{LowBatteryFlag, NEAR_END_MINUTES, NEAR_END_PERCENT};
 
 /// A value that has not changed for so long on battery says nothing about the battery.
@@ -18,9 +18,9 @@ const STANDS_STILL: Duration = Duration::from_secs(60);
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct LowBattery {
     /// LOWBATT.
-    flag: Streak,
+    flag: Debounce,
     /// LOWBATT with ONLINE and ONBATT together.
-    emergency: Streak,
+    emergency: Debounce,
     charge: Witness,
     runtime: Witness,
 }
@@ -32,7 +32,7 @@ struct Witness {
     /// Since when it is what it is.
     unchanged_since: Option<Instant>,
     /// It says that the battery is nearly empty, or says nothing that can be used.
-    confirms: Streak,
+    confirms: Debounce,
     /// Which of these, for the log.
     why: &'static str,
 }

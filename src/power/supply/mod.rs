@@ -4,6 +4,7 @@
 //! [`Supply::poll_news`], in order; what it is like now is a [`Condition`].
 
 mod comm;
+mod debounce;
 #[cfg(test)]
 mod for_tests;
 mod known;
@@ -12,7 +13,6 @@ mod low_battery;
 mod other_ups;
 mod outage;
 mod selftest;
-mod streak;
 mod text;
 mod timers;
 mod transitions;
@@ -27,11 +27,11 @@ use super::condition::{Condition, Demand, News, OutageView};
 use super::{Cause, Order, PowerView, SavedOutage, Settings};
 use crate::ups::{Command, Event, Pace, Priority, RateLimit, StatusFlags};
 use comm::Comm;
+use debounce::{Debounce, DebouncedFlag};
 use known::Known;
-use limits::Grounds;
+use limits::Basis;
 use low_battery::LowBattery;
 use outage::{Line, Outage, Query};
-use streak::{Fact, Streak};
 
 /// So many changes of the line are believed at once, and one more each 10 s; all others need CONFIRMPOLLS readings. A UPS, or
 /// a master, that says something else each moment is none whose single word counts.
@@ -51,7 +51,7 @@ pub(super) struct Supply {
     low: LowBattery,
     battery: Battery,
     /// The last reading's bits.
-    said: StatusFlags,
+    last_status: StatusFlags,
     cause: CauseQuery,
     counters: Counters,
     pace: Pace,
@@ -77,8 +77,8 @@ struct LineSamples {
 /// The battery itself, as believed.
 #[derive(Clone, Copy, Debug)]
 struct Battery {
-    present: Fact,
-    replace: Fact,
+    present: DebouncedFlag,
+    replace: DebouncedFlag,
     /// Last `changeme` and how many since the flag appeared.
     change_me: Option<(Instant, u32)>,
 }
@@ -95,7 +95,7 @@ struct CauseQuery {
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Candidate {
     on_battery: bool,
-    streak: Streak,
+    streak: Debounce,
 }
 
 /// What a slave knows of its master.
@@ -143,8 +143,12 @@ impl Supply {
             samples: LineSamples::new(),
             known: Known::default(),
             low: LowBattery::default(),
-            battery: Battery { present: Fact::new(true), replace: Fact::new(false), change_me: None },
-            said: StatusFlags::BATTPRESENT,
+            battery: Battery {
+                present: DebouncedFlag::new(true),
+                replace: DebouncedFlag::new(false),
+                change_me: None,
+            },
+            last_status: StatusFlags::BATTPRESENT,
             cause: CauseQuery::default(),
             counters: Counters {
                 transfers: saved.transfers,
@@ -157,7 +161,7 @@ impl Supply {
             news: VecDeque::new(),
         };
         if let Some(since) = saved.on_battery_since.map(|since| since.min(now)) {
-            supply.take_over(since, saved.announced);
+            supply.resume_saved_outage(since, saved.announced);
         }
         supply
     }
@@ -258,13 +262,13 @@ impl Supply {
     }
 
     /// The demand for this cause, with its reasons as of now.
-    fn demand(&self, cause: Cause, grounds: Grounds) -> Demand {
+    fn demand(&self, cause: Cause, grounds: Basis) -> Demand {
         Demand { cause, explanation: text::explanation(self, cause, grounds) }
     }
 
     /// A shutdown that is ordered from outside, with what is known of the supply.
     pub(super) fn remote_demand(&self) -> Demand {
-        self.demand(Cause::Remote, Grounds::Said)
+        self.demand(Cause::Remote, Basis::Reported)
     }
 
     /// As it is now.
@@ -330,9 +334,10 @@ impl Supply {
     fn flags(&self) -> StatusFlags {
         let n = self.settings.confirm_polls;
         let on_battery = self.on_battery_since().is_some();
-        let mut flags = StatusFlags::PLUGGED | self.said;
+        let mut flags = StatusFlags::PLUGGED | self.last_status;
         // The line as believed; ONLINE beside ONBATT only if the UPS says both.
-        let both = self.said.contains(StatusFlags::ONLINE) && self.said.contains(StatusFlags::ONBATT);
+        let both =
+            self.last_status.contains(StatusFlags::ONLINE) && self.last_status.contains(StatusFlags::ONBATT);
         flags.set(StatusFlags::ONBATT, on_battery);
         flags.set(StatusFlags::ONLINE, matches!(self.line, Line::Mains(_)) || (on_battery && both));
         flags.set(StatusFlags::BATTLOW, self.low.said_since(n).is_some());

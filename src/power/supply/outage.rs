@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::streak::Streak;
+use super::debounce::Debounce;
 
 /// A self test may last this long before it is taken for an outage (power-events §3).
 pub(super) const SELF_TEST_LONGEST: Duration = Duration::from_secs(40);
@@ -54,7 +54,7 @@ pub(super) struct Mains {
     /// Since when.
     pub(super) since: Instant,
     /// Samples that agree on it: what an earlier run left behind is removed when there are enough.
-    pub(super) agreed: Streak,
+    pub(super) agreed: Debounce,
     /// A self test that has just ended and whose result has not been told yet.
     pub(super) ended_test: Option<Query>,
 }
@@ -75,9 +75,9 @@ pub(super) struct Test {
     /// What speaks against it.
     pub(super) refuted: Refuted,
     /// The calibration bit has dropped.
-    pub(super) calibration_over: Streak,
+    pub(super) calibration_over: Debounce,
     /// The self test is not said to be under way any more, or mains not to be there.
-    pub(super) with_mains_over: Streak,
+    pub(super) with_mains_over: Debounce,
     /// When the UPS was asked last whether it is one.
     pub(super) asked: Instant,
     /// When everything was asked for the last time, because something speaks against it.
@@ -90,17 +90,17 @@ pub(super) struct Test {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Refuted {
     /// The line voltage is gone.
-    pub(super) line_dead: Streak,
+    pub(super) line_dead: Debounce,
     /// Mains was there, and is not.
-    pub(super) mains_gone: Streak,
+    pub(super) mains_gone: Debounce,
     /// The charge is too low for a calibration.
-    pub(super) charge_low: Streak,
+    pub(super) charge_low: Debounce,
     /// The UPS names another cause.
-    pub(super) other_cause: Streak,
+    pub(super) other_cause: Debounce,
 }
 
 impl Refuted {
-    const fn all(&self) -> [(Streak, &'static str); 4] {
+    const fn all(&self) -> [(Debounce, &'static str); 4] {
         [
             (self.line_dead, "the line voltage is gone"),
             (self.mains_gone, "mains is not there any more"),
@@ -134,9 +134,9 @@ pub(super) struct Outage {
     /// Last `annoyme`.
     pub(super) annoyed: Option<Instant>,
     /// Charge at or below BATTERYLEVEL.
-    pub(super) charge_low: Streak,
+    pub(super) charge_low: Debounce,
     /// Runtime at or below MINUTES.
-    pub(super) runtime_low: Streak,
+    pub(super) runtime_low: Debounce,
     /// First charge of this outage, for its rate of fall.
     pub(super) first_charge: Option<(f64, Instant)>,
     /// What says that it is a test after all.
@@ -150,25 +150,25 @@ pub(super) struct Outage {
     /// An earlier run saw it begin.
     pub(super) taken_over: bool,
     /// Taken over from an earlier run: nothing is announced and no limit counts until readings agree, or until this.
-    pub(super) hearsay: Option<Hearsay>,
+    pub(super) hearsay: Option<UnconfirmedOutage>,
 }
 
 /// What says that an outage is a test after all.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct AfterAll {
     /// The calibration bit.
-    pub(super) calibration: Streak,
+    pub(super) calibration: Debounce,
     /// A self test under way, and mains there.
-    pub(super) with_mains: Streak,
+    pub(super) with_mains: Debounce,
     /// A cause that has become "self test".
-    pub(super) cause: Streak,
+    pub(super) cause: Debounce,
 }
 
 /// An outage of which only an earlier run knows.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Hearsay {
+pub(super) struct UnconfirmedOutage {
     /// Samples that agree.
-    pub(super) agreed: Streak,
+    pub(super) agreed: Debounce,
     /// Without any sample it is believed from here on.
     pub(super) until: Instant,
 }
@@ -241,7 +241,7 @@ impl Line {
 
 impl Mains {
     pub(super) const fn new(since: Instant) -> Self {
-        Self { since, agreed: Streak::NONE, ended_test: None }
+        Self { since, agreed: Debounce::NONE, ended_test: None }
     }
 }
 
@@ -259,10 +259,14 @@ impl Outage {
             counted_from,
             announced: false,
             annoyed: None,
-            charge_low: Streak::NONE,
-            runtime_low: Streak::NONE,
+            charge_low: Debounce::NONE,
+            runtime_low: Debounce::NONE,
             first_charge: None,
-            after_all: AfterAll { calibration: Streak::NONE, with_mains: Streak::NONE, cause: Streak::NONE },
+            after_all: AfterAll {
+                calibration: Debounce::NONE,
+                with_mains: Debounce::NONE,
+                cause: Debounce::NONE,
+            },
             tested: false,
             asked: None,
             flag_told: false,
@@ -282,8 +286,8 @@ impl Test {
             with_mains: false,
             mains_seen: false,
             refuted: Refuted::default(),
-            calibration_over: Streak::NONE,
-            with_mains_over: Streak::NONE,
+            calibration_over: Debounce::NONE,
+            with_mains_over: Debounce::NONE,
             asked: now,
             polled: now,
             announced_as: None,

@@ -6,11 +6,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::debounce::Sample;
 use super::outage::{
     ASK_AGAIN, ASK_SOON, AfterAll, CALIBRATION_AT_LEAST, CALIBRATION_CHARGE, CALIBRATION_ENDING,
     CALIBRATION_IF_UNKNOWN, Line, MAINS_SETTLES, Mains, Outage, Query, SELF_TEST_LONGEST, Test,
 };
-use super::streak::Sample;
 use super::{Order, Supply};
 use crate::ups::{Command, Event, Priority, SelfTestResult, TransferCause};
 
@@ -177,7 +177,7 @@ impl Supply {
         outage.after_all.with_mains.note(when(possible && until[1].is_some(), with_mains));
         let unannounced = !outage.announced;
         outage.after_all.cause.note(when(possible && unannounced && until[0].is_some(), cause.from(since)));
-        let is = |streak: super::streak::Streak| streak.since(n).is_some();
+        let is = |streak: super::debounce::Debounce| streak.since(n).is_some();
         let of =
             [is(outage.after_all.cause), is(outage.after_all.with_mains), is(outage.after_all.calibration)];
         let longest = of.into_iter().zip(until).filter(|(is, _)| *is).filter_map(|(_, until)| until).max();

@@ -2,25 +2,23 @@
 
 use std::fmt::Write as _;
 
-use super::limits::Grounds;
+use super::limits::Basis;
 use super::{Cause, Supply};
 use crate::ups::{LowBatteryFlag, StatusFlags};
 
 /// One line: cause, values, since when, thresholds.
-pub(super) fn explanation(supply: &Supply, cause: Cause, grounds: Grounds) -> String {
+pub(super) fn explanation(supply: &Supply, cause: Cause, grounds: Basis) -> String {
     let settings = &supply.settings;
     let now = supply.now;
     let mut line = String::from("Shutdown because ");
     line.push_str(match (cause, grounds) {
-        (Cause::LowBattery, Grounds::Said) => "the UPS says that its battery is low",
-        (Cause::LowBattery, Grounds::Projected) => "the battery must be nearly empty by now",
-        (Cause::LowBattery, Grounds::Blind) => {
-            "the UPS is silent and nothing says how long its battery lasts"
-        }
+        (Cause::LowBattery, Basis::Reported) => "the UPS says that its battery is low",
+        (Cause::LowBattery, Basis::Extrapolated) => "the battery must be nearly empty by now",
+        (Cause::LowBattery, Basis::NoData) => "the UPS is silent and nothing says how long its battery lasts",
         (Cause::Timeout, _) => "TIMEOUT is over",
-        (Cause::Charge, Grounds::Said) => "the charge is at or below BATTERYLEVEL",
+        (Cause::Charge, Basis::Reported) => "the charge is at or below BATTERYLEVEL",
         (Cause::Charge, _) => "the charge must be at or below BATTERYLEVEL by now",
-        (Cause::Runtime, Grounds::Said) => "the runtime is at or below MINUTES",
+        (Cause::Runtime, Basis::Reported) => "the runtime is at or below MINUTES",
         (Cause::Runtime, _) => "the runtime must be at or below MINUTES by now",
         (Cause::Emergency, _) => "the battery fails: low battery while on line and on battery at once",
         (Cause::MasterLost, _) => "the master was lost while on battery and NETTIMEOUT is over",
@@ -52,7 +50,7 @@ pub(super) fn explanation(supply: &Supply, cause: Cause, grounds: Grounds) -> St
         Some(limit) => write!(line, "; TIMEOUT {} s", limit.as_secs()),
         None => write!(line, "; TIMEOUT off"),
     };
-    let low = supply.said.contains(StatusFlags::BATTLOW);
+    let low = supply.last_status.contains(StatusFlags::BATTLOW);
     let _ = write!(line, "; low battery {}", if low { "yes" } else { "no" });
     let mode = settings.low_battery_flag;
     let since = supply.on_battery_since().unwrap_or(now);
@@ -67,7 +65,7 @@ pub(super) fn explanation(supply: &Supply, cause: Cause, grounds: Grounds) -> St
         let _ = write!(line, "; the UPS has not answered for {} s", age(since));
     }
     line.push('.');
-    let by_flag = matches!(cause, Cause::LowBattery | Cause::Emergency) && grounds != Grounds::Blind;
+    let by_flag = matches!(cause, Cause::LowBattery | Cause::Emergency) && grounds != Basis::NoData;
     let doubtful = supply.low.is_doubtful(settings.confirm_polls, since, now);
     if by_flag && low && doubtful && mode == LowBatteryFlag::Ups {
         line.push_str(

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::comm::{Comm, FIRST_CONTACT, SAY_AGAIN};
+use super::debounce::Debounce;
 use super::outage::{CAUSE_WAIT, Line, Outage, RESULT_WAIT};
-use super::streak::Streak;
 use super::{Candidate, Cause, News, Order, Supply, limits, text};
 use crate::ups::{Event, NoLogon, Priority};
 
 /// While a reading that says mains waits for agreement, a limit waits this long for it; and so long for a reading, after
 /// the daemon was held up.
-pub(super) const MAINS_DOUBT: Duration = Duration::from_secs(3);
+pub(super) const AMBIGUITY_GRACE: Duration = Duration::from_secs(3);
 
 /// A timer of a supply. None runs on mains but those of a UPS that is silent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Supply {
             }
             Timer::Limit => {
                 let view = self.limits_view().filter(|_| !decided)?;
-                limits::earliest(&view).map(|at| self.not_in_doubt(at))
+                limits::earliest(&view).map(|at| self.defer_while_ambiguous(at))
             }
         }
     }
@@ -101,12 +101,12 @@ impl Supply {
     /// While mains may be back nothing that cannot be undone is done before this.
     pub(super) fn doubt_until(&self) -> Option<Instant> {
         let mains = self.samples.candidate.filter(|Candidate { on_battery, .. }| !on_battery);
-        let until = mains.and_then(|c| Streak::first(c.streak)?.checked_add(MAINS_DOUBT));
-        let seen = self.samples.held_up.and_then(|since| since.checked_add(MAINS_DOUBT));
+        let until = mains.and_then(|c| Debounce::first(c.streak)?.checked_add(AMBIGUITY_GRACE));
+        let seen = self.samples.held_up.and_then(|since| since.checked_add(AMBIGUITY_GRACE));
         until.into_iter().chain(seen).max()
     }
 
-    fn not_in_doubt(&self, at: Instant) -> Instant {
+    fn defer_while_ambiguous(&self, at: Instant) -> Instant {
         self.doubt_until().map_or(at, |until| at.max(until))
     }
 

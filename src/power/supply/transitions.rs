@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::comm::{Comm, FIRST_CONTACT};
-use super::outage::{CAUSE_PAUSE, Hearsay, Line, Mains, Outage, Query};
-use super::streak::{Sample, Streak};
+use super::debounce::{Debounce, Sample};
+use super::outage::{CAUSE_PAUSE, Line, Mains, Outage, Query, UnconfirmedOutage};
 use super::{Candidate, News, Order, Supply, text};
 use crate::ups::{
     Command, CommandResult, Event, Evidence, Item, LowBatteryFlag, Priority, ReadTimes, Reading, StatusFlags,
@@ -57,8 +57,8 @@ impl Supply {
         let bits = reading.status & StatusFlags::FROM_UPS;
         let line_bits = StatusFlags::ONLINE | StatusFlags::ONBATT;
         if !bits.intersects(line_bits) {
-            if let Some(what) = self.known.keep_out("status without a line state", self.now) {
-                self.complain(what);
+            if let Some(what) = self.known.reject("status without a line state", self.now) {
+                self.log_rejected(what);
             }
             return;
         }
@@ -70,9 +70,9 @@ impl Supply {
         let trusted = self.settings.low_battery_flag == LowBatteryFlag::Ups;
         let taken = self.known.take(reading, read, low && trusted, now);
         if let Some(what) = taken.complaint {
-            self.complain(what);
+            self.log_rejected(what);
         }
-        self.said = bits;
+        self.last_status = bits;
         self.cause.query.reading(read.of(Item::TransferCause));
         if let Line::Mains(Mains { ended_test: Some(query), .. }) = &mut self.line {
             query.reading(read.of(Item::SelfTest));
@@ -87,13 +87,13 @@ impl Supply {
             self.event(if present { Event::BattAttach } else { Event::BattDetach });
         }
         self.replace_battery(flag(StatusFlags::REPLACEBATT, Item::ReplaceBattery));
-        let is_new = self.line_says(flag(StatusFlags::ONBATT, Item::Line), reading.evidence);
+        let is_new = self.note_line(flag(StatusFlags::ONBATT, Item::Line), reading.evidence);
         if self.samples.candidate.is_none() {
-            self.in_state(line_at.filter(|_| is_new), decided);
+            self.apply_reading(line_at.filter(|_| is_new), decided);
         }
     }
 
-    fn complain(&mut self, what: &str) {
+    fn log_rejected(&mut self, what: &str) {
         let count = self.known.kept_out;
         self.log(
             Priority::Warning,
@@ -122,7 +122,7 @@ impl Supply {
     }
 
     /// Takes in what the line is said to be; `false`: nothing new.
-    fn line_says(&mut self, sample: Sample, evidence: Evidence) -> bool {
+    fn note_line(&mut self, sample: Sample, evidence: Evidence) -> bool {
         let Sample { says: on_battery, at: Some(at) } = sample else { return false };
         let copy = |(last, said): (Instant, bool)| at < last || (at == last && said == on_battery);
         if self.samples.last.is_some_and(copy) {
@@ -157,7 +157,7 @@ impl Supply {
             .samples
             .candidate
             .filter(|candidate| candidate.on_battery == on_battery)
-            .unwrap_or(Candidate { on_battery, streak: Streak::NONE });
+            .unwrap_or(Candidate { on_battery, streak: Debounce::NONE });
         if on_battery && evidence == Evidence::AlertCauseAndRead {
             self.cause.query = Query::Fresh;
         } else if on_battery && candidate.streak.first().is_none() {
@@ -184,7 +184,7 @@ impl Supply {
     }
 
     /// What a reading means in the state that it has led to, or confirms; `line_at`: when the line was read, if that is new.
-    fn in_state(&mut self, line_at: Option<Instant>, decided: bool) {
+    fn apply_reading(&mut self, line_at: Option<Instant>, decided: bool) {
         match &mut self.line {
             Line::Unknown => {}
             Line::Mains(mains) => {
@@ -281,7 +281,7 @@ impl Supply {
     }
 
     /// An outage that an earlier run announced, and that has not been seen to end.
-    pub(super) fn take_over(&mut self, since: Instant, announced: bool) {
+    pub(super) fn resume_saved_outage(&mut self, since: Instant, announced: bool) {
         let mut outage = Outage::new(since, since, since);
         outage.taken_over = true;
         outage.announced = announced;
@@ -290,7 +290,7 @@ impl Supply {
             outage.counted_from = counted_from.map_or(self.now, |at| at.min(self.now));
         }
         let until = self.now.checked_add(FIRST_CONTACT).unwrap_or(self.now);
-        outage.hearsay = Some(Hearsay { agreed: Streak::NONE, until });
+        outage.hearsay = Some(UnconfirmedOutage { agreed: Debounce::NONE, until });
         self.line = Line::Battery(outage);
         let seconds = self.now.saturating_duration_since(since).as_secs();
         self.log(

@@ -1,4 +1,4 @@
-//! From the decision on: the latch, reports, UPS power, remote orders, SIGTERM.
+//! From the decision on: its state, reports, UPS power, remote orders, SIGTERM.
 
 use super::*;
 
@@ -57,7 +57,7 @@ fn a_report_that_never_comes_does_not_end_the_guarding() {
 }
 
 #[test]
-fn the_latch_arms_again_when_mains_is_back_for_good() {
+fn the_decision_is_dropped_when_mains_is_back_for_good() {
     // 3.14.14 never shuts down again (power-events §10 item 2).
     let mut b = decided(|_| {});
     b.mains_back();

@@ -215,7 +215,7 @@ fn a_decided_shutdown_is_carried_out_though_mains_comes_back() {
     let mut b = decided(1, |s| s.slave_wait = secs(200.0));
     b.run_to(20.0);
     b.mains_back();
-    // Longer than what arms the latch again.
+    // Longer than after what the decision is dropped.
     b.run_to(100.0);
     assert_eq!((b.ordered(), b.flags() & 0x200), (None, 0x200));
     b.slaves_become(0);

@@ -196,30 +196,30 @@ fn every_state_is_reachable_and_none_is_a_trap() {
             "unknown"
         ]
     );
-    // Every line state with every state of communication that can coexist, every latch with every line it can meet.
+    // Every line state with every state of communication that can coexist, every shutdown with every line it can meet.
     for line in ["mains", "power failure", "on battery", "self test", "long self test", "calibration"] {
         for comm in ["up", "silent"] {
-            for latch in ["armed", "waiting", "ordered", "under way", "failed"] {
+            for shutdown in ["idle", "waiting", "ordered", "under way", "failed"] {
                 // A UPS that falls silent while its battery drains ends the waiting at once.
-                if (latch, comm) == ("waiting", "silent") && line != "mains" {
+                if (shutdown, comm) == ("waiting", "silent") && line != "mains" {
                     continue;
                 }
-                let shape = format!("{line} / {comm} / {latch}");
+                let shape = format!("{line} / {comm} / {shutdown}");
                 assert!(graph.contains_key(&shape), "unreachable: {shape}");
             }
         }
     }
     for shape in [
-        "unknown / starting / armed",
-        "unknown / lost / armed",
-        "mains / lost / armed",
-        "on battery / lost / armed",
+        "unknown / starting / idle",
+        "unknown / lost / idle",
+        "mains / lost / idle",
+        "on battery / lost / idle",
     ] {
         assert!(graph.contains_key(shape), "unreachable: {shape}");
     }
     for (shape_of, ways) in &graph {
         for (from, path) in ways {
-            // To mains and armed, whatever it was.
+            // To mains and nothing decided, whatever it was.
             let mut walker = follow(from, path);
             for input in [Input::RemoteOver, Input::Attached, Input::Mains, Input::Mains, Input::TestRead] {
                 walker.input(input);
@@ -228,7 +228,7 @@ fn every_state_is_reachable_and_none_is_a_trap() {
                 walker.input(Input::QuarterHour);
                 walker.input(Input::Mains);
             }
-            assert_eq!(shape(&walker.machine), "mains / up / armed", "a trap: {shape_of} by {path:?}");
+            assert_eq!(shape(&walker.machine), "mains / up / idle", "a trap: {shape_of} by {path:?}");
             assert_eq!(walker.machine.poll_timeout(), None, "a timer left over: {shape_of} by {path:?}");
 
             // To a shutdown, if an outage comes and stays.

@@ -49,7 +49,7 @@ impl Sample {
 
 /// How many samples in a row have said that something is so, and since when.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Streak {
+pub(super) struct Debounce {
     /// The latest sample: when it was read, and what it said.
     last: Option<(Instant, bool)>,
     run: Option<Run>,
@@ -62,7 +62,7 @@ struct Run {
     count: u32,
 }
 
-impl Streak {
+impl Debounce {
     /// No sample yet.
     pub(super) const NONE: Self = Self { last: None, run: None };
 
@@ -105,15 +105,15 @@ impl Streak {
 
 /// A fact with two edges: it changes when enough samples in a row contradict it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Fact {
+pub(super) struct DebouncedFlag {
     believed: bool,
-    contrary: Streak,
+    contrary: Debounce,
 }
 
-impl Fact {
+impl DebouncedFlag {
     /// A fact believed from the start.
     pub(super) const fn new(believed: bool) -> Self {
-        Self { believed, contrary: Streak::NONE }
+        Self { believed, contrary: Debounce::NONE }
     }
 
     /// Takes in what one more sample says; true if the belief changed.
@@ -122,7 +122,7 @@ impl Fact {
         let changed = self.contrary.since(samples).is_some();
         if changed {
             self.believed = sample.says;
-            self.contrary = Streak { last: sample.at.map(|at| (at, false)), run: None };
+            self.contrary = Debounce { last: sample.at.map(|at| (at, false)), run: None };
         }
         changed
     }
@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn a_copy_agrees_with_nothing_and_refutes_nothing() {
         let at = moments();
-        let mut streak = Streak::NONE;
+        let mut streak = Debounce::NONE;
         for _ in 0..5 {
             streak.note(yes(at(0)));
         }
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn what_has_no_time_is_evidence_of_nothing() {
         let at = moments();
-        let mut streak = Streak::NONE;
+        let mut streak = Debounce::NONE;
         streak.note(yes(None));
         assert_eq!(streak.since(1), None);
         streak.note(yes(at(0)));
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn samples_a_moment_apart_are_one_look() {
         let at = moments();
-        let mut streak = Streak::NONE;
+        let mut streak = Debounce::NONE;
         for millisecond in [0, 50, 199] {
             streak.note(yes(at(millisecond)));
         }
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn a_streak_that_was_ended_does_not_begin_again_with_a_copy() {
         let at = moments();
-        let mut streak = Streak::NONE;
+        let mut streak = Debounce::NONE;
         streak.note(yes(at(0)));
         streak.end();
         streak.note(yes(at(0)));
@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn a_fact_does_not_change_back_by_a_copy_from_before() {
         let at = moments();
-        let mut fact = Fact::new(true);
+        let mut fact = DebouncedFlag::new(true);
         assert!(!fact.note(yes(at(0)), 2));
         assert!(!fact.note(no(at(1000)), 2));
         assert!(fact.note(no(at(2000)), 2));

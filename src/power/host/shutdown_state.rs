@@ -1,4 +1,4 @@
-//! The shutdown latch: one decision, carried out until it is, and armed again when mains is back for good.
+//! Whether a shutdown is decided: one decision, carried out until the machine is down; no longer when mains is back for good.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -9,23 +9,23 @@ use super::Cause;
 pub(super) const TRY_AGAIN: Duration = Duration::from_secs(30);
 /// However short SHUTDOWNGRACE is, a shutdown has this long.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// Mains must be back this long before the latch is armed again.
-pub(super) const FOR_GOOD: Duration = Duration::from_secs(60);
+/// Mains must be back this long before the decision is dropped.
+pub(super) const MAINS_STABLE: Duration = Duration::from_secs(60);
 /// A kill-power command that failed is sent again after this.
 pub(super) const KILL_AGAIN: Duration = Duration::from_secs(10);
 
 /// Whether a shutdown has been decided.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Latch {
-    /// No.
-    Armed,
-    /// Yes.
-    Closed(Closed),
+pub(super) enum ShutdownState {
+    /// No shutdown is decided.
+    Idle,
+    /// One is, and it is carried out.
+    Decided(Decision),
 }
 
 /// A decided shutdown.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Closed {
+pub(super) struct Decision {
     pub(super) cause: Cause,
     /// When it was decided first.
     pub(super) decided: Instant,
@@ -43,7 +43,7 @@ pub(super) struct Closed {
     pub(super) explanation: String,
 }
 
-/// How far it is.
+/// Progress of the decided shutdown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
     /// Decided; slaves are told and have some time.
@@ -71,37 +71,37 @@ pub(super) struct Waiting {
     pub(super) slaves: Vec<IpAddr>,
 }
 
-impl Latch {
+impl ShutdownState {
     pub(super) fn waiting(&self) -> Option<&Waiting> {
-        match &self.closed()?.progress {
+        match &self.decision()?.progress {
             Progress::Waiting(waiting) => Some(waiting),
             _ => None,
         }
     }
 
     pub(super) fn waiting_mut(&mut self) -> Option<&mut Waiting> {
-        match &mut self.closed_mut()?.progress {
+        match &mut self.decision_mut()?.progress {
             Progress::Waiting(waiting) => Some(waiting),
             _ => None,
         }
     }
 
-    pub(super) const fn closed(&self) -> Option<&Closed> {
+    pub(super) const fn decision(&self) -> Option<&Decision> {
         match self {
-            Self::Armed => None,
-            Self::Closed(closed) => Some(closed),
+            Self::Idle => None,
+            Self::Decided(decision) => Some(decision),
         }
     }
 
-    pub(super) const fn closed_mut(&mut self) -> Option<&mut Closed> {
+    pub(super) const fn decision_mut(&mut self) -> Option<&mut Decision> {
         match self {
-            Self::Armed => None,
-            Self::Closed(closed) => Some(closed),
+            Self::Idle => None,
+            Self::Decided(decision) => Some(decision),
         }
     }
 }
 
-impl Closed {
+impl Decision {
     /// When it is ordered again if it is still wanted then: when its grace is over, or soon after every way has failed.
     pub(super) fn again_at(&self, grace: Duration) -> Option<Instant> {
         let patience = self.ordered.checked_add(grace.max(SHORTEST))?;
