@@ -259,7 +259,7 @@ MUTATIONS = [
     ("a line that does not hold still is no loss", "../link/dumb/mod.rs", "let silent = open.silence.is_over(now);", "let silent = false;"),
     ("a master that says nothing of its UPS is no loss", "../link/net/mod.rs", "const SILENT_LEAST: Duration = Duration::from_secs(20);", "const SILENT_LEAST: Duration = Duration::from_secs(20_000);"),
     ("a USB UPS is never silent", "../link/usb/mod.rs", "const SILENT_LEAST: Duration = Duration::from_secs(15);", "const SILENT_LEAST: Duration = Duration::from_secs(15_000);"),
-    ("looks leave no room for the polls", "../link/usb/session/steps.rs", "            self.look_not_before = now + super::hints::LOOK_PAUSES[0];\n", ""),
+    ("looks leave no room for the polls", "../link/usb/session/steps.rs", "            self.looks.pause(now);\n", ""),
 ]
 
 POWER_TESTS = ("cargo test --quiet --lib power::", "cargo test --quiet --test pure -- power_properties:: evidence::")
