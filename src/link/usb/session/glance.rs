@@ -3,7 +3,7 @@
 use super::steps::set_line;
 use super::*;
 
-impl Session {
+impl Watch {
     /// The UPS has told its line state by itself.
     pub(super) fn told_line(&mut self) {
         if !std::mem::replace(&mut self.schedule.tells_line, true) {
@@ -37,7 +37,7 @@ impl Session {
         for item in [Item::Line, Item::Mains] {
             last.read.set(item, read.of(item));
         }
-        self.told.push_back(Told::Event(LinkEvent::Reading(Box::new(last.clone()))));
+        self.device.tell(LinkEvent::Reading(Box::new(last.clone())));
         if alarmed {
             self.schedule.poll_no_sooner_than(now, SLOW);
         }

@@ -128,23 +128,9 @@ impl Looks {
     }
 }
 
-impl Session {
-    /// An interrupt report: a hint. Unknown ids and cut reports are ignored (usb-hid §10).
-    pub(in super::super) fn handle_interrupt(&mut self, now: Instant, report: &[u8]) {
-        let id = if self.device.layout.numbered { report.first().copied().unwrap_or_default() } else { 0 };
-        let Some(wire) = self.device.layout.input_wire(&self.device.descriptor, id) else { return };
-        if report.len() < usize::from(wire.len) {
-            return;
-        }
-        let same = self.device.store.push(wire, report, now);
-        if let Phase::Listening { strings, .. } = &mut self.phase
-            && self.device.view().line().on_battery().is_some()
-        {
-            self.phase = Phase::Strings(std::mem::take(strings));
-        }
-        if !self.is_attached() {
-            return;
-        }
+impl Watch {
+    /// An interrupt report, the `same` as before it or not: a hint.
+    pub(super) fn handle_interrupt(&mut self, now: Instant, report: &[u8], id: u8, same: bool) {
         // APC units answer feature reads; only elsewhere may pushed reports stand in for them.
         if !self.device.is_apc() {
             self.device.store.weigh_inputs(&self.device.layout);

@@ -92,12 +92,7 @@ impl Job {
     }
 }
 
-impl Session {
-    pub(super) fn answer(&mut self, command: Command, outcome: Result<String, String>) {
-        let result = CommandResult::new(command, outcome);
-        self.told.push_back(Told::Event(LinkEvent::Command(result)));
-    }
-
+impl Watch {
     /// The report of a `Read` order came.
     pub(super) fn job_read(&mut self, now: Instant, index: usize, answered: bool) {
         let values = self.device.view().values();
@@ -120,7 +115,7 @@ impl Session {
         let command = *command;
         self.jobs.pop_front();
         if !answered {
-            return self.answer(command, Err("the report could not be read".into()));
+            return self.device.answer(command, Err("the report could not be read".into()));
         }
         let text = match command {
             Command::ReadTransferCause => values.transfer_cause.map(|cause| cause.text().to_owned()),
@@ -139,9 +134,9 @@ impl Session {
             for item in [Item::TransferCause, Item::SelfTest, Item::LineVoltage, Item::Mains] {
                 last.read.set(item, read.of(item));
             }
-            self.told.push_back(Told::Event(LinkEvent::Reading(Box::new(last.clone()))));
+            self.device.tell(LinkEvent::Reading(Box::new(last.clone())));
         }
-        self.answer(command, text.ok_or_else(|| "the UPS does not say".into()));
+        self.device.answer(command, text.ok_or_else(|| "the UPS does not say".into()));
     }
 
     pub(super) fn order_step(&mut self, now: Instant, result: Result<&[u8], TransferError>) {
@@ -160,7 +155,7 @@ impl Session {
 
     pub(super) fn order_ended(&mut self) {
         if let Some(Job::Harmless { command, outcome }) = self.jobs.pop_front() {
-            self.answer(command, outcome);
+            self.device.answer(command, outcome);
         }
     }
 }

@@ -1,9 +1,9 @@
-//! The open device: what it is, and what it has said.
+//! The open device: what it is, what it has said, and what the link is to be told of it.
 
 use super::*;
 use crate::link::usb::store::Report;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct OpenDevice {
     pub(super) info: DeviceInfo,
     pub(super) quirks: Quirks,
@@ -12,18 +12,30 @@ pub(super) struct OpenDevice {
     pub(super) store: Store,
     /// What its numbers mean; may be known from an earlier session.
     pub(super) meaning: Meaning,
+    pub(super) told: VecDeque<Told>,
 }
 
 impl OpenDevice {
     pub(super) fn new(info: DeviceInfo, meaning: Meaning) -> Self {
-        Self {
-            quirks: Quirks::of(&info),
-            info,
-            descriptor: ReportDescriptor::default(),
-            layout: Layout::default(),
-            store: Store::default(),
-            meaning,
-        }
+        Self { quirks: Quirks::of(&info), info, meaning, ..Self::default() }
+    }
+
+    pub(super) fn tell(&mut self, event: LinkEvent) {
+        self.told.push_back(Told::Event(event));
+    }
+
+    pub(super) fn log(&mut self, priority: Priority, text: String) {
+        self.tell(LinkEvent::Log(priority, text));
+    }
+
+    pub(super) fn answer(&mut self, command: Command, outcome: Result<String, String>) {
+        self.tell(LinkEvent::Command(CommandResult::new(command, outcome)));
+    }
+
+    /// This handle leads nowhere any more; `why` is said behind the name of the device.
+    pub(super) fn give_up(&mut self, why: &str, reset: bool) {
+        let reason = format!("{} {why}", self.name());
+        self.told.push_back(Told::GiveUp { reason, reset });
     }
 
     pub(super) fn view(&self) -> View<'_> {
@@ -150,5 +162,31 @@ impl OpenDevice {
     pub(super) fn confirms_alarm(&self, index: usize) -> bool {
         self.store.reports.get(index).is_some_and(|report| report.wire.confirms)
             && self.view().alarms_with_copies()
+    }
+
+    /// Takes the answer to a read of a report. `None`: it is to be asked again at once, with a larger buffer.
+    pub(super) fn take_report(
+        &mut self,
+        index: usize,
+        result: Result<&[u8], TransferError>,
+        now: Instant,
+    ) -> Option<bool> {
+        match result {
+            Err(TransferError::Overflow) if self.store.widen(index) => None,
+            Ok(answer) => Some(self.store.answered(index, answer, now)),
+            Err(_) => {
+                self.store.failed(index);
+                Some(false)
+            }
+        }
+    }
+
+    /// What the numbers mean is learned from each poll. `true`: the next one should come soon.
+    pub(super) fn learn_meaning(&mut self) -> bool {
+        let facts = self.view().facts();
+        for (priority, text) in self.meaning.note(&facts) {
+            self.log(priority, text);
+        }
+        self.meaning.wants_samples(&facts)
     }
 }

@@ -8,7 +8,7 @@ const UNTOLD: Duration = Duration::from_secs(3);
 /// The same for a UPS that has told it: it may fall mute.
 const TOLD: Duration = Duration::from_secs(10);
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
     pub(super) pace: Pace,
     poll_time: Duration,

@@ -1,116 +1,9 @@
-//! What each answer leads to.
+//! What each answer leads to while the UPS is watched.
 
+use super::watch::Unreadable;
 use super::*;
 
-impl Session {
-    pub(super) fn give_up(&mut self, reason: String, reset: bool) {
-        self.told.push_back(Told::GiveUp { reason, reset });
-    }
-
-    fn log(&mut self, priority: Priority, text: String) {
-        self.told.push_back(Told::Event(LinkEvent::Log(priority, text)));
-    }
-
-    /// Some devices send a damaged descriptor right after they are plugged in (usb-hid §2).
-    pub(super) fn descriptor_read(&mut self, now: Instant, result: Result<&[u8], TransferError>) {
-        let Phase::Descriptor { tries, .. } = self.phase else { return };
-        if let Ok(bytes) = result {
-            self.device.info.report_descriptor = bytes.to_vec();
-            if self.device.descriptor_is_whole() {
-                return self.learn();
-            }
-            // Whole, and of a keyboard or a serial bridge: never asked for a report.
-            let ups = describe(&self.device.info).is_ok_and(|descriptor| is_power_device(&descriptor));
-            if !ups && !self.device.info.report_descriptor.is_empty() && !looks_damaged(&self.device.info) {
-                let reason = format!("{} is no UPS by its report descriptor: left alone", self.device.name());
-                self.told.push_back(Told::NotAUps { reason });
-                return;
-            }
-        }
-        let tries = tries + 1;
-        if tries < DESCRIPTOR_TRIES {
-            self.phase = Phase::Descriptor { tries, not_before: now + REREAD_PAUSE };
-            return;
-        }
-        // Always the same: then it is wrong in its own way, and what can be used of it is used.
-        if describe(&self.device.info).is_ok_and(|descriptor| is_power_device(&descriptor)) {
-            let text = format!(
-                "{}: the report descriptor is damaged, going on with what it has",
-                self.device.name()
-            );
-            self.log(Priority::Warning, text);
-            self.learn();
-        } else {
-            // Only what is a UPS for certain is reset.
-            self.give_up(
-                format!("{} has no report descriptor of a UPS", self.device.name()),
-                is_known(&self.device.info),
-            );
-        }
-    }
-
-    pub(super) fn learn(&mut self) {
-        self.device.describe();
-        self.phase = Phase::Learning { cursor: 0, inputs_added: false };
-    }
-
-    /// Every report was asked once.
-    pub(super) fn learned(&mut self, now: Instant) {
-        let Phase::Learning { cursor, inputs_added } = self.phase else { return };
-        if !inputs_added {
-            self.device.add_spare_inputs();
-            self.phase = Phase::Learning { cursor: cursor - 1, inputs_added: true };
-            return;
-        }
-        if self.device.pass_over_unsuitable() {
-            self.phase = Phase::Learning { cursor: cursor - 1, inputs_added: true };
-            return;
-        }
-        self.device.store.settle(&self.device.layout);
-        self.learn_meaning();
-        // The layout has copies of the few fields that are used.
-        self.device.descriptor.drop_fields();
-        let strings = self.device.strings();
-        // A UPS that does not say where its power comes from guards nobody: it is as good as absent.
-        self.phase = if self.device.view().line() == Line::Unknown {
-            Phase::Listening { until: now + WAIT_FOR_INPUT, strings }
-        } else {
-            Phase::Strings(strings)
-        };
-    }
-
-    /// What the numbers mean is learned from each poll. `true`: the next one should come soon.
-    fn learn_meaning(&mut self) -> bool {
-        let facts = self.device.view().facts();
-        for (priority, text) in self.device.meaning.note(&facts) {
-            self.log(priority, text);
-        }
-        self.device.meaning.wants_samples(&facts)
-    }
-
-    /// Everything is known: says so, with the first reading.
-    pub(super) fn attach(&mut self, now: Instant) {
-        let Phase::Strings(strings) = std::mem::replace(&mut self.phase, Phase::Idle) else { return };
-        let (model, firmware) = strings.model_and_firmware();
-        let identity = Identity {
-            name: strings.name.clone(),
-            model,
-            firmware,
-            serial: strings.serial_number(),
-            // VA are other vendors': apcupsd shows none for its own USB units (usb-hid §7).
-            nominal_apparent_power: self
-                .device
-                .view()
-                .identity()
-                .nominal_apparent_power
-                .filter(|_| !self.device.is_apc()),
-            ..self.device.view().identity()
-        };
-        self.told.push_back(Told::Event(LinkEvent::Attached(Box::new(identity))));
-        self.schedule.learned(now);
-        self.finish_poll(now);
-    }
-
+impl Watch {
     pub(super) fn report_read(
         &mut self,
         now: Instant,
@@ -118,24 +11,13 @@ impl Session {
         look: bool,
         result: Result<&[u8], TransferError>,
     ) {
-        if result == Err(TransferError::Overflow) && self.device.store.widen(index) {
-            self.again(index);
-            return;
-        }
-        let answered = match result {
-            Ok(answer) => self.device.store.answered(index, answer, now),
-            Err(_) => {
-                self.device.store.failed(index);
-                false
-            }
+        let Some(answered) = self.device.take_report(index, result, now) else {
+            return self.again(index);
         };
-        // A stall is an answer too: the device is there.
-        let alive = answered || result == Err(TransferError::Stall);
-        if let Phase::Polling { answers, failures, .. } = &mut self.phase {
-            *if alive { answers } else { failures } += 1;
-        }
-        if !self.is_attached() {
-            return;
+        if let Some(poll) = &mut self.poll {
+            // A stall is an answer too: the device is there.
+            let alive = answered || result == Err(TransferError::Stall);
+            *if alive { &mut poll.answers } else { &mut poll.failures } += 1;
         }
         self.job_read(now, index, answered);
         let line = self.device.tells_line(index);
@@ -145,8 +27,8 @@ impl Session {
             }
             self.unreadable = None;
         }
-        let glance = matches!(self.phase, Phase::Polling { deepest: When::Line, cursor, .. }
-            if !look && cursor == index + 1);
+        let glance =
+            !look && self.poll.is_some_and(|poll| poll.deepest == When::Line && poll.cursor == index + 1);
         if look || glance {
             if !self.device.any_decides(index + 1) {
                 self.line_read(now, look);
@@ -161,11 +43,10 @@ impl Session {
 
     /// The same report again, at once.
     fn again(&mut self, index: usize) {
-        match &mut self.phase {
-            Phase::Learning { cursor, .. } | Phase::Polling { cursor, .. } if *cursor == index + 1 => {
-                *cursor = index;
-            }
-            _ => {}
+        if let Some(poll) = &mut self.poll
+            && poll.cursor == index + 1
+        {
+            poll.cursor = index;
         }
         self.looks.again(index);
     }
@@ -208,10 +89,10 @@ impl Session {
         let times = self.unreadable.map_or(1, |before| before.times.saturating_add(1));
         self.unreadable = Some(Unreadable { times, since });
         if times >= LOST_AFTER || now.saturating_duration_since(since) >= LOST_AFTER_TIME {
-            self.give_up(format!("{} does not say its line state any more", self.device.name()), true);
+            self.device.give_up("does not say its line state any more", true);
             return;
         }
-        self.phase = Phase::Idle;
+        self.poll = None;
         self.schedule.next_poll = now + SOON;
     }
 
@@ -222,18 +103,18 @@ impl Session {
         last.evidence = Evidence::AlertAndRead;
         set_line(&mut last.status, line);
         last.read.set(Item::Line, line_at);
-        self.told.push_back(Told::Event(LinkEvent::Reading(Box::new(last.clone()))));
+        self.device.tell(LinkEvent::Reading(Box::new(last.clone())));
     }
 
     pub(super) fn finish_poll(&mut self, now: Instant) {
-        let poll = std::mem::replace(&mut self.phase, Phase::Idle);
-        if let Phase::Polling { answers: 0, failures: 1.., .. } = poll {
+        let poll = self.poll.take();
+        if poll.is_some_and(|poll| poll.answers == 0 && poll.failures > 0) {
             return self.line_failed(now);
         }
-        if matches!(poll, Phase::Polling { deepest: When::Line, .. }) {
+        if poll.is_some_and(|poll| poll.deepest == When::Line) {
             return self.finish_glance(now);
         }
-        let unknown = self.learn_meaning();
+        let unknown = self.device.learn_meaning();
         let view = self.device.view();
         let (mut line, flags, values) = (view.line(), view.flags(), view.values());
         let (mut read, mains) = (view.times(now), view.mains(now).map(|(there, _)| there));
@@ -260,9 +141,9 @@ impl Session {
         set_line(&mut status, line);
         let reading = Reading { at: now, status, evidence: Evidence::Poll, mains, values, read };
         self.last = Some(reading.clone());
-        self.told.push_back(Told::Event(LinkEvent::Reading(Box::new(reading))));
+        self.device.tell(LinkEvent::Reading(Box::new(reading)));
         if let Some(text) = self.belief.log_line(now) {
-            self.log(Priority::Warning, text);
+            self.device.log(Priority::Warning, text);
         }
         let unclear =
             unknown || self.belief.is_waiting() || matches!(line, Line::Blank | Line::Contradiction);
@@ -280,11 +161,11 @@ impl Session {
             self.schedule.next_poll = self.schedule.next_poll.min((at + SLOW).max(now + SOON));
         }
         self.plan_glance();
-        if matches!(poll, Phase::Polling { deepest: When::Volatile, .. }) {
+        if poll.is_some_and(|poll| poll.deepest == When::Volatile) {
             self.schedule.test_hinted = false;
         }
         if std::mem::take(&mut self.schedule.commanded) {
-            self.answer(Command::Poll, Ok("read anew".into()));
+            self.device.answer(Command::Poll, Ok("read anew".into()));
         }
     }
 }
