@@ -82,7 +82,7 @@ enum Phase {
     /// The port looks for the device.
     Closed,
     /// The device is open.
-    Open { session: Box<Session>, since: Instant },
+    Open { session: Session, since: Instant },
     /// The device is given up; the port is told so when the pause is over.
     GivenUp { until: Instant, how: Transmit },
 }
@@ -117,7 +117,7 @@ impl UsbLink {
         let meaning = known.map(|(_, meaning)| meaning).unwrap_or_default();
         self.known = Some((info.clone(), Meaning::default()));
         self.told_interrupt_len = None;
-        let session = Box::new(Session::new(info, meaning, self.pace, self.settings.poll_time, now));
+        let session = Session::new(info, meaning, self.pace, self.settings.poll_time, now);
         self.phase = Phase::Open { session, since: now };
     }
 

@@ -6,7 +6,7 @@ use super::*;
 const VALUE_HINT: Duration = Duration::from_secs(20);
 /// Pauses between looks while the reads do not confirm the hint: the feature report may lag behind by seconds, but noise must
 /// not flood the device.
-pub(super) const LOOK_PAUSES: [Duration; 6] = [
+const LOOK_PAUSES: [Duration; 6] = [
     Duration::from_millis(100),
     Duration::from_millis(250),
     Duration::from_millis(600),
@@ -21,122 +21,165 @@ const VAIN_PAUSE: Duration = Duration::from_secs(3);
 
 /// A look at the line state that a hint asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Look {
+struct Look {
     /// What the hint said: on battery?
-    pub claim: bool,
-    pub cursor: usize,
-    pub tries: usize,
+    claim: bool,
+    cursor: usize,
+    tries: usize,
     /// It is not followed by others.
-    pub once: bool,
+    once: bool,
 }
 
-impl Session {
-    pub(super) fn next_look(&mut self, now: Instant) -> Option<(Asked, Transmit)> {
-        let mut look = self.look.filter(|_| now >= self.look_not_before)?;
-        while look.cursor < self.store.reports.len() && !self.view().decides(look.cursor) {
+/// Looks at the line state: the one that is wanted or under way, and what limits them.
+#[derive(Debug)]
+pub(super) struct Looks {
+    look: Option<Look>,
+    not_before: Instant,
+    /// Those in a row that did not show what the hint said.
+    vain: u8,
+}
+
+impl Looks {
+    pub(super) const fn new(now: Instant) -> Self {
+        Self { look: None, not_before: now, vain: 0 }
+    }
+
+    /// When there is one to do.
+    pub(super) fn at(&self) -> Option<Instant> {
+        self.look.map(|_| self.not_before)
+    }
+
+    /// What it reads next.
+    pub(super) fn next(&mut self, device: &OpenDevice, now: Instant) -> Option<(Asked, Transmit)> {
+        let look = self.look.as_mut().filter(|_| now >= self.not_before)?;
+        while look.cursor < device.store.reports.len() && !device.view().decides(look.cursor) {
             look.cursor += 1;
         }
-        if look.cursor >= self.store.reports.len() {
+        let index = look.cursor;
+        if index >= device.store.reports.len() {
             self.look = None;
             return None;
         }
-        let index = look.cursor;
         look.cursor += 1;
-        self.look = Some(look);
-        self.request_report(index, true)
+        device.request_report(index, true)
+    }
+
+    /// The same report again, at once.
+    pub(super) fn again(&mut self, index: usize) {
+        if let Some(look) = &mut self.look
+            && look.cursor == index + 1
+        {
+            look.cursor = index;
+        }
+    }
+
+    /// Whether the hint said what has been read.
+    pub(super) fn claims(&self, on_battery: Option<bool>) -> bool {
+        self.look.is_some_and(|look| Some(look.claim) == on_battery)
+    }
+
+    /// Reports without end, each the opposite of the last, must leave room for the polls.
+    pub(super) fn pause(&mut self, now: Instant) {
+        self.not_before = now + LOOK_PAUSES[0];
+    }
+
+    /// The look showed what the hint said.
+    pub(super) fn confirmed(&mut self) {
+        self.look = None;
+        self.vain = 0;
     }
 
     /// The look did not show what the hint said: another one, after a pause, while there are any.
-    pub(super) fn look_again(&mut self, now: Instant) {
+    pub(super) fn in_vain(&mut self, now: Instant) {
         let Some(look) = self.look else { return };
         self.look = LOOK_PAUSES.get(look.tries).filter(|_| !look.once).map(|pause| {
-            self.look_not_before = now + *pause;
+            self.not_before = now + *pause;
             Look { cursor: 0, tries: look.tries + 1, ..look }
         });
         if self.look.is_none() {
-            self.vain_looks = self.vain_looks.saturating_add(1);
+            self.vain = self.vain.saturating_add(1);
         }
     }
 
-    /// An interrupt report: a hint. Unknown ids and cut reports are ignored (usb-hid §10).
-    pub(in super::super) fn handle_interrupt(&mut self, now: Instant, report: &[u8]) {
-        let id = if self.layout.numbered { report.first().copied().unwrap_or_default() } else { 0 };
-        let Some(wire) = self.layout.input_wire(&self.descriptor, id) else { return };
-        if report.len() < usize::from(wire.len) {
-            return;
+    /// The hint is over.
+    pub(super) fn end(&mut self) {
+        self.look = None;
+    }
+
+    /// The UPS sends what is not so.
+    fn are_vain(&self) -> bool {
+        self.vain >= VAIN_MAX
+    }
+
+    /// A hint says the opposite of what is believed: looks until a read says the same, as far as there are any.
+    fn begin(&mut self, claim: bool, now: Instant) {
+        if !self.look.is_some_and(|look| look.claim == claim && !look.once) {
+            self.look = Some(Look { claim, cursor: 0, tries: 0, once: false });
+            self.not_before = self.not_before.min(now + LOOK_PAUSES[0]);
         }
-        let same = self.store.push(wire, report, now);
-        if let Phase::Listening { .. } = self.phase
-            && self.view().line().on_battery().is_some()
-        {
-            self.phase = Phase::Strings;
+    }
+
+    /// One look, not before, unless there is one already.
+    fn once(&mut self, claim: bool, not_before: Instant) {
+        if self.look.is_none() {
+            self.look = Some(Look { claim, cursor: 0, tries: 0, once: true });
+            self.not_before = self.not_before.max(not_before);
         }
-        if !self.attached {
-            return;
-        }
+    }
+}
+
+impl Watch {
+    /// An interrupt report, the `same` as before it or not: a hint.
+    pub(super) fn handle_interrupt(&mut self, now: Instant, report: &[u8], id: u8, same: bool) {
         // APC units answer feature reads; only elsewhere may pushed reports stand in for them.
-        if !self.is_apc() {
-            self.store.weigh_inputs(&self.layout);
+        if !self.device.is_apc() {
+            self.device.store.weigh_inputs(&self.device.layout);
         }
-        let hint = self.view().hint(report, id);
+        let hint = self.device.view().hint(report, id);
         if hint.on_battery.is_some() && hint.on_battery == self.believed_line() {
             self.told_line();
             if !hint.line {
-                self.vain_looks = 0;
+                self.looks.vain = 0;
             }
         }
-        if self.store.counts_pushed(&self.layout, id) {
+        if self.device.store.counts_pushed(&self.device.layout, id) {
             return self.pushed_counts(now, same);
         }
+        // So long after the line state was last read.
+        let after = self.schedule.glanced_at;
         match hint.on_battery {
-            Some(claim) if Some(claim) != self.believed_line() && self.vain_looks >= VAIN_MAX => {
-                self.look_once(claim, VAIN_PAUSE);
-            }
-            Some(claim) if Some(claim) != self.believed_line() => match &mut self.look {
-                Some(look) if look.claim == claim && !look.once => {}
-                look => {
-                    *look = Some(Look { claim, cursor: 0, tries: 0, once: false });
-                    self.look_not_before = self.look_not_before.min(now + LOOK_PAUSES[0]);
-                }
-            },
             // It says what is believed: an older hint is over.
-            Some(_) => self.look = None,
+            Some(claim) if Some(claim) == self.believed_line() => self.looks.end(),
+            Some(claim) if self.looks.are_vain() => self.looks.once(claim, after + VAIN_PAUSE),
+            Some(claim) => self.looks.begin(claim, now),
             None => {}
         }
         if hint.line {
             // The bits are others, whatever they mean together.
-            let pause = if self.vain_looks >= VAIN_MAX { VAIN_PAUSE } else { SOON };
-            self.look_once(self.believed_line() == Some(false), pause);
+            let pause = if self.looks.are_vain() { VAIN_PAUSE } else { SOON };
+            self.looks.once(self.believed_line() == Some(false), after + pause);
         }
         if hint.test {
-            self.test_hinted = true;
-            self.read_all_at = None;
+            self.schedule.test_hinted = true;
+            self.schedule.read_all();
         }
         if hint.alarm || hint.test {
-            self.poll_no_sooner_than(now, SLOW);
+            self.schedule.poll_no_sooner_than(now, SLOW);
         } else if hint.changed {
-            self.poll_no_sooner_than(now, VALUE_HINT);
-        }
-    }
-
-    /// One look, so long after the line state was last read, unless there is one already.
-    fn look_once(&mut self, claim: bool, pause: Duration) {
-        if self.look.is_none() {
-            self.look = Some(Look { claim, cursor: 0, tries: 0, once: true });
-            self.look_not_before = self.look_not_before.max(self.glanced_at + pause);
+            self.schedule.poll_no_sooner_than(now, VALUE_HINT);
         }
     }
 
     /// There is no feature report to ask: a second report that says the same is the confirmation.
     fn pushed_counts(&mut self, now: Instant, same: bool) {
-        let line = self.view().line();
+        let line = self.device.view().line();
         if line.on_battery().is_some() && line.on_battery() != self.believed_line() {
             if same {
                 self.emit_alert(now, line, Some(now));
             } else {
                 self.pushed_at.get_or_insert(now);
             }
-            self.poll_no_sooner_than(now, if same { Duration::ZERO } else { SOON });
+            self.schedule.poll_no_sooner_than(now, if same { Duration::ZERO } else { SOON });
         }
         if line.on_battery() == self.believed_line() {
             self.pushed_at = None;

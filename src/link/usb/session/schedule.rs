@@ -1,0 +1,113 @@
+//! When the next poll is due, when the next glance, and how much is read.
+
+use super::*;
+
+/// Time between two glances at the line state of a UPS that has not told it by itself so far: with the read that confirms it,
+/// an outage is announced within 5 s.
+const UNTOLD: Duration = Duration::from_secs(3);
+/// The same for a UPS that has told it: it may fall mute.
+const TOLD: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Schedule {
+    pub(super) pace: Pace,
+    poll_time: Duration,
+    pub(super) next_poll: Instant,
+    pub(super) polled_at: Option<Instant>,
+    /// The last poll of all that changes; `None`: the next one is.
+    read_all_at: Option<Instant>,
+    /// The next glance at the line state; `None`: at this pace polls are enough, or nothing that can be read tells it.
+    pub(super) next_glance: Option<Instant>,
+    /// The line state was last read, or a read of it begun.
+    pub(super) glanced_at: Instant,
+    /// The UPS has told its line state by itself, and reads said the same: it will tell of a change, too.
+    pub(super) tells_line: bool,
+    /// A command waits for the next poll.
+    pub(super) commanded: bool,
+    /// An interrupt report shows another state of the self test than was read.
+    pub(super) test_hinted: bool,
+}
+
+impl Schedule {
+    pub(super) const fn new(pace: Pace, poll_time: Duration, now: Instant) -> Self {
+        Self {
+            pace,
+            poll_time,
+            next_poll: now,
+            polled_at: None,
+            read_all_at: None,
+            next_glance: None,
+            glanced_at: now,
+            tells_line: false,
+            commanded: false,
+            test_hinted: false,
+        }
+    }
+
+    /// `waiting`: something waits for its second read, and does not wait longer.
+    pub(super) fn set_pace(&mut self, pace: Pace, poll_time: Duration, waiting: bool, now: Instant) {
+        (self.pace, self.poll_time) = (pace, poll_time);
+        let due = self.polled_at.map_or(now, |at| at + self.interval());
+        let sooner = pace == Pace::Fast || waiting || self.commanded;
+        self.next_poll = if sooner { self.next_poll.min(due) } else { due };
+    }
+
+    /// Time between two polls.
+    pub(super) fn interval(&self) -> Duration {
+        match self.pace {
+            Pace::Fast => SOON,
+            Pace::Normal => self.poll_time.max(SOON),
+        }
+    }
+
+    /// When a poll or a glance is due.
+    pub(super) fn at(&self) -> Instant {
+        self.next_glance.map_or(self.next_poll, |at| at.min(self.next_poll))
+    }
+
+    /// The next poll comes no later than so long after the last.
+    pub(super) fn poll_no_sooner_than(&mut self, now: Instant, least: Duration) {
+        let due = self.polled_at.map_or(now, |at| at + least).max(now);
+        self.next_poll = self.next_poll.min(due);
+    }
+
+    /// The next poll, whenever it comes, reads all that changes.
+    pub(super) fn read_all(&mut self) {
+        self.read_all_at = None;
+    }
+
+    /// All that changes is read then.
+    pub(super) fn read_all_by(&mut self, at: Instant) {
+        self.next_poll = at;
+        self.read_all();
+    }
+
+    /// What begins now, if anything: how deep it reads.
+    pub(super) fn begin(&mut self, now: Instant) -> Option<When> {
+        if now < self.next_poll {
+            self.next_glance.filter(|at| *at <= now)?;
+            self.glanced_at = now;
+            return Some(When::Line);
+        }
+        let rest = if self.pace == Pace::Fast { SLOW } else { self.poll_time.max(SLOW) };
+        let all = self.read_all_at.is_none_or(|at| now.saturating_duration_since(at) >= rest);
+        self.polled_at = Some(now);
+        self.glanced_at = now;
+        if all {
+            self.read_all_at = Some(now);
+        }
+        Some(if all { When::Volatile } else { When::Urgent })
+    }
+
+    /// All was read by now, to learn what there is.
+    pub(super) fn learned(&mut self, now: Instant) {
+        self.read_all_at = Some(now);
+        self.polled_at = Some(now);
+    }
+
+    /// Decides when the next glance is due; `readable`: a report that can be read tells the line state.
+    pub(super) fn plan_glance(&mut self, readable: bool) {
+        let every = if self.tells_line { TOLD } else { UNTOLD };
+        self.next_glance = (readable && self.pace == Pace::Normal).then(|| self.glanced_at + every);
+    }
+}
