@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use mainsd::server::Settings;
 use mainsd::server::nis::{Cache, Nis, Server, StatusSource};
+use support::attack::{ATTACKS, Attack, STATUS};
 use support::served::{Plan, Running};
-use support::siege::{ATTACKS, Attack, STATUS};
-use support::{PATIENCE, Scratch, free_port, poll_until};
+use support::{Scratch, TIMEOUT, free_port, poll_until};
 
 /// Files that the many-client measurements need.
 const FILES: u32 = 4096;
@@ -109,7 +109,7 @@ fn apcupsd() -> Option<Process> {
         .ok()?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let process = Process { name: "apcupsd", child, address, _scratch: Some(scratch) };
-    poll_until(PATIENCE, || TcpStream::connect(address).ok())?;
+    poll_until(TIMEOUT, || TcpStream::connect(address).ok())?;
     Some(process)
 }
 
@@ -137,7 +137,7 @@ impl Process {
     fn connect(&self) -> Client {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         Client { stream, buffer: vec![0; 1 << 16] }
     }
 }
@@ -284,7 +284,7 @@ fn beside(server: &Process, attack: &Attack) {
     let before = server.memory("Anonymous:");
     std::thread::scope(|scope| {
         scope.spawn(|| attack.rage(server.address, &ready, &stop));
-        let all = poll_until(PATIENCE, || ready.load(Ordering::Relaxed).then_some(()));
+        let all = poll_until(TIMEOUT, || ready.load(Ordering::Relaxed).then_some(()));
         let cpu = server.cpu();
         let started = Instant::now();
         let connect = || -> io::Result<Client> {
@@ -353,11 +353,11 @@ fn watchers() {
     for _ in 0..1000 {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(b"\0\x05watch").unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         clients.push(Client { stream, buffer: vec![0; 4096] });
         turn(&mut server, &mut source);
     }
-    poll_until(PATIENCE, || {
+    poll_until(TIMEOUT, || {
         turn(&mut server, &mut source);
         (server.slaves(Instant::now()).len() == clients.len()).then_some(())
     })

@@ -25,7 +25,7 @@ const POLL: usize = 15;
 /// After so long a pause a poll is over.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Longer is not waited.
-const PATIENCE: Duration = Duration::from_secs(150);
+const TIMEOUT: Duration = Duration::from_secs(150);
 
 fn main() {
     let link = PathBuf::from(std::env::args().nth(1).expect("usage: serial-ups LINK"));
@@ -47,7 +47,7 @@ fn main() {
 /// Waits for a poll from its beginning on; how long it took, from the first query to the end of the last answer.
 fn poll(ups: &Smart) -> Duration {
     let from = ups.unit().received.len();
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     while Instant::now() < until {
         sleep(Duration::from_millis(50));
         let unit = ups.unit();
@@ -68,7 +68,7 @@ fn poll(ups: &Smart) -> Duration {
 
 /// When these bytes were sent, after the first `from` messages.
 fn written(ups: &Smart, from: usize, bytes: &[u8]) -> u128 {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + TIMEOUT;
     while Instant::now() < until {
         if let Some((_, at)) = ups.unit().written[from..].iter().find(|(sent, _)| sent.ends_with(bytes)) {
             return (SystemTime::now() - at.elapsed()).duration_since(UNIX_EPOCH).unwrap().as_nanos();

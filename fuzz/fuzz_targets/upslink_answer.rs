@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use mainsd::bus::serial::Transmit;
 use mainsd::link::Link;
 use mainsd::link::apcsmart::{ApcSmartLink, Settings};
-use mainsd::ups::{Command, Pace, Setting, SettingValue};
+use mainsd::ups::{Command, PollRate, Setting, SettingValue};
 use mainsd::wire::upslink::{Capabilities, Eeprom, decode, form};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -40,7 +40,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         match what & 7 {
             0..=3 => link.handle_bytes(now, data),
-            4 => link.set_pace(if length & 0x80 == 0 { Pace::Normal } else { Pace::Fast }, now),
+            4 => link.set_poll_rate(if length & 0x80 == 0 { PollRate::Normal } else { PollRate::Fast }, now),
             5 => link.command(Command::KillPower, now),
             6 if length & 0x80 == 0 => link.command(Command::ReadTransferCause, now),
             6 => {

@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use mainsd::bus::usb::{DeviceInfo, TransferError, Transmit};
 use mainsd::link::{Link, LinkEvent};
 use mainsd::link::usb::{Settings, UsbLink};
-use mainsd::ups::{Command, Pace};
+use mainsd::ups::{Command, PollRate};
 
 fn split(bytes: &[u8], length: usize) -> (&[u8], &[u8]) {
     bytes.split_at(length.min(bytes.len()))
@@ -43,7 +43,7 @@ fuzz_target!(|bytes: &[u8]| {
             10 => link.handle_control(now, Err(TransferError::Overflow)),
             11 => link.handle_interrupt(now, data),
             12 => link.handle_closed(now, "closed"),
-            13 => link.set_pace(if length & 0x80 == 0 { Pace::Normal } else { Pace::Fast }, now),
+            13 => link.set_poll_rate(if length & 0x80 == 0 { PollRate::Normal } else { PollRate::Fast }, now),
             14 => link.command(Command::KillPower, now),
             _ => link.command(Command::ReadTransferCause, now),
         }

@@ -6,13 +6,13 @@ use mio::Registry;
 use mio::event::Event;
 
 use super::event_loop::{Exit, Source};
-use super::house::House;
+use super::supervisor::Supervisor;
 use crate::sys::signals::Signal;
 
 /// Somebody who watches the daemon from the inside: the demonstration's live view. Called once a turn.
 pub trait Observer {
     /// After everything of a turn has been moved. Returns when to be called next if nothing else happens.
-    fn turn(&mut self, house: &mut House, now: Instant) -> Option<Instant>;
+    fn turn(&mut self, supervisor: &mut Supervisor, now: Instant) -> Option<Instant>;
 }
 
 /// Watches nothing.
@@ -20,14 +20,14 @@ pub trait Observer {
 pub struct Unobserved;
 
 impl Observer for Unobserved {
-    fn turn(&mut self, _house: &mut House, _now: Instant) -> Option<Instant> {
+    fn turn(&mut self, _house: &mut Supervisor, _now: Instant) -> Option<Instant> {
         None
     }
 }
 
 /// The daemon with its observer.
 pub struct Observed<'a> {
-    house: &'a mut House,
+    supervisor: &'a mut Supervisor,
     observer: &'a mut dyn Observer,
     /// When the observer wants to be called.
     next: Option<Instant>,
@@ -36,50 +36,50 @@ pub struct Observed<'a> {
 impl<'a> Observed<'a> {
     /// The two.
     #[must_use]
-    pub fn new(house: &'a mut House, observer: &'a mut dyn Observer) -> Self {
-        Self { house, observer, next: None }
+    pub fn new(supervisor: &'a mut Supervisor, observer: &'a mut dyn Observer) -> Self {
+        Self { supervisor, observer, next: None }
     }
 }
 
 impl Source for Observed<'_> {
     fn start(&mut self, registry: &Registry, now: Instant) {
-        self.house.start(registry, now);
+        self.supervisor.start(registry, now);
     }
 
     fn ready(&mut self, registry: &Registry, event: &Event, now: Instant) {
-        self.house.ready(registry, event, now);
+        self.supervisor.ready(registry, event, now);
     }
 
     fn handle_signal(&mut self, signal: Signal, registry: &Registry, now: Instant) {
         match signal {
-            Signal::Terminate(number) => self.house.request_exit(Exit::Signal(number)),
-            Signal::Reload => self.house.reload(registry, now),
-            Signal::Child => self.house.handle_child_signal(now),
+            Signal::Terminate(number) => self.supervisor.request_exit(Exit::Signal(number)),
+            Signal::Reload => self.supervisor.reload(registry, now),
+            Signal::Child => self.supervisor.handle_child_signal(now),
         }
     }
 
     fn handle_resume(&mut self, slept: Duration, now: Instant) {
-        self.house.handle_resume(slept, now);
+        self.supervisor.handle_resume(slept, now);
     }
 
     fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
-        self.house.handle_timeout(registry, now);
+        self.supervisor.handle_timeout(registry, now);
     }
 
     fn pump(&mut self, now: Instant) {
-        self.house.pump(now);
-        self.next = self.observer.turn(self.house, now);
+        self.supervisor.pump(now);
+        self.next = self.observer.turn(self.supervisor, now);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.house.poll_timeout(), self.next].into_iter().flatten().min()
+        [self.supervisor.poll_timeout(), self.next].into_iter().flatten().min()
     }
 
     fn exit(&self) -> Option<Exit> {
-        self.house.exit()
+        self.supervisor.exit()
     }
 
     fn close(&mut self, registry: &Registry, exit: Exit, now: Instant) {
-        self.house.close(registry, exit, now);
+        self.supervisor.close(registry, exit, now);
     }
 }

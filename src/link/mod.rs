@@ -19,7 +19,7 @@ pub mod usb;
 use std::time::{Duration, Instant};
 
 use crate::bus::Bus;
-use crate::ups::{Command, CommandResult, Identity, Pace, Priority, Reading};
+use crate::ups::{Command, CommandResult, Identity, PollRate, Priority, Reading};
 
 /// A conversation with a UPS, without the descriptor that carries it.
 ///
@@ -48,7 +48,7 @@ pub trait Link {
     /// called; in the past: at once; `None`: only an event is waited for.
     fn poll_timeout(&self) -> Option<Instant>;
     /// How often to poll from now on.
-    fn set_pace(&mut self, pace: Pace, now: Instant);
+    fn set_poll_rate(&mut self, poll_rate: PollRate, now: Instant);
     /// POLLTIME changed.
     fn set_poll_time(&mut self, poll_time: Duration, now: Instant);
     /// Something to tell the UPS; the answer comes as [`LinkEvent::Command`].

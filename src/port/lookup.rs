@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::sys::spawn::{Child, End, Output, Spec, spawn_reading};
 
 /// Longest look-up.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 /// Most of the child's answer that is read.
 const MOST: usize = 4096;
 /// Most addresses that are used.
@@ -34,7 +34,7 @@ impl Lookup {
     pub fn start(program: &Path, host: &str, port: u16, now: Instant) -> Result<Self, String> {
         let spec = Spec::new(program, ["resolve", host], Output::Null);
         let (child, answer) = spawn_reading(&spec).map_err(|error| crate::sys::reason(&error))?;
-        Ok(Self { child, answer, port, until: now + PATIENCE, over: false })
+        Ok(Self { child, answer, port, until: now + TIMEOUT, over: false })
     }
 
     /// The result, once it is there: the addresses, or why there are none. Call at each turn of the loop; the end of a

@@ -33,7 +33,7 @@ pub struct TcpClient {
     /// Addresses still to be tried.
     rest: VecDeque<SocketAddr>,
     /// Longest wait for each of them.
-    patience: Duration,
+    timeout: Duration,
     deadline: Option<Instant>,
     out: Vec<u8>,
     portions: RateLimit,
@@ -51,7 +51,7 @@ impl TcpClient {
             stream: None,
             connected: false,
             rest: VecDeque::new(),
-            patience: Duration::ZERO,
+            timeout: Duration::ZERO,
             deadline: None,
             out: Vec::new(),
             portions: PORTIONS,
@@ -60,17 +60,17 @@ impl TcpClient {
         }
     }
 
-    /// Connects to the first of these addresses that accepts within `patience` each. What was connected before is closed.
+    /// Connects to the first of these addresses that accepts within `timeout` each. What was connected before is closed.
     pub fn connect(
         &mut self,
         registry: &Registry,
         addresses: &[SocketAddr],
-        patience: Duration,
+        timeout: Duration,
         now: Instant,
     ) {
         self.close(registry);
         self.rest = addresses.iter().copied().collect();
-        self.patience = patience;
+        self.timeout = timeout;
         self.try_next(registry, "no address".to_owned(), now);
     }
 
@@ -149,7 +149,7 @@ impl TcpClient {
             match opened {
                 Ok(stream) => {
                     self.stream = Some(stream);
-                    self.deadline = Some(now + self.patience);
+                    self.deadline = Some(now + self.timeout);
                     return;
                 }
                 Err(error) => reason = sys::reason(&error),
@@ -269,7 +269,7 @@ mod tests {
         (Poll::new().unwrap(), TcpClient::new(Token(7)))
     }
 
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const TIMEOUT: Duration = Duration::from_secs(20);
 
     #[test]
     fn the_second_address_is_used_where_the_first_refuses_and_bytes_go_both_ways() {
@@ -277,7 +277,7 @@ mod tests {
         let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        client.connect(poll.registry(), &[refused, address], PATIENCE, Instant::now());
+        client.connect(poll.registry(), &[refused, address], TIMEOUT, Instant::now());
         assert_eq!(next(&mut poll, &mut client), Event::Connected);
         client.send(poll.registry(), b"ping");
         let (mut server, _) = listener.accept().unwrap();
@@ -295,9 +295,9 @@ mod tests {
     fn where_nobody_listens_the_reason_is_that_of_the_system() {
         let (mut poll, mut client) = setup();
         let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        client.connect(poll.registry(), &[refused], PATIENCE, Instant::now());
+        client.connect(poll.registry(), &[refused], TIMEOUT, Instant::now());
         assert_eq!(next(&mut poll, &mut client), Event::Closed("Connection refused".into()));
-        client.connect(poll.registry(), &[], PATIENCE, Instant::now());
+        client.connect(poll.registry(), &[], TIMEOUT, Instant::now());
         assert_eq!(next(&mut poll, &mut client), Event::Closed("no address".into()));
     }
 
@@ -307,14 +307,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         // Nobody accepts, and no more can wait for it.
-        let patience = Duration::from_millis(200);
-        let waiting = std::iter::from_fn(|| std::net::TcpStream::connect_timeout(&address, patience).ok());
+        let timeout = Duration::from_millis(200);
+        let waiting = std::iter::from_fn(|| std::net::TcpStream::connect_timeout(&address, timeout).ok());
         let _waiting: Vec<_> = waiting.collect();
         let now = Instant::now();
-        client.connect(poll.registry(), &[address], PATIENCE, now);
-        client.handle_timeout(poll.registry(), now + PATIENCE - Duration::from_millis(1));
+        client.connect(poll.registry(), &[address], TIMEOUT, now);
+        client.handle_timeout(poll.registry(), now + TIMEOUT - Duration::from_millis(1));
         assert_eq!(client.poll_event(), None);
-        client.handle_timeout(poll.registry(), now + PATIENCE);
+        client.handle_timeout(poll.registry(), now + TIMEOUT);
         assert_eq!(client.poll_event(), Some(Event::Closed("Connection timed out".into())));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ups::{Command, Event, Minutes, Pace, Percent, Priority, StatusFlags};
+use crate::ups::{Command, Event, Minutes, Percent, PollRate, Priority, StatusFlags};
 
 /// Settings of the machine, in their final types. Directive names in brackets.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,7 +78,7 @@ pub enum Order {
     /// A log line that is no event.
     Log(Priority, String),
     /// How often to poll the UPS from now on.
-    SetPace(Pace),
+    SetPace(PollRate),
     /// Something to tell the UPS.
     Command(Command),
     /// Create the `powerfail` flag.

@@ -142,9 +142,9 @@ pub struct Connected<'a, S> {
 /// How long what may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// A client that sends nothing for this long, unless it watches, is let go.
+    /// A client that sends nothing for this long, unless it watches, is disconnected.
     pub idle: Duration,
-    /// A client that has not taken an answer after this time is let go.
+    /// A client that has not taken an answer after this time is disconnected.
     pub write: Duration,
     /// One request may take this long, however busily its bytes come.
     pub request: Duration,

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 
 /// Lets go of what was mapped so far of the program and its libraries; what is used again is mapped again from the page cache,
 /// 64 KiB around each place. Reading a configuration, enumerating devices and starting up touch most of the program
-/// once; watching a UPS needs a fifth of it. Returns how many bytes of mappings were let go of; 0 where `/proc` is missing.
+/// once; watching a UPS needs a fifth of it. Returns how many bytes of mappings were dropped; 0 where `/proc` is missing.
 pub fn drop_clean_pages() -> usize {
     let smaps = File::open("/proc/self/smaps").map(BufReader::new);
     let lines = smaps.into_iter().flat_map(|smaps| smaps.lines().map_while(Result::ok));
@@ -53,7 +53,7 @@ fn unwritable(range: &str, rest: &str) -> Option<(usize, usize)> {
 
 fn madvise_dontneed(start: usize, length: usize) -> bool {
     // SAFETY: the range is a private mapping of a file that nothing can write to, and the kernel counts no page in it that
-    // differs from the file (relocated data is counted as anonymous), so a page that is let go of reads the same when it
+    // differs from the file (relocated data is counted as anonymous), so a page that is dropped reads the same when it
     // is touched again. There is no second thread that could change the mapping in between.
     unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_DONTNEED) == 0 }
 }

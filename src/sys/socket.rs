@@ -61,12 +61,12 @@ pub fn acknowledge_now(socket: &impl AsFd) {
 }
 
 /// Prepares a connection for news sent unasked: as long as the peer has not taken the last, the kernel takes no more
-/// (so at most one answer waits), and a peer that acknowledges nothing for `patience` is given up.
-pub fn watched(socket: &impl AsFd, patience: Duration) {
+/// (so at most one answer waits), and a peer that acknowledges nothing for `timeout` is given up.
+pub fn watched(socket: &impl AsFd, timeout: Duration) {
     let socket = SockRef::from(socket);
     // Without these a silent peer is found later, by the deadline for writing.
     let _ = socket.set_tcp_notsent_lowat(1);
-    let _ = socket.set_tcp_user_timeout(Some(patience));
+    let _ = socket.set_tcp_user_timeout(Some(timeout));
 }
 
 /// Bounds what the kernel keeps of what has come and not been read, in bytes (it takes twice as many, for its own records).

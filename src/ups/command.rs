@@ -72,7 +72,7 @@ impl CommandResult {
 
 /// How often the power machine wants to see the UPS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Pace {
+pub enum PollRate {
     /// POLLTIME, on mains.
     #[default]
     Normal,

@@ -16,7 +16,7 @@ mod transfer;
 mod units;
 
 pub use clean::{clean, is_unsafe, one_line};
-pub use command::{Asker, Command, CommandResult, Pace};
+pub use command::{Asker, Command, CommandResult, PollRate};
 pub use event::{Event, Priority};
 pub use field::{
     Access, DaemonDate, DaemonNumber, DaemonText, FIELDS, Field, Form, Said, SaidMut, Text, Unit, key,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::support::runner::{Group, Needs, prepared, tests};
 use crate::support::smart::{Generation, Smart};
-use crate::support::{self, Daemon, PATIENCE, Scratch, Setup, Status, free_port};
+use crate::support::{self, Daemon, Scratch, Setup, Status, TIMEOUT, free_port};
 
 pub const TESTS: Group = Group {
     needs: Needs::Ci("Debian's package apcupsd"),
@@ -58,7 +58,7 @@ impl Apcupsd {
     }
 
     fn status(&self) -> Option<Status> {
-        support::Nis::connect(("127.0.0.1", self.port), PATIENCE).ok()?.status().ok()
+        support::Nis::connect(("127.0.0.1", self.port), TIMEOUT).ok()?.status().ok()
     }
 }
 
@@ -105,7 +105,7 @@ fn comparable(status: &Status) -> Vec<String> {
 /// polls, and some flags follow a poll later: a difference counts only if it stays.
 fn settle(theirs: &Apcupsd, ours: &Daemon, what: &str, wanted: impl Fn(&Status) -> bool) {
     let mut last = (Status::default(), Status::default());
-    let settled = support::poll_until(12 * PATIENCE, || {
+    let settled = support::poll_until(12 * TIMEOUT, || {
         if let Some(status) = theirs.status() {
             last.0 = status;
         }

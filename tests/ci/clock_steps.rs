@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::runner::{Group, Needs, tests};
 use crate::support::wall_clock::{self, WallClock};
-use crate::support::{PATIENCE, Scratch, Setup, play_in};
+use crate::support::{Scratch, Setup, TIMEOUT, play_in};
 
 pub const TESTS: Group = Group {
     needs: Needs::Machine("libfaketime (Debian: faketime)", || wall_clock::library().is_some()),
@@ -22,16 +22,16 @@ fn outage_over_steps(steps: [f64; 2]) {
     let setup = Setup::new("test").with("NOLOGON", "disable").with("TIMEOUT", "4");
     let setup = clock.environment().iter().fold(setup, |setup, (name, value)| setup.environment(name, value));
     let daemon = play_in("0 lapse 0\n2 mains off", setup, scratch);
-    let powerout = daemon.wait_for_hook("powerout", PATIENCE);
+    let powerout = daemon.wait_for_hook("powerout", TIMEOUT);
     clock.set(steps[0]);
-    daemon.wait_for_hook("onbattery", PATIENCE);
+    daemon.wait_for_hook("onbattery", TIMEOUT);
     clock.set(steps[1]);
-    let timeout = daemon.wait_for_hook("timeout", PATIENCE);
+    let timeout = daemon.wait_for_hook("timeout", TIMEOUT);
     // ONBATTERYDELAY 1, TIMEOUT 4; the moments are those at which this test read the hooks.
     let took = timeout.at.duration_since(powerout.at);
     assert!(took > Duration::from_secs(2), "{took:?}; {}", daemon.describe());
-    daemon.wait_for_hook("doshutdown", PATIENCE);
-    let status = daemon.wait_for_status(|status| status.is("STATUS", "SHUTTING DOWN"), PATIENCE);
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
+    let status = daemon.wait_for_status(|status| status.is("STATUS", "SHUTTING DOWN"), TIMEOUT);
     let seconds = status.get("TONBATT").and_then(|value| value.strip_suffix(" Seconds")?.parse::<u64>().ok());
     assert!(seconds.is_some_and(|seconds| (4..120).contains(&seconds)), "{}", status.text());
     // The wall clock did step: what is only shown follows it.

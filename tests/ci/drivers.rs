@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::vm;
 use crate::support::runner::{Group, Needs, tests};
-use crate::support::{self, Daemon, PATIENCE, Scratch, Setup};
+use crate::support::{self, Daemon, Scratch, Setup, TIMEOUT};
 
 pub const TESTS: Group = Group {
     needs: Needs::Ci("minutes of time for other builds"),
@@ -92,7 +92,7 @@ fn a_new_driver_touches_its_link_and_its_row() {
     let said = cargo(&tree, &["build", "--bin", "mainsd", "--features", "steady"]);
     assert!(!said.contains("warning"), "{said}");
     let daemon = Daemon::start(&Setup { program: built(&scratch), ..Setup::new("steady") });
-    let status = daemon.wait_for_status(|status| status.has("ONLINE"), PATIENCE);
+    let status = daemon.wait_for_status(|status| status.has("ONLINE"), TIMEOUT);
     assert!(status.is("DRIVER", "STEADY UPS Driver"), "{}", status.text());
     assert!(daemon.terminate().status.success());
 }

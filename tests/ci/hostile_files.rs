@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 
 use crate::support::runner::{Group, Needs, tests};
-use crate::support::{FakeTime, PATIENCE, Scratch, Setup, play, play_in};
+use crate::support::{FakeTime, Scratch, Setup, TIMEOUT, play, play_in};
 
 pub const TESTS: Group = Group {
     needs: Needs::Ci("root, to make files of another user"),
@@ -43,7 +43,7 @@ fn no_file_of_the_daemon_follows_another_users_link_in_a_shared_folder() {
         victims.push(victim);
     }
     let daemon = play("1 mains off\n3 mains on", setup);
-    daemon.wait_for_hook("offbattery", PATIENCE);
+    daemon.wait_for_hook("offbattery", TIMEOUT);
     // A status is written and the events file is looked at for trimming more than once.
     let events = daemon.nis().events().unwrap_or_default().concat();
     assert!(!events.contains("secret"), "clients read it: {events}");
@@ -52,7 +52,7 @@ fn no_file_of_the_daemon_follows_another_users_link_in_a_shared_folder() {
         ("STATFILE", "Cannot write status file "),
         ("STATEFILE", "State file "),
     ] {
-        let line = daemon.wait_for_output(words, PATIENCE);
+        let line = daemon.wait_for_output(words, TIMEOUT);
         let link = shared.path().join(keyword).display().to_string();
         let why = "it is a link that belongs to another user (uid 65534), and is not followed";
         assert!(line.text.contains(&link) && line.text.contains(why), "{}", line.text);

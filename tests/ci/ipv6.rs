@@ -6,7 +6,7 @@ use crate::support::access::{self as client, access, code};
 use crate::support::pair::slave_of;
 use crate::support::runner::{Group, Needs, tests};
 use crate::support::served::{Plan, Running};
-use crate::support::{Daemon, Nis, PATIENCE, Setup, free_port, play};
+use crate::support::{Daemon, Nis, Setup, TIMEOUT, free_port, play};
 
 pub const TESTS: Group = Group {
     needs: Needs::Machine("IPv6 on the loopback interface", has_ipv6),
@@ -56,7 +56,7 @@ fn both_families_are_served_on_one_port() {
         let port = free_port();
         let server = Running::recorded(Plan { addresses: addresses.to_vec(), port, ..Plan::default() });
         for ip in [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()] {
-            let mut client = Nis::connect((ip, port), PATIENCE).unwrap();
+            let mut client = Nis::connect((ip, port), TIMEOUT).unwrap();
             assert_eq!(client.status().unwrap().get("STATUS"), Some("ONLINE"), "{ip}");
         }
         drop(server);
@@ -66,12 +66,12 @@ fn both_families_are_served_on_one_port() {
 fn a_master_is_reached_over_ipv6() {
     let master = play("", Setup::new("test").with("UPSNAME", "rack1").with("NISIP", "127.0.0.1 ::1"));
     let daemon = Daemon::start(&slave_of(&format!("[::1]:{}", master.port())));
-    let status = daemon.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), PATIENCE);
+    let status = daemon.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), TIMEOUT);
     assert!(status.is("MASTER", &format!("[::1]:{}", master.port())), "{}", status.text());
     daemon.terminate();
     // Without brackets, and the port that of this machine: nobody is there.
     let daemon = Daemon::start(&slave_of("::1"));
-    daemon.wait_for_hook("commfailure", PATIENCE);
+    daemon.wait_for_hook("commfailure", TIMEOUT);
     let reason = format!("No answer from the UPS: [::1]:{}: Connection refused", daemon.port());
     daemon.wait_for_logged(&reason);
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::support::cable::{Cable, MASTER, within};
 use crate::support::runner::{Group, Needs, tests};
 use crate::support::smart::{Generation, Smart, Unit};
-use crate::support::{Daemon, PATIENCE, Relay, Scratch, Setup, Wire};
+use crate::support::{Daemon, Relay, Scratch, Setup, TIMEOUT, Wire};
 
 /// Five checks, 5 s each where nothing answers, and NETTIMEOUT.
 const QUIET: Duration = Duration::from_secs(32);
@@ -65,7 +65,7 @@ impl World {
             .with("NISALLOW", "127.0.0.1 10.99.0.0/24");
         let setup = with(setup, master).within(&cable.master);
         let master = Daemon::start_in(&setup, Scratch::new(), 3551);
-        within(&cable.master, || master.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE));
+        within(&cable.master, || master.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT));
 
         let address = format!("{MASTER}:3551");
         let polled = Wire { refuses_watch: true, ..Wire::default() };
@@ -91,7 +91,7 @@ impl World {
     fn all_on_line(&self) {
         within(&self.cable.slaves, || {
             for slave in self.slaves.iter().chain(&self.apcupsd) {
-                slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), PATIENCE);
+                slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), TIMEOUT);
             }
         });
     }
@@ -105,7 +105,7 @@ impl World {
         for slave in &self.slaves {
             let mut from = 0;
             for _ in 0..time {
-                from = slave.wait_for_hook_from(from, event, PATIENCE).0 + 1;
+                from = slave.wait_for_hook_from(from, event, TIMEOUT).0 + 1;
             }
         }
     }
@@ -115,8 +115,8 @@ impl World {
         let down = |text: &str| ["remotedown", "doshutdown", "powerout"].contains(&event(text));
         for (number, slave) in self.slaves.iter().enumerate() {
             // Together they take no longer than one.
-            let patience = if number == 0 { QUIET } else { Duration::ZERO };
-            assert!(slave.hooks().wait(0, patience, down).is_none(), "{number}: {}", slave.describe());
+            let timeout = if number == 0 { QUIET } else { Duration::ZERO };
+            assert!(slave.hooks().wait(0, timeout, down).is_none(), "{number}: {}", slave.describe());
         }
     }
 
@@ -180,18 +180,18 @@ fn a_cable_pulled_on_mains_is_a_loss_and_no_more() {
     let world = World::new(10, true, &[], &[]);
     world.cable.pull();
     world.all_ran("commfailure", 1);
-    world.apcupsd.as_ref().unwrap().wait_for_hook("commfailure", PATIENCE);
+    world.apcupsd.as_ref().unwrap().wait_for_hook("commfailure", TIMEOUT);
     world.nobody_goes_down();
     world.cable.carry();
     world.all_ran("commok", 1);
-    world.apcupsd.as_ref().unwrap().wait_for_hook("commok", PATIENCE);
+    world.apcupsd.as_ref().unwrap().wait_for_hook("commok", TIMEOUT);
     world.all_on_line();
     world.all_have_run(&["commfailure", "commok"]);
     world.all_have_logged("Communications with UPS lost.");
     // And guarded as before.
     world.ups(Unit::fail_mains);
     world.all_ran("powerout", 1);
-    world.apcupsd.as_ref().unwrap().wait_for_hook("powerout", PATIENCE);
+    world.apcupsd.as_ref().unwrap().wait_for_hook("powerout", TIMEOUT);
 }
 
 fn packets_lost_on_mains_are_a_loss_and_no_more() {
@@ -215,7 +215,7 @@ fn packets_late_on_mains_are_nothing() {
     // What happens while nothing comes through is known as soon as it does.
     world.cable.lose();
     world.ups(Unit::fail_mains);
-    world.master.as_ref().unwrap().wait_for_hook("powerout", PATIENCE);
+    world.master.as_ref().unwrap().wait_for_hook("powerout", TIMEOUT);
     world.cable.carry();
     world.all_ran("powerout", 1);
     world.all_ran("onbattery", 1);
@@ -323,13 +323,13 @@ fn a_master_restarted_or_upgraded_on_battery_is_followed() {
             world.restart(Unit::fail_mains);
         }
         let master = world.master.as_ref().unwrap();
-        master.wait_for_output("s already when this daemon started: that time counts.", PATIENCE);
+        master.wait_for_output("s already when this daemon started: that time counts.", TIMEOUT);
         within(&world.cable.master, || {
-            master.wait_for_status(|status| status.is("STATUS", "ONBATT"), PATIENCE);
+            master.wait_for_status(|status| status.is("STATUS", "ONBATT"), TIMEOUT);
         });
         within(&world.cable.slaves, || {
             for slave in &world.slaves {
-                slave.wait_for_status(|status| status.is("STATUS", "ONBATT SLAVE"), PATIENCE);
+                slave.wait_for_status(|status| status.is("STATUS", "ONBATT SLAVE"), TIMEOUT);
             }
         });
     }
@@ -348,8 +348,8 @@ fn a_master_that_shuts_down_takes_all_with_it_once() {
     world.ups(Unit::fail_mains);
     world.all_ran("doshutdown", 1);
     let apcupsd = world.apcupsd.as_ref().unwrap();
-    apcupsd.wait_for_hook("remotedown", PATIENCE);
-    apcupsd.wait_for_hook("doshutdown", PATIENCE);
+    apcupsd.wait_for_hook("remotedown", TIMEOUT);
+    apcupsd.wait_for_hook("doshutdown", TIMEOUT);
     let expected = ["powerout", "onbattery", "remotedown", "doshutdown"];
     world.all_have_run(&expected);
     // Whatever becomes of the master then.
@@ -381,7 +381,7 @@ fn a_name_that_nobody_looks_up_holds_up_nothing() {
     let started = Instant::now();
     let slave = Daemon::start_in(&setup, Scratch::new(), 4000);
     within(&cable.slaves, || {
-        slave.wait_for_status(|status| status.is("STATUS", "COMMLOST"), PATIENCE);
+        slave.wait_for_status(|status| status.is("STATUS", "COMMLOST"), TIMEOUT);
         // The resolver waits for 30 s.
         while started.elapsed() < Duration::from_secs(8) {
             let asked = Instant::now();
@@ -390,10 +390,10 @@ fn a_name_that_nobody_looks_up_holds_up_nothing() {
             assert!(took < Duration::from_secs(5), "an answer took {took:?} during a look-up");
         }
     });
-    slave.wait_for_hook("commfailure", PATIENCE);
+    slave.wait_for_hook("commfailure", TIMEOUT);
     slave.wait_for_output(
         "No answer from the UPS: master.example:4000: the look-up of its name takes too long",
-        PATIENCE,
+        TIMEOUT,
     );
     // Nor its end.
     let took = slave.terminate().took;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::cable::{Cable, MASTER, within};
 use crate::support::runner::{Group, Needs, tests};
-use crate::support::{Daemon, Nis, PATIENCE, Scratch, Setup, poll_until};
+use crate::support::{Daemon, Nis, Scratch, Setup, TIMEOUT, poll_until};
 
 pub const TESTS: Group = Group {
     apart: Some(13),
@@ -28,18 +28,18 @@ fn master(script: &str, more: &[(&str, &str)]) -> (Cable, Daemon) {
         setup = setup.with(keyword, value);
     }
     let daemon = Daemon::start_in(&setup.within(&cable.master), scratch, 3551);
-    within(&cable.master, || daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE));
+    within(&cable.master, || daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT));
     (cable, daemon)
 }
 
 fn connect() -> Nis {
-    Nis::connect((MASTER, 3551), PATIENCE).unwrap()
+    Nis::connect((MASTER, 3551), TIMEOUT).unwrap()
 }
 
 /// What the master says to its own machine of who is connected.
 fn clients(cable: &Cable) -> String {
     within(&cable.master, || {
-        let records = Nis::connect(("127.0.0.1", 3551), PATIENCE).unwrap().ask(b"clients").unwrap();
+        let records = Nis::connect(("127.0.0.1", 3551), TIMEOUT).unwrap().ask(b"clients").unwrap();
         records.iter().map(|record| String::from_utf8_lossy(record).into_owned()).collect()
     })
 }
@@ -47,21 +47,21 @@ fn clients(cable: &Cable) -> String {
 fn a_slave_that_polls_is_waited_for_until_it_stops() {
     let (cable, daemon) = master("8 mains off", &[("TIMEOUT", "1"), ("SLAVEWAIT", "600")]);
     within(&cable.slaves, || {
-        let down = poll_until(PATIENCE, || {
+        let down = poll_until(TIMEOUT, || {
             // A new connection each time, as apcupsd's slaves do.
             connect().status().unwrap().is("STATUS", "SHUTTING DOWN").then_some(())
         });
         assert!(down.is_some(), "{}", daemon.describe());
         assert!(clients(&cable).contains("polling "), "{}", clients(&cable));
-        daemon.wait_for_output("Waiting for slaves before the shutdown, 600 s at most: 10.99.0.2", PATIENCE);
+        daemon.wait_for_output("Waiting for slaves before the shutdown, 600 s at most: 10.99.0.2", TIMEOUT);
         // While it polls, nothing happens: its time between two questions is far below a second.
         for _ in 0..100 {
             assert!(connect().status().is_ok());
             std::thread::sleep(Duration::from_millis(20));
         }
     });
-    daemon.wait_for_hook("doshutdown", PATIENCE);
-    daemon.wait_for_output("s for slaves: 10.99.0.2; all have gone.", PATIENCE);
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
+    daemon.wait_for_output("s for slaves: 10.99.0.2; all have gone.", TIMEOUT);
 }
 
 fn a_slave_whose_machine_died_is_found() {
@@ -71,7 +71,7 @@ fn a_slave_whose_machine_died_is_found() {
     assert!(clients(&cable).starts_with("watch "), "{}", daemon.describe());
     cable.lose();
     // The next word to it, 10 s at most, and 15 s for it to be taken.
-    let found = poll_until(PATIENCE, || (!clients(&cable).contains("watch ")).then_some(()));
+    let found = poll_until(TIMEOUT, || (!clients(&cable).contains("watch ")).then_some(()));
     assert!(found.is_some(), "{}", clients(&cable));
 }
 

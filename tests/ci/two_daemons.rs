@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use crate::support::runner::{Group, Needs, tests};
-use crate::support::{PATIENCE, Scratch, Setup, play_in};
+use crate::support::{Scratch, Setup, TIMEOUT, play_in};
 
 pub const TESTS: Group = Group {
     needs: Needs::Ci("root, for /run/mainsd in a mount namespace"),
@@ -33,10 +33,10 @@ fn as_root_everything_is_in_run_mainsd_and_the_first_versions_state_is_taken_ove
     let setup = Setup::new("test").with("NOLOGON", "disable").without("STATEFILE");
     let before = format!("printf '{old}' > /run/mainsd.state &&");
     let daemon = play_in("0 mains off", in_own_run(setup, &before), Scratch::new());
-    let line = daemon.wait_for_output("already when this daemon started: that time counts", PATIENCE);
+    let line = daemon.wait_for_output("already when this daemon started: that time counts", TIMEOUT);
     let seconds = line.text.split("On battery for ").nth(1).and_then(|rest| rest.split(' ').next());
     assert!(seconds.unwrap().parse::<u32>().unwrap() >= 100, "{}", line.text);
-    daemon.wait_for_status(|status| status.has("ONBATT") && status.is("NUMXFERS", "5"), PATIENCE);
+    daemon.wait_for_status(|status| status.has("ONBATT") && status.is("NUMXFERS", "5"), TIMEOUT);
     let run = PathBuf::from(format!("/proc/{}/root/run", daemon.pid()));
     assert!(!run.join("mainsd.state").exists(), "taken over once");
     let config = daemon.dir().join("mainsd.conf").canonicalize().unwrap();

@@ -9,7 +9,7 @@ use crate::support::smart::{Generation, Smart, Unit};
 use crate::support::{self, Daemon, Scratch, Setup, free_port, poll_until};
 
 /// apcupsd takes its time: 60 s for what it does in 25.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 const MASTER_LOST: &str = "Shutdown because loss of comm with NIS master while on batteries.";
 const MASTER_GOES: &str = "Shutdown because NIS master is shutting down.";
 
@@ -48,11 +48,11 @@ fn under_apcupsd(timeout: &str) -> Under {
     let setup = setup.with("TIMEOUT", timeout).with("NOLOGON", "disable");
     let port = free_port();
     let master = Daemon::start_in(&setup, Scratch::new(), port);
-    master.wait_for_status(|status| status.has("ONLINE"), PATIENCE);
+    master.wait_for_status(|status| status.has("ONLINE"), TIMEOUT);
     let slave = Daemon::start(&slave_of(&format!("127.0.0.1:{port}")));
     let under = Under { ups, setup, port, master: Some(master), slave, ports };
-    under.slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), PATIENCE);
-    under.slave.wait_for_output("does not know `watch`: it is polled", PATIENCE);
+    under.slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), TIMEOUT);
+    under.slave.wait_for_output("does not know `watch`: it is polled", TIMEOUT);
     under
 }
 
@@ -69,24 +69,24 @@ fn our_slave_sees_the_outage_of_an_apcupsd() {
     // apcupsd learns them one by one, and is on line before it has the last; then comes the slave's next poll.
     for key in ["UPSNAME", "MODEL", "SERIALNO", "BATTDATE", "NOMBATTV", "LOTRANS", "HITRANS", "FIRMWARE"] {
         let value = |daemon: &Daemon| daemon.status().get(key).map(str::to_owned);
-        let same = poll_until(PATIENCE, || {
+        let same = poll_until(TIMEOUT, || {
             let master = value(under.master.as_ref().unwrap());
             (master.is_some() && value(&under.slave) == master).then_some(())
         });
         assert!(same.is_some(), "{key}: {}", under.slave.status().text());
     }
     under.ups.unit().fail_mains();
-    under.slave.wait_for_hook("onbattery", PATIENCE);
+    under.slave.wait_for_hook("onbattery", TIMEOUT);
     under.ups.unit().restore_mains();
-    under.slave.wait_for_hook("mainsback", PATIENCE);
+    under.slave.wait_for_hook("mainsback", TIMEOUT);
     assert_eq!(events(&under.slave), ["powerout", "onbattery", "offbattery", "mainsback"]);
-    assert_eq!(under.slave.wait_for_hook("powerout", PATIENCE).text, "powerout simups 0 1");
+    assert_eq!(under.slave.wait_for_hook("powerout", TIMEOUT).text, "powerout simups 0 1");
 }
 
 fn our_slave_goes_down_with_an_apcupsd() {
     let under = under_apcupsd("12");
     under.ups.unit().fail_mains();
-    under.slave.wait_for_hook("doshutdown", PATIENCE);
+    under.slave.wait_for_hook("doshutdown", TIMEOUT);
     // Twice a second it says so; that is one order.
     let more = under.slave.hooks().wait(under.slave.hooks().count(), Duration::from_secs(4), |_| true);
     assert!(more.is_none(), "{}", under.slave.describe());
@@ -99,11 +99,11 @@ fn our_slave_goes_down_with_an_apcupsd() {
 fn our_slave_goes_down_when_an_apcupsd_is_lost() {
     let mut under = under_apcupsd("0");
     under.ups.unit().fail_mains();
-    under.slave.wait_for_hook("onbattery", PATIENCE);
+    under.slave.wait_for_hook("onbattery", TIMEOUT);
     let before = under.slave.hooks().count();
     under.master = None;
-    under.slave.wait_for_hook("doshutdown", PATIENCE);
-    under.slave.wait_for_hook_from(before, "commfailure", PATIENCE);
+    under.slave.wait_for_hook("doshutdown", TIMEOUT);
+    under.slave.wait_for_hook_from(before, "commfailure", TIMEOUT);
     assert_eq!(events(&under.slave), ["powerout", "onbattery", "remotedown", "doshutdown"]);
     assert_eq!(under.slave.wait_for_logged(MASTER_LOST), 1, "{}", under.slave.describe());
 }
@@ -112,15 +112,15 @@ fn our_slave_stays_up_when_an_apcupsd_is_lost_on_mains() {
     let Under { ups, setup, port, master, slave, ports } = under_apcupsd("0");
     let before = slave.hooks().count();
     drop((master, ups));
-    slave.wait_for_hook_from(before, "commfailure", PATIENCE);
+    slave.wait_for_hook_from(before, "commfailure", TIMEOUT);
     // Longer than NETTIMEOUT and five checks.
     let down = slave.hooks().wait(0, Duration::from_secs(12), |text| text.starts_with("remotedown"));
     assert!(down.is_none(), "{}", slave.describe());
     let before = slave.hooks().count();
     let _ups = Smart::start(Generation::Third, &ports.path().join("ttyS0"), false);
     let _master = Daemon::start_in(&setup, Scratch::new(), port);
-    slave.wait_for_hook_from(before, "commok", PATIENCE);
-    slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), PATIENCE);
+    slave.wait_for_hook_from(before, "commok", TIMEOUT);
+    slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), TIMEOUT);
     assert_eq!(events(&slave), [""; 0]);
 }
 
@@ -131,14 +131,14 @@ fn over_apcupsd(timeout: &str) -> (Pair, Daemon) {
     let setup = Setup::apcupsd("net").with("UPSCABLE", "ether").with("DEVICE", &format!("127.0.0.1:{port}"));
     let setup = setup.with("BATTERYLEVEL", "-1").with("MINUTES", "-1").with("NOLOGON", "disable");
     let slave = Daemon::start(&setup);
-    slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), PATIENCE);
+    slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), TIMEOUT);
     (pair, slave)
 }
 
 /// Waits for these hooks of an apcupsd, which come in any order, and makes sure that there are no others about power.
 fn runs(slave: &Daemon, hooks: &[&str]) {
     for hook in hooks {
-        slave.wait_for_hook(hook, PATIENCE);
+        slave.wait_for_hook(hook, TIMEOUT);
     }
     let mut events = events(slave);
     events.sort();
@@ -148,10 +148,10 @@ fn runs(slave: &Daemon, hooks: &[&str]) {
 fn an_apcupsd_sees_our_outage() {
     let (pair, slave) = over_apcupsd("0");
     pair.ups(Unit::fail_mains);
-    slave.wait_for_hook("onbattery", PATIENCE);
+    slave.wait_for_hook("onbattery", TIMEOUT);
     pair.ups(Unit::restore_mains);
     runs(&slave, &["mainsback", "offbattery", "onbattery", "powerout"]);
-    slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), PATIENCE);
+    slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), TIMEOUT);
 }
 
 fn an_apcupsd_goes_down_with_us() {
@@ -159,15 +159,15 @@ fn an_apcupsd_goes_down_with_us() {
     pair.ups(Unit::fail_mains);
     runs(&slave, &["doshutdown", "onbattery", "powerout", "remotedown"]);
     slave.wait_for_logged(MASTER_GOES);
-    pair.slave.wait_for_hook("doshutdown", PATIENCE);
+    pair.slave.wait_for_hook("doshutdown", TIMEOUT);
 }
 
 fn an_apcupsd_goes_down_when_we_are_lost() {
     let (mut pair, slave) = over_apcupsd("0");
     pair.ups(Unit::fail_mains);
-    slave.wait_for_hook("onbattery", PATIENCE);
+    slave.wait_for_hook("onbattery", TIMEOUT);
     pair.kill_master();
     runs(&slave, &["doshutdown", "onbattery", "powerout", "remotedown"]);
-    slave.wait_for_hook("commfailure", PATIENCE);
+    slave.wait_for_hook("commfailure", TIMEOUT);
     assert_eq!(slave.wait_for_logged(MASTER_LOST), 1, "{}", slave.describe());
 }

@@ -90,7 +90,7 @@ fn clients_are_listed_to_this_machine_and_their_absence_is_an_error() {
     let at = fixture.server.address().to_string();
     let ran = access(&["clients", &at]);
     assert_eq!((code(&ran), ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""), "who asks is not listed");
-    let mut watching = support::Nis::connect(fixture.server.address(), support::PATIENCE).unwrap();
+    let mut watching = support::Nis::connect(fixture.server.address(), support::TIMEOUT).unwrap();
     watching.ask(b"watch").unwrap();
     for args in [&["apcaccess", "clients", &at][..], &["clients", &at], &["status", "clients", &at]] {
         let ran = run(args);

@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 
 use crate::support::smart::{self, Generation, Smart};
-use crate::support::{self, Daemon, Lines, PATIENCE, Scratch, Serial, Setup, Status, free_port};
+use crate::support::{self, Daemon, Lines, Scratch, Serial, Setup, Status, TIMEOUT, free_port};
 
 fn setup(port: &std::path::Path) -> Setup {
     Serial::setup(port)
@@ -20,7 +20,7 @@ fn serial_with(change: impl FnOnce(Setup) -> Setup) -> Serial {
 }
 
 fn ready(daemon: &Daemon) -> Status {
-    daemon.wait_for_status(|status| status.get("MODEL").is_some() && status.is("STATUS", "ONLINE"), PATIENCE)
+    daemon.wait_for_status(|status| status.get("MODEL").is_some() && status.is("STATUS", "ONLINE"), TIMEOUT)
 }
 
 /// Waits until the status has these values; a slow machine shows what it has before all is read.
@@ -34,7 +34,7 @@ fn wait_for_values(daemon: &Daemon, values: &[(&str, &str)]) -> Status {
             }
             missing.is_none()
         },
-        4 * PATIENCE,
+        4 * TIMEOUT,
     )
 }
 
@@ -97,18 +97,18 @@ fn an_outage_is_announced_by_the_ups_and_ends_with_it() {
     let failed_at = std::time::Instant::now();
     serial.ups.unit().fail_mains();
     // With POLLTIME 600 only the alert can have brought it.
-    let hook = serial.daemon.wait_for_hook("powerout", PATIENCE);
+    let hook = serial.daemon.wait_for_hook("powerout", TIMEOUT);
     println!("from the alert to the hook's line: {:?}", hook.at - failed_at);
-    serial.daemon.wait_for_hook("onbattery", PATIENCE);
+    serial.daemon.wait_for_hook("onbattery", TIMEOUT);
     let cause = |status: &Status| status.is("LASTXFER", "Line voltage notch or spike");
-    let status = serial.daemon.wait_for_status(|status| status.has("ONBATT") && cause(status), PATIENCE);
+    let status = serial.daemon.wait_for_status(|status| status.has("ONBATT") && cause(status), TIMEOUT);
     assert_eq!(status.get("NUMXFERS"), Some("1"));
     serial.ups.unit().restore_mains();
-    serial.daemon.wait_for_hook("offbattery", PATIENCE);
-    serial.daemon.wait_for_hook("mainsback", PATIENCE);
-    serial.daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    serial.daemon.wait_for_hook("offbattery", TIMEOUT);
+    serial.daemon.wait_for_hook("mainsback", TIMEOUT);
+    serial.daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     // The line voltage of the state before does not stay until the next poll.
-    serial.daemon.wait_for_status(|status| status.is("LINEV", "230.0 Volts"), PATIENCE);
+    serial.daemon.wait_for_status(|status| status.is("LINEV", "230.0 Volts"), TIMEOUT);
     assert_eq!(serial.daemon.events(), ["powerout", "onbattery", "offbattery", "mainsback"]);
 }
 
@@ -117,10 +117,10 @@ fn a_low_battery_shuts_the_machine_down() {
     let serial = serial(Generation::Third);
     ready(&serial.daemon);
     serial.ups.unit().fail_mains();
-    serial.daemon.wait_for_hook("onbattery", PATIENCE);
+    serial.daemon.wait_for_hook("onbattery", TIMEOUT);
     serial.ups.unit().battery_low();
-    serial.daemon.wait_for_hook("failing", PATIENCE);
-    serial.daemon.wait_for_hook("doshutdown", PATIENCE);
+    serial.daemon.wait_for_hook("failing", TIMEOUT);
+    serial.daemon.wait_for_hook("doshutdown", TIMEOUT);
 }
 
 #[test]
@@ -128,13 +128,13 @@ fn the_running_daemon_kills_the_power_after_killdelay() {
     let serial = serial_with(|setup| setup.with("KILLDELAY", "1"));
     ready(&serial.daemon);
     serial.ups.unit().fail_mains();
-    serial.daemon.wait_for_hook("onbattery", PATIENCE);
+    serial.daemon.wait_for_hook("onbattery", TIMEOUT);
     assert_eq!(serial.ups.unit().killed, None);
     serial.ups.unit().battery_low();
-    serial.daemon.wait_for_hook("doshutdown", PATIENCE);
-    let killed = support::poll_until(PATIENCE, || serial.ups.unit().killed);
+    serial.daemon.wait_for_hook("doshutdown", TIMEOUT);
+    let killed = support::poll_until(TIMEOUT, || serial.ups.unit().killed);
     assert_eq!(killed, Some("S"), "{}", serial.daemon.describe());
-    serial.daemon.wait_for_output("UPS will power off after 20 seconds ...", PATIENCE);
+    serial.daemon.wait_for_output("UPS will power off after 20 seconds ...", TIMEOUT);
 }
 
 #[test]
@@ -142,10 +142,10 @@ fn a_self_test_of_the_ups_is_no_power_failure() {
     let serial = serial(Generation::Third);
     ready(&serial.daemon);
     serial.ups.unit().receive(b'W', std::time::Instant::now());
-    serial.daemon.wait_for_hook("startselftest", PATIENCE);
+    serial.daemon.wait_for_hook("startselftest", TIMEOUT);
     serial.ups.unit().end_self_test();
-    serial.daemon.wait_for_hook("endselftest", PATIENCE);
-    serial.daemon.wait_for_status(|status| status.is("SELFTEST", "OK"), PATIENCE);
+    serial.daemon.wait_for_hook("endselftest", TIMEOUT);
+    serial.daemon.wait_for_status(|status| status.is("SELFTEST", "OK"), TIMEOUT);
     assert_eq!(serial.daemon.events(), ["startselftest", "endselftest"]);
 }
 
@@ -158,14 +158,14 @@ fn a_calibration_of_the_ups_is_no_power_failure() {
     unit.set(b'G', "S");
     unit.alert(b'!');
     drop(unit);
-    serial.daemon.wait_for_hook("startselftest", PATIENCE);
-    serial.daemon.wait_for_status(|status| status.has("CAL") && status.has("ONBATT"), PATIENCE);
+    serial.daemon.wait_for_hook("startselftest", TIMEOUT);
+    serial.daemon.wait_for_status(|status| status.has("CAL") && status.has("ONBATT"), TIMEOUT);
     let mut unit = serial.ups.unit();
     unit.set(b'Q', "08");
     unit.alert(b'$');
     drop(unit);
-    serial.daemon.wait_for_hook("endselftest", PATIENCE);
-    serial.daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    serial.daemon.wait_for_hook("endselftest", TIMEOUT);
+    serial.daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     assert_eq!(serial.daemon.events(), ["startselftest", "endselftest"]);
 }
 
@@ -174,10 +174,10 @@ fn a_disconnected_battery_is_noticed() {
     let serial = serial(Generation::Third);
     ready(&serial.daemon);
     serial.ups.unit().set(b'\'', "20");
-    serial.daemon.wait_for_hook("battdetach", PATIENCE);
-    serial.daemon.wait_for_status(|status| status.has("NOBATT"), PATIENCE);
+    serial.daemon.wait_for_hook("battdetach", TIMEOUT);
+    serial.daemon.wait_for_status(|status| status.has("NOBATT"), TIMEOUT);
     serial.ups.unit().set(b'\'', "00");
-    serial.daemon.wait_for_hook("battattach", PATIENCE);
+    serial.daemon.wait_for_hook("battattach", TIMEOUT);
 }
 
 #[test]
@@ -188,8 +188,8 @@ fn a_worn_out_battery_is_noticed() {
     unit.set(b'Q', "88");
     unit.alert(b'#');
     drop(unit);
-    serial.daemon.wait_for_hook("changeme", PATIENCE);
-    serial.daemon.wait_for_status(|status| status.has("REPLACEBATT"), PATIENCE);
+    serial.daemon.wait_for_hook("changeme", TIMEOUT);
+    serial.daemon.wait_for_status(|status| status.has("REPLACEBATT"), TIMEOUT);
 }
 
 #[test]
@@ -197,13 +197,13 @@ fn a_ups_that_falls_silent_is_lost_and_found_again() {
     let serial = serial(Generation::Third);
     ready(&serial.daemon);
     serial.ups.unit().silent = true;
-    serial.daemon.wait_for_hook("commfailure", PATIENCE);
-    serial.daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), PATIENCE);
+    serial.daemon.wait_for_hook("commfailure", TIMEOUT);
+    serial.daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), TIMEOUT);
     let mut unit = serial.ups.unit();
     unit.forget_smart_mode();
     unit.silent = false;
     drop(unit);
-    serial.daemon.wait_for_hook("commok", PATIENCE);
+    serial.daemon.wait_for_hook("commok", TIMEOUT);
     ready(&serial.daemon);
     assert_eq!(serial.daemon.events(), ["commfailure", "commok"]);
 }
@@ -213,10 +213,10 @@ fn a_port_that_disappears_is_opened_again_when_it_returns() {
     let Serial { daemon, ups, port, ports: _ports } = serial(Generation::Third);
     ready(&daemon);
     drop(ups);
-    daemon.wait_for_hook("commfailure", PATIENCE);
+    daemon.wait_for_hook("commfailure", TIMEOUT);
     let _ups = Smart::start(Generation::Matrix, &port, false);
-    daemon.wait_for_hook("commok", PATIENCE);
-    daemon.wait_for_status(|status| status.is("MODEL", "MATRIX-UPS 5000"), PATIENCE);
+    daemon.wait_for_hook("commok", TIMEOUT);
+    daemon.wait_for_status(|status| status.is("MODEL", "MATRIX-UPS 5000"), TIMEOUT);
     assert_eq!(daemon.events(), ["commfailure", "commok"]);
 }
 
@@ -225,7 +225,7 @@ fn a_ups_that_is_not_there_at_start_is_waited_for() {
     let ports = Scratch::new();
     let port = ports.path().join("ttyS0");
     let daemon = Daemon::start(&setup(&port));
-    daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), PATIENCE);
+    daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), TIMEOUT);
     let _ups = Smart::start(Generation::Third, &port, false);
     ready(&daemon);
     assert_eq!(daemon.events(), Vec::<String>::new());
@@ -264,7 +264,7 @@ fn switch_off(
     let config = support::write_config(&setup(&port), &scratch, free_port());
     scratch.file("flags/powerfail", String::new());
     let args = [order.to_owned(), "-f".to_owned(), config.display().to_string()];
-    let done = support::run_program_for(&Setup::new("").program, args, 4 * PATIENCE);
+    let done = support::run_program_for(&Setup::new("").program, args, 4 * TIMEOUT);
     let killed = ups.unit().killed;
     assert_eq!(done.status.success(), killed.is_some(), "{done:?}");
     (killed, done.stderr)
@@ -320,7 +320,7 @@ fn a_share_slave_sends_nothing() {
         .spawn()
         .unwrap();
     let said = Lines::collect(child.stderr.take().unwrap());
-    let waits = said.wait(0, PATIENCE, |line| line.contains("Waiting For ShareUPS Master to shutdown"));
+    let waits = said.wait(0, TIMEOUT, |line| line.contains("Waiting For ShareUPS Master to shutdown"));
     let ended = child.try_wait().unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
@@ -335,8 +335,8 @@ fn a_ups_that_is_silent_from_the_start_is_named_in_the_log() {
     let ups = Smart::start(Generation::Third, &port, false);
     ups.unit().silent = true;
     let daemon = Daemon::start(&setup(&port));
-    daemon.wait_for_output("the UPS does not answer; is it on", PATIENCE);
-    daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), PATIENCE);
+    daemon.wait_for_output("the UPS does not answer; is it on", TIMEOUT);
+    daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), TIMEOUT);
     ups.unit().silent = false;
     ready(&daemon);
     assert_eq!(daemon.events(), Vec::<String>::new());
@@ -351,12 +351,12 @@ fn what_is_no_ups_is_named_in_the_log_and_makes_no_event() {
     let daemon = Daemon::start(&setup(&port));
     // Another line speed: bytes, alerts among them, and ends of lines.
     let named = || daemon.output().text().contains("is no UPS with smart signalling");
-    let found = support::poll_until(PATIENCE, || {
+    let found = support::poll_until(TIMEOUT, || {
         ups.unit().out.extend_from_slice(b"\x80!\xfe%\x00U\n$x#~\xe0\r\n+Q?");
         named().then_some(())
     });
     assert!(found.is_some(), "{}", daemon.describe());
-    daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), PATIENCE);
+    daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), TIMEOUT);
     assert_eq!(daemon.events(), Vec::<String>::new());
 }
 
@@ -367,7 +367,7 @@ fn a_held_port_is_waited_for() {
     let ups = Smart::start(Generation::Third, &port, false);
     let holder = mainsd::sys::tty::Tty::open(&port).unwrap();
     let daemon = Daemon::start(&setup(&port));
-    daemon.wait_for_output("is held by another program", PATIENCE);
+    daemon.wait_for_output("is held by another program", TIMEOUT);
     drop(holder);
     ready(&daemon);
     assert_eq!(daemon.events(), Vec::<String>::new());
@@ -386,8 +386,8 @@ fn a_port_that_a_terminal_program_has_locked_is_waited_for() {
     ports.file("lock/LCK..ttyS0", format!("{:10}\n", other.id()));
     let daemon =
         Daemon::start(&setup(&port).with("LOCKFILE", &ports.path().join("lock").display().to_string()));
-    daemon.wait_for_output("is held by another program", PATIENCE);
-    daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), PATIENCE);
+    daemon.wait_for_output("is held by another program", TIMEOUT);
+    daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), TIMEOUT);
     assert!(ups.unit().received.is_empty());
     other.kill().unwrap();
     other.wait().unwrap();
@@ -406,7 +406,7 @@ fn a_full_poll_at_2400_baud_is_one_pass_from_status_to_status() {
     ready(&daemon);
     // The link is held to 3 s by a clock of its own; here any poll counts that the machine's load did not stretch.
     let mut fastest = None;
-    let quick = support::poll_until(8 * PATIENCE, || {
+    let quick = support::poll_until(8 * TIMEOUT, || {
         let unit = ups.unit();
         let heard: Vec<u8> = unit.received.iter().map(|(byte, _)| *byte).collect();
         let poll = b"QfjLPG'BXMNOFC7~8htQ";

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::support::smart::{Generation, Smart};
-use crate::support::{self, PATIENCE, Scratch, Setup, free_port};
+use crate::support::{self, Scratch, Setup, TIMEOUT, free_port};
 
 /// Runs `--configure` with these directives; what it printed, and whether it succeeded.
 fn configure(port: &Path, directives: &[(&str, &str)]) -> (String, bool) {
@@ -14,7 +14,7 @@ fn configure(port: &Path, directives: &[(&str, &str)]) -> (String, bool) {
     }
     let config = support::write_config(&setup, &scratch, free_port());
     let args = ["--configure".to_owned(), "-f".to_owned(), config.display().to_string()];
-    let done = support::run_program_for(&setup.program, args, 8 * PATIENCE);
+    let done = support::run_program_for(&setup.program, args, 8 * TIMEOUT);
     (done.stdout, done.status.success())
 }
 

@@ -1,6 +1,6 @@
 //! `-d` and `-T`: debug output, and which module writes how much of it.
 
-use crate::support::{PATIENCE, Setup, play};
+use crate::support::{Setup, TIMEOUT, play};
 
 /// A line of the module that writes the log, as debug output shows it.
 const JOURNALIST: &str = "mainsd::daemon::recorder: ";
@@ -12,7 +12,7 @@ fn setup() -> Setup {
 #[test]
 fn debug_output_has_the_module_before_each_line() {
     let daemon = play("", setup().arg("-d").arg("100"));
-    daemon.wait_for_output(&format!("{JOURNALIST}mainsd "), PATIENCE);
+    daemon.wait_for_output(&format!("{JOURNALIST}mainsd "), TIMEOUT);
 }
 
 #[test]
@@ -20,7 +20,7 @@ fn rust_log_says_which_module_is_shown_and_does_nothing_without_the_option() {
     let filtered = setup().environment("RUST_LOG", "mainsd::port=trace").arg("-d").arg("100");
     for setup in [filtered, setup().environment("RUST_LOG", "trace")] {
         let daemon = play("", setup);
-        daemon.wait_for_output("startup succeeded", PATIENCE);
+        daemon.wait_for_output("startup succeeded", TIMEOUT);
         let end = daemon.terminate();
         assert!(!end.output.contains(JOURNALIST), "{}", end.output);
     }

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::support::{self, Lines, PATIENCE, Scratch, Setup};
+use crate::support::{self, Lines, Scratch, Setup, TIMEOUT};
 
 /// The demonstration as a command, its temporary folder within `scratch`.
 fn demo(scratch: &Scratch, args: &[&str]) -> Command {
@@ -57,8 +57,8 @@ fn a_client_sees_what_the_demonstration_shows() {
     let scratch = Scratch::new();
     let mut child = demo(&scratch, &["--scenario", "none"]).stdout(Stdio::piped()).spawn().unwrap();
     let lines = Lines::collect(child.stdout.take().unwrap());
-    let (_, line) = lines.wait(0, PATIENCE, |text| text.contains("mainsd status 127.0.0.1:")).unwrap();
-    lines.wait(0, PATIENCE, |text| text.contains("ON MAINS")).expect("the state comes");
+    let (_, line) = lines.wait(0, TIMEOUT, |text| text.contains("mainsd status 127.0.0.1:")).unwrap();
+    lines.wait(0, TIMEOUT, |text| text.contains("ON MAINS")).expect("the state comes");
     // As a person pastes it into a shell.
     let command = line.text.strip_prefix("Try in another terminal: ").unwrap();
     let command = command.strip_suffix("    Ctrl-C ends.").unwrap();
@@ -68,7 +68,7 @@ fn a_client_sees_what_the_demonstration_shows() {
         "{done:?}"
     );
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let status = support::poll_until(PATIENCE, || child.try_wait().unwrap());
+    let status = support::poll_until(TIMEOUT, || child.try_wait().unwrap());
     assert!(status.is_some_and(|status| status.success()), "{status:?}");
     assert!(is_empty(&scratch));
 }

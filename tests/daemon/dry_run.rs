@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::smart::{Generation, Smart};
 use crate::support::{
-    self, Daemon, Lines, Nis, PATIENCE, Scratch, Setup, free_port_for_dry_run, play_in, write_config,
+    self, Daemon, Lines, Nis, Scratch, Setup, TIMEOUT, free_port_for_dry_run, play_in, write_config,
 };
 
 /// A dry run, in a temporary folder of its own. Dropped, it is killed.
@@ -27,14 +27,14 @@ impl DryRun {
     }
 
     fn wait_for(&self, part: &str) -> String {
-        let found = self.log.wait(0, PATIENCE, |text| text.contains(part));
+        let found = self.log.wait(0, TIMEOUT, |text| text.contains(part));
         found.unwrap_or_else(|| panic!("no line with {part:?}:\n{}", self.log.text())).1.text
     }
 
     fn terminate(mut self) -> (std::process::ExitStatus, String, Scratch) {
         assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
-        let status = support::poll_until(PATIENCE, || self.child.try_wait().unwrap()).expect("it ends");
-        self.log.wait_for_end(PATIENCE);
+        let status = support::poll_until(TIMEOUT, || self.child.try_wait().unwrap()).expect("it ends");
+        self.log.wait_for_end(TIMEOUT);
         (status, self.log.text(), std::mem::replace(&mut self.temporary, Scratch::new()))
     }
 }
@@ -88,7 +88,7 @@ fn an_outage_to_its_end_is_decided_and_only_logged() {
         "Dry run: this machine would be shut down now, by {apccontrol} doshutdown harness 1 0: "
     ));
     dry.wait_for("Dry run: the UPS does not get the order: cut the power until mains is back");
-    let mut client = Nis::connect(&address, PATIENCE).unwrap();
+    let mut client = Nis::connect(&address, TIMEOUT).unwrap();
     let status = client.status().unwrap();
     assert!(status.has("SHUTTING") && status.is("UPSNAME", "harness"), "{}", status.text());
     let events = client.events().unwrap().concat();
@@ -107,14 +107,14 @@ fn guard(setup: Setup) -> Daemon {
     let script = scratch.file("script", "");
     let setup = setup.with("DEVICE", &script.display().to_string());
     let daemon = Daemon::start_in(&setup, scratch, free_port_for_dry_run());
-    daemon.wait_for_output("NIS server startup succeeded", PATIENCE);
+    daemon.wait_for_output("NIS server startup succeeded", TIMEOUT);
     daemon
 }
 
 #[test]
 fn beside_a_daemon_that_guards_it_disturbs_nothing() {
     let daemon = guard(Setup::new("test").with("TIMEOUT", "300"));
-    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     let config = daemon.dir().join("mainsd.conf");
     let before = files(daemon.dir());
     let dry = DryRun::start(&config, &[]);
@@ -134,7 +134,7 @@ fn beside_a_daemon_that_guards_it_disturbs_nothing() {
 #[test]
 fn a_slave_asks_its_master_at_the_port_of_the_file() {
     let master = guard(Setup::new("test").with("UPSNAME", "master"));
-    master.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    master.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     let scratch = Scratch::new();
     let config = write_config(&Setup::new("net").with("DEVICE", "127.0.0.1"), &scratch, master.port());
     let dry = DryRun::start(&config, &[]);
@@ -149,8 +149,8 @@ fn the_variable_of_old_is_obeyed_with_a_warning_that_names_the_option() {
     let daemon = play_in("1 mains off", Setup::new("test"), Scratch::new());
     let words = "Dry run (MAINSD_DRY_RUN): hooks and SHUTDOWNCMD are run, and this machine is NOT shut down by anything built in. \
                  'mainsd --dry-run' runs nothing";
-    daemon.wait_for_output(words, PATIENCE);
-    daemon.wait_for_hook("powerout", PATIENCE);
+    daemon.wait_for_output(words, TIMEOUT);
+    daemon.wait_for_hook("powerout", TIMEOUT);
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn it_stays_in_the_foreground_under_every_name_and_does_not_go_with_orders_to_th
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let log = Lines::collect(child.stderr.take().unwrap());
-    let found = log.wait(0, PATIENCE, |text| text.contains("UPS found: "));
+    let found = log.wait(0, TIMEOUT, |text| text.contains("UPS found: "));
     let _ = child.kill();
     let _ = child.wait();
     assert!(found.is_some(), "{}", log.text());

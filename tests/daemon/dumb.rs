@@ -4,7 +4,7 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 
 use crate::support::smart::pty;
-use crate::support::{self, Daemon, PATIENCE, Scratch, Setup};
+use crate::support::{self, Daemon, Scratch, Setup, TIMEOUT};
 
 fn setup(device: &std::path::Path) -> Setup {
     Setup::new("dumb").with("DEVICE", &device.display().to_string()).with("UPSCABLE", "940-0119A")
@@ -16,19 +16,19 @@ fn a_port_that_is_missing_or_has_no_modem_lines_is_said_and_waited_for() {
     let ports = Scratch::new();
     let device = ports.path().join("ttyS0");
     let daemon = Daemon::start(&setup(&device).arg("--kill-on-powerfail"));
-    daemon.wait_for_output("Ignoring --kill-on-powerfail since it is unsafe", PATIENCE);
-    daemon.wait_for_output("ttyS0 does not exist; waiting for it", PATIENCE);
+    daemon.wait_for_output("Ignoring --kill-on-powerfail since it is unsafe", TIMEOUT);
+    daemon.wait_for_output("ttyS0 does not exist; waiting for it", TIMEOUT);
     let (master, path) = pty::open();
     symlink(path, &device).unwrap();
-    daemon.wait_for_output("ttyS0 has no modem lines", PATIENCE);
+    daemon.wait_for_output("ttyS0 has no modem lines", TIMEOUT);
     // Whatever it says in bytes is of no interest.
     std::fs::File::from(master).write_all(b"!$SM\r\n\0\xff").unwrap();
     std::fs::remove_file(&device).unwrap();
     // The other side is closed by now: gone, and missing again.
-    let lines = daemon.output().wait(0, PATIENCE, |text| text.contains("ttyS0 is gone"));
+    let lines = daemon.output().wait(0, TIMEOUT, |text| text.contains("ttyS0 is gone"));
     assert!(lines.is_some(), "{}", daemon.describe());
     let lost = |status: &support::Status| status.has("COMMLOST") && status.is("STATFLAG", "0x05000100");
-    let status = daemon.wait_for_status(lost, PATIENCE);
+    let status = daemon.wait_for_status(lost, TIMEOUT);
     assert!(status.is("DRIVER", "DUMB UPS Driver") && status.is("CABLE", "APC Cable 940-0119A"));
     // On a very slow machine the first contact has been overdue by now.
     assert!(daemon.events().iter().all(|event| event == "commfailure"), "{}", daemon.describe());

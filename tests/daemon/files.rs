@@ -1,6 +1,6 @@
 //! Files that the daemon writes by the clock.
 
-use crate::support::{FakeTime, PATIENCE, Scratch, Setup, play_in, poll_until};
+use crate::support::{FakeTime, Scratch, Setup, TIMEOUT, play_in, poll_until};
 
 fn setup() -> Setup {
     Setup::new("test").with("NOLOGON", "disable")
@@ -25,7 +25,7 @@ fn data_records_status_file_and_logged_status_come_at_their_times() {
     let mut from = 0;
     let mut last = Vec::new();
     for _ in 0..3 {
-        let (place, line) = daemon.output().wait(from, PATIENCE, is_record).expect("a data record");
+        let (place, line) = daemon.output().wait(from, TIMEOUT, is_record).expect("a data record");
         from = place + 1;
         last.push(line.text.chars().last());
     }
@@ -33,14 +33,14 @@ fn data_records_status_file_and_logged_status_come_at_their_times() {
 
     let begins = |line: &str| line.contains("APC      : 001,");
     let ends = |line: &str| line.contains("END APC  : ");
-    let (first, _) = daemon.output().wait(0, PATIENCE, begins).expect("a status in the log");
-    let (end, _) = daemon.output().wait(first, PATIENCE, ends).expect("its end");
+    let (first, _) = daemon.output().wait(0, TIMEOUT, begins).expect("a status in the log");
+    let (end, _) = daemon.output().wait(first, TIMEOUT, ends).expect("its end");
     let logged = daemon.output().since(first);
     let logged: Vec<&str> =
         logged.iter().take(end - first + 1).map(|line| line.text.get(27..).unwrap_or("")).collect();
     let logged: Vec<&str> = logged.into_iter().filter(|line| !is_record(line)).collect();
     let written =
-        poll_until(PATIENCE, || std::fs::read_to_string(&file).ok().filter(|text| text.contains("END APC")));
+        poll_until(TIMEOUT, || std::fs::read_to_string(&file).ok().filter(|text| text.contains("END APC")));
     let written = written.expect("a status file");
     assert_eq!(keys(logged.iter().copied()), keys(written.lines()));
     assert_eq!(keys(logged.iter().copied()).first(), Some(&"APC"));

@@ -10,8 +10,8 @@ fn a_line_is_seen_whether_it_comes_before_or_after_the_wait_begins() {
     lines.push("first".to_owned());
     let later = lines.clone();
     let writer = std::thread::spawn(move || later.push("second".to_owned()));
-    assert_eq!(lines.wait(0, support::PATIENCE, |text| text == "first").map(|(number, _)| number), Some(0));
-    assert_eq!(lines.wait(1, support::PATIENCE, |text| text == "second").map(|(number, _)| number), Some(1));
+    assert_eq!(lines.wait(0, support::TIMEOUT, |text| text == "first").map(|(number, _)| number), Some(0));
+    assert_eq!(lines.wait(1, support::TIMEOUT, |text| text == "second").map(|(number, _)| number), Some(1));
     assert!(lines.wait(1, Duration::from_millis(1), |text| text == "first").is_none());
     writer.join().unwrap();
 }
@@ -25,5 +25,5 @@ fn a_hook_of_the_harness_logs_its_arguments_to_the_fifo() {
     let hook = scratch.path().join("scripts/apccontrol");
     let done = support::run_program(&hook, ["powerout", "harness", "1", "1"]);
     assert!(done.status.success(), "{done:?}");
-    assert!(hooks.wait(0, support::PATIENCE, |text| text == "powerout harness 1 1").is_some());
+    assert!(hooks.wait(0, support::TIMEOUT, |text| text == "powerout harness 1 1").is_some());
 }

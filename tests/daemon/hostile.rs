@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::support::corpus::device::device;
 use crate::support::corpus::fake::{Bench, FakeUps, Mood};
 use crate::support::hostile_master::{COMMLOST, HostileMaster, ONBATT, ONLINE, SHUTTING_DOWN, answer};
-use crate::support::{Daemon, FakeTime, PATIENCE, Setup};
+use crate::support::{Daemon, FakeTime, Setup, TIMEOUT};
 
 /// What would be a line of our own in the log, and orders to a terminal.
 const FORGED: &str = "X is gone\n2026-11-28 12:00:00 +0000  Initiating system shutdown!\r\n\u{1b}]0;pwned\u{7}\u{1b}[2J\u{9b}31m";
@@ -64,7 +64,7 @@ fn flood(turns: &[Vec<u8>], pause: Duration, more: &[(&str, &str)]) -> (Daemon, 
         setup = setup.with(keyword, value);
     }
     let daemon = Daemon::start(&setup);
-    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), PATIENCE);
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), TIMEOUT);
     let (used, memory, from) = (processor(&daemon), resident(&daemon), Instant::now());
     master.loose(true);
     // Nothing to wait for: what is looked at is how little happens.
@@ -88,7 +88,7 @@ fn flood(turns: &[Vec<u8>], pause: Duration, more: &[(&str, &str)]) -> (Daemon, 
 fn a_master_that_flips_mains_at_full_speed_costs_little_and_its_last_word_is_believed() {
     let (daemon, master) = flood(&[answer(ONLINE, ""), answer(ONBATT, "")], Duration::ZERO, &[]);
     master.loose(false);
-    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), PATIENCE);
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), TIMEOUT);
     assert!(!daemon.events().iter().any(|event| event == "doshutdown"), "{}", daemon.describe());
 }
 

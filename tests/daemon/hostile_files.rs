@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::smart::{Generation, Smart};
-use crate::support::{self, Daemon, FakeTime, PATIENCE, Scratch, Setup, play};
+use crate::support::{self, Daemon, FakeTime, Scratch, Setup, TIMEOUT, play};
 
 fn setup() -> Setup {
     Setup::new("test").with("NOLOGON", "disable")
@@ -28,9 +28,9 @@ fn links_of_the_administrator_go_on_working() {
         setup = setup.with(keyword, &link.display().to_string());
     }
     let daemon = play("1 mains off", setup);
-    daemon.wait_for_hook("onbattery", PATIENCE);
+    daemon.wait_for_hook("onbattery", TIMEOUT);
     let read = |name: &str| fs::read_to_string(real.path().join(name)).unwrap_or_default();
-    assert!(support::poll_until(PATIENCE, || read("STATFILE").contains("ONBATT").then_some(())).is_some());
+    assert!(support::poll_until(TIMEOUT, || read("STATFILE").contains("ONBATT").then_some(())).is_some());
     assert!(read("EVENTSFILE").contains("Power failure."), "{}", daemon.describe());
     assert!(read("STATEFILE").contains("on_battery_since"));
     assert!(daemon.nis().events().unwrap().concat().contains("Power failure."));
@@ -53,8 +53,8 @@ fn pipes_in_place_of_its_files_hold_nothing_up() {
         setup.with("STATEFILE", &given("state")).with("PWRFAILDIR", &folder.path().display().to_string());
     let setup = setup.with("NOLOGINDIR", &folder.path().display().to_string()).arg("-P").arg(&given("pid"));
     let daemon = play("1 mains off\n4 mains on", setup);
-    daemon.wait_for_hook("doshutdown", PATIENCE);
-    daemon.wait_for_hook("offbattery", PATIENCE);
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
+    daemon.wait_for_hook("offbattery", TIMEOUT);
     assert!(daemon.status().get("STATUS").is_some());
     // "Not available", or nothing; but an answer.
     assert!(!daemon.nis().events().unwrap_or_default().concat().contains("Power failure."));
@@ -83,8 +83,8 @@ fn whatever_has_the_lock_files_name_the_ups_is_watched() {
         let setup =
             Setup::new("apcsmart").with("UPSCABLE", "smart").with("DEVICE", &port.display().to_string());
         let daemon = Daemon::start(&setup.with("LOCKFILE", &locks.display().to_string()));
-        let online = support::poll_until(PATIENCE, || {
-            support::Nis::connect(("127.0.0.1", daemon.port()), PATIENCE)
+        let online = support::poll_until(TIMEOUT, || {
+            support::Nis::connect(("127.0.0.1", daemon.port()), TIMEOUT)
                 .ok()?
                 .status()
                 .ok()
@@ -92,7 +92,7 @@ fn whatever_has_the_lock_files_name_the_ups_is_watched() {
         });
         assert!(online.is_some(), "{what}: {}", daemon.describe());
         if what == "a folder" {
-            daemon.wait_for_output("ERR=Is a directory; the port is used without it", PATIENCE);
+            daemon.wait_for_output("ERR=Is a directory; the port is used without it", TIMEOUT);
         } else {
             let content = fs::read_to_string(&lock).unwrap();
             assert_eq!(content, format!("{:010}\0", daemon.pid()), "{what}");
@@ -112,8 +112,8 @@ fn a_folder_of_locks_that_is_missing_or_not_ours_keeps_nobody_from_guarding() {
         let setup =
             Setup::new("apcsmart").with("UPSCABLE", "smart").with("DEVICE", &port.display().to_string());
         let daemon = Daemon::start(&setup.with("LOCKFILE", locks));
-        daemon.wait_for_output("LCK..ttyS0 serial port lock file: ERR=", PATIENCE);
-        daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+        daemon.wait_for_output("LCK..ttyS0 serial port lock file: ERR=", TIMEOUT);
+        daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
         assert!(daemon.terminate().status.success());
     }
 }
@@ -128,9 +128,9 @@ fn a_program_that_has_the_port_open_without_a_lock_is_named() {
     let mut other = Command::new("sleep").arg("1000").stdin(options.open(&port).unwrap()).spawn().unwrap();
     let setup = Setup::new("apcsmart").with("UPSCABLE", "smart").with("DEVICE", &port.display().to_string());
     let daemon = Daemon::start(&setup);
-    let line = daemon.wait_for_output("is open in another program too: ", PATIENCE);
+    let line = daemon.wait_for_output("is open in another program too: ", TIMEOUT);
     assert!(line.text.contains(&format!("(process {})", other.id())), "{}", line.text);
-    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     other.kill().unwrap();
     other.wait().unwrap();
 }
@@ -146,7 +146,7 @@ fn signals_during_the_start_end_nothing() {
     let mut options = fs::OpenOptions::new();
     std::os::unix::fs::OpenOptionsExt::custom_flags(options.write(true), libc::O_NONBLOCK);
     let mut reads = 0;
-    let applied = support::poll_until(PATIENCE, || {
+    let applied = support::poll_until(TIMEOUT, || {
         // There is nobody to write to until the daemon has opened the other end.
         if let Ok(mut writer) = options.open(&pipe) {
             reads += 1;

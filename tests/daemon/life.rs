@@ -1,6 +1,6 @@
 //! Starting, being asked, re-reading the configuration, ending: the daemon on a simulated UPS.
 
-use crate::support::{self, Daemon, PATIENCE, Setup, Status, play};
+use crate::support::{self, Daemon, Setup, Status, TIMEOUT, play};
 
 fn setup() -> Setup {
     Setup::new("test").with("NOLOGON", "disable")
@@ -16,7 +16,7 @@ fn client(daemon: &Daemon, args: &[&str]) -> String {
 #[test]
 fn clients_see_a_ups_on_mains() {
     let daemon = play("", setup());
-    let status = daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    let status = daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     assert!(status.is("NUMXFERS", "0") && status.is("TONBATT", "0 Seconds") && status.is("XOFFBATT", "N/A"));
     assert!(status.is("MODEL", "Simulated UPS 900") && status.is("DRIVER", "TEST UPS Driver"));
 }
@@ -24,24 +24,24 @@ fn clients_see_a_ups_on_mains() {
 #[test]
 fn clients_follow_an_outage() {
     let daemon = play("0 lapse 0\n1 mains off\n1 charge 42.5", setup());
-    let status = daemon.wait_for_status(|status| status.has("ONBATT"), PATIENCE);
+    let status = daemon.wait_for_status(|status| status.has("ONBATT"), TIMEOUT);
     assert!(status.is("NUMXFERS", "1") && status.get("XONBATT").is_some(), "{}", status.text());
     assert!(
         status.is("LINEV", "0.0 Volts") && status.is("LASTXFER", "Low line voltage"),
         "{}",
         status.text()
     );
-    daemon.wait_for_status(|status| status.is("BCHARGE", "42.5 Percent"), PATIENCE);
+    daemon.wait_for_status(|status| status.is("BCHARGE", "42.5 Percent"), TIMEOUT);
     assert_eq!(client(&daemon, &["-p", "BCHARGE", "-u"]), "42.5\n");
     daemon
-        .wait_for_status(|status| status.get("TONBATT").is_some_and(|time| !time.starts_with('0')), PATIENCE);
+        .wait_for_status(|status| status.get("TONBATT").is_some_and(|time| !time.starts_with('0')), TIMEOUT);
 }
 
 #[test]
 fn clients_see_that_an_outage_is_over() {
     let daemon = play("1 mains off\n3.5 mains on", setup());
     let over = |status: &Status| status.is("STATUS", "ONLINE") && status.is("NUMXFERS", "1");
-    let status = daemon.wait_for_status(over, PATIENCE);
+    let status = daemon.wait_for_status(over, TIMEOUT);
     assert!(status.is("TONBATT", "0 Seconds") && !status.is("CUMONBATT", "0 Seconds"), "{}", status.text());
     let printed = client(&daemon, &[]);
     assert!(printed.contains("\nSTATUS   : ONLINE \n") && printed.contains("\nNUMXFERS : 1\n"), "{printed}");
@@ -51,7 +51,7 @@ fn clients_see_that_an_outage_is_over() {
 #[test]
 fn the_events_file_and_the_events_command_say_what_the_log_says() {
     let daemon = play("1 mains off\n1.3 mains on", setup());
-    daemon.wait_for_hook("mainsback", PATIENCE);
+    daemon.wait_for_hook("mainsback", TIMEOUT);
     daemon.wait_for_logged("Power is back. UPS running on mains.");
     let asked = daemon.nis().events().expect("events");
     let file = std::fs::read_to_string(daemon.dir().join("events")).expect("an events file");
@@ -64,15 +64,15 @@ fn the_events_file_and_the_events_command_say_what_the_log_says() {
 #[test]
 fn a_client_is_answered_while_the_ups_is_silent() {
     let daemon = play("1 silent", setup());
-    daemon.wait_for_hook("commfailure", PATIENCE);
-    let status = daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), PATIENCE);
+    daemon.wait_for_hook("commfailure", TIMEOUT);
+    let status = daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), TIMEOUT);
     assert!(status.get("BCHARGE").is_some(), "{}", status.text());
 }
 
 #[test]
 fn sigterm_in_an_outage_ends_at_once_and_removes_only_what_is_ours() {
     let daemon = play("1 mains off", setup().with("NOLOGON", "always"));
-    daemon.wait_for_hook("onbattery", PATIENCE);
+    daemon.wait_for_hook("onbattery", TIMEOUT);
     daemon.wait_for_file("flags/nologin");
     let (end, scratch) = daemon.terminate_keeping();
     assert!(end.status.success() && end.took.as_secs() < 1, "{end:?}");
@@ -98,27 +98,27 @@ fn sighup_applies_a_good_file_without_dropping_clients_and_keeps_the_old_one_for
         daemon.signal("HUP");
     };
     rewrite("TIMEOUT 77");
-    let applied = support::poll_until(PATIENCE, || maxtime().filter(|value| value == "77 Seconds"));
+    let applied = support::poll_until(TIMEOUT, || maxtime().filter(|value| value == "77 Seconds"));
     assert!(applied.is_some(), "{}", daemon.describe());
 
     rewrite("TIMEOUT soon");
-    daemon.wait_for_output("the old configuration stays", PATIENCE);
+    daemon.wait_for_output("the old configuration stays", TIMEOUT);
     let line = 1 + file.lines().position(|line| line == "TIMEOUT 300").expect("stands there");
-    daemon.wait_for_output(&format!("mainsd.conf:{line}: TIMEOUT"), PATIENCE);
+    daemon.wait_for_output(&format!("mainsd.conf:{line}: TIMEOUT"), TIMEOUT);
     assert_eq!(maxtime().as_deref(), Some("77 Seconds"));
 }
 
 #[test]
 fn an_upsname_that_is_removed_and_reloaded_leaves_the_status() {
     let daemon = play("", setup().with("UPSNAME", "rack"));
-    daemon.wait_for_status(|status| status.is("UPSNAME", "rack"), PATIENCE);
+    daemon.wait_for_status(|status| status.is("UPSNAME", "rack"), TIMEOUT);
     let path = daemon.dir().join("mainsd.conf");
     let file = std::fs::read_to_string(&path).expect("the configuration");
     std::fs::write(&path, file.replace("UPSNAME rack\n", "")).expect("can be written");
     daemon.signal("HUP");
     // The simulated UPS tells no name, so it is that of this machine.
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").expect("a name");
-    daemon.wait_for_status(|status| status.is("UPSNAME", host.trim()), PATIENCE);
+    daemon.wait_for_status(|status| status.is("UPSNAME", host.trim()), TIMEOUT);
 }
 
 #[test]

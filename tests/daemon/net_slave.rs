@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{self, Daemon, PATIENCE, Scratch, Serial, Setup, Status, free_port, play};
+use crate::support::{self, Daemon, Scratch, Serial, Setup, Status, TIMEOUT, free_port, play};
 
 /// A master on a simulated UPS that does what `script` says; its own limits are off.
 fn master(script: &str) -> Daemon {
@@ -37,11 +37,11 @@ fn at(port: u16) -> String {
 }
 
 fn online(daemon: &Daemon) -> Status {
-    daemon.wait_for_status(|status| status.has("ONLINE") && status.has("SLAVE"), PATIENCE)
+    daemon.wait_for_status(|status| status.has("ONLINE") && status.has("SLAVE"), TIMEOUT)
 }
 
 fn lost(daemon: &Daemon) {
-    daemon.wait_for_status(|status| status.has("COMMLOST"), PATIENCE);
+    daemon.wait_for_status(|status| status.has("COMMLOST"), TIMEOUT);
 }
 
 /// Ends a master as a crash does.
@@ -63,16 +63,16 @@ fn an_outage_of_the_master_is_an_outage_of_its_slave_with_the_same_values() {
     assert!(status.get("MASTERUPD").is_some());
     // A master learns them one by one, and tells each.
     for key in ["MODEL", "SERIALNO", "NOMBATTV", "BATTDATE"] {
-        let theirs = master.daemon.wait_for_status(|status| status.get(key).is_some(), PATIENCE);
-        daemon.wait_for_status(|status| status.get(key) == theirs.get(key), PATIENCE);
+        let theirs = master.daemon.wait_for_status(|status| status.get(key).is_some(), TIMEOUT);
+        daemon.wait_for_status(|status| status.get(key) == theirs.get(key), TIMEOUT);
     }
     master.unit().fail_mains();
-    daemon.wait_for_hook("onbattery", PATIENCE);
+    daemon.wait_for_hook("onbattery", TIMEOUT);
     master.unit().restore_mains();
-    daemon.wait_for_hook("mainsback", PATIENCE);
+    daemon.wait_for_hook("mainsback", TIMEOUT);
     assert_eq!(daemon.events(), ["powerout", "onbattery", "offbattery", "mainsback"]);
     // The third argument says that the UPS is not connected to this machine (nis §9.5).
-    assert_eq!(daemon.wait_for_hook("powerout", PATIENCE).text, "powerout rack1 0 1");
+    assert_eq!(daemon.wait_for_hook("powerout", TIMEOUT).text, "powerout rack1 0 1");
     assert_eq!(daemon.threads(), 1);
 }
 
@@ -86,13 +86,13 @@ fn a_master_killed_on_mains_is_a_loss_and_never_a_shutdown_and_comes_back() {
     let daemon = Daemon::start(&slave(&at(port)).with("NETTIMEOUT", "1"));
     online(&daemon);
     kill(&first);
-    daemon.wait_for_hook("commfailure", PATIENCE);
+    daemon.wait_for_hook("commfailure", TIMEOUT);
     lost(&daemon);
     // Five checks and NETTIMEOUT are over long before the master returns.
     let shutdown = daemon.hooks().wait(0, Duration::from_secs(8), |hook| hook.starts_with("remotedown"));
     assert!(shutdown.is_none(), "{}", daemon.describe());
     let _second = Daemon::start_in(&setup, Scratch::new(), port);
-    daemon.wait_for_hook("commok", PATIENCE);
+    daemon.wait_for_hook("commok", TIMEOUT);
     online(&daemon);
     assert_eq!(daemon.events(), ["commfailure", "commok"]);
     assert!(!daemon.log().contains(&MASTER_LOST.to_owned()), "{}", daemon.describe());
@@ -100,7 +100,7 @@ fn a_master_killed_on_mains_is_a_loss_and_never_a_shutdown_and_comes_back() {
 
 /// One line says why and with which values, another repeats it with what was run; the events file has both.
 fn explained(daemon: &Daemon, begins: &str) {
-    let found = support::poll_until(PATIENCE, || {
+    let found = support::poll_until(TIMEOUT, || {
         let log = daemon.log();
         let why = log.iter().find(|line| line.starts_with(begins))?;
         let whole = ["; charge ", "; runtime ", "; TIMEOUT "].iter().all(|part| why.contains(part));
@@ -114,16 +114,16 @@ fn explained(daemon: &Daemon, begins: &str) {
 fn a_master_killed_on_battery_shuts_the_slave_down_once_after_nettimeout() {
     let master = master("3 mains off");
     let daemon = Daemon::start(&slave_of(&master));
-    daemon.wait_for_hook("onbattery", PATIENCE);
+    daemon.wait_for_hook("onbattery", TIMEOUT);
     kill(&master);
-    daemon.wait_for_hook("doshutdown", PATIENCE);
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
     assert_eq!(daemon.events(), ["powerout", "onbattery", "commfailure", "remotedown", "doshutdown"]);
     for line in [MASTER_LOST, "Remote shutdown requested.", "Initiating system shutdown!"] {
         assert_eq!(daemon.wait_for_logged(line), 1, "{line}: {}", daemon.describe());
     }
     daemon.wait_for_status(
         |status| status.is("STATUS", "SHUTTING DOWN") && status.is("STATFLAG", "0x05860710"),
-        PATIENCE,
+        TIMEOUT,
     );
     explained(
         &daemon,
@@ -140,14 +140,14 @@ fn a_master_that_is_back_before_nettimeout_shuts_nobody_down() {
     let setup = master_setup().with("DEVICE", &script.display().to_string());
     let first = Daemon::start_in(&setup, Scratch::new(), port);
     let daemon = Daemon::start(&slave(&at(port)).with("NETTIMEOUT", "40"));
-    daemon.wait_for_hook("onbattery", PATIENCE);
+    daemon.wait_for_hook("onbattery", TIMEOUT);
     kill(&first);
-    daemon.wait_for_hook("commfailure", PATIENCE);
+    daemon.wait_for_hook("commfailure", TIMEOUT);
     // The new master is on mains.
     std::fs::write(script, "").unwrap();
     let _second = Daemon::start_in(&setup, Scratch::new(), port);
-    daemon.wait_for_hook("commok", PATIENCE);
-    daemon.wait_for_hook("mainsback", PATIENCE);
+    daemon.wait_for_hook("commok", TIMEOUT);
+    daemon.wait_for_hook("mainsback", TIMEOUT);
     assert_eq!(
         daemon.events(),
         ["powerout", "onbattery", "commfailure", "commok", "offbattery", "mainsback"]
@@ -160,7 +160,7 @@ fn a_master_that_shuts_down_takes_its_slave_with_it_once() {
     let daemon = Daemon::start(&slave_of(&master.daemon));
     online(&daemon);
     master.unit().fail_mains();
-    daemon.wait_for_hook("doshutdown", PATIENCE);
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
     let hooks = daemon.hooks().since(0).len();
     // Several answers more that say the same.
     assert!(daemon.hooks().wait(hooks, Duration::from_secs(4), |_| true).is_none(), "{}", daemon.describe());
@@ -168,7 +168,7 @@ fn a_master_that_shuts_down_takes_its_slave_with_it_once() {
     for line in [MASTER_GOES, "Remote shutdown requested.", "Initiating system shutdown!"] {
         assert_eq!(daemon.wait_for_logged(line), 1, "{line}: {}", daemon.describe());
     }
-    daemon.wait_for_status(|status| status.is("STATFLAG", "0x05860610"), PATIENCE);
+    daemon.wait_for_status(|status| status.is("STATFLAG", "0x05860610"), TIMEOUT);
     explained(&daemon, "Shutdown because a master or management card orders it; on battery for ");
 }
 
@@ -176,18 +176,18 @@ fn a_master_that_shuts_down_takes_its_slave_with_it_once() {
 fn a_slave_shuts_down_at_its_own_limit_before_its_master() {
     let master = master("3 mains off");
     let daemon = Daemon::start(&slave_of(&master).with("TIMEOUT", "3"));
-    daemon.wait_for_hook("doshutdown", PATIENCE);
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
     assert_eq!(daemon.events(), ["powerout", "onbattery", "timeout", "doshutdown"]);
-    master.wait_for_status(|status| status.has("ONBATT"), PATIENCE);
+    master.wait_for_status(|status| status.has("ONBATT"), TIMEOUT);
 }
 
 #[test]
 fn a_slave_started_before_its_master_learns_everything_when_the_master_comes() {
     let port = free_port();
     let daemon = Daemon::start(&slave(&at(port)));
-    let line = daemon.wait_for_hook("commfailure", PATIENCE);
+    let line = daemon.wait_for_hook("commfailure", TIMEOUT);
     assert!(line.text.ends_with(" 1 1"), "before the first contact: {}", line.text);
-    let status = daemon.wait_for_status(|status| status.is("STATFLAG", "0x05000100"), PATIENCE);
+    let status = daemon.wait_for_status(|status| status.is("STATFLAG", "0x05000100"), TIMEOUT);
     assert!(status.get("MASTER").is_none(), "{}", status.text());
     let scratch = Scratch::new();
     let _master = {
@@ -197,7 +197,7 @@ fn a_slave_started_before_its_master_learns_everything_when_the_master_comes() {
     };
     let status = online(&daemon);
     assert!(status.is("UPSNAME", "rack1") && status.get("BCHARGE").is_some(), "{}", status.text());
-    daemon.wait_for_hook("commok", PATIENCE);
+    daemon.wait_for_hook("commok", TIMEOUT);
 }
 
 #[test]
@@ -217,5 +217,5 @@ fn a_slave_has_its_own_name_if_one_is_configured() {
     let status = online(&daemon);
     assert!(status.is("UPSNAME", "mine"), "{}", status.text());
     master.unit().fail_mains();
-    assert_eq!(daemon.wait_for_hook("powerout", PATIENCE).text, "powerout mine 0 1");
+    assert_eq!(daemon.wait_for_hook("powerout", TIMEOUT).text, "powerout mine 0 1");
 }

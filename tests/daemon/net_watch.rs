@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::pair::Pair;
 use crate::support::smart::Unit;
-use crate::support::{PATIENCE, Wire, poll_until};
+use crate::support::{TIMEOUT, Wire, poll_until};
 
 fn pair(wire: Wire) -> Pair {
     Pair::new(wire, |setup| setup, |setup| setup.with("POLLTIME", "600"))
@@ -15,15 +15,15 @@ fn pair(wire: Wire) -> Pair {
 fn an_outage_is_seen_at_once_and_over_one_connection() {
     let pair = pair(Wire::default());
     pair.ups(Unit::fail_mains);
-    let master = pair.master.as_ref().unwrap().wait_for_hook("powerout", PATIENCE);
-    let slave = pair.slave.wait_for_hook("powerout", PATIENCE);
+    let master = pair.master.as_ref().unwrap().wait_for_hook("powerout", TIMEOUT);
+    let slave = pair.slave.wait_for_hook("powerout", TIMEOUT);
     println!(
         "from the master's powerout to the slave's: {:?}",
         slave.at.saturating_duration_since(master.at)
     );
-    pair.slave.wait_for_hook("onbattery", PATIENCE);
+    pair.slave.wait_for_hook("onbattery", TIMEOUT);
     pair.ups(Unit::restore_mains);
-    pair.slave.wait_for_hook("mainsback", PATIENCE);
+    pair.slave.wait_for_hook("mainsback", TIMEOUT);
     pair.follows();
     assert_eq!(pair.slave.events(), ["powerout", "onbattery", "offbattery", "mainsback"]);
     assert_eq!(pair.relay.connections(), 1);
@@ -37,12 +37,12 @@ fn a_self_test_of_the_master_is_none_of_the_slaves_outages() {
         unit.set(b'Q', "10");
         unit.alert(b'!');
     });
-    pair.slave.wait_for_hook("startselftest", PATIENCE);
+    pair.slave.wait_for_hook("startselftest", TIMEOUT);
     pair.ups(|unit| {
         unit.set(b'X', "OK");
         unit.restore_mains();
     });
-    pair.slave.wait_for_hook("endselftest", PATIENCE);
+    pair.slave.wait_for_hook("endselftest", TIMEOUT);
     assert_eq!(pair.slave.events(), ["startselftest", "endselftest"]);
     pair.slave.wait_for_logged("UPS Self Test completed: Battery OK");
 }
@@ -55,11 +55,11 @@ fn a_master_that_is_restarted_is_no_loss_and_is_watched_again() {
         |setup| setup.with("POLLTIME", "600").with("COMMLOSTDELAY", "60"),
     );
     pair.kill_master();
-    pair.slave.wait_for_status(|status| status.has("COMMLOST"), PATIENCE);
+    pair.slave.wait_for_status(|status| status.has("COMMLOST"), TIMEOUT);
     pair.restart_master();
     pair.follows();
     pair.ups(Unit::fail_mains);
-    pair.slave.wait_for_hook("powerout", PATIENCE);
+    pair.slave.wait_for_hook("powerout", TIMEOUT);
     assert_eq!(pair.slave.events()[0], "powerout", "{}", pair.slave.describe());
 }
 
@@ -67,11 +67,11 @@ fn a_master_that_is_restarted_is_no_loss_and_is_watched_again() {
 fn a_master_that_loses_its_ups_is_a_loss_and_its_return_is_seen() {
     let pair = pair(Wire::default());
     pair.ups(|unit| unit.silent = true);
-    pair.slave.wait_for_hook("commfailure", PATIENCE);
+    pair.slave.wait_for_hook("commfailure", TIMEOUT);
     let lost = |log: &[String]| log.iter().any(|line| line.ends_with("has lost its UPS")).then_some(());
     pair.slave.wait_for_log("has lost its UPS", lost);
     pair.ups(|unit| unit.silent = false);
-    pair.slave.wait_for_hook("commok", PATIENCE);
+    pair.slave.wait_for_hook("commok", TIMEOUT);
     pair.follows();
     assert_eq!(pair.slave.events(), ["commfailure", "commok"]);
     assert_eq!(pair.relay.connections(), 1);
@@ -83,7 +83,7 @@ fn a_slave_stays_connected_through_its_shutdown_until_it_ends() {
     let pair =
         Pair::new(Wire::default(), |setup| setup.with("TIMEOUT", "3"), |setup| setup.with("POLLTIME", "600"));
     pair.ups(Unit::fail_mains);
-    pair.slave.wait_for_hook("doshutdown", PATIENCE);
+    pair.slave.wait_for_hook("doshutdown", TIMEOUT);
     // Several answers to what it asks on battery.
     assert!(
         pair.slave.hooks().wait(4, Duration::from_secs(5), |_| true).is_none(),
@@ -93,7 +93,7 @@ fn a_slave_stays_connected_through_its_shutdown_until_it_ends() {
     assert_eq!((pair.relay.connections(), pair.relay.open()), (1, 1));
     let Pair { slave, relay, .. } = &pair;
     slave.signal("TERM");
-    let closed = poll_until(PATIENCE, || (relay.open() == 0).then_some(()));
+    let closed = poll_until(TIMEOUT, || (relay.open() == 0).then_some(()));
     assert!(closed.is_some(), "{}", slave.describe());
 }
 
@@ -105,13 +105,13 @@ fn a_master_shuts_down_when_its_slave_has_ended() {
         |setup| setup.with("POLLTIME", "600"),
     );
     pair.ups(Unit::fail_mains);
-    pair.slave.wait_for_hook("doshutdown", PATIENCE);
+    pair.slave.wait_for_hook("doshutdown", TIMEOUT);
     let master = pair.master.take().unwrap();
     let down = |text: &str| text.starts_with("doshutdown");
     let early = master.hooks().wait(0, Duration::from_secs(4), down);
     assert!(early.is_none(), "it did not wait: {}", master.describe());
     assert!(pair.slave.terminate().status.success());
-    master.wait_for_hook("doshutdown", PATIENCE);
+    master.wait_for_hook("doshutdown", TIMEOUT);
 }
 
 #[test]
@@ -126,8 +126,8 @@ fn a_slave_of_a_lost_master_shuts_down_at_its_own_limit_counted_down() {
         unit.set(b'f', "099.3");
         unit.fail_mains();
     });
-    pair.slave.wait_for_hook("onbattery", PATIENCE);
-    pair.slave.wait_for_status(|status| status.is("BCHARGE", "99.3 Percent"), PATIENCE);
+    pair.slave.wait_for_hook("onbattery", TIMEOUT);
+    pair.slave.wait_for_status(|status| status.is("BCHARGE", "99.3 Percent"), TIMEOUT);
     pair.kill_master();
     pair.slave.wait_for_hook("doshutdown", Duration::from_secs(90));
     assert_eq!(pair.slave.events(), ["powerout", "onbattery", "commfailure", "loadlimit", "doshutdown"]);
@@ -137,10 +137,10 @@ fn a_slave_of_a_lost_master_shuts_down_at_its_own_limit_counted_down() {
 #[test]
 fn a_polled_master_hides_an_outage_for_polltime() {
     let pair = pair(Wire { refuses_watch: true, ..Wire::default() });
-    let line = pair.slave.wait_for_output("does not know `watch`: it is polled", PATIENCE);
+    let line = pair.slave.wait_for_output("does not know `watch`: it is polled", TIMEOUT);
     assert!(!pair.slave.log().iter().any(|logged| line.text.contains(logged.as_str())), "syslog only");
     pair.ups(Unit::fail_mains);
-    pair.master.as_ref().unwrap().wait_for_hook("onbattery", PATIENCE);
+    pair.master.as_ref().unwrap().wait_for_hook("onbattery", TIMEOUT);
     assert_eq!(pair.slave.events(), [""; 0]);
     assert_eq!(pair.relay.connections(), 1);
 }

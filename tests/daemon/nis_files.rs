@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::support::{Daemon, Nis, PATIENCE, Scratch, Setup};
+use crate::support::{Daemon, Nis, Scratch, Setup, TIMEOUT};
 
 #[test]
 fn sixty_four_files_are_enough_for_an_outage_under_attack() {
@@ -18,7 +18,7 @@ fn sixty_four_files_are_enough_for_an_outage_under_attack() {
         .with("ONBATTERYDELAY", "0");
     setup.program = limited;
     let daemon = Daemon::start(&setup);
-    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
 
     // A hundred connections: some silent, some in the middle of a request, some that never read.
     let flood = b"\0\x06status".repeat(200);
@@ -37,13 +37,13 @@ fn sixty_four_files_are_enough_for_an_outage_under_attack() {
     let mut attackers: Vec<Option<TcpStream>> = (0..100).map(attack).collect();
     let started = Instant::now();
     while daemon.events().len() < 4 {
-        assert!(started.elapsed() < PATIENCE, "hooks so far: {:?}", daemon.events());
+        assert!(started.elapsed() < TIMEOUT, "hooks so far: {:?}", daemon.events());
         // The attackers come back as they are dropped.
         for (n, attacker) in attackers.iter_mut().enumerate() {
             *attacker = attack(n);
         }
         let asked = Instant::now();
-        let status = Nis::connect(("127.0.0.1", daemon.port()), PATIENCE).unwrap().status().unwrap();
+        let status = Nis::connect(("127.0.0.1", daemon.port()), TIMEOUT).unwrap().status().unwrap();
         assert!(status.get("STATUS").is_some(), "{}", status.text());
         assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Daemon, Nis, PATIENCE, Serial, Setup, Status, play, poll_until};
+use crate::support::{Daemon, Nis, Serial, Setup, Status, TIMEOUT, play, poll_until};
 
 fn limits(setup: Setup) -> Setup {
     setup.with("NOLOGON", "disable").with("BATTERYLEVEL", "5").with("MINUTES", "3")
@@ -21,7 +21,7 @@ fn watch(daemon: &Daemon) -> Nis {
 
 /// The first answer that `wanted` accepts, of those that come by themselves.
 fn told(client: &mut Nis, wanted: impl Fn(&Status) -> bool) -> (Instant, Status) {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         let records = client.response().unwrap();
         let records = records.iter().map(|record| String::from_utf8_lossy(record).into_owned()).collect();
@@ -46,7 +46,7 @@ fn changes_of_state_are_told_without_being_asked_for() {
     told(&mut client, |status| status.has("ONLINE"));
     serial.unit().fail_mains();
     let (on_battery, _) = told(&mut client, |status| status.has("ONBATT"));
-    let hook = daemon.wait_for_hook("powerout", PATIENCE).at;
+    let hook = daemon.wait_for_hook("powerout", TIMEOUT).at;
     // By an answer in between, or only from time to time, it would be seconds.
     let later = on_battery.saturating_duration_since(hook);
     assert!(later < Duration::from_secs(3), "{later:?} after the hook");
@@ -67,15 +67,15 @@ fn the_shutdown_waits_until_the_watching_client_has_gone() {
     told(&mut client, |_| true);
     serial.unit().fail_mains();
     told(&mut client, shuts_down);
-    daemon.wait_for_hook("timeout", PATIENCE);
-    daemon.wait_for_output("Waiting for slaves before the shutdown, 600 s at most: 127.0.0.1", PATIENCE);
+    daemon.wait_for_hook("timeout", TIMEOUT);
+    daemon.wait_for_output("Waiting for slaves before the shutdown, 600 s at most: 127.0.0.1", TIMEOUT);
     // It goes on being told, and answering, while it is waited for.
-    daemon.wait_for_status(shuts_down, PATIENCE);
+    daemon.wait_for_status(shuts_down, TIMEOUT);
     assert!(told(&mut client, |_| true).1.has("SHUTTING"));
     assert!(!daemon.events().contains(&"doshutdown".to_owned()), "{}", daemon.describe());
     assert!(!daemon.dir().join("flags/powerfail").exists(), "{}", daemon.describe());
     drop(client);
-    daemon.wait_for_hook("doshutdown", PATIENCE);
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
     daemon.wait_for_file("flags/powerfail");
     daemon.wait_for_logged("Initiating system shutdown!");
     let log = daemon.log();
@@ -92,11 +92,11 @@ fn a_client_that_stays_delays_the_shutdown_by_slavewait_and_no_longer() {
     // It is connected when it has been told something.
     told(&mut client, |_| true);
     serial.unit().fail_mains();
-    let decided = daemon.wait_for_hook("timeout", PATIENCE).at;
-    let ordered = daemon.wait_for_hook("doshutdown", PATIENCE).at;
+    let decided = daemon.wait_for_hook("timeout", TIMEOUT).at;
+    let ordered = daemon.wait_for_hook("doshutdown", TIMEOUT).at;
     let waited = ordered - decided;
     assert!(waited > Duration::from_secs(2), "{waited:?}");
-    daemon.wait_for_output("for slaves: 127.0.0.1; 1 not gone, and there is no more time.", PATIENCE);
+    daemon.wait_for_output("for slaves: 127.0.0.1; 1 not gone, and there is no more time.", TIMEOUT);
     told(&mut client, shuts_down);
 }
 
@@ -109,7 +109,7 @@ fn a_client_that_polls_from_this_machine_delays_nothing() {
         kept.status().unwrap();
         daemon.status();
     }
-    daemon.wait_for_hook("doshutdown", PATIENCE);
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
     assert!(!daemon.log().iter().any(|line| line.contains("slaves")), "{}", daemon.describe());
 }
 
@@ -121,11 +121,11 @@ fn a_low_battery_ends_the_waiting() {
     told(&mut client, |_| true);
     serial.unit().fail_mains();
     told(&mut client, shuts_down);
-    daemon.wait_for_output("Waiting for slaves", PATIENCE);
+    daemon.wait_for_output("Waiting for slaves", TIMEOUT);
     assert!(!daemon.events().contains(&"doshutdown".to_owned()), "{}", daemon.describe());
     serial.unit().battery_low();
-    daemon.wait_for_hook("doshutdown", PATIENCE);
-    daemon.wait_for_output("1 not gone, and there is no more time.", PATIENCE);
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
+    daemon.wait_for_output("1 not gone, and there is no more time.", TIMEOUT);
 }
 
 #[test]
@@ -136,10 +136,10 @@ fn a_master_that_is_stopped_while_it_waits_does_not_shut_down() {
     serial.unit().fail_mains();
     told(&mut client, shuts_down);
     let Serial { daemon, ups: _ups, .. } = serial;
-    daemon.wait_for_output("Waiting for slaves", PATIENCE);
+    daemon.wait_for_output("Waiting for slaves", TIMEOUT);
     let hooks = daemon.hooks().clone();
     let state = || std::fs::read_to_string(daemon.dir().join("state")).unwrap_or_default();
-    let saved = poll_until(PATIENCE, || state().contains("\ndecided_at ").then_some(()));
+    let saved = poll_until(TIMEOUT, || state().contains("\ndecided_at ").then_some(()));
     assert!(saved.is_some(), "{}", state());
     let end = daemon.terminate();
     assert!(end.output.contains("Stopped while waiting for slaves"), "{}", end.output);

@@ -71,7 +71,7 @@ fn a_flag_from_before_this_boot_kills_no_power() {
 #[test]
 fn the_flag_of_a_real_shutdown_kills_power() {
     let daemon = support::play("1 mains off", Setup::new("test").with("TIMEOUT", "1"));
-    daemon.wait_for_hook("doshutdown", support::PATIENCE);
+    daemon.wait_for_hook("doshutdown", support::TIMEOUT);
     let flag = daemon.wait_for_file("flags/powerfail");
     let (status, said) = order_with("0 mains off", Some(&flag), KILL, "");
     assert!(status.success() && said.contains(SENT), "{said}");

@@ -17,7 +17,7 @@ fn setup(directives: &[(&str, &str)]) -> Setup {
 fn replay(name: &str, directives: &[(&str, &str)], script: &str) {
     let capture = Capture::read(name);
     let daemon = play(script, setup(directives));
-    let ran = daemon.hooks().wait_for_count(capture.hooks.len(), support::PATIENCE);
+    let ran = daemon.hooks().wait_for_count(capture.hooks.len(), support::TIMEOUT);
     assert!(ran, "{name}: {} hooks were recorded; {}", capture.hooks.len(), daemon.describe());
     compare(name, &capture, daemon);
 }
@@ -26,7 +26,7 @@ fn compare(name: &str, capture: &Capture, daemon: Daemon) {
     let ran: Vec<String> = daemon.hooks().since(0).into_iter().map(|line| line.text).collect();
     let log = || daemon.log().into_iter().filter(|text| is_about_power(text)).collect::<Vec<_>>();
     let complete = || Some(log()).filter(|log| *log == capture.log);
-    let log = support::poll_until(support::PATIENCE, complete).unwrap_or_else(log);
+    let log = support::poll_until(support::TIMEOUT, complete).unwrap_or_else(log);
     let (end, scratch) = daemon.terminate_keeping();
     assert!(end.status.success(), "{name}: {end:?}");
     assert_eq!(log, capture.log, "{name}: log; the hooks were {ran:?}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::pair::{Pair, slave_of};
 use crate::support::smart::Unit;
-use crate::support::{Capture, Daemon, PATIENCE, Wire, free_port, poll_until};
+use crate::support::{Capture, Daemon, TIMEOUT, Wire, free_port, poll_until};
 use mainsd::ups::Event;
 
 #[test]
@@ -57,17 +57,17 @@ fn compare(name: &str, slave: Daemon, connected: u8) {
     let mut said = false;
     // apcupsd repeats it twice a second.
     capture.log.retain(|text| text != MASTER_GOES || !std::mem::replace(&mut said, true));
-    let ran = slave.hooks().wait_for_count(capture.hooks.len(), PATIENCE);
+    let ran = slave.hooks().wait_for_count(capture.hooks.len(), TIMEOUT);
     assert!(ran, "{name}: {:?} were recorded; {}", capture.hooks, slave.describe());
     for key in ["STATUS", "STATFLAG"] {
         let wanted = recorded(name, key);
-        slave.wait_for_status(|status| status.is(key, &wanted), PATIENCE);
+        slave.wait_for_status(|status| status.is(key, &wanted), TIMEOUT);
     }
     let about_power =
         |text: &String| hook_of(text).is_some() || [MASTER_GOES, MASTER_LOST].contains(&text.as_str());
     let log = || slave.log().into_iter().filter(about_power).collect::<Vec<_>>();
     let complete = || Some(log()).filter(|log| *log == capture.log);
-    let log = poll_until(PATIENCE, complete).unwrap_or_else(log);
+    let log = poll_until(TIMEOUT, complete).unwrap_or_else(log);
     let hooks: Vec<String> = slave.hooks().since(0).into_iter().map(|line| line.text).collect();
     let described = slave.describe();
     let (end, scratch) = slave.terminate_keeping();
@@ -91,7 +91,7 @@ fn hook_of(text: &String) -> Option<&'static str> {
 fn lost_on_battery(wire: Wire) {
     let mut pair = Pair::new(wire, |setup| setup, |setup| setup);
     pair.ups(Unit::fail_mains);
-    pair.slave.wait_for_hook("onbattery", PATIENCE);
+    pair.slave.wait_for_hook("onbattery", TIMEOUT);
     pair.kill_master();
     compare("slave-master-lost-on-battery", pair.slave, 0);
 }
@@ -99,13 +99,13 @@ fn lost_on_battery(wire: Wire) {
 fn lost_on_mains(wire: Wire) {
     let mut pair = Pair::new(wire, |setup| setup, |setup| setup);
     pair.kill_master();
-    pair.slave.wait_for_hook("commfailure", PATIENCE);
+    pair.slave.wait_for_hook("commfailure", TIMEOUT);
     pair.slave.wait_for_status(
         |status| status.is("STATUS", "COMMLOST") && status.is("STATFLAG", "0x05000508"),
-        PATIENCE,
+        TIMEOUT,
     );
     pair.restart_master();
-    pair.slave.wait_for_hook("commok", PATIENCE);
+    pair.slave.wait_for_hook("commok", TIMEOUT);
     compare("slave-master-lost-on-mains", pair.slave, 0);
 }
 

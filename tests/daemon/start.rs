@@ -6,7 +6,7 @@ use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use crate::support::{self, Daemon, Lines, PATIENCE, Scratch, Setup, play, play_in};
+use crate::support::{self, Daemon, Lines, Scratch, Setup, TIMEOUT, play, play_in};
 
 fn lines_with(daemon: &Daemon, part: &str) -> usize {
     daemon.output().since(0).iter().filter(|line| line.text.contains(part)).count()
@@ -20,7 +20,7 @@ fn without_a_ups_it_says_at_once_what_it_waits_for() {
         ("net", &format!("127.0.0.1:{port}"), format!("Waiting for the master 127.0.0.1:{port}: ")),
     ] {
         let daemon = Daemon::start(&Setup::new(kind).with("DEVICE", device));
-        daemon.wait_for_output(&words, PATIENCE);
+        daemon.wait_for_output(&words, TIMEOUT);
         assert!(!daemon.log().iter().any(|line| line.contains("Waiting for")), "not among the events");
     }
 }
@@ -28,10 +28,10 @@ fn without_a_ups_it_says_at_once_what_it_waits_for() {
 #[test]
 fn what_it_has_found_is_one_line() {
     let daemon = play("0 charge 88\n3 silent\n6 answer", Setup::new("test"));
-    let found = daemon.wait_for_output("UPS found: ", PATIENCE);
+    let found = daemon.wait_for_output("UPS found: ", TIMEOUT);
     let words = "UPS found: Simulated UPS 900, serial number SIM000000001, charge 88 %, runtime ";
     assert!(found.text.contains(words) && found.text.ends_with(" minutes, on mains"), "{}", found.text);
-    daemon.wait_for_hook("commok", PATIENCE);
+    daemon.wait_for_hook("commok", TIMEOUT);
     assert_eq!(lines_with(&daemon, "UPS found: "), 1, "the same one is no news: {}", daemon.describe());
     assert!(!daemon.log().iter().any(|line| line.contains("UPS found")), "not among the events");
 }
@@ -41,7 +41,7 @@ fn who_holds_the_port_is_named_and_what_that_means_for_status() {
     let port = support::free_port();
     let holder = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let daemon = Daemon::start_in(&Setup::new("test"), Scratch::new(), port);
-    let line = daemon.wait_for_output("is held by", PATIENCE);
+    let line = daemon.wait_for_output("is held by", TIMEOUT);
     // This test, or a child of it that is on its way to another program.
     let (_, words) = line.text.split_once(&format!("NIS server: port {port} is held by ")).unwrap();
     let (_, words) = words.split_once(" (process ").unwrap();
@@ -53,8 +53,8 @@ fn who_holds_the_port_is_named_and_what_that_means_for_status() {
     );
     drop(holder);
     // A child on its way may take a connection and drop it.
-    let answered = support::poll_until(PATIENCE, || {
-        let mut client = support::Nis::connect(("127.0.0.1", port), PATIENCE).ok()?;
+    let answered = support::poll_until(TIMEOUT, || {
+        let mut client = support::Nis::connect(("127.0.0.1", port), TIMEOUT).ok()?;
         client.status().ok().filter(|status| status.is("STATUS", "ONLINE"))
     });
     assert!(answered.is_some(), "{}", daemon.describe());
@@ -82,7 +82,7 @@ fn a_daemon_that_is_not_root_says_that_this_machine_cannot_be_shut_down() {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let lines = Lines::collect(child.stderr.take().unwrap());
     let found =
-        lines.wait(0, PATIENCE, |text| text.contains("Not run as root: this machine cannot be shut down"));
+        lines.wait(0, TIMEOUT, |text| text.contains("Not run as root: this machine cannot be shut down"));
     let _ = child.kill();
     let _ = child.wait();
     assert!(found.is_some(), "{}", lines.text());
@@ -97,7 +97,7 @@ fn is_root() -> bool {
 fn a_service_manager_hears_that_it_guards_and_that_it_is_alive() {
     let scratch = Scratch::new();
     let socket = UnixDatagram::bind(scratch.path().join("notify")).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     let path = scratch.path().join("notify").display().to_string();
     let setup = Setup::new("test").environment("NOTIFY_SOCKET", &path).environment("WATCHDOG_USEC", "400000");
     let daemon = play("", setup);
@@ -156,13 +156,13 @@ fn a_mistake_that_stays_and_a_file_that_may_come_end_differently() {
 fn a_file_that_the_next_start_would_refuse_is_not_applied_by_a_running_daemon() {
     let scratch = Scratch::new();
     let daemon = play_in("", Setup::new("test").with("TIMEOUT", "300"), scratch);
-    daemon.wait_for_status(|status| status.is("MAXTIME", "300 Seconds"), PATIENCE);
+    daemon.wait_for_status(|status| status.is("MAXTIME", "300 Seconds"), TIMEOUT);
     let path = daemon.dir().join("mainsd.conf");
     let file = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, file.replace("UPSTYPE test", "UPSTYPE modbus").replace("TIMEOUT 300", "TIMEOUT 7"))
         .unwrap();
     daemon.signal("HUP");
-    daemon.wait_for_output("this build of mainsd has no driver for modbus", PATIENCE);
-    daemon.wait_for_output("the old configuration stays", PATIENCE);
+    daemon.wait_for_output("this build of mainsd has no driver for modbus", TIMEOUT);
+    daemon.wait_for_output("the old configuration stays", TIMEOUT);
     assert!(daemon.status().is("MAXTIME", "300 Seconds"));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::pair::Pair;
 use crate::support::smart::Unit;
-use crate::support::{PATIENCE, Serial, Wire, poll_until};
+use crate::support::{Serial, TIMEOUT, Wire, poll_until};
 
 /// Longer than any wait for an answer.
 const STOPPED: Duration = Duration::from_secs(14);
@@ -21,14 +21,14 @@ fn a_serial_ups_that_answered_a_daemon_that_was_stopped_is_neither_knocked_at_no
     // The answer waits until the daemon is stopped.
     let asked = serial.unit().received.len();
     serial.unit().held = true;
-    poll_until(PATIENCE, || (serial.unit().received.len() > asked).then_some(())).expect("it does not ask");
+    poll_until(TIMEOUT, || (serial.unit().received.len() > asked).then_some(())).expect("it does not ask");
     serial.daemon.stop();
     let before = knocks(&serial.unit());
     serial.unit().held = false;
     std::thread::sleep(STOPPED);
     let asked = serial.unit().received.len();
     serial.daemon.signal("CONT");
-    poll_until(PATIENCE, || (serial.unit().received.len() > asked + 20).then_some(()))
+    poll_until(TIMEOUT, || (serial.unit().received.len() > asked + 20).then_some(()))
         .expect("it asks no more");
     let received: Vec<char> = serial.unit().received.iter().map(|(byte, _)| char::from(*byte)).collect();
     let knocked = knocks(&serial.unit());
@@ -40,12 +40,12 @@ fn a_serial_ups_that_answered_a_daemon_that_was_stopped_is_neither_knocked_at_no
 fn mains_that_came_back_while_the_daemon_was_stopped_is_seen_before_the_time_on_battery_is_judged() {
     let serial = Serial::on_line(|setup| setup.with("TIMEOUT", "8").with("ONBATTERYDELAY", "1"));
     serial.unit().fail_mains();
-    serial.daemon.wait_for_hook("onbattery", PATIENCE);
+    serial.daemon.wait_for_hook("onbattery", TIMEOUT);
     serial.daemon.stop();
     serial.unit().restore_mains();
     std::thread::sleep(STOPPED);
     serial.daemon.signal("CONT");
-    serial.daemon.wait_for_hook("mainsback", PATIENCE);
+    serial.daemon.wait_for_hook("mainsback", TIMEOUT);
     assert_eq!(serial.daemon.events(), ["powerout", "onbattery", "offbattery", "mainsback"]);
 }
 
@@ -53,11 +53,11 @@ fn mains_that_came_back_while_the_daemon_was_stopped_is_seen_before_the_time_on_
 fn an_outage_that_lasts_ends_in_a_shutdown_after_a_stop_too() {
     let serial = Serial::on_line(|setup| setup.with("TIMEOUT", "8").with("ONBATTERYDELAY", "1"));
     serial.unit().fail_mains();
-    serial.daemon.wait_for_hook("onbattery", PATIENCE);
+    serial.daemon.wait_for_hook("onbattery", TIMEOUT);
     serial.daemon.stop();
     std::thread::sleep(STOPPED);
     serial.daemon.signal("CONT");
-    serial.daemon.wait_for_hook("doshutdown", PATIENCE);
+    serial.daemon.wait_for_hook("doshutdown", TIMEOUT);
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_slave_that_was_stopped_keeps_the_connection_on_which_its_master_has_spoken(
     pair.slave.signal("CONT");
     // And it is told of what comes.
     pair.ups(Unit::fail_mains);
-    pair.slave.wait_for_hook("powerout", PATIENCE);
+    pair.slave.wait_for_hook("powerout", TIMEOUT);
     assert_eq!(pair.relay.connections(), 1, "{}", pair.slave.describe());
     assert_eq!(pair.slave.events()[0], "powerout");
 }
@@ -82,9 +82,9 @@ fn many_signals_move_no_deadline_and_lose_no_answer() {
     });
     let before = knocks(&serial.unit());
     serial.unit().fail_mains();
-    let powerout = serial.daemon.wait_for_hook("powerout", PATIENCE);
+    let powerout = serial.daemon.wait_for_hook("powerout", TIMEOUT);
     // Children end, a terminal changes its size, somebody stops and continues it.
-    let onbattery = poll_until(PATIENCE, || {
+    let onbattery = poll_until(TIMEOUT, || {
         for signal in ["CHLD", "WINCH", "URG", "STOP", "CONT"] {
             serial.daemon.signal(signal);
         }

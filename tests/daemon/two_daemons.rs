@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::smart::{Generation, Smart};
 use crate::support::{
-    self, Daemon, PATIENCE, Scratch, Setup, free_port, play_in, poll_until, state_files, write_config,
+    self, Daemon, Scratch, Setup, TIMEOUT, free_port, play_in, poll_until, state_files, write_config,
 };
 
 /// A daemon whose state and locks are in this folder, in a file of the default name.
@@ -30,19 +30,19 @@ fn two_configurations_without_statefile_share_nothing() {
     let run = Scratch::new();
     let run = run.path().join("mainsd");
     let left = play("1 mains off", &run);
-    left.wait_for_hook("onbattery", PATIENCE);
+    left.wait_for_hook("onbattery", TIMEOUT);
     let right = play("", &run);
-    right.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    right.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     assert_eq!(state_files(&run).len(), 2);
     // The one whose UPS never left mains, killed and started again, knows nothing of the other's outage.
     let right = play_in("", setup(&run).with("TIMEOUT", "1"), kill(right));
-    let status = right.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    let status = right.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     assert!(status.is("NUMXFERS", "0") && status.get("XONBATT").is_none(), "{}", status.text());
     assert_eq!(right.events(), [""; 0], "{}", right.describe());
     // The other one goes on with its own.
     let left = play_in("0 mains off", setup(&run), kill(left));
-    left.wait_for_output("already when this daemon started: that time counts", PATIENCE);
-    let status = left.wait_for_status(|status| status.has("ONBATT"), PATIENCE);
+    left.wait_for_output("already when this daemon started: that time counts", TIMEOUT);
+    let status = left.wait_for_status(|status| status.has("ONBATT"), TIMEOUT);
     assert!(status.is("NUMXFERS", "1"), "{}", status.text());
     assert_eq!(left.events(), [""; 0], "nothing is announced twice: {}", left.describe());
     for state in state_files(&run) {
@@ -55,18 +55,18 @@ fn an_exchanged_ups_starts_fresh_and_the_same_one_does_not() {
     let run = Scratch::new();
     let run = run.path().join("mainsd");
     let first = play("0 serial 7\n1 mains off", &run);
-    first.wait_for_hook("onbattery", PATIENCE);
+    first.wait_for_hook("onbattery", TIMEOUT);
     let state = state_files(&run).remove(0);
     let text = std::fs::read_to_string(&state).unwrap();
     assert!(text.contains("\ndriver test\n") && text.contains("/script\nserial SIM000000007\n"), "{text}");
     // A minute in which the same UPS does not answer: the outage counts on.
     let same = play_in("0 serial 7\n0 mains off\n0 silent\n1 answer", setup(&run), kill(first));
-    same.wait_for_output("already when this daemon started: that time counts", PATIENCE);
-    same.wait_for_status(|status| status.has("ONBATT") && status.is("NUMXFERS", "1"), PATIENCE);
+    same.wait_for_output("already when this daemon started: that time counts", TIMEOUT);
+    same.wait_for_status(|status| status.has("ONBATT") && status.is("NUMXFERS", "1"), TIMEOUT);
     // Another one, on mains: no event, no shutdown, its own counters.
     let other = play_in("0 serial 8", setup(&run).with("TIMEOUT", "1"), kill(same));
-    other.wait_for_output("serial number SIM000000008 and not SIM000000007: it starts anew", PATIENCE);
-    let status = other.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    other.wait_for_output("serial number SIM000000008 and not SIM000000007: it starts anew", TIMEOUT);
+    let status = other.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     assert!(status.is("NUMXFERS", "0") && status.is("SERIALNO", "SIM000000008"), "{}", status.text());
     assert_eq!(other.events(), [""; 0], "{}", other.describe());
     let text = std::fs::read_to_string(&state).unwrap();
@@ -80,11 +80,11 @@ fn a_state_in_use_is_left_to_who_has_it() {
     let setup =
         || Setup::new("test").with("NOLOGON", "disable").with("STATEFILE", &state.display().to_string());
     let left = play_in("1 mains off", setup(), Scratch::new());
-    left.wait_for_hook("onbattery", PATIENCE);
+    left.wait_for_hook("onbattery", TIMEOUT);
     let right = play_in("", setup(), Scratch::new());
-    let line = right.wait_for_output("State file", PATIENCE);
+    let line = right.wait_for_output("State file", TIMEOUT);
     assert!(line.text.contains("is ignored: another process is using it"), "{}", line.text);
-    let status = right.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    let status = right.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     assert!(status.is("NUMXFERS", "0"), "{}", status.text());
     assert!(std::fs::read_to_string(&state).unwrap().contains("on_battery_since"));
     let told = right.output().since(0).iter().filter(|line| line.text.contains("tate file")).count();
@@ -115,7 +115,7 @@ fn a_second_daemon_of_one_configuration_says_who_runs_and_ends() {
     let run = Scratch::new();
     let run = run.path().join("mainsd");
     let first = play("1 mains off", &run);
-    first.wait_for_hook("onbattery", PATIENCE);
+    first.wait_for_hook("onbattery", TIMEOUT);
     let config = first.dir().join("mainsd.conf");
     let link = first.dir().join("link.conf");
     symlink("mainsd.conf", &link).unwrap();
@@ -133,7 +133,7 @@ fn a_second_daemon_of_one_configuration_says_who_runs_and_ends() {
     assert!(first.status().has("ONBATT"));
     // However it ended, the next one can start.
     let again = play_in("0 mains off", setup(&run), kill(first));
-    again.wait_for_output("that time counts", PATIENCE);
+    again.wait_for_output("that time counts", TIMEOUT);
     let (end, scratch) = again.terminate_keeping();
     assert!(end.status.success() && !scratch.path().join("pid").exists(), "{end:?}");
     assert_eq!(std::fs::read_dir(run.join("lock")).unwrap().count(), 0);
@@ -144,12 +144,12 @@ fn another_configuration_with_the_same_pid_file_guards_without_one() {
     let run = Scratch::new();
     let run = run.path().join("mainsd");
     let first = play("", &run);
-    first.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    first.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     let pid = first.dir().join("pid");
     let second = play_in("", setup(&run).arg("-P").arg(&pid.display().to_string()), Scratch::new());
     let words = format!("Pid file {} stays that of mainsd (process {})", pid.display(), first.pid());
-    second.wait_for_output(&words, PATIENCE);
-    second.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    second.wait_for_output(&words, TIMEOUT);
+    second.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     assert!(second.terminate().status.success());
     assert_eq!(std::fs::read_to_string(&pid).unwrap(), format!("{}\n", first.pid()));
     assert!(first.terminate().status.success());
@@ -177,15 +177,15 @@ fn two_configurations_never_hold_one_port_and_the_second_follows_when_the_first_
         let locks = ports.path().join("locks");
         let _ = std::fs::create_dir(&locks);
         let first = Daemon::start(&serial(&port, &run, &locks));
-        first.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+        first.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
         let second = Daemon::start(&serial(second_name, &run, &locks));
-        let line = second.wait_for_output("is held by another program", PATIENCE);
+        let line = second.wait_for_output("is held by another program", TIMEOUT);
         assert!(line.text.contains(&format!("mainsd (process {})", first.pid())), "{}", line.text);
-        let status = second.wait_for_status(|status| status.is("STATUS", "COMMLOST"), PATIENCE);
+        let status = second.wait_for_status(|status| status.is("STATUS", "COMMLOST"), TIMEOUT);
         assert!(status.get("BCHARGE").is_none(), "{}", status.text());
         assert!(first.status().is("STATUS", "ONLINE"));
         assert!(first.terminate().status.success());
-        second.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+        second.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
         assert!(second.terminate().status.success());
         assert_eq!(std::fs::read_dir(&locks).unwrap().count(), 0, "no lock file is left");
     }
@@ -208,7 +208,7 @@ fn a_start_that_fails_leaves_neither_pid_file_nor_locks() {
         let mut child =
             shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let output = support::Lines::collect(child.stderr.take().unwrap());
-        let started = poll_until(PATIENCE, || match child.try_wait().unwrap() {
+        let started = poll_until(TIMEOUT, || match child.try_wait().unwrap() {
             Some(status) => Some(Err(status)),
             None => output.text().contains("startup succeeded").then_some(Ok(())),
         });
@@ -235,9 +235,9 @@ fn a_folder_that_is_of_no_use_costs_one_line_and_no_guard() {
     let run = scratch.dir("run");
     std::fs::set_permissions(&run, std::fs::Permissions::from_mode(0o777)).unwrap();
     let daemon = play("1 mains off", &run);
-    let line = daemon.wait_for_output("others can write to it; without this folder", PATIENCE);
+    let line = daemon.wait_for_output("others can write to it; without this folder", TIMEOUT);
     assert!(line.text.contains(&run.display().to_string()), "{}", line.text);
-    daemon.wait_for_hook("onbattery", PATIENCE);
+    daemon.wait_for_hook("onbattery", TIMEOUT);
     assert_eq!(std::fs::read_dir(&run).unwrap().count(), 0);
     assert!(daemon.terminate().status.success());
 }

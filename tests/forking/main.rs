@@ -11,8 +11,8 @@
 
 mod background;
 mod harness;
+mod nis_attack;
 mod nis_crowd;
-mod nis_siege;
 mod ordinary_user;
 #[path = "../support/mod.rs"]
 mod support;
@@ -21,7 +21,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     support::runner::main(
-        &[background::TESTS, harness::TESTS, nis_crowd::TESTS, nis_siege::TESTS, ordinary_user::TESTS],
-        &[background::ROLE, harness::ROLE, nis_siege::ROLE],
+        &[background::TESTS, harness::TESTS, nis_crowd::TESTS, nis_attack::TESTS, ordinary_user::TESTS],
+        &[background::ROLE, harness::ROLE, nis_attack::ROLE],
     )
 }

@@ -5,10 +5,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::attack::Stop;
 use crate::support::runner::{Group, tests};
 use crate::support::served::{Plan, Running};
-use crate::support::siege::Stop;
-use crate::support::{Nis, PATIENCE};
+use crate::support::{Nis, TIMEOUT};
 use mainsd::sys::socket::max_open_files;
 
 pub const TESTS: Group = Group {
@@ -31,7 +31,7 @@ fn crowd() -> usize {
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 
@@ -40,7 +40,7 @@ fn longest_wait(server: &Running, rounds: u32) -> Duration {
     let mut longest = Duration::ZERO;
     for _ in 0..rounds {
         let started = Instant::now();
-        let mut client = Nis::connect(server.address(), PATIENCE).unwrap();
+        let mut client = Nis::connect(server.address(), TIMEOUT).unwrap();
         for _ in 0..3 {
             assert!(client.status().unwrap().is("STATUS", "ONLINE"));
         }

@@ -6,7 +6,7 @@ use mainsd::bus::serial::Transmit;
 use mainsd::link::apcsmart::{ApcSmartLink, Settings};
 use mainsd::link::{Link, LinkEvent};
 use mainsd::report::{Snapshot, text};
-use mainsd::ups::{Command, Identity, Pace, Reading};
+use mainsd::ups::{Command, Identity, PollRate, Reading};
 
 use crate::support::Status;
 use crate::support::smart::{Generation, Unit};
@@ -104,7 +104,7 @@ fn the_power_of_an_early_unit_is_killed_in_its_own_way() {
         let mut unit = Unit::new(Generation::First);
         unit.set(b'Q', status);
         let mut watched = Watched::new(unit, 60);
-        watched.link.set_pace(Pace::Fast, watched.now);
+        watched.link.set_poll_rate(PollRate::Fast, watched.now);
         watched.link.command(Command::KillPower, watched.now);
         watched.pass(60);
         assert_eq!(watched.unit.killed, Some(way), "{:?}", watched.outcome);

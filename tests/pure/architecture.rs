@@ -1,4 +1,4 @@
-//! Keeps the house in order: which room imports which, where `unsafe` may stand, how long a file may be.
+//! Keeps the rooms in order: which room imports which, where `unsafe` may stand, how long a file may be.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -118,7 +118,7 @@ fn each_room_imports_only_what_its_row_allows() {
             }
         }
     }
-    assert!(wrong.is_empty(), "imports against the house's rule:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "imports against the table:\n{}", wrong.join("\n"));
 }
 
 #[test]

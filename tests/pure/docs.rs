@@ -341,9 +341,9 @@ fn missing_items(text: &str, read: impl Fn(&str) -> Option<String>) -> Vec<Strin
 
 #[test]
 fn names_of_the_code_are_looked_for_in_their_files() {
-    let read = |_: &str| Some("impl House { fn pump(&self) {} }".to_owned());
-    assert_eq!(missing_items("a\n`House::pump` (`src/a.rs`)", read), Vec::<String>::new());
-    assert_eq!(missing_items("a\n`House::pumps` (`src/a.rs`)", read), ["2: src/a.rs has no pumps"]);
+    let read = |_: &str| Some("impl Supervisor { fn pump(&self) {} }".to_owned());
+    assert_eq!(missing_items("a\n`Supervisor::pump` (`src/a.rs`)", read), Vec::<String>::new());
+    assert_eq!(missing_items("a\n`Supervisor::pumps` (`src/a.rs`)", read), ["2: src/a.rs has no pumps"]);
     assert_eq!(missing_items("`Hous` (`src/a.rs`), `b` (`src/b.rs`)", read).len(), 2);
     assert_eq!(sources_named("(`src/a/b.rs`, src/c/)."), [(1, "src/a/b.rs".into()), (1, "src/c".into())]);
 }

@@ -105,8 +105,8 @@ impl Guard {
                 None => return,
                 Some(Order::Event(event) | Order::EventWithReason(event, _)) => event,
                 Some(Order::Shutdown { .. }) => Event::DoShutdown,
-                Some(Order::SetPace(pace)) => {
-                    self.link.set_pace(pace, self.now);
+                Some(Order::SetPace(poll_rate)) => {
+                    self.link.set_poll_rate(poll_rate, self.now);
                     continue;
                 }
                 Some(Order::Command(command)) => {

@@ -9,14 +9,14 @@ use crate::support::corpus::device::{device, devices};
 use crate::support::corpus::fake::{Bench, FakeUps};
 use crate::support::serial_ups::{Heard, SerialUps, healthy};
 use crate::support::story::Story;
-use crate::support::{FakeTime, PATIENCE, Setup};
+use crate::support::{FakeTime, Setup, TIMEOUT};
 use mainsd::bus::serial::{Lines, Transmit};
 use mainsd::bus::stream::Transmit as NetTransmit;
 use mainsd::link::dumb::{CABLES, DumbLink};
 use mainsd::link::net::{NetLink, targets};
 use mainsd::link::simulated::{Script, Simulated};
 use mainsd::link::{Link, LinkEvent};
-use mainsd::ups::{Command, Item, Pace, Reading, StatusFlags};
+use mainsd::ups::{Command, Item, PollRate, Reading, StatusFlags};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -206,7 +206,7 @@ fn a_battery_that_is_gone_is_told_by_two_answers_of_a_serial_ups() {
 fn a_usb_report_that_fails_after_one_garbled_answer_takes_no_battery_away() {
     let mut bench = Bench::attached(device("apc-back-ups-xs-1500m"));
     assert!(bench.last_reading().status.contains(StatusFlags::BATTPRESENT));
-    bench.set_pace(Pace::Fast);
+    bench.set_poll_rate(PollRate::Fast);
     let status =
         bench.ups.reports.keys().copied().filter(|(kind, id)| *kind == 3 && *id == 0x16).collect::<Vec<_>>();
     assert_eq!(status, [(3, 0x16)]);
@@ -287,7 +287,7 @@ fn a_usb_ups_says_when_everything_was_read() {
         bench.run(20 * SECOND);
         bench.push_all();
         bench.run(200 * SECOND);
-        bench.set_pace(Pace::Fast);
+        bench.set_poll_rate(PollRate::Fast);
         bench.run(20 * SECOND);
         for command in [Command::ReadTransferCause, Command::ReadSelfTest, Command::Poll] {
             bench.link.command(command, bench.now);
@@ -319,7 +319,7 @@ fn a_usb_device_that_only_sends_says_when_it_sent() {
         bench.interrupt(&[0x07, 0x0c, 0x01]);
         bench.run(SECOND);
     }
-    bench.set_pace(Pace::Fast);
+    bench.set_poll_rate(PollRate::Fast);
     bench.run(2 * SECOND);
     bench.events.clear();
     // On battery, once; then nothing more.
@@ -381,7 +381,7 @@ fn a_ups_with_simple_signalling_says_when_its_lines_were_looked_at() {
     let mut now = start;
     let mut link = DumbLink::new(&CABLES[0], "ttyS9", 5 * SECOND);
     link.handle_opened(now);
-    link.set_pace(Pace::Fast, start);
+    link.set_poll_rate(PollRate::Fast, start);
     let (mut looks, mut readings) = (BTreeSet::new(), Vec::new());
     while now < start + 60 * SECOND {
         now = link.poll_timeout().expect("a deadline").max(now);
@@ -535,11 +535,11 @@ commfailure) grep -q "No answer from the UPS: " "$dir/events" && echo "found-com
 esac"#;
     let setup = Setup::new("test").hook(hook).with("TIMEOUT", "1").with("SLAVEWAIT", "3");
     let daemon = crate::support::play("2 mains off\n8 silent\n", setup);
-    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     // A slave that stays, so that the shutdown waits for it.
     let mut slave = daemon.nis();
     slave.request(b"watch").expect("sent");
     for found in ["found-timeout", "found-doshutdown", "found-commfailure"] {
-        daemon.wait_for_hook(found, PATIENCE);
+        daemon.wait_for_hook(found, TIMEOUT);
     }
 }

@@ -21,6 +21,7 @@ mod faulty;
 mod fields;
 mod hid_corpus;
 mod hours;
+mod lexicon;
 mod liveness;
 mod net_sessions;
 mod nis_report;

@@ -5,7 +5,7 @@ use std::net::{Shutdown, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use crate::support::served::{Plan, Running, Served};
-use crate::support::{self, Nis, PATIENCE};
+use crate::support::{self, Nis, TIMEOUT};
 
 const STATUS: &[u8] = b"\0\x06status";
 const EVENTS: &[u8] = b"\0\x06events";
@@ -22,8 +22,8 @@ fn online() -> Vec<u8> {
 
 fn connect(server: &Running) -> TcpStream {
     let stream = TcpStream::connect(server.address()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    stream.set_write_timeout(Some(TIMEOUT)).unwrap();
     stream.set_nodelay(true).unwrap();
     stream
 }
@@ -96,7 +96,7 @@ fn what_is_no_request_ends_the_connection_without_a_byte() {
         assert_eq!(rest(&mut client), b"", "{bytes:?}");
     }
     assert_eq!(
-        Nis::connect(server.address(), PATIENCE).unwrap().status().unwrap().get("STATUS"),
+        Nis::connect(server.address(), TIMEOUT).unwrap().status().unwrap().get("STATUS"),
         Some("ONLINE")
     );
 }
@@ -164,7 +164,7 @@ fn a_client_that_sends_and_never_reads_neither_grows_nor_delays_others() {
         }
     }
     let started = Instant::now();
-    let mut client = Nis::connect(server.address(), PATIENCE).unwrap();
+    let mut client = Nis::connect(server.address(), TIMEOUT).unwrap();
     for _ in 0..20 {
         client.status().unwrap();
     }
@@ -230,11 +230,11 @@ fn ask(server: &Running, question: &[u8], wait: Duration) -> Option<Vec<u8>> {
 fn a_datagram_is_answered_with_the_same_bytes() {
     let server = Running::recorded(Plan::default());
     for question in [&b"status"[..], STATUS, b"status\n"] {
-        assert_eq!(ask(&server, question, PATIENCE), Some(online()), "{question:?}");
+        assert_eq!(ask(&server, question, TIMEOUT), Some(online()), "{question:?}");
     }
     let mut client = connect(&server);
     client.write_all(EVENTS).unwrap();
-    let events = ask(&server, EVENTS, PATIENCE).unwrap();
+    let events = ask(&server, EVENTS, TIMEOUT).unwrap();
     assert_eq!(take(&mut client, events.len()), events);
 }
 
@@ -252,7 +252,7 @@ fn a_datagram_that_is_no_question_or_one_too_many_is_not_answered() {
         socket.send_to(b"status", server.address()).unwrap();
     }
     // One is answered for certain, however long it takes here.
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     socket.recv(&mut [0; 2000]).unwrap();
     socket.set_read_timeout(Some(short)).unwrap();
     let mut answers = 1;
@@ -279,7 +279,7 @@ fn a_port_that_is_taken_is_logged_and_taken_over_when_free() {
     assert!(line.starts_with(&start), "{line}");
     drop(other);
     server.wait_for_line("now listening");
-    Nis::connect(("127.0.0.1", port), PATIENCE).unwrap().status().unwrap();
+    Nis::connect(("127.0.0.1", port), TIMEOUT).unwrap().status().unwrap();
 }
 
 #[test]
@@ -294,7 +294,7 @@ fn new_settings_keep_clients_and_listeners_that_stay() {
     client.write_all(STATUS).unwrap();
     assert_eq!(take(&mut client, 1332), online());
     assert_eq!(
-        Nis::connect(("127.0.0.1", port), PATIENCE).unwrap().status().unwrap().get("UPSNAME"),
+        Nis::connect(("127.0.0.1", port), TIMEOUT).unwrap().status().unwrap().get("UPSNAME"),
         Some("rack1")
     );
     server.reconfigure(Plan { allow: |_| false, ..plan });
@@ -314,7 +314,7 @@ fn a_silent_client_is_let_go_after_fifteen_seconds() {
     // A machine on which these lines take seconds may see it go.
     let slow = began.elapsed() > Duration::from_secs(4);
     assert!(slow || early == Err(ErrorKind::WouldBlock), "{early:?}");
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.set_read_timeout(Some(TIMEOUT)).unwrap();
     server.skip(Duration::from_secs(5));
     assert_eq!(rest(&mut client), b"");
     // One turn to accept and answer, two for each skip, one to let go; some more for what the system adds.

@@ -87,7 +87,7 @@ struct Row(&'static str, Directives, &'static str, &'static str, f64, fn(Expecte
 /// Before second zero, as in the recordings.
 const STARTED: f64 = 4.0;
 
-const TIMEOUT: &str = "Reached run time limit on batteries.";
+const TIME_LIMIT_REACHED: &str = "Reached run time limit on batteries.";
 const RUNLIMIT: &str = "Reached remaining time percentage limit on batteries.";
 const LOADLIMIT: &str = "Battery charge below low limit.";
 const FAILING: &str = "Battery power exhausted.";
@@ -149,7 +149,7 @@ scenarios! {
     // Zeros are no data: neither mains nor a new outage, and TIMEOUT goes on.
     empty_status_reply(&[("TIMEOUT", "25")], "", "0 mains off\n12 garbage 1", 32.0,
         |e| e.without(OFFBATTERY, 0).without(MAINSBACK, 0).without(POWEROUT, 1).without(ONBATTERY, 1)
-            .with(31.0, TIMEOUT).with(31.01, SHUTDOWN).powerfail(true)
+            .with(31.0, TIME_LIMIT_REACHED).with(31.01, SHUTDOWN).powerfail(true)
             .status(0, &[("STATUS", "SHUTTING DOWN"), ("NUMXFERS", "1"), ("TONBATT", "32 Seconds"), ("CUMONBATT", "32 Seconds"),
                 ("XOFFBATT", "N/A"), ("STATFLAG", "0x05160210")])),
     // The second outage comes within a minute of the first, and is the same shutdown.
@@ -182,7 +182,7 @@ scenarios! {
             .status(2, &[("NUMXFERS", "2"), ("CUMONBATT", "15 Seconds")])),
     // Silence counts from the first answer that is missing. TIMEOUT runs on in it; 3.14.14 shut down only when the UPS answered again, 58 s late.
     commlost_on_battery(&[("TIMEOUT", "20")], "", "0 mains off\n9 silent\n84 answer", 96.0,
-        |e| e.moved(TIMEOUT, 26.0).moved(SHUTDOWN, 26.01)
+        |e| e.moved(TIME_LIMIT_REACHED, 26.0).moved(SHUTDOWN, 26.01)
             .status(0, &[("STATUS", "SHUTTING DOWN"), ("STATFLAG", "0x05160310")])
             .status(1, &[("STATUS", "SHUTTING DOWN"), ("STATFLAG", "0x05160310")])),
     commlost_on_mains(&[("POLLTIME", "5")], "",
@@ -229,10 +229,10 @@ scenarios! {
         ("EVENTSFILE", "/dev/full")], "", "0 mains off\n22 mains on", 25.0, same),
     // No step of a wall clock can move what does not look at it: tests/ci/clock_steps.rs shows it with a faked one.
     clock_forward(&[("TIMEOUT", "120")], "", "0 mains off", 16.0,
-        |e| e.without(TIMEOUT, 0).without(SHUTDOWN, 0).powerfail(false)
+        |e| e.without(TIME_LIMIT_REACHED, 0).without(SHUTDOWN, 0).powerfail(false)
             .status(0, &[("STATUS", "ONBATT"), ("TONBATT", "16 Seconds"), ("CUMONBATT", "16 Seconds"), ("STATFLAG", "0x05060010")])),
     clock_backward(&[("TIMEOUT", "10")], "", "0 lowbatt off\n0 mains off\n27 runtime 1\n37 mains on", 40.0,
-        |e| e.without(RUNLIMIT, 0).moved(SHUTDOWN, 16.01).with(16.0, TIMEOUT).with(6.0, ONBATTERY).with(37.0, OFFBATTERY)
+        |e| e.without(RUNLIMIT, 0).moved(SHUTDOWN, 16.01).with(16.0, TIME_LIMIT_REACHED).with(6.0, ONBATTERY).with(37.0, OFFBATTERY)
             .status(0, &[("STATUS", "SHUTTING DOWN"), ("TONBATT", "27 Seconds"), ("CUMONBATT", "27 Seconds"), ("STATFLAG", "0x05160210")])
             .status(1, &[("CUMONBATT", "37 Seconds"), ("STATFLAG", "0x05100208")])),
     apccontrol_missing(&[("TIMEOUT", "10"), ("SCRIPTDIR", "/nonexistent")], "", "0 mains off", 22.0, |mut e| {

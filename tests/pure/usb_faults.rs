@@ -7,7 +7,7 @@ use crate::support::corpus::fake::{Bench, FakeUps, Mood};
 use mainsd::bus::usb::{TransferError, Transmit};
 use mainsd::link::{Link, LinkEvent};
 
-use mainsd::ups::{Command, Pace, Percent, Priority, StatusFlags};
+use mainsd::ups::{Command, Percent, PollRate, Priority, StatusFlags};
 use proptest::prelude::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ fn an_unreadable_line_state_is_a_loss_within_seconds_and_the_return_is_told() {
 #[test]
 fn a_device_too_slow_to_tell_anything_is_lost_and_found_again() {
     let mut bench = attached(ES);
-    bench.set_pace(Pace::Fast);
+    bench.set_poll_rate(PollRate::Fast);
     bench.run(5 * SECOND);
     bench.latency = 2 * SECOND;
     bench.run(40 * SECOND);
@@ -66,7 +66,7 @@ fn a_device_too_slow_to_tell_anything_is_lost_and_found_again() {
 #[test]
 fn a_hanging_device_is_lost_within_ten_seconds_of_the_next_poll() {
     let mut bench = attached(ES);
-    bench.set_pace(Pace::Fast);
+    bench.set_poll_rate(PollRate::Fast);
     bench.run(5 * SECOND);
     bench.ups.mood = Mood::Hangs;
     let start = bench.now;
@@ -206,7 +206,7 @@ fn an_answer_longer_than_declared_is_asked_for_with_a_larger_buffer() {
 #[test]
 fn a_value_whose_report_fails_is_kept_for_a_while_and_then_is_none() {
     let mut bench = attached(ES);
-    bench.set_pace(Pace::Fast);
+    bench.set_poll_rate(PollRate::Fast);
     bench.ups.reports.remove(&(3, 0x0c));
     bench.run(2500 * MILLISECOND);
     assert_eq!(bench.last_reading().values.battery_charge, Some(Percent(100.0)));
@@ -307,7 +307,7 @@ enum Act {
     Present(bool),
     Unplug,
     Plug,
-    Pace(Pace),
+    PollRate(PollRate),
     Order(Command),
 }
 
@@ -321,7 +321,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => any::<bool>().prop_map(Act::Present),
         1 => Just(Act::Unplug),
         1 => Just(Act::Plug),
-        1 => prop::sample::select(vec![Pace::Normal, Pace::Fast]).prop_map(Act::Pace),
+        1 => prop::sample::select(vec![PollRate::Normal, PollRate::Fast]).prop_map(Act::PollRate),
         1 => prop::sample::select(vec![
             Command::Poll, Command::ReadTransferCause, Command::ReadSelfTest, Command::KillPower,
             Command::PowerOff, Command::SelfTest, Command::Calibrate, Command::AbortTest,
@@ -364,7 +364,7 @@ proptest! {
                 Act::Present(present) => bench.present = present,
                 Act::Unplug => bench.link.handle_closed(bench.now, "unplugged"),
                 Act::Plug => bench.open(),
-                Act::Pace(pace) => bench.set_pace(pace),
+                Act::PollRate(poll_rate) => bench.set_poll_rate(poll_rate),
                 Act::Order(command) => {
                     orders += 1;
                     bench.link.command(command, bench.now);

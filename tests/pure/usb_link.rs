@@ -7,7 +7,7 @@ use crate::support::corpus::fake::{Bench, FakeUps};
 use mainsd::bus::usb::Transmit;
 use mainsd::link::{Link, LinkEvent};
 
-use mainsd::ups::{Command, Evidence, Item, Pace, Percent, StatusFlags};
+use mainsd::ups::{Command, Evidence, Item, Percent, PollRate, StatusFlags};
 use mainsd::wire::hid::{ReportDescriptor, ReportKind};
 use proptest::prelude::*;
 
@@ -140,7 +140,7 @@ fn low_battery_needs_two_feature_reads_a_second_apart() {
     let mut bench = attached(BX);
     bench.ups.feature(&BX_BATTERY);
     bench.interrupt(&BX_BATTERY);
-    bench.set_pace(Pace::Fast);
+    bench.set_poll_rate(PollRate::Fast);
     bench.run(3 * SECOND);
     bench.ups.feature(&[0x14, 0x01]);
     let start = bench.now;
@@ -160,7 +160,7 @@ fn low_battery_needs_two_feature_reads_a_second_apart() {
 #[test]
 fn at_fast_pace_there_is_a_reading_every_second() {
     let mut bench = attached(ES);
-    bench.set_pace(Pace::Fast);
+    bench.set_poll_rate(PollRate::Fast);
     bench.run(2 * SECOND);
     bench.events.clear();
     bench.run(20 * SECOND);
@@ -238,7 +238,7 @@ fn transfers_start_at_least_20_ms_apart() {
     for device in devices() {
         let mut bench = Bench::new(FakeUps::new(device));
         bench.open();
-        bench.set_pace(Pace::Fast);
+        bench.set_poll_rate(PollRate::Fast);
         for _ in 0..50 {
             bench.interrupt(&[0x16, 0x63, 0x82, 0x42, 0xfd]);
             bench.run(150 * MILLISECOND);
@@ -361,7 +361,7 @@ fn a_reading_that_repeats_a_line_state_has_the_time_of_its_read() {
     }
     assert_eq!(bench.last_reading().status, ON_BATTERY);
     bench.link.command(Command::ReadTransferCause, bench.now);
-    bench.set_pace(Pace::Fast);
+    bench.set_poll_rate(PollRate::Fast);
     bench.run(10 * SECOND);
     let line_reads: Vec<_> =
         bench.ups.requests.iter().filter(|(_, request)| request == "get 3 06").map(|(at, _)| *at).collect();
@@ -382,7 +382,7 @@ fn one_pushed_report_alone_does_not_change_the_state_until_it_has_stood_for_a_wh
         bench.interrupt(&[0x07, 0x0c, 0x01]);
         bench.run(SECOND);
     }
-    bench.set_pace(Pace::Fast);
+    bench.set_poll_rate(PollRate::Fast);
     bench.interrupt(&[0x07, 0x0a, 0x00]);
     bench.run(4 * SECOND);
     assert!(bench.readings().iter().all(|reading| reading.status == ON_MAINS));

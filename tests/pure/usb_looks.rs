@@ -6,7 +6,7 @@ use crate::support::corpus::device::{Device, device, devices};
 use crate::support::corpus::fake::{Bench, FakeUps};
 use crate::support::story::Story;
 use mainsd::link::Link;
-use mainsd::ups::{Command, Evidence, Pace, Reading, StatusFlags};
+use mainsd::ups::{Command, Evidence, PollRate, Reading, StatusFlags};
 use mainsd::wire::hid::{ReportDescriptor, ReportKind};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -299,7 +299,7 @@ fn a_line_state_report_that_stops_answering_is_a_loss_within_seconds_of_the_next
 #[test]
 fn on_battery_nothing_is_read_beside_the_polls() {
     let mut bench = attached(ES);
-    bench.set_pace(Pace::Fast);
+    bench.set_poll_rate(PollRate::Fast);
     bench.run(5 * SECOND);
     bench.ups.requests.clear();
     bench.run(60 * SECOND);

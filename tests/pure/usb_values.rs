@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::corpus::device::device;
 use crate::support::corpus::fake::{Bench, FakeUps};
 use mainsd::link::LinkEvent;
-use mainsd::ups::{Command, Identity, Pace, Priority, StatusFlags, Values};
+use mainsd::ups::{Command, Identity, PollRate, Priority, StatusFlags, Values};
 
 const PID3: &str = "apc-smart-ups-3000-pid3";
 const SMART: &str = "apc-smart-ups-1000";
@@ -168,7 +168,7 @@ fn a_runtime_without_a_unit_is_not_shown_until_several_readings_say_what_it_coun
 #[test]
 fn a_runtime_without_a_unit_that_is_first_seen_in_an_outage_is_never_taken_for_seconds() {
     let mut bench = with(GXT5, |ups| ups.feature(&[0x08, 0x24, 0x10]));
-    bench.set_pace(Pace::Fast);
+    bench.set_poll_rate(PollRate::Fast);
     for minute in 0..5 {
         bench.ups.feature(&[0x07, 100 - 3 * minute, 36 - minute, 0, 0xff, 0xff]);
         bench.run(60 * SECOND);
@@ -230,7 +230,7 @@ fn legrand_low(bench: &mut Bench, summary: bool, battery: bool, charge: u8) -> b
 #[test]
 fn copies_of_the_low_battery_flag_that_contradict_each_other_count_with_what_the_battery_holds() {
     let mut bench = with(LEGRAND, |ups| ups.add_line_state());
-    bench.set_pace(Pace::Fast);
+    bench.set_poll_rate(PollRate::Fast);
     bench.ups.feature(&[0x35, 0x6a, 0x0a]);
     assert!(!legrand_low(&mut bench, false, false, 95));
     assert!(
@@ -254,7 +254,7 @@ fn with_nothing_else_to_go_by_a_contradicted_low_battery_counts_unless_it_was_th
     };
     let low = |bench: &Bench| bench.last_reading().status.contains(StatusFlags::BATTLOW);
     let mut bench = with(LEGRAND, blind);
-    bench.set_pace(Pace::Fast);
+    bench.set_poll_rate(PollRate::Fast);
     bench.ups.feature(&[0x32, 0, 0, 0x24]);
     bench.run(5 * SECOND);
     assert!(low(&bench), "a dead copy");
@@ -264,7 +264,7 @@ fn with_nothing_else_to_go_by_a_contradicted_low_battery_counts_unless_it_was_th
     });
     bench.run(20 * SECOND);
     assert!(!low(&bench), "stuck on mains");
-    bench.set_pace(Pace::Fast);
+    bench.set_poll_rate(PollRate::Fast);
     bench.ups.feature(&[0x32, 0, 0, 0x24]);
     bench.run(60 * SECOND);
     assert!(!low(&bench), "and in an outage too");
@@ -289,7 +289,7 @@ fn tenths_of_a_volt_under_a_wrong_exponent_stay_tenths_in_an_outage() {
         (of(values.line_voltage), of(values.battery_voltage))
     };
     assert_eq!(volts(&bench), (Some(241.4), Some(13.6)));
-    bench.set_pace(Pace::Fast);
+    bench.set_poll_rate(PollRate::Fast);
     // Brown-out, noise on a dead line, a battery at its end, and mains again.
     for (line, battery) in [(800_u16, 136_u16), (2, 121), (50, 108), (0, 80), (2300, 140)] {
         bench.ups.feature(&[&[0x18], &line.to_le_bytes()[..]].concat());

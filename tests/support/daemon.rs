@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Line, Lines, Nis, PATIENCE, Scratch, Status, free_port, poll_until};
+use super::{Line, Lines, Nis, Scratch, Status, TIMEOUT, free_port, poll_until};
 
 /// How to start a daemon.
 #[derive(Clone, Debug)]
@@ -205,7 +205,7 @@ impl Daemon {
     /// Waits until the lines of its events file are such that `wanted` gives something. A line may come there later than what it tells
     /// of: a hook runs, a client is answered, and the disk is slow.
     pub fn wait_for_log<T>(&self, what: &str, mut wanted: impl FnMut(&[String]) -> Option<T>) -> T {
-        poll_until(PATIENCE, || wanted(&self.log()))
+        poll_until(TIMEOUT, || wanted(&self.log()))
             .unwrap_or_else(|| panic!("not in the events file: {what}; {}", self.describe()))
     }
 
@@ -220,7 +220,7 @@ impl Daemon {
     /// Waits for a file in its folder; what is in it.
     pub fn wait_for_file(&self, name: &str) -> String {
         let path = self.dir().join(name);
-        poll_until(PATIENCE, || std::fs::read_to_string(&path).ok())
+        poll_until(TIMEOUT, || std::fs::read_to_string(&path).ok())
             .unwrap_or_else(|| panic!("no {name} comes; {}", self.describe()))
     }
 
@@ -236,27 +236,27 @@ impl Daemon {
     }
 
     /// Waits for the hook of an event.
-    pub fn wait_for_hook(&self, event: &str, patience: Duration) -> Line {
-        self.wait_for_hook_from(0, event, patience).1
+    pub fn wait_for_hook(&self, event: &str, timeout: Duration) -> Line {
+        self.wait_for_hook_from(0, event, timeout).1
     }
 
     /// Waits for the hook of an event from line number `from` on; gives its number too.
-    pub fn wait_for_hook_from(&self, from: usize, event: &str, patience: Duration) -> (usize, Line) {
+    pub fn wait_for_hook_from(&self, from: usize, event: &str, timeout: Duration) -> (usize, Line) {
         let wanted = |text: &str| text.split(' ').next() == Some(event);
-        self.hooks.wait(from, patience, wanted).unwrap_or_else(|| {
-            panic!("no {event} hook within {patience:?}; {}", self.describe());
+        self.hooks.wait(from, timeout, wanted).unwrap_or_else(|| {
+            panic!("no {event} hook within {timeout:?}; {}", self.describe());
         })
     }
 
     /// Waits for a line on stdout or stderr that contains `part`.
-    pub fn wait_for_output(&self, part: &str, patience: Duration) -> Line {
-        let found = self.output.wait(0, patience, |text| text.contains(part));
-        found.unwrap_or_else(|| panic!("no line with {part:?} within {patience:?}; {}", self.describe())).1
+    pub fn wait_for_output(&self, part: &str, timeout: Duration) -> Line {
+        let found = self.output.wait(0, timeout, |text| text.contains(part));
+        found.unwrap_or_else(|| panic!("no line with {part:?} within {timeout:?}; {}", self.describe())).1
     }
 
     /// A client on a new connection, as soon as the daemon listens.
     pub fn nis(&self) -> Nis {
-        poll_until(PATIENCE, || Nis::connect(("127.0.0.1", self.port), PATIENCE).ok())
+        poll_until(TIMEOUT, || Nis::connect(("127.0.0.1", self.port), TIMEOUT).ok())
             .unwrap_or_else(|| panic!("nobody listens on port {}; {}", self.port, self.describe()))
     }
 
@@ -266,15 +266,15 @@ impl Daemon {
     }
 
     /// Waits for a status that `wanted` accepts.
-    pub fn wait_for_status(&self, mut wanted: impl FnMut(&Status) -> bool, patience: Duration) -> Status {
+    pub fn wait_for_status(&self, mut wanted: impl FnMut(&Status) -> bool, timeout: Duration) -> Status {
         let mut last = Status::default();
-        let found = poll_until(patience, || {
+        let found = poll_until(timeout, || {
             last = self.status();
             wanted(&last).then(|| last.clone())
         });
         found.unwrap_or_else(|| {
             panic!(
-                "the status did not come within {patience:?}; the last was\n{}{}",
+                "the status did not come within {timeout:?}; the last was\n{}{}",
                 last.text(),
                 self.describe()
             )
@@ -301,10 +301,10 @@ impl Daemon {
             let text = std::fs::read_to_string(&stat).ok()?;
             text.rsplit_once(") ")?.1.starts_with('T').then_some(())
         };
-        poll_until(PATIENCE, stopped).expect("it does not stop");
+        poll_until(TIMEOUT, stopped).expect("it does not stop");
     }
 
-    /// Ends it with SIGTERM; panics if it is not gone after [`PATIENCE`].
+    /// Ends it with SIGTERM; panics if it is not gone after [`TIMEOUT`].
     pub fn terminate(mut self) -> End {
         let sent = Instant::now();
         self.signal("TERM");
@@ -334,7 +334,7 @@ impl Daemon {
 
     fn end_after(&mut self, sent: Instant) -> End {
         // Watched by a poll of 1 ms: std has no wait with a deadline.
-        let deadline = sent + PATIENCE;
+        let deadline = sent + TIMEOUT;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 let took = sent.elapsed();
@@ -342,7 +342,7 @@ impl Daemon {
                 self.output.wait_for_end(Duration::from_secs(2));
                 return End { status, took, output: self.output.text() };
             }
-            assert!(Instant::now() < deadline, "still running after {PATIENCE:?}; {}", self.describe());
+            assert!(Instant::now() < deadline, "still running after {TIMEOUT:?}; {}", self.describe());
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -367,21 +367,21 @@ pub fn logged(dir: &Path) -> Vec<String> {
     text.lines().map(|line| line.get(27..).unwrap_or(line).to_owned()).collect()
 }
 
-/// Runs the tests' program once with these arguments; panics if it takes longer than [`PATIENCE`].
+/// Runs the tests' program once with these arguments; panics if it takes longer than [`TIMEOUT`].
 pub fn run<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Finished {
     run_program(&Setup::new("").program, args)
 }
 
-/// Runs a program once; panics if it takes longer than [`PATIENCE`].
+/// Runs a program once; panics if it takes longer than [`TIMEOUT`].
 pub fn run_program<S: AsRef<OsStr>>(program: &Path, args: impl IntoIterator<Item = S>) -> Finished {
-    run_program_for(program, args, PATIENCE)
+    run_program_for(program, args, TIMEOUT)
 }
 
 /// Runs a program once; panics if it takes longer than this.
 pub fn run_program_for<S: AsRef<OsStr>>(
     program: &Path,
     args: impl IntoIterator<Item = S>,
-    patience: Duration,
+    timeout: Duration,
 ) -> Finished {
     let mut child = Command::new(program)
         .args(args)
@@ -400,10 +400,10 @@ pub fn run_program_for<S: AsRef<OsStr>>(
     };
     let stdout = read(Box::new(child.stdout.take().unwrap()));
     let stderr = read(Box::new(child.stderr.take().unwrap()));
-    let status = poll_until(patience, || child.try_wait().unwrap());
+    let status = poll_until(timeout, || child.try_wait().unwrap());
     let Some(status) = status else {
         let _ = child.kill();
-        panic!("{} still runs after {patience:?}", program.display());
+        panic!("{} still runs after {timeout:?}", program.display());
     };
     Finished { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
 }

@@ -5,17 +5,17 @@
 use std::time::{Duration, Instant};
 
 use mainsd::config::{self, Config};
-use mainsd::daemon::{Driver, House, Invocation, Parts, driver};
+use mainsd::daemon::{Driver, Invocation, Supervisor, SupervisorConfig, driver};
 use mainsd::port::device_lock::DeviceLocks;
 use mainsd::power::AtStart;
 use mainsd::report::{Stamp, text};
 use mio::Poll;
 
-use super::{Lines, PATIENCE, Scratch, Setup, Status, write_config};
+use super::{Lines, Scratch, Setup, Status, TIMEOUT, write_config};
 
 /// A daemon in fake time.
 pub struct FakeTime {
-    house: House,
+    supervisor: Supervisor,
     poll: Poll,
     scratch: Scratch,
     hooks: Lines,
@@ -78,13 +78,14 @@ impl FakeTime {
         let at_start = AtStart { saved: None, powerfail: config.powerfail_dir.join("powerfail").exists() };
         let driver = driver(&config, now);
         let (hostname, start_time) = ("harness".to_owned(), Stamp::new(0, 0));
-        let parts = Parts { config, invocation, driver, state_file: None, at_start, hostname, start_time };
-        let mut house = House::new(parts, now);
-        house.subscribe_log();
+        let parts =
+            SupervisorConfig { config, invocation, driver, state_file: None, at_start, hostname, start_time };
+        let mut supervisor = Supervisor::new(parts, now);
+        supervisor.subscribe_log();
         let poll = Poll::new().unwrap();
         let zero = now + Duration::from_secs_f64(before);
-        let mut fake = Self { house, poll, scratch, hooks, zero, now, log: Vec::new() };
-        fake.house.start(fake.poll.registry(), now);
+        let mut fake = Self { supervisor, poll, scratch, hooks, zero, now, log: Vec::new() };
+        fake.supervisor.start(fake.poll.registry(), now);
         fake.settle();
         fake
     }
@@ -99,11 +100,11 @@ impl FakeTime {
         let span = Duration::from_secs_f64(second.abs());
         let end = if second < 0.0 { self.zero - span } else { self.zero + span };
         loop {
-            let next = self.house.poll_timeout().map_or(end, |at| at.min(end));
+            let next = self.supervisor.poll_timeout().map_or(end, |at| at.min(end));
             self.now = self.now.max(next);
-            self.house.handle_timeout(self.poll.registry(), self.now);
+            self.supervisor.handle_timeout(self.poll.registry(), self.now);
             self.settle();
-            if self.now >= end && self.house.poll_timeout().is_none_or(|at| at > end) {
+            if self.now >= end && self.supervisor.poll_timeout().is_none_or(|at| at > end) {
                 return;
             }
         }
@@ -111,12 +112,12 @@ impl FakeTime {
 
     /// The status as clients would see it.
     pub fn status(&mut self) -> Status {
-        Status::from_text(&text(self.house.snapshot(self.now)))
+        Status::from_text(&text(self.supervisor.snapshot(self.now)))
     }
 
     /// What the hooks have logged, once there are so many lines.
     pub fn hooks(&self, count: usize) -> Vec<String> {
-        self.hooks.wait_for_count(count, PATIENCE);
+        self.hooks.wait_for_count(count, TIMEOUT);
         self.hooks.since(0).into_iter().map(|line| line.text).collect()
     }
 
@@ -127,19 +128,19 @@ impl FakeTime {
 
     /// No time passes while hooks run: they are as slow as this machine is loaded.
     fn settle(&mut self) {
-        let patience = Instant::now() + PATIENCE;
+        let timeout = Instant::now() + TIMEOUT;
         loop {
-            self.house.handle_child_signal(self.now);
-            self.house.pump(self.now);
+            self.supervisor.handle_child_signal(self.now);
+            self.supervisor.pump(self.now);
             let after = self.now.saturating_duration_since(self.zero).as_secs_f64();
             let before = self.zero.saturating_duration_since(self.now).as_secs_f64();
-            while let Some((_, line)) = self.house.poll_log_line() {
+            while let Some((_, line)) = self.supervisor.poll_log_line() {
                 self.log.push((after - before, line));
             }
-            if self.house.is_idle() {
+            if self.supervisor.is_idle() {
                 return;
             }
-            assert!(Instant::now() < patience, "hooks still run after {PATIENCE:?}; log: {:?}", self.log);
+            assert!(Instant::now() < timeout, "hooks still run after {TIMEOUT:?}; log: {:?}", self.log);
             std::thread::sleep(Duration::from_millis(1));
         }
     }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use super::{PATIENCE, Scratch, Setup, free_port, poll_until, write_config};
+use super::{Scratch, Setup, TIMEOUT, free_port, poll_until, write_config};
 
 /// The words that start a shell.
 pub type Shell<'a> = &'a [&'a str];
@@ -157,7 +157,7 @@ impl Stage {
             (log == wanted).then_some(())
         };
         assert!(
-            poll_until(PATIENCE, same).is_some(),
+            poll_until(TIMEOUT, same).is_some(),
             "{:?}: {:?}, wanted {expected:?}",
             self.shell,
             self.log()
@@ -379,9 +379,9 @@ pub fn the_examples_mail_the_administrator_and_let_apccontrol_go_on(shell: Shell
         stage.run(&[event, "my ups", "1", "1"]);
         let mailed =
             || stage.log().iter().any(|line| line.starts_with("-s me@example.net The ")).then_some(());
-        assert!(poll_until(PATIENCE, mailed).is_some(), "{shell:?} {event}: {:?}", stage.log());
+        assert!(poll_until(TIMEOUT, mailed).is_some(), "{shell:?} {event}: {:?}", stage.log());
         let walls =
             || (stage.log().iter().filter(|line| line.starts_with("wall")).count() == 2).then_some(());
-        assert!(poll_until(PATIENCE, walls).is_some(), "{shell:?} {event}: {:?}", stage.log());
+        assert!(poll_until(TIMEOUT, walls).is_some(), "{shell:?} {event}: {:?}", stage.log());
     }
 }

@@ -45,9 +45,9 @@ impl Lines {
         changed.notify_all();
     }
 
-    /// Waits until the source has ended; whoever inherited it may hold it open beyond `patience`.
-    pub fn wait_for_end(&self, patience: Duration) {
-        super::poll_until(patience, || self.ended.load(Ordering::Acquire).then_some(()));
+    /// Waits until the source has ended; whoever inherited it may hold it open beyond `timeout`.
+    pub fn wait_for_end(&self, timeout: Duration) {
+        super::poll_until(timeout, || self.ended.load(Ordering::Acquire).then_some(()));
     }
 
     /// Whether the source has ended: nobody holds it open any more.
@@ -65,14 +65,14 @@ impl Lines {
         self.shared.0.lock().unwrap().iter().skip(from).cloned().collect()
     }
 
-    /// The first line from number `from` on that `wanted` accepts, with its number; `None` after `patience`.
+    /// The first line from number `from` on that `wanted` accepts, with its number; `None` after `timeout`.
     pub fn wait(
         &self,
         from: usize,
-        patience: Duration,
+        timeout: Duration,
         mut wanted: impl FnMut(&str) -> bool,
     ) -> Option<(usize, Line)> {
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + timeout;
         let (lines, changed) = &*self.shared;
         let mut guard = lines.lock().unwrap();
         let mut next = from;
@@ -88,9 +88,9 @@ impl Lines {
         }
     }
 
-    /// Waits until there are `count` lines; false after `patience`.
-    pub fn wait_for_count(&self, count: usize, patience: Duration) -> bool {
-        count == 0 || self.wait(count - 1, patience, |_| true).is_some()
+    /// Waits until there are `count` lines; false after `timeout`.
+    pub fn wait_for_count(&self, count: usize, timeout: Duration) -> bool {
+        count == 0 || self.wait(count - 1, timeout, |_| true).is_some()
     }
 
     /// All lines as one text, for a failure message.

@@ -9,8 +9,8 @@
 //! use support::{Daemon, Setup};
 //!
 //! let daemon = Daemon::start(&Setup::new("test"));
-//! daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), support::PATIENCE);
-//! daemon.wait_for_hook("powerout", support::PATIENCE);
+//! daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), support::TIMEOUT);
+//! daemon.wait_for_hook("powerout", support::TIMEOUT);
 //! let end = daemon.terminate();
 //! assert!(end.status.success(), "{end:?}");
 //! ```
@@ -27,6 +27,7 @@
 pub mod access;
 pub mod answering;
 mod asleep;
+pub mod attack;
 pub mod c_compiler;
 pub mod cable;
 mod capture;
@@ -51,7 +52,6 @@ pub mod script_dir;
 mod serial;
 pub mod serial_ups;
 pub mod served;
-pub mod siege;
 mod simulated;
 pub mod smart;
 pub mod story;
@@ -75,11 +75,11 @@ use std::time::Duration;
 
 /// How long to wait for what normally takes milliseconds: far beyond a loaded machine's worst case, so that only a
 /// defect exceeds it.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Waits for `look` to give something; `None` at the deadline. Only for what no event announces.
-pub fn poll_until<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
-    let deadline = std::time::Instant::now() + patience;
+pub fn poll_until<T>(timeout: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = std::time::Instant::now() + timeout;
     loop {
         if let Some(found) = look() {
             return Some(found);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mainsd::bus::stream::Transmit;
 use mainsd::link::net::{NetLink, targets};
 use mainsd::link::{Link, LinkEvent};
-use mainsd::ups::{Command, Pace, StatusFlags};
+use mainsd::ups::{Command, PollRate, StatusFlags};
 
 const ONLINE: &[u8] = include_bytes!("../captures/nis/status-apcsmart-online.bin");
 /// What masters have been heard to say.
@@ -107,7 +107,9 @@ impl Life {
                 self.commands += 1;
                 self.link.command(commands[low & 3], self.now);
             }
-            0xf8..=0xff => self.link.set_pace(if low & 1 == 0 { Pace::Normal } else { Pace::Fast }, self.now),
+            0xf8..=0xff => self
+                .link
+                .set_poll_rate(if low & 1 == 0 { PollRate::Normal } else { PollRate::Fast }, self.now),
         }
         tail
     }

@@ -11,12 +11,12 @@ pub struct Nis {
 }
 
 impl Nis {
-    /// Connects; reads and writes fail after `patience`.
-    pub fn connect(address: impl ToSocketAddrs, patience: Duration) -> io::Result<Self> {
+    /// Connects; reads and writes fail after `timeout`.
+    pub fn connect(address: impl ToSocketAddrs, timeout: Duration) -> io::Result<Self> {
         let address = address.to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
-        let stream = TcpStream::connect_timeout(&address, patience)?;
-        stream.set_read_timeout(Some(patience))?;
-        stream.set_write_timeout(Some(patience))?;
+        let stream = TcpStream::connect_timeout(&address, timeout)?;
+        stream.set_read_timeout(Some(timeout))?;
+        stream.set_write_timeout(Some(timeout))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream })
     }

@@ -202,7 +202,7 @@ impl World {
 
     /// Reads until every request of this client has its answer.
     fn read(&mut self, who: usize) {
-        let patience = Instant::now() + Duration::from_secs(20);
+        let timeout = Instant::now() + Duration::from_secs(20);
         loop {
             self.turn();
             let mut chunk = [0; 4096];
@@ -222,7 +222,7 @@ impl World {
             if client.asked.is_empty() && client.received.is_empty() {
                 return;
             }
-            assert!(Instant::now() < patience, "no answer to {:?}", client.asked);
+            assert!(Instant::now() < timeout, "no answer to {:?}", client.asked);
         }
     }
 

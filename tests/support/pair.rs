@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::smart::{Generation, Smart, Unit};
-use super::{Daemon, PATIENCE, Relay, Scratch, Setup, Wire, free_port};
+use super::{Daemon, Relay, Scratch, Setup, TIMEOUT, Wire, free_port};
 
 /// The master, its UPS, its slave.
 pub struct Pair {
@@ -29,7 +29,7 @@ impl Pair {
         let setup = master(setup.with("DEVICE", &device.display().to_string()));
         let port = free_port();
         let master = Daemon::start_in(&setup, Scratch::new(), port);
-        master.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+        master.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
         let master = Some(master);
         let relay = Relay::start(([127, 0, 0, 1], port).into(), wire);
         let slave = Daemon::start(&slave(slave_of(&relay.device())));
@@ -40,7 +40,7 @@ impl Pair {
 
     /// Waits until the slave is on line.
     pub fn follows(&self) {
-        self.slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), PATIENCE);
+        self.slave.wait_for_status(|status| status.is("STATUS", "ONLINE SLAVE"), TIMEOUT);
     }
 
     /// Changes the UPS.

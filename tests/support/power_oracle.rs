@@ -219,7 +219,7 @@ impl World {
         let step = self.summary.steps;
         let oracle = &mut self.oracle;
         match order {
-            Order::SetPace(pace) => self.pace = pace,
+            Order::SetPace(poll_rate) => self.poll_rate = poll_rate,
             Order::Save(saved) => self.saved = Some(saved),
             Order::Command(Command::KillPower) => {
                 self.summary.kills += 1;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mainsd::power::{AtStart, Cause, Machine};
-use mainsd::ups::Pace;
+use mainsd::ups::PollRate;
 
 use super::power_input::{Input, secs};
 use super::{Open, Oracle, World};
@@ -23,7 +23,7 @@ impl World {
         let since = self.saved.as_ref().and_then(|saved| saved.on_battery_since);
         let announced = self.saved.as_ref().is_some_and(|saved| saved.announced);
         self.machine = Machine::new(self.settings.clone(), self.now, at_start);
-        self.pace = Pace::Normal;
+        self.poll_rate = PollRate::Normal;
         self.asked.clear();
         let now = self.now;
         let oracle = &mut self.oracle;

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use mainsd::power::{AtStart, Cause, HookReport, Machine, SavedOutage, Settings};
 use mainsd::ups::{
-    Command, CommandResult, Evidence, Item, Minutes, Pace, Percent, RateLimit, ReadTimes, Reading,
+    Command, CommandResult, Evidence, Item, Minutes, Percent, PollRate, RateLimit, ReadTimes, Reading,
     SelfTestResult, StatusFlags, TransferCause, Values, Volts,
 };
 use power_input::{Input, pick_settings, secs};
@@ -168,7 +168,7 @@ struct World {
     machine: Machine,
     settings: Settings,
     now: Instant,
-    pace: Pace,
+    poll_rate: PollRate,
     status: StatusFlags,
     values: Values,
     /// Whether mains is there, as the UPS says it beside the line.
@@ -206,7 +206,7 @@ impl World {
             machine,
             settings,
             now: start,
-            pace: Pace::Normal,
+            poll_rate: PollRate::Normal,
             status: StatusFlags::ONLINE | StatusFlags::BATTPRESENT,
             values,
             mains: None,
@@ -369,13 +369,13 @@ impl World {
         }
     }
 
-    /// So many seconds with polls at the pace that the machine wants, and all its timers on time.
+    /// So many seconds with polls at the poll rate that the machine wants, and all its timers on time.
     fn live(&mut self, seconds: u64) {
         let end = self.now + secs(seconds);
         let mut polled = self.now;
         let mut polls = 0;
         loop {
-            let wait = if self.pace == Pace::Fast && polls < 60 { secs(1) } else { secs(60) };
+            let wait = if self.poll_rate == PollRate::Fast && polls < 60 { secs(1) } else { secs(60) };
             let poll = self.answering.then(|| polled + wait);
             let timer = self.machine.poll_timeout();
             let Some(next) = [poll, timer].into_iter().flatten().min().filter(|at| *at <= end) else { break };
@@ -511,7 +511,7 @@ impl World {
         assert_eq!((oracle.open, oracle.announced), (Open::No, false), "an outage that never ends");
         assert!(!oracle.closed && !oracle.no_login && !oracle.comm_failed, "something left over");
         assert_eq!(self.machine.poll_timeout(), None, "a timer ticks on mains");
-        assert_eq!(self.pace, Pace::Normal);
+        assert_eq!(self.poll_rate, PollRate::Normal);
         assert_eq!(
             self.machine.view().flags.bits(),
             0x0500_0008 | if self.settings.slave { 0x400 } else { 0 }

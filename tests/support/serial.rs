@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::smart::{Generation, Smart, Unit};
-use super::{Daemon, PATIENCE, Scratch, Setup};
+use super::{Daemon, Scratch, Setup, TIMEOUT};
 
 /// The daemon, the UPS that it watches, and the port between them.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl Serial {
     /// Starts both, and waits until the UPS is on line.
     pub fn on_line(change: impl FnOnce(Setup) -> Setup) -> Self {
         let serial = Self::start(Generation::Third, change);
-        serial.daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), PATIENCE);
+        serial.daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
         serial
     }
 

@@ -8,7 +8,7 @@ use mainsd::bus::serial::Transmit;
 use mainsd::daemon::Driver;
 use mainsd::link::apcsmart::{ApcSmartLink, Settings};
 use mainsd::link::{Link, LinkEvent};
-use mainsd::ups::{Asker, Command, Pace, Reading};
+use mainsd::ups::{Asker, Command, PollRate, Reading};
 use mio::{Registry, event::Event as IoEvent};
 
 /// From a query to its answer: 2400 bit/s.
@@ -82,8 +82,8 @@ impl<A: FnMut(u8, f64) -> String> Driver for SerialUps<A> {
         event
     }
 
-    fn set_pace(&mut self, pace: Pace, now: Instant) {
-        self.link.set_pace(pace, now);
+    fn set_poll_rate(&mut self, poll_rate: PollRate, now: Instant) {
+        self.link.set_poll_rate(poll_rate, now);
     }
 
     fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {

@@ -136,7 +136,7 @@ impl Running {
             let (done, wait) = channel();
             self.orders.send(Order::Skip(time, done)).unwrap();
             self.waker.wake().unwrap();
-            wait.recv_timeout(super::PATIENCE).unwrap();
+            wait.recv_timeout(super::TIMEOUT).unwrap();
         }
     }
 
@@ -144,7 +144,7 @@ impl Running {
     pub fn wait_for_line(&self, part: &str) -> String {
         loop {
             let (_, line) =
-                self.log.recv_timeout(super::PATIENCE).unwrap_or_else(|e| panic!("no {part:?}: {e}"));
+                self.log.recv_timeout(super::TIMEOUT).unwrap_or_else(|e| panic!("no {part:?}: {e}"));
             if line.contains(part) {
                 return line;
             }
@@ -154,7 +154,7 @@ impl Running {
     /// Waits until it has so many clients.
     pub fn wait_for_clients(&self, number: usize) {
         loop {
-            let now = self.clients.recv_timeout(super::PATIENCE);
+            let now = self.clients.recv_timeout(super::TIMEOUT);
             if now.unwrap_or_else(|e| panic!("never {number} clients: {e}")) == number {
                 return;
             }

@@ -23,7 +23,7 @@ use mainsd::bus::usb::{DeviceInfo, TransferError, Transmit};
 use mainsd::daemon::Driver;
 use mainsd::link::usb::{Settings, UsbLink};
 use mainsd::link::{Link, LinkEvent};
-use mainsd::ups::{Asker, Command, Pace};
+use mainsd::ups::{Asker, Command, PollRate};
 use mio::{Registry, event::Event as IoEvent};
 use serde_json::Value;
 
@@ -344,8 +344,8 @@ impl Driver for StoryDriver {
         self.link.poll_event()
     }
 
-    fn set_pace(&mut self, pace: Pace, now: Instant) {
-        self.link.set_pace(pace, now);
+    fn set_poll_rate(&mut self, poll_rate: PollRate, now: Instant) {
+        self.link.set_poll_rate(poll_rate, now);
     }
 
     fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {

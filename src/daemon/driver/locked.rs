@@ -10,7 +10,7 @@ use super::Driver;
 use crate::journal::{LockError, LockFile};
 use crate::link::LinkEvent;
 use crate::sys::process;
-use crate::ups::{Asker, Command, CommandResult, Pace, Priority};
+use crate::ups::{Asker, Command, CommandResult, PollRate, Priority};
 
 /// Between two tries for the lock.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -87,8 +87,8 @@ impl Driver for LockedDriver {
         self.events.pop_front().or_else(|| self.inner.poll_event())
     }
 
-    fn set_pace(&mut self, pace: Pace, now: Instant) {
-        self.inner.set_pace(pace, now);
+    fn set_poll_rate(&mut self, poll_rate: PollRate, now: Instant) {
+        self.inner.set_poll_rate(poll_rate, now);
     }
 
     fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {

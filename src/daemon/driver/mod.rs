@@ -15,7 +15,7 @@ use std::time::Instant;
 use mio::{Registry, event::Event as IoEvent};
 
 use crate::link::LinkEvent;
-use crate::ups::{Asker, Command, Pace};
+use crate::ups::{Asker, Command, PollRate};
 
 /// One link with its port. The loop calls it; nothing else does. No call blocks.
 pub trait Driver {
@@ -32,7 +32,7 @@ pub trait Driver {
     /// What the link has to tell; call until `None`.
     fn poll_event(&mut self) -> Option<LinkEvent>;
     /// How often to poll from now on.
-    fn set_pace(&mut self, pace: Pace, now: Instant);
+    fn set_poll_rate(&mut self, poll_rate: PollRate, now: Instant);
     /// POLLTIME changed (SIGHUP).
     fn set_poll_time(&mut self, poll_time: std::time::Duration, now: Instant);
     /// Something to tell the UPS; the answer comes as [`LinkEvent::Command`], with who asked for it.

@@ -9,7 +9,7 @@ use super::Driver;
 use crate::bus::Bus;
 use crate::link::{Link, LinkEvent};
 use crate::port::Port;
-use crate::ups::{Asker, Command, Pace};
+use crate::ups::{Asker, Command, PollRate};
 
 /// Rounds between port and link in one turn of the loop; more wait for the next turn.
 const ROUNDS: usize = 64;
@@ -93,8 +93,8 @@ impl<B: Bus> Driver for Pump<B> {
         Some(event)
     }
 
-    fn set_pace(&mut self, pace: Pace, now: Instant) {
-        self.link.set_pace(pace, now);
+    fn set_poll_rate(&mut self, poll_rate: PollRate, now: Instant) {
+        self.link.set_poll_rate(poll_rate, now);
         self.due = Some(now);
     }
 

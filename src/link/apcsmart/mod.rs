@@ -5,9 +5,9 @@
 //! which late answers cannot be taken for those of other queries.
 
 mod order;
+mod session;
 mod store;
 mod stream;
-mod talk;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 
 use super::{Link, LinkEvent};
 use crate::bus::serial::{Event, Serial, Transmit};
-use crate::ups::{Command, CommandResult, Pace, Priority};
+use crate::ups::{Command, CommandResult, PollRate, Priority};
 use crate::wire::upslink::{self, Form};
+use session::{NextStep, Session};
 use stream::{Filter, Item, Stream};
-use talk::{Talk, Turn};
 
 /// Most events kept for a caller that does not fetch them; the oldest go first.
 const MAX_EVENTS: usize = 64;
@@ -29,7 +29,7 @@ const KNOCK_WAIT: Duration = Duration::from_secs(1);
 /// Between two link checks of a UPS that does not answer.
 const KNOCK_PAUSE: Duration = Duration::from_secs(1);
 /// Link checks in a row without an answer until the UPS counts as lost.
-const KNOCKS: u32 = 3;
+const PROBE_ATTEMPTS: u32 = 3;
 /// After so long without an answer the port is opened anew: an adapter may have lost its settings (apcsmart §4).
 const REOPEN_AFTER: Duration = Duration::from_secs(20);
 /// Bytes beyond which what answers is not silence but something else.
@@ -48,7 +48,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct ApcSmartLink {
     settings: Settings,
-    pace: Pace,
+    poll_rate: PollRate,
     phase: Phase,
     stream: Stream,
     events: VecDeque<LinkEvent>,
@@ -63,24 +63,24 @@ enum Phase {
     /// The port is closed.
     Closed,
     /// The port is open; the UPS must say that it is there.
-    Knocking(Knocking),
+    Probing(Probing),
     /// The UPS answers.
-    Talking(Box<Talk>),
+    Watching(Box<Session>),
 }
 
 #[derive(Debug)]
-struct Knocking {
+struct Probing {
     since: Instant,
     /// Link checks sent.
     sent: u32,
     /// Waiting for the answer, or for the end of the pause.
-    state: Knock,
+    state: ProbeStep,
     /// The conversation that goes on when the UPS answers.
-    talk: Option<Box<Talk>>,
+    session: Option<Box<Session>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Knock {
+enum ProbeStep {
     Send,
     Escape,
     Wait(Instant),
@@ -93,7 +93,7 @@ impl ApcSmartLink {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
-            pace: Pace::Normal,
+            poll_rate: PollRate::Normal,
             phase: Phase::Closed,
             stream: Stream::default(),
             events: VecDeque::new(),
@@ -106,7 +106,7 @@ impl ApcSmartLink {
     pub fn handle_opened(&mut self, now: Instant) {
         self.end("the port was opened anew");
         self.stream = Stream::default();
-        self.knock(now, None);
+        self.begin_probing(now, None);
     }
 
     /// The port is gone, or cannot be opened. Told again, it is told once.
@@ -121,8 +121,8 @@ impl ApcSmartLink {
         for byte in bytes {
             let filter = match &mut self.phase {
                 Phase::Closed => return,
-                Phase::Knocking(_) => Filter::All,
-                Phase::Talking(talk) => match talk.asked().and_then(upslink::form) {
+                Phase::Probing(_) => Filter::All,
+                Phase::Watching(session) => match session.asked().and_then(upslink::form) {
                     Some(Form::Raw) => Filter::Off,
                     Some(Form::Text) => Filter::Text,
                     _ => Filter::All,
@@ -131,9 +131,9 @@ impl ApcSmartLink {
             let item = self.stream.push(*byte, filter);
             // What the UPS says by itself is no part of an answer.
             if !matches!(item, Some(Item::Alert(_)))
-                && let Phase::Talking(talk) = &mut self.phase
+                && let Phase::Watching(session) = &mut self.phase
             {
-                talk.hear(now);
+                session.note_byte(now);
             }
             if let Some(item) = item {
                 self.handle_item(now, item);
@@ -141,48 +141,49 @@ impl ApcSmartLink {
         }
     }
 
-    fn talk(&mut self) -> Option<&mut Talk> {
+    fn session(&mut self) -> Option<&mut Session> {
         match &mut self.phase {
-            Phase::Talking(talk) | Phase::Knocking(Knocking { talk: Some(talk), .. }) => Some(talk),
-            Phase::Closed | Phase::Knocking(_) => None,
+            Phase::Watching(session) | Phase::Probing(Probing { session: Some(session), .. }) => {
+                Some(session)
+            }
+            Phase::Closed | Phase::Probing(_) => None,
         }
     }
 
     fn handle_item(&mut self, now: Instant, item: Item) {
         match (&mut self.phase, item) {
             (Phase::Closed, _) => {}
-            (Phase::Knocking(knocking), Item::Alert(alert)) => {
-                if let Some(talk) = &mut knocking.talk {
-                    talk.note_alert(alert, now);
+            (Phase::Probing(probing), Item::Alert(alert)) => {
+                if let Some(session) = &mut probing.session {
+                    session.note_alert(alert, now);
                 }
             }
-            (Phase::Knocking(knocking), Item::Line(line)) => {
-                if says_smart(&line) && matches!(knocking.state, Knock::Wait(_)) {
+            (Phase::Probing(probing), Item::Line(line)) => {
+                if says_smart(&line) && matches!(probing.state, ProbeStep::Wait(_)) {
                     self.stream.stray = 0;
-                    let talk = knocking
-                        .talk
-                        .take()
-                        .unwrap_or_else(|| Box::new(Talk::new(self.pace, self.settings.poll_time, now)));
-                    self.phase = Phase::Talking(talk);
+                    let session = probing.session.take().unwrap_or_else(|| {
+                        Box::new(Session::new(self.poll_rate, self.settings.poll_time, now))
+                    });
+                    self.phase = Phase::Watching(session);
                 } else {
                     self.stream.stray = self.stream.stray.saturating_add(line.len() as u64);
                 }
             }
-            (Phase::Talking(talk), Item::Alert(alert)) => {
-                let turn = talk.handle_alert(alert, now);
+            (Phase::Watching(session), Item::Alert(alert)) => {
+                let turn = session.handle_alert(alert, now);
                 self.take(turn, now);
             }
-            (Phase::Talking(talk), Item::Line(line)) => {
-                let turn = talk.handle_line(&line, now);
+            (Phase::Watching(session), Item::Line(line)) => {
+                let turn = session.handle_line(&line, now);
                 self.take(turn, now);
             }
         }
     }
 
     /// Takes over what the conversation has to tell, and what it needs next.
-    fn take(&mut self, turn: Turn, now: Instant) {
-        if let Some(talk) = self.talk() {
-            for event in talk.take_events() {
+    fn take(&mut self, turn: NextStep, now: Instant) {
+        if let Some(session) = self.session() {
+            for event in session.take_events() {
                 if matches!(event, LinkEvent::Attached(_) | LinkEvent::Reading(_)) {
                     self.lost = None;
                     self.found = true;
@@ -191,38 +192,38 @@ impl ApcSmartLink {
             }
         }
         match turn {
-            Turn::GoOn => {}
-            Turn::Check => {
-                if let Phase::Talking(talk) = std::mem::replace(&mut self.phase, Phase::Closed) {
-                    self.knock(now, Some(talk));
+            NextStep::GoOn => {}
+            NextStep::Check => {
+                if let Phase::Watching(session) = std::mem::replace(&mut self.phase, Phase::Closed) {
+                    self.begin_probing(now, Some(session));
                 }
             }
-            Turn::GiveUp(reason) => {
+            NextStep::GiveUp(reason) => {
                 self.end(reason);
-                self.knock(now, None);
+                self.begin_probing(now, None);
                 // Not at once: the link check would succeed and all begin anew.
-                if let Phase::Knocking(knocking) = &mut self.phase {
-                    knocking.state = Knock::Pause(now + KNOCK_PAUSE);
+                if let Phase::Probing(probing) = &mut self.phase {
+                    probing.state = ProbeStep::Pause(now + KNOCK_PAUSE);
                 }
                 self.tell_lost(format!("{}: {reason}", self.settings.port));
             }
         }
     }
 
-    fn knock(&mut self, now: Instant, talk: Option<Box<Talk>>) {
-        self.phase = Phase::Knocking(Knocking { since: now, sent: 0, state: Knock::Send, talk });
+    fn begin_probing(&mut self, now: Instant, session: Option<Box<Session>>) {
+        self.phase = Phase::Probing(Probing { since: now, sent: 0, state: ProbeStep::Send, session });
     }
 
-    fn knock_failed(&mut self, now: Instant) {
-        let Phase::Knocking(knocking) = &mut self.phase else { return };
+    fn probe_failed(&mut self, now: Instant) {
+        let Phase::Probing(probing) = &mut self.phase else { return };
         // A conversation is resumed soon or not at all.
-        let resumes = knocking.talk.as_ref().map(|talk| !talk.is_lost(now));
-        knocking.state = if resumes == Some(true) && knocking.sent < KNOCKS {
-            Knock::Send
+        let resumes = probing.session.as_ref().map(|session| !session.is_lost(now));
+        probing.state = if resumes == Some(true) && probing.sent < PROBE_ATTEMPTS {
+            ProbeStep::Send
         } else {
-            Knock::Pause(now + KNOCK_PAUSE)
+            ProbeStep::Pause(now + KNOCK_PAUSE)
         };
-        if resumes != Some(false) && knocking.sent < KNOCKS {
+        if resumes != Some(false) && probing.sent < PROBE_ATTEMPTS {
             return;
         }
         let port = &self.settings.port;
@@ -233,8 +234,8 @@ impl ApcSmartLink {
         } else {
             format!("{port}: the UPS does not answer; is it on, and is its cable a smart one?")
         };
-        if let Some(talk) = knocking.talk.take() {
-            for event in talk.end(&reason) {
+        if let Some(session) = probing.session.take() {
+            for event in session.end(&reason) {
                 self.push(event);
             }
         }
@@ -244,8 +245,8 @@ impl ApcSmartLink {
     /// Ends the conversation, if there is one, with what it still has to tell.
     fn end(&mut self, reason: &str) {
         let phase = std::mem::replace(&mut self.phase, Phase::Closed);
-        if let Phase::Talking(talk) | Phase::Knocking(Knocking { talk: Some(talk), .. }) = phase {
-            for event in talk.end(reason) {
+        if let Phase::Watching(session) | Phase::Probing(Probing { session: Some(session), .. }) = phase {
+            for event in session.end(reason) {
                 self.push(event);
             }
         }
@@ -286,16 +287,16 @@ impl Link for ApcSmartLink {
     fn handle_timeout(&mut self, now: Instant) {
         match &mut self.phase {
             Phase::Closed => {}
-            Phase::Knocking(knocking) => match knocking.state {
-                Knock::Wait(until) if until <= now => self.knock_failed(now),
-                Knock::Pause(until) if until <= now => {
+            Phase::Probing(probing) => match probing.state {
+                ProbeStep::Wait(until) if until <= now => self.probe_failed(now),
+                ProbeStep::Pause(until) if until <= now => {
                     // Every other time something else first, that shakes a confused unit loose.
-                    knocking.state = if knocking.sent % 2 == 0 { Knock::Escape } else { Knock::Send };
+                    probing.state = if probing.sent % 2 == 0 { ProbeStep::Escape } else { ProbeStep::Send };
                 }
                 _ => {}
             },
-            Phase::Talking(talk) => {
-                let turn = talk.handle_timeout(now);
+            Phase::Watching(session) => {
+                let turn = session.handle_timeout(now);
                 self.take(turn, now);
             }
         }
@@ -304,27 +305,27 @@ impl Link for ApcSmartLink {
     fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
         let byte = match &mut self.phase {
             Phase::Closed => return None,
-            Phase::Knocking(knocking) => match knocking.state {
-                Knock::Wait(_) | Knock::Pause(_) => return None,
-                Knock::Escape => {
-                    if now.saturating_duration_since(knocking.since) >= REOPEN_AFTER {
+            Phase::Probing(probing) => match probing.state {
+                ProbeStep::Wait(_) | ProbeStep::Pause(_) => return None,
+                ProbeStep::Escape => {
+                    if now.saturating_duration_since(probing.since) >= REOPEN_AFTER {
                         self.end("the port is opened anew");
                         self.phase = Phase::Closed;
                         return Some(Transmit::Reopen);
                     }
-                    knocking.state = Knock::Send;
+                    probing.state = ProbeStep::Send;
                     upslink::ESCAPE
                 }
-                Knock::Send => {
-                    knocking.sent = knocking.sent.saturating_add(1);
-                    knocking.state = Knock::Wait(now + KNOCK_WAIT);
+                ProbeStep::Send => {
+                    probing.sent = probing.sent.saturating_add(1);
+                    probing.state = ProbeStep::Wait(now + KNOCK_WAIT);
                     self.stream.clear();
                     upslink::SMART_MODE
                 }
             },
-            Phase::Talking(talk) => {
-                let byte = talk.poll_transmit(now);
-                self.take(Turn::GoOn, now);
+            Phase::Watching(session) => {
+                let byte = session.poll_transmit(now);
+                self.take(NextStep::GoOn, now);
                 let byte = byte?;
                 // Half an answer to what was asked before is none to this.
                 self.stream.clear();
@@ -341,30 +342,30 @@ impl Link for ApcSmartLink {
     fn poll_timeout(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Closed => None,
-            Phase::Knocking(knocking) => Some(match knocking.state {
-                Knock::Send | Knock::Escape => knocking.since,
-                Knock::Wait(until) | Knock::Pause(until) => until,
+            Phase::Probing(probing) => Some(match probing.state {
+                ProbeStep::Send | ProbeStep::Escape => probing.since,
+                ProbeStep::Wait(until) | ProbeStep::Pause(until) => until,
             }),
-            Phase::Talking(talk) => Some(talk.poll_timeout()),
+            Phase::Watching(session) => Some(session.poll_timeout()),
         }
     }
 
-    fn set_pace(&mut self, pace: Pace, now: Instant) {
-        self.pace = pace;
+    fn set_poll_rate(&mut self, poll_rate: PollRate, now: Instant) {
+        self.poll_rate = poll_rate;
         let poll_time = self.settings.poll_time;
-        if let Some(talk) = self.talk() {
-            talk.set_pace(pace, poll_time, now);
+        if let Some(session) = self.session() {
+            session.set_poll_rate(poll_rate, poll_time, now);
         }
     }
 
     fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {
         self.settings.poll_time = poll_time;
-        self.set_pace(self.pace, now);
+        self.set_poll_rate(self.poll_rate, now);
     }
 
     fn command(&mut self, command: Command, now: Instant) {
-        let result = match self.talk() {
-            Some(talk) => talk.command(command, now),
+        let result = match self.session() {
+            Some(session) => session.command(command, now),
             None => Err("no communication with the UPS".to_owned()),
         };
         if let Err(reason) = result {

@@ -21,7 +21,7 @@ const fn step(byte: u8, seconds: u64, last: bool) -> Step {
 
 /// One way to reach the goal.
 #[derive(Clone, Copy, Debug)]
-struct Way {
+struct Method {
     steps: &'static [Step],
     what: &'static str,
     outcome: &'static str,
@@ -31,52 +31,52 @@ struct Way {
     alert: Option<Alert>,
 }
 
-impl Way {
+impl Method {
     const fn new(steps: &'static [Step], what: &'static str, outcome: &'static str) -> Self {
         Self { steps, what, outcome, also: &[], alert: None }
     }
 }
 
 /// Only accepted on battery.
-const SOFT_SHUTDOWN: Way = Way::new(
+const SOFT_SHUTDOWN: Method = Method::new(
     &[step(b'S', 6, true)],
     "soft shutdown (S)",
     "the UPS switches off after its grace delay and on again when mains returns",
 );
 
 /// Units with two digits answer after the second; without the pauses they take no notice or stop talking.
-const HIBERNATE: Way = Way::new(
+const HIBERNATE: Method = Method::new(
     &[step(b'@', 2, false), step(b'0', 2, false), step(b'0', 3, true), step(b'0', 3, true)],
     "shutdown and return (@000)",
     "the UPS switches off after its grace delay and on again when mains is there",
 );
 
 /// The gap must be more than 1.5 s.
-const DELAYED_OFF: Way = Way::new(
+const DELAYED_OFF: Method = Method::new(
     &[step(b'K', 2, false), step(b'K', 3, true)],
     "delayed power off (K, K)",
     "the UPS switches off after its grace delay and stays off until its button is pressed",
 );
 
-const SELF_TEST: Way = Way {
+const SELF_TEST: Method = Method {
     alert: Some(Alert::OnBattery),
-    ..Way::new(&[step(b'W', 3, true)], "self test (W)", "self test started")
+    ..Method::new(&[step(b'W', 3, true)], "self test (W)", "self test started")
 };
 
-const CALIBRATE: Way = Way {
+const CALIBRATE: Method = Method {
     alert: Some(Alert::OnBattery),
-    ..Way::new(&[step(b'D', 3, true)], "calibration (D)", "calibration started")
+    ..Method::new(&[step(b'D', 3, true)], "calibration (D)", "calibration started")
 };
 
-const ABORT_CALIBRATION: Way = Way {
+const ABORT_CALIBRATION: Method = Method {
     also: &[b"NO"],
     alert: Some(Alert::OnLine),
-    ..Way::new(&[step(b'D', 3, true)], "end of the calibration (D)", "calibration stopped")
+    ..Method::new(&[step(b'D', 3, true)], "end of the calibration (D)", "calibration stopped")
 };
 
-const ABORT_SELF_TEST: Way = Way {
+const ABORT_SELF_TEST: Method = Method {
     alert: Some(Alert::OnLine),
-    ..Way::new(&[step(b'W', 3, true)], "end of the self test (W)", "self test stopped")
+    ..Method::new(&[step(b'W', 3, true)], "end of the self test (W)", "self test stopped")
 };
 
 /// Which test [`Command::AbortTest`] would stop.
@@ -99,7 +99,7 @@ pub(super) struct Order {
     pub(super) command: Command,
     /// A setting is written instead.
     write: Option<Box<Write>>,
-    ways: &'static [Way],
+    ways: &'static [Method],
     step: usize,
     /// The byte of the present step has been sent; what comes back is waited for until then.
     until: Option<Instant>,
@@ -111,7 +111,7 @@ pub(super) struct Order {
 impl Order {
     /// What a command means for a UPS that says that mains is there, or not; `Err` says why it makes no sense now.
     pub(super) fn new(command: Command, running: Running, on_line: bool) -> Result<Self, String> {
-        let ways: &'static [Way] = match command {
+        let ways: &'static [Method] = match command {
             // With mains there, a UPS that stays off would keep the machine off for no reason.
             Command::KillPower if on_line => &[SOFT_SHUTDOWN, HIBERNATE],
             Command::KillPower => &[SOFT_SHUTDOWN, HIBERNATE, DELAYED_OFF],

@@ -304,7 +304,7 @@ fn on_battery_the_status_byte_comes_every_second_before_anything_else() {
     bench.seconds(30);
     bench.set(b'Q', "10");
     let now = bench.now;
-    bench.link.set_pace(Pace::Fast, now);
+    bench.link.set_poll_rate(PollRate::Fast, now);
     bench.seconds(5);
     bench.sent.clear();
     bench.take();

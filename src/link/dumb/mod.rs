@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use super::silence::Silence;
 use super::{Link, LinkEvent};
 use crate::bus::serial::{Event, Lines, Outputs, Serial, Transmit};
-use crate::ups::{Command, CommandResult, Identity, Item, Pace, Priority, Reading, StatusFlags};
+use crate::ups::{Command, CommandResult, Identity, Item, PollRate, Priority, Reading, StatusFlags};
 pub use cable::{CABLES, Cable};
 
 /// Between two looks while a line says something new, and while power is being cut.
@@ -43,7 +43,7 @@ pub struct DumbLink {
     /// The port's name, for messages.
     port: String,
     poll_time: Duration,
-    pace: Pace,
+    poll_rate: PollRate,
     open: Option<Open>,
     orders: VecDeque<Transmit>,
     events: VecDeque<LinkEvent>,
@@ -102,7 +102,7 @@ impl DumbLink {
             cable,
             port: port.to_owned(),
             poll_time,
-            pace: Pace::Normal,
+            poll_rate: PollRate::Normal,
             open: None,
             orders: VecDeque::new(),
             events: VecDeque::new(),
@@ -154,12 +154,12 @@ impl DumbLink {
         open.at = now + if quick { QUICK } else { CALM.min(self.poll_time) };
         let period = self.poll_time.min(POLL_MAX);
         let due = recent
-            || self.pace == Pace::Fast
+            || self.poll_rate == PollRate::Fast
             || open.told.is_none_or(|at| now.saturating_duration_since(at) >= period);
         let mut reading = None;
         if let Some(on_battery) = open.on_battery.believed.filter(|_| still && due) {
             open.told = Some(now);
-            open.silence.told(now, if self.pace == Pace::Fast { CALM } else { period }, turned);
+            open.silence.told(now, if self.poll_rate == PollRate::Fast { CALM } else { period }, turned);
             let line = if on_battery { StatusFlags::ONBATT } else { StatusFlags::ONLINE };
             let low = open.low.believed == Some(true);
             let mut told = Reading::new(now);
@@ -294,8 +294,8 @@ impl Link for DumbLink {
         self.open.as_ref().map(|open| open.at)
     }
 
-    fn set_pace(&mut self, pace: Pace, _: Instant) {
-        self.pace = pace;
+    fn set_poll_rate(&mut self, poll_rate: PollRate, _: Instant) {
+        self.poll_rate = poll_rate;
     }
 
     fn set_poll_time(&mut self, poll_time: Duration, _: Instant) {

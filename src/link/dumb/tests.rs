@@ -332,10 +332,10 @@ fn looks_come_once_a_second_and_four_times_a_second_while_something_changes() {
 #[test]
 fn fast_pace_means_a_reading_every_second() {
     let mut bench = Bench::running("940-0119A");
-    bench.link.set_pace(Pace::Fast, bench.now);
+    bench.link.set_poll_rate(PollRate::Fast, bench.now);
     bench.pass(Duration::from_secs(30));
     assert!((30..=31).contains(&bench.readings().len()));
-    bench.link.set_pace(Pace::Normal, bench.now);
+    bench.link.set_poll_rate(PollRate::Normal, bench.now);
     bench.said.clear();
     bench.order(Command::Poll);
     assert_eq!(bench.readings().len(), 1);

@@ -16,7 +16,7 @@ pub use device::targets;
 use super::silence::Silence;
 use super::{Link, LinkEvent};
 use crate::bus::stream::{Event, Stream, Target, Transmit};
-use crate::ups::{Command, CommandResult, Evidence, Identity, Pace, Priority, RateLimit, StatusFlags};
+use crate::ups::{Command, CommandResult, Evidence, Identity, PollRate, Priority, RateLimit, StatusFlags};
 
 /// Between checks on battery (nis §9.1).
 const FAST: Duration = Duration::from_secs(2);
@@ -94,7 +94,7 @@ pub struct NetLink {
     /// The target that answered last.
     preferred: usize,
     poll_time: Duration,
-    pace: Pace,
+    poll_rate: PollRate,
     state: State,
     /// When the last check began.
     began: Option<Instant>,
@@ -139,7 +139,7 @@ impl NetLink {
             targets,
             preferred: 0,
             poll_time,
-            pace: Pace::Normal,
+            poll_rate: PollRate::Normal,
             state: State::Idle,
             began: None,
             next_at: now,
@@ -209,7 +209,7 @@ impl NetLink {
 
     fn connect(&mut self, now: Instant, target: usize, tried: usize) {
         self.state = State::Connecting { target, tried, until: now + CONNECT };
-        let timeout = if self.pace == Pace::Fast { TRY_FAST } else { TRY };
+        let timeout = if self.poll_rate == PollRate::Fast { TRY_FAST } else { TRY };
         self.out.push_back(Transmit::Connect { target, timeout });
     }
 
@@ -222,7 +222,7 @@ impl NetLink {
 
     /// While watching: when to ask for an answer that does not come by itself.
     fn ask_at(&self) -> Option<Instant> {
-        let fast = (self.pace == Pace::Fast).then(|| self.heard + FAST);
+        let fast = (self.poll_rate == PollRate::Fast).then(|| self.heard + FAST);
         self.command_at.into_iter().chain(fast).chain(self.remote_ask).min().filter(|_| !self.asked)
     }
 
@@ -395,10 +395,10 @@ impl NetLink {
 
     /// Between two checks.
     fn interval(&self) -> Duration {
-        let interval = match (self.told, self.pace) {
-            (_, Pace::Fast) => FAST,
-            (Told::Lost, Pace::Normal) => LOST,
-            (Told::Nothing | Told::Attached, Pace::Normal) => self.poll_time,
+        let interval = match (self.told, self.poll_rate) {
+            (_, PollRate::Fast) => FAST,
+            (Told::Lost, PollRate::Normal) => LOST,
+            (Told::Nothing | Told::Attached, PollRate::Normal) => self.poll_time,
         };
         interval.min(self.poll_time)
     }
@@ -489,8 +489,8 @@ impl Link for NetLink {
         Some([silence, remote].into_iter().flatten().fold(next, Instant::min))
     }
 
-    fn set_pace(&mut self, pace: Pace, now: Instant) {
-        self.pace = pace;
+    fn set_poll_rate(&mut self, poll_rate: PollRate, now: Instant) {
+        self.poll_rate = poll_rate;
         self.reschedule_sooner(now);
     }
 

@@ -205,7 +205,7 @@ fn the_master_is_asked_every_polltime_and_every_two_seconds_on_battery() {
         told,
         ["0 master a:3551", "0 attached", "0 reading 04000008", "60 master a:3551", "60 reading 04000008"]
     );
-    bench.link.set_pace(Pace::Fast, bench.now);
+    bench.link.set_poll_rate(PollRate::Fast, bench.now);
     let told = bench.run(3.0, &[says(ONBATT)]);
     assert_eq!(told.iter().filter(|line| line.contains("reading 04000010")).count(), 2, "{told:?}");
     let times: Vec<f64> = bench.connects.iter().map(|(at, _)| *at).collect();
@@ -245,7 +245,7 @@ fn a_master_without_its_ups_is_lost_but_not_unreachable_and_its_values_come_when
 #[test]
 fn five_checks_without_an_answer_make_a_master_unreachable_once() {
     let mut bench = Bench::new("a");
-    bench.link.set_pace(Pace::Fast, bench.now);
+    bench.link.set_poll_rate(PollRate::Fast, bench.now);
     bench.run(1.0, &[says(ONBATT)]);
     let told = bench.run(60.0, &[Master::Refuses]);
     assert_eq!(told, ["2 lost: a:3551: Connection refused", "10 unreachable since 2"]);
@@ -266,7 +266,7 @@ fn a_master_that_accepts_and_never_answers_is_given_fifteen_seconds() {
 #[test]
 fn a_shutting_down_master_orders_once_and_takes_it_back_when_it_is_up_again() {
     let mut bench = Bench::new("a");
-    bench.link.set_pace(Pace::Fast, bench.now);
+    bench.link.set_poll_rate(PollRate::Fast, bench.now);
     let told = bench.run(20.0, &[says(SHUTTING_DOWN)]);
     let remote = |told: &[String]| -> Vec<String> {
         told.iter().filter(|l| l.contains("remote") || l.contains("log")).cloned().collect()
@@ -357,10 +357,10 @@ fn a_watched_master_is_heard_the_moment_it_says_something_on_one_connection() {
 fn on_battery_a_watched_master_is_asked_every_two_seconds_on_the_same_connection() {
     let mut bench = Bench::new("a");
     bench.run(5.0, &[Master::Watched(ONLINE)]);
-    bench.link.set_pace(Pace::Fast, bench.now);
+    bench.link.set_poll_rate(PollRate::Fast, bench.now);
     let told = bench.run(7.0, &[Master::Watched(ONBATT)]);
     assert_eq!(only(&told, "reading").len(), 4, "{told:?}");
-    bench.link.set_pace(Pace::Normal, bench.now);
+    bench.link.set_poll_rate(PollRate::Normal, bench.now);
     bench.run(60.0, &[Master::Watched(ONLINE)]);
     assert_eq!(bench.requests, [(0.0, "watch"), (7.0, "status"), (9.0, "status"), (11.0, "status")]);
     assert_eq!(bench.connects.len(), 1);
@@ -409,7 +409,7 @@ fn a_watched_master_that_closes_is_asked_again_at_once_and_is_no_loss_if_it_answ
     let told = bench.run(5.0, &[Master::Watched(ONLINE)]);
     assert_eq!(told, ["30 master a:3551", "30 reading 04000008"]);
     // One that is gone is lost at once, and unreachable after five checks.
-    bench.link.set_pace(Pace::Fast, bench.now);
+    bench.link.set_poll_rate(PollRate::Fast, bench.now);
     bench.run(1.0, &[Master::Watched(ONBATT)]);
     let told = bench.run(60.0, &[Master::Refuses]);
     assert_eq!(told, ["36 lost: a:3551: Connection refused", "44 unreachable since 36"]);
@@ -485,7 +485,7 @@ fn a_watched_master_is_asked_about_a_transfer_once_it_can_know_and_polled_at_onc
 #[test]
 fn a_watched_master_that_shuts_down_orders_once_and_the_connection_stays() {
     let mut bench = Bench::new("a");
-    bench.link.set_pace(Pace::Fast, bench.now);
+    bench.link.set_poll_rate(PollRate::Fast, bench.now);
     bench.run(5.0, &[Master::Watched(ONBATT)]);
     let told = bench.run(60.0, &[Master::Watched(SHUTTING_DOWN)]);
     assert_eq!(only(&told, "remote"), ["5 remote true"]);

@@ -17,7 +17,7 @@ pub use script::{Action, Script, ScriptError, Step};
 
 use super::{Link, LinkEvent};
 use crate::bus::Unconnected;
-use crate::ups::{Command, CommandResult, Evidence, Pace, Reading, SelfTestResult, StatusFlags, Values};
+use crate::ups::{Command, CommandResult, Evidence, PollRate, Reading, SelfTestResult, StatusFlags, Values};
 
 /// A self test that a command starts lasts this long.
 const SELF_TEST_SECONDS: f64 = 8.0;
@@ -42,7 +42,7 @@ pub struct Simulated {
     /// The script's time zero.
     began_at: Instant,
     poll_time: Duration,
-    pace: Pace,
+    poll_rate: PollRate,
     next_poll_at: Instant,
     answers: bool,
     plugged: bool,
@@ -74,7 +74,7 @@ impl Simulated {
             reached: Duration::ZERO,
             began_at: now,
             poll_time,
-            pace: Pace::Normal,
+            poll_rate: PollRate::Normal,
             next_poll_at: now,
             answers: true,
             plugged: true,
@@ -217,9 +217,9 @@ impl Simulated {
     }
 
     fn interval(&self) -> Duration {
-        let interval = match (self.contact, self.pace) {
-            (Contact::Attached, Pace::Normal) => self.poll_time,
-            (Contact::Attached, Pace::Fast) | (Contact::Lost | Contact::Untold, _) => {
+        let interval = match (self.contact, self.poll_rate) {
+            (Contact::Attached, PollRate::Normal) => self.poll_time,
+            (Contact::Attached, PollRate::Fast) | (Contact::Lost | Contact::Untold, _) => {
                 FAST.min(self.poll_time)
             }
         };
@@ -263,8 +263,8 @@ impl Link for Simulated {
         Some(self.next_due().map_or(self.next_poll_at, |due| (self.began_at + due).min(self.next_poll_at)))
     }
 
-    fn set_pace(&mut self, pace: Pace, now: Instant) {
-        self.pace = pace;
+    fn set_poll_rate(&mut self, poll_rate: PollRate, now: Instant) {
+        self.poll_rate = poll_rate;
         self.reschedule_sooner(now);
     }
 

@@ -84,9 +84,9 @@ fn without_alerts_a_change_waits_for_the_next_poll() {
 fn at_fast_pace_it_is_polled_every_second() {
     let mut bench = Bench::new("");
     bench.run(2.0);
-    bench.link.set_pace(Pace::Fast, bench.now);
+    bench.link.set_poll_rate(PollRate::Fast, bench.now);
     assert_eq!(bench.run(3.5), ["3.0 08 Poll", "4.0 08 Poll", "5.0 08 Poll"]);
-    bench.link.set_pace(Pace::Normal, bench.now);
+    bench.link.set_poll_rate(PollRate::Normal, bench.now);
     assert_eq!(bench.run(12.0), ["6.0 08 Poll", "16.0 08 Poll"]);
 }
 

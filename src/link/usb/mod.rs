@@ -5,7 +5,6 @@
 //! look: what they say is believed when a read of the feature report says the same (usb-hid §10). Each item of a reading has
 //! the time of the report that it was taken from; what is told again without having been read again keeps it.
 
-mod belief;
 mod copies;
 mod decode;
 mod delays;
@@ -14,6 +13,7 @@ mod figures;
 mod layout;
 mod meaning;
 mod orders;
+mod plausibility;
 mod quirks;
 mod request;
 mod runtime;
@@ -30,9 +30,9 @@ use std::time::{Duration, Instant};
 use super::silence::Silence;
 use super::{Link, LinkEvent};
 use crate::bus::usb::{DeviceInfo, Event, TransferError, Transmit, Usb};
-use crate::ups::{Command, CommandResult, Pace, clean};
+use crate::ups::{Command, CommandResult, PollRate, clean};
 use meaning::Meaning;
-use session::{Session, Told};
+use session::{Session, SessionEvent};
 
 pub use device::{Wanted, verdict};
 pub use session::describe;
@@ -61,14 +61,14 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct UsbLink {
     settings: Settings,
-    pace: Pace,
+    poll_rate: PollRate,
     phase: Phase,
     events: VecDeque<LinkEvent>,
     /// The transfer the port is carrying out must have ended by then.
     outstanding: Option<Instant>,
     next_start: Instant,
     /// `Lost` was sent and no `Attached` since.
-    told_lost: bool,
+    loss_reported: bool,
     silence: Silence,
     failures: usize,
     /// What is known of the numbers of the last device: what is learned of a unit holds when it comes back.
@@ -93,12 +93,12 @@ impl UsbLink {
     pub fn new(settings: Settings, now: Instant) -> Self {
         Self {
             settings,
-            pace: Pace::Normal,
+            poll_rate: PollRate::Normal,
             phase: Phase::Closed,
             events: VecDeque::new(),
             outstanding: None,
             next_start: now,
-            told_lost: false,
+            loss_reported: false,
             silence: Silence::new(now, SILENT_LEAST, SILENT_LEAST),
             failures: 0,
             known: None,
@@ -117,11 +117,11 @@ impl UsbLink {
         let meaning = known.map(|(_, meaning)| meaning).unwrap_or_default();
         self.known = Some((info.clone(), Meaning::default()));
         self.told_interrupt_len = None;
-        let session = Session::new(info, meaning, self.pace, self.settings.poll_time, now);
+        let session = Session::new(info, meaning, self.poll_rate, self.settings.poll_time, now);
         self.phase = Phase::Open { session, since: now };
     }
 
-    /// The device is gone, could not be opened, or is not there. Told again, it is told once.
+    /// The device is gone, could not be opened, or is not there. SessionEvent again, it is told once.
     pub fn handle_closed(&mut self, _now: Instant, reason: &str) {
         self.end_session(reason);
         self.outstanding = None;
@@ -167,18 +167,18 @@ impl UsbLink {
         while let Phase::Open { session, .. } = &mut self.phase {
             match session.poll_told() {
                 None => return,
-                Some(Told::Event(event)) => {
+                Some(SessionEvent::Event(event)) => {
                     match event {
-                        LinkEvent::Attached(_) => self.told_lost = false,
+                        LinkEvent::Attached(_) => self.loss_reported = false,
                         LinkEvent::Reading(_) => self.silence.told(now, session.interval(), false),
                         _ => {}
                     }
                     self.push(event);
                 }
-                Some(Told::GiveUp { reason, reset }) => {
+                Some(SessionEvent::GiveUp { reason, reset }) => {
                     self.give_up(now, reason, if reset { Transmit::Reset } else { Transmit::Reopen });
                 }
-                Some(Told::NotAUps { reason }) => {
+                Some(SessionEvent::NotAUps { reason }) => {
                     self.end_session(&reason);
                     self.phase = Phase::GivenUp { until: now, how: Transmit::LeaveAlone };
                     self.tell_lost(reason);
@@ -215,7 +215,7 @@ impl UsbLink {
     }
 
     fn tell_lost(&mut self, reason: String) {
-        if !std::mem::replace(&mut self.told_lost, true) {
+        if !std::mem::replace(&mut self.loss_reported, true) {
             self.push(LinkEvent::Lost { reason });
         }
     }
@@ -304,17 +304,17 @@ impl Link for UsbLink {
         }
     }
 
-    fn set_pace(&mut self, pace: Pace, now: Instant) {
-        self.pace = pace;
+    fn set_poll_rate(&mut self, poll_rate: PollRate, now: Instant) {
+        self.poll_rate = poll_rate;
         if let Phase::Open { session, .. } = &mut self.phase {
-            session.set_pace(pace, self.settings.poll_time, now);
+            session.set_poll_rate(poll_rate, self.settings.poll_time, now);
             self.silence.set_interval(now, session.interval());
         }
     }
 
     fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {
         self.settings.poll_time = poll_time;
-        self.set_pace(self.pace, now);
+        self.set_poll_rate(self.poll_rate, now);
     }
 
     fn command(&mut self, command: Command, now: Instant) {

@@ -26,7 +26,7 @@ struct Set {
 
 /// One way to the goal: all of its writes must succeed.
 #[derive(Clone, Debug, Default)]
-struct Way {
+struct Method {
     sets: Vec<Set>,
     /// Written when a later write of this way failed.
     undo: Option<Set>,
@@ -55,7 +55,7 @@ pub(super) enum Ask {
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     pub command: Command,
-    ways: VecDeque<Way>,
+    ways: VecDeque<Method>,
     set: usize,
     stage: Stage,
     tries: u8,
@@ -259,10 +259,10 @@ const INDEX_OF_60_SECONDS: i64 = 9;
 
 impl Plan<'_> {
     /// In the order of usb-hid §12.
-    fn kill_power(&self) -> VecDeque<Way> {
+    fn kill_power(&self) -> VecDeque<Method> {
         let mut ways = VecDeque::new();
         let mut prepare = |set: Option<Set>| {
-            ways.extend(set.map(|set| Way { sets: vec![set], preparation: true, ..Way::default() }));
+            ways.extend(set.map(|set| Method { sets: vec![set], preparation: true, ..Method::default() }));
         };
         prepare(self.set(Key::ReturnCharge, 0.0, "charge before restart"));
         prepare(self.steps(Key::ProReturnCharge, 0x3030, "charge before restart"));
@@ -328,7 +328,7 @@ impl Plan<'_> {
         WAKE_DELAY.max(OFF_DELAY + step)
     }
 
-    fn power_off(&self) -> VecDeque<Way> {
+    fn power_off(&self) -> VecDeque<Method> {
         let stays_off = "the UPS switches off in about 60 seconds and stays off until its button is pressed";
         let set = if self.view.quirks.contains(Quirks::DELAY_IN_BYTES) {
             // 0x8000: stay off.
@@ -339,7 +339,7 @@ impl Plan<'_> {
         self.single(set, stays_off).into_iter().collect()
     }
 
-    fn test(&self, value: i64, outcome: &'static str) -> VecDeque<Way> {
+    fn test(&self, value: i64, outcome: &'static str) -> VecDeque<Method> {
         self.single(self.raw(Key::Test, value, "test"), outcome).into_iter().collect()
     }
 
@@ -388,8 +388,8 @@ impl Plan<'_> {
         self.raw(key, 2, what).map(|set| Set { until: Some(until), ..set })
     }
 
-    fn single(&self, set: Option<Set>, outcome: &'static str) -> Option<Way> {
-        set.map(|set| Way { sets: vec![set], outcome, ..Way::default() })
+    fn single(&self, set: Option<Set>, outcome: &'static str) -> Option<Method> {
+        set.map(|set| Method { sets: vec![set], outcome, ..Method::default() })
     }
 
     fn pair(
@@ -398,7 +398,7 @@ impl Plan<'_> {
         second: Option<Set>,
         undo: Option<Set>,
         outcome: &'static str,
-    ) -> Option<Way> {
-        Some(Way { sets: vec![first?, second?], undo, outcome, ..Way::default() })
+    ) -> Option<Method> {
+        Some(Method { sets: vec![first?, second?], undo, outcome, ..Method::default() })
     }
 }

@@ -18,29 +18,29 @@ use self::open_device::OpenDevice;
 use self::opening::Opening;
 use self::schedule::Schedule;
 use self::watch::Watch;
-use super::belief::Belief;
 use super::decode::{Line, View};
 use super::device::{is_known, looks_damaged};
 use super::layout::Layout;
 use super::meaning::Meaning;
 use super::orders::{Ask, Order};
+use super::plausibility::Plausibility;
 use super::quirks::Quirks;
 use super::request;
 use super::scale;
 use super::store::Store;
-use super::strings::{Strings, Wish};
+use super::strings::{StringRequest, Strings};
 use super::table::{Key, When};
 use crate::bus::usb::{DeviceInfo, TransferError, Transmit};
 use crate::link::LinkEvent;
 use crate::ups::{
-    Command, CommandResult, Evidence, Identity, Item, Pace, Priority, Reading, StatusFlags, TransferCause,
+    Command, CommandResult, Evidence, Identity, Item, PollRate, Priority, Reading, StatusFlags, TransferCause,
 };
 use crate::wire::hid::{DescriptorError, Field, ReportDescriptor, ReportKind, is_power_device};
 
-/// Time between two polls at fast pace, and until something unclear is read again.
-const SOON: Duration = Duration::from_secs(1);
-/// At fast pace the values that move slowly are read as often as this; a hint about an alarm brings a poll no sooner.
-const SLOW: Duration = Duration::from_secs(5);
+/// Time between two polls at fast poll rate, and until something unclear is read again.
+const FAST_POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// At fast poll rate the values that move slowly are read as often as this; a hint about an alarm brings a poll no sooner.
+const SLOW_VALUE_INTERVAL: Duration = Duration::from_secs(5);
 /// The line state unreadable so many times in a row, or for so long, is a lost UPS.
 const LOST_AFTER: u32 = 3;
 const LOST_AFTER_TIME: Duration = Duration::from_secs(5);
@@ -60,7 +60,7 @@ pub fn describe(info: &DeviceInfo) -> Result<ReportDescriptor, DescriptorError> 
 
 /// What a session tells the link.
 #[derive(Debug)]
-pub(super) enum Told {
+pub(super) enum SessionEvent {
     Event(LinkEvent),
     /// This handle leads nowhere any more.
     GiveUp {
@@ -82,10 +82,10 @@ enum Asked {
         index: usize,
         look: bool,
     },
-    String(Wish),
+    String(StringRequest),
     Order,
     /// The read after the last write of an order: its answer does not matter.
-    Harmless,
+    FlushRead,
 }
 
 #[derive(Debug)]
@@ -107,11 +107,11 @@ impl Session {
     pub(super) fn new(
         info: DeviceInfo,
         meaning: Meaning,
-        pace: Pace,
+        poll_rate: PollRate,
         poll_time: Duration,
         now: Instant,
     ) -> Self {
-        let schedule = Schedule::new(pace, poll_time, now);
+        let schedule = Schedule::new(poll_rate, poll_time, now);
         let opening = Box::new(Opening::new(OpenDevice::new(info, meaning), schedule, now));
         Self { state: State::Opening(opening), asked: None, timeouts: 0 }
     }
@@ -148,7 +148,7 @@ impl Session {
         std::mem::take(&mut self.device_mut().meaning)
     }
 
-    pub(super) fn poll_told(&mut self) -> Option<Told> {
+    pub(super) fn poll_told(&mut self) -> Option<SessionEvent> {
         self.device_mut().told.pop_front()
     }
 
@@ -156,8 +156,8 @@ impl Session {
     pub(super) fn end(mut self, reason: &str) -> Vec<LinkEvent> {
         let told = std::mem::take(&mut self.device_mut().told);
         let told = told.into_iter().filter_map(|told| match told {
-            Told::Event(event) => Some(event),
-            Told::GiveUp { .. } | Told::NotAUps { .. } => None,
+            SessionEvent::Event(event) => Some(event),
+            SessionEvent::GiveUp { .. } | SessionEvent::NotAUps { .. } => None,
         });
         match self.state {
             State::Opening(_) => told.collect(),
@@ -165,10 +165,10 @@ impl Session {
         }
     }
 
-    pub(super) fn set_pace(&mut self, pace: Pace, poll_time: Duration, now: Instant) {
+    pub(super) fn set_poll_rate(&mut self, poll_rate: PollRate, poll_time: Duration, now: Instant) {
         match &mut self.state {
-            State::Opening(opening) => opening.schedule.set_pace(pace, poll_time, false, now),
-            State::Watching(watch) => watch.set_pace(pace, poll_time, now),
+            State::Opening(opening) => opening.schedule.set_poll_rate(poll_rate, poll_time, false, now),
+            State::Watching(watch) => watch.set_poll_rate(poll_rate, poll_time, now),
         }
     }
 

@@ -239,7 +239,7 @@ impl Store {
 
     /// Decides anew whether pushed reports count: the line-state report was answered with zeros or not at all, and so
     /// was every report that moves, while pushed ones say something.
-    pub(super) fn weigh_inputs(&mut self, layout: &Layout) {
+    pub(super) fn update_input_preference(&mut self, layout: &Layout) {
         let dead = self
             .reports
             .iter()

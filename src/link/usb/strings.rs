@@ -5,7 +5,7 @@ use crate::ups::clean;
 
 /// A string the identity needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wish {
+pub(super) enum StringRequest {
     Product,
     Serial,
     Name,
@@ -17,7 +17,7 @@ pub(super) struct Strings {
     pub product: Option<String>,
     pub serial: Option<String>,
     pub name: Option<String>,
-    wishes: Vec<(Wish, u8)>,
+    wishes: Vec<(StringRequest, u8)>,
 }
 
 impl Strings {
@@ -30,25 +30,25 @@ impl Strings {
             wishes: Vec::new(),
         };
         let missing = [
-            (Wish::Name, name),
-            (Wish::Serial, serial.filter(|_| strings.serial.is_none())),
-            (Wish::Product, product.filter(|_| strings.product.is_none())),
+            (StringRequest::Name, name),
+            (StringRequest::Serial, serial.filter(|_| strings.serial.is_none())),
+            (StringRequest::Product, product.filter(|_| strings.product.is_none())),
         ];
         strings.wishes.extend(missing.into_iter().filter_map(|(wish, index)| Some((wish, index?))));
         strings
     }
 
-    pub(super) fn next_wish(&self) -> Option<(Wish, u8)> {
+    pub(super) fn next_wish(&self) -> Option<(StringRequest, u8)> {
         self.wishes.last().copied()
     }
 
-    pub(super) fn answered(&mut self, wish: Wish, text: Option<String>) {
+    pub(super) fn answered(&mut self, wish: StringRequest, text: Option<String>) {
         self.wishes.retain(|(other, _)| *other != wish);
         match wish {
-            Wish::Product => self.product = text.as_deref().map(clean),
+            StringRequest::Product => self.product = text.as_deref().map(clean),
             // Not cleaned: a character that has no place there shows that it is garbage.
-            Wish::Serial => self.serial = text,
-            Wish::Name => self.name = text.as_deref().map(clean),
+            StringRequest::Serial => self.serial = text,
+            StringRequest::Name => self.name = text.as_deref().map(clean),
         }
     }
 

@@ -60,7 +60,7 @@ pub type Matcher = Box<dyn FnMut(&DeviceInfo) -> Verdict>;
 
 /// First pause after a device was lost or could not be opened; it doubles up to [`RETRY_MAX`].
 const RETRY_FIRST: Duration = Duration::from_secs(1);
-/// Longest pause between two looks, and the pace of looking where the kernel announces nothing.
+/// Longest pause between two looks, and the poll rate of looking where the kernel announces nothing.
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// After an announcement the kernel is still busy with the device.
 const SETTLE: Duration = Duration::from_millis(20);

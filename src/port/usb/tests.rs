@@ -83,7 +83,7 @@ impl Drop for World {
 }
 
 /// For what ends by itself.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 fn serial_is(wanted: &'static str) -> Matcher {
     Box::new(move |info| match (info.vendor, info.serial.as_deref()) {
@@ -129,7 +129,7 @@ fn told_by(world: &World, matcher: Matcher) -> Vec<String> {
     let mut poll = Poll::new().unwrap();
     let now = Instant::now();
     let mut port = UsbPort::new(world.roots(), Token(0x100), matcher, DeviceLocks::default(), now);
-    let told = search(&mut port, &mut poll, now, PATIENCE);
+    let told = search(&mut port, &mut poll, now, TIMEOUT);
     port.close(poll.registry());
     told
 }
@@ -206,20 +206,20 @@ fn a_doubtful_device_is_tried_after_those_that_are_wanted_and_not_again_once_it_
     let now = Instant::now();
     let mut port = UsbPort::new(world.roots(), Token(0x100), Box::new(doubtful), DeviceLocks::default(), now);
     // Neither node is a USB device: each that is opened is told.
-    let told = search(&mut port, &mut poll, now, PATIENCE);
+    let told = search(&mut port, &mut poll, now, TIMEOUT);
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(told[0].contains("1-2") && told[1].contains("1-1"), "{told:?}");
     port.left_alone.push_back(world.root.join("dev/bus/usb/001/002"));
     fs::remove_dir_all(world.devices().join("1-2:1.0")).unwrap();
     port.told_closed = false;
-    let told = search(&mut port, &mut poll, now + RETRY_MAX, PATIENCE);
+    let told = search(&mut port, &mut poll, now + RETRY_MAX, TIMEOUT);
     assert_eq!(told, ["closed: no USB UPS found"]);
     // Plugged in anew it has another node.
     fs::write(world.devices().join("1-1/devnum"), "9\n").unwrap();
     fs::write(world.root.join("dev/bus/usb/001/009"), "").unwrap();
     port.told_closed = false;
     port.told.clear();
-    let told = search(&mut port, &mut poll, now + RETRY_MAX * 2, PATIENCE);
+    let told = search(&mut port, &mut poll, now + RETRY_MAX * 2, TIMEOUT);
     assert!(told[0].contains("1-1"), "{told:?}");
     port.close(poll.registry());
 }
@@ -278,13 +278,13 @@ fn a_device_that_keeps_the_kernel_waiting_does_not_keep_the_port_waiting() {
     let later = port.poll_timeout().unwrap();
     port.handle_timeout(poll.registry(), later);
     assert!(matches!(&port.state, State::Looking(_)));
-    let again = search(&mut port, &mut poll, later, PATIENCE);
+    let again = search(&mut port, &mut poll, later, TIMEOUT);
     assert!(again.is_empty(), "{again:?}");
     // Once the kernel lets it go, the port looks again at once.
     fs::OpenOptions::new().write(true).open(at.join("serial")).unwrap();
     let mut events = Events::with_capacity(8);
     while port.sources.is_stuck("1-1") {
-        wait(&mut poll, &mut events, PATIENCE);
+        wait(&mut poll, &mut events, TIMEOUT);
         assert!(!events.is_empty());
         for event in &events {
             port.ready(poll.registry(), event.token(), later);
@@ -301,13 +301,13 @@ fn without_a_device_the_port_looks_every_few_seconds_and_an_error_is_told_once()
     let mut poll = Poll::new().unwrap();
     let mut now = Instant::now();
     let mut port = UsbPort::new(world.roots(), Token(0x100), serial_is("HELD"), DeviceLocks::default(), now);
-    assert_eq!(search(&mut port, &mut poll, now, PATIENCE).len(), 2);
+    assert_eq!(search(&mut port, &mut poll, now, TIMEOUT).len(), 2);
     let mut pauses = Vec::new();
     for _ in 0..5 {
         let next = port.poll_timeout().unwrap();
         pauses.push(next.duration_since(now).as_secs());
         now = next;
-        assert_eq!(search(&mut port, &mut poll, now, PATIENCE), Vec::<String>::new());
+        assert_eq!(search(&mut port, &mut poll, now, TIMEOUT), Vec::<String>::new());
     }
     assert_eq!(pauses, [1, 2, 4, 5, 5]);
     port.close(poll.registry());
@@ -327,7 +327,7 @@ fn devices_that_are_not_opened_are_told_once_with_the_reason_and_no_more_when_a_
     let now = Instant::now();
     let mut port = UsbPort::new(world.roots(), Token(0x100), serial_is("AS2"), DeviceLocks::default(), now);
     assert_eq!(
-        search(&mut port, &mut poll, now, PATIENCE),
+        search(&mut port, &mut poll, now, TIMEOUT),
         ["closed: UPS 1-1.3 (051d:0002) is not the one that DEVICE names"]
     );
     let ups = "USB device 1-1.3 (051d:0002): a UPS, but not the one that DEVICE names: its serial number is 'AS1', its bus port 1-1.3";
@@ -342,13 +342,13 @@ fn devices_that_are_not_opened_are_told_once_with_the_reason_and_no_more_when_a_
     );
     // Looked at again, nothing is said again; a device that has come is.
     world.plug("1-1.4", 6, "067b:2303", "ff", None);
-    search(&mut port, &mut poll, now + RETRY_MAX, PATIENCE);
+    search(&mut port, &mut poll, now + RETRY_MAX, TIMEOUT);
     let new =
         "USB device 1-1.4 (067b:2303): no HID device (a kind of its maker's own, such as a serial adapter)";
     assert_eq!(port.take_seen(), [new]);
     port.seen.end();
     world.plug("1-2", 7, "067b:2303", "ff", None);
-    search(&mut port, &mut poll, now + RETRY_MAX * 2, PATIENCE);
+    search(&mut port, &mut poll, now + RETRY_MAX * 2, TIMEOUT);
     assert_eq!(port.take_seen(), [""; 0]);
     port.close(poll.registry());
 }

@@ -104,11 +104,11 @@ impl ShutdownState {
 impl Decision {
     /// When it is ordered again if it is still wanted then: when its grace is over, or soon after every way has failed.
     pub(super) fn again_at(&self, grace: Duration) -> Option<Instant> {
-        let patience = self.ordered.checked_add(grace.max(SHORTEST))?;
+        let timeout = self.ordered.checked_add(grace.max(SHORTEST))?;
         match self.progress {
             Progress::Waiting(_) => None,
-            Progress::Ordered | Progress::UnderWay => Some(patience),
-            Progress::Failed(at) => Some(at.checked_add(TRY_AGAIN)?.min(patience)),
+            Progress::Ordered | Progress::UnderWay => Some(timeout),
+            Progress::Failed(at) => Some(at.checked_add(TRY_AGAIN)?.min(timeout)),
         }
     }
 }

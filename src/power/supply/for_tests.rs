@@ -27,7 +27,7 @@ impl Supply {
             Line::Test(test) if test.calibration => "calibration",
             Line::Test(test) if test.with_mains => "long self test",
             Line::Test(_) => "self test",
-            Line::Battery(outage) if outage.hearsay.is_some() => "hearsay",
+            Line::Battery(outage) if outage.unconfirmed.is_some() => "unconfirmed",
             Line::Battery(outage) if outage.announced => "on battery",
             Line::Battery(_) => "power failure",
         };

@@ -25,7 +25,7 @@ pub(super) use timers::Timer;
 
 use super::condition::{Condition, Demand, News, OutageView};
 use super::{Cause, Order, PowerView, SavedOutage, Settings};
-use crate::ups::{Command, Event, Pace, Priority, RateLimit, StatusFlags};
+use crate::ups::{Command, Event, PollRate, Priority, RateLimit, StatusFlags};
 use comm::Comm;
 use debounce::{Debounce, DebouncedFlag};
 use known::Known;
@@ -54,7 +54,7 @@ pub(super) struct Supply {
     last_status: StatusFlags,
     cause: CauseQuery,
     counters: Counters,
-    pace: Pace,
+    poll_rate: PollRate,
     news: VecDeque<News>,
 }
 
@@ -157,7 +157,7 @@ impl Supply {
                 off_battery_at: saved.off_battery_at,
                 last_self_test_at: saved.last_self_test_at,
             },
-            pace: Pace::Normal,
+            poll_rate: PollRate::Normal,
             news: VecDeque::new(),
         };
         if let Some(since) = saved.on_battery_since.map(|since| since.min(now)) {
@@ -234,10 +234,10 @@ impl Supply {
             || matches!(&self.line, Line::Mains(mains) if mains.ended_test.is_some())
             || (stale_flag && self.line != Line::Unknown)
             || self.battery.present.in_doubt();
-        let pace = if fast { Pace::Fast } else { Pace::Normal };
-        if pace != self.pace {
-            self.pace = pace;
-            self.order(Order::SetPace(pace));
+        let poll_rate = if fast { PollRate::Fast } else { PollRate::Normal };
+        if poll_rate != self.poll_rate {
+            self.poll_rate = poll_rate;
+            self.order(Order::SetPace(poll_rate));
         }
     }
 

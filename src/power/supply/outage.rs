@@ -150,7 +150,7 @@ pub(super) struct Outage {
     /// An earlier run saw it begin.
     pub(super) taken_over: bool,
     /// Taken over from an earlier run: nothing is announced and no limit counts until readings agree, or until this.
-    pub(super) hearsay: Option<UnconfirmedOutage>,
+    pub(super) unconfirmed: Option<UnconfirmedOutage>,
 }
 
 /// What says that an outage is a test after all.
@@ -246,9 +246,9 @@ impl Mains {
 }
 
 impl Outage {
-    /// No earlier than the end of hearsay.
+    /// No earlier than the end of unconfirmed.
     pub(super) fn not_before(&self, at: Instant) -> Instant {
-        self.hearsay.map_or(at, |hearsay| at.max(hearsay.until))
+        self.unconfirmed.map_or(at, |unconfirmed| at.max(unconfirmed.until))
     }
 
     /// On battery since; counted from; and by values read from `values_from` on.
@@ -271,7 +271,7 @@ impl Outage {
             asked: None,
             flag_told: false,
             taken_over: false,
-            hearsay: None,
+            unconfirmed: None,
         }
     }
 }

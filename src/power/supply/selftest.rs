@@ -203,7 +203,7 @@ impl Supply {
         let named = self.samples.mains_at.is_some_and(|mains| self.known.cause_changed_after(mains));
         let Line::Battery(outage) = &mut self.line else { return };
         let due = outage.asked.is_none_or(|asked| now.saturating_duration_since(asked) >= ASK_SOON);
-        if !due || decided || outage.hearsay.is_some() {
+        if !due || decided || outage.unconfirmed.is_some() {
             return;
         }
         let AfterAll { with_mains, cause, .. } = outage.after_all;

@@ -197,10 +197,10 @@ impl Supply {
             Line::Transferred { .. } => self.consider_cause(),
             Line::Test(_) => self.in_test(line_at),
             Line::Battery(outage) => {
-                if let Some(hearsay) = &mut outage.hearsay {
-                    hearsay.agreed.note(Sample::new(true, line_at));
-                    if hearsay.agreed.since(self.settings.confirm_polls).is_some() {
-                        outage.hearsay = None;
+                if let Some(unconfirmed) = &mut outage.unconfirmed {
+                    unconfirmed.agreed.note(Sample::new(true, line_at));
+                    if unconfirmed.agreed.since(self.settings.confirm_polls).is_some() {
+                        outage.unconfirmed = None;
                     }
                 }
                 self.note_limits();
@@ -290,7 +290,7 @@ impl Supply {
             outage.counted_from = counted_from.map_or(self.now, |at| at.min(self.now));
         }
         let until = self.now.checked_add(FIRST_CONTACT).unwrap_or(self.now);
-        outage.hearsay = Some(UnconfirmedOutage { agreed: Debounce::NONE, until });
+        outage.unconfirmed = Some(UnconfirmedOutage { agreed: Debounce::NONE, until });
         self.line = Line::Battery(outage);
         let seconds = self.now.saturating_duration_since(since).as_secs();
         self.log(

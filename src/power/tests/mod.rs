@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use super::{AtStart, HookReport, Machine, Order, Settings};
 use crate::ups::{
-    Command, CommandResult, Event, Evidence, LowBatteryFlag, Minutes, NoLogon, Pace, Percent, Priority,
+    Command, CommandResult, Event, Evidence, LowBatteryFlag, Minutes, NoLogon, Percent, PollRate, Priority,
     Reading, SelfTestResult, StatusFlags, TransferCause, Values, Volts,
 };
 
@@ -63,7 +63,7 @@ pub(super) struct Bench {
     zero: Instant,
     pub(super) now: Instant,
     next_poll: Instant,
-    pace: Pace,
+    poll_rate: PollRate,
     pub(super) poll_time: Duration,
     /// What the UPS says now.
     pub(super) status: StatusFlags,
@@ -110,7 +110,7 @@ impl Bench {
             zero,
             now,
             next_poll: now + secs(60.0),
-            pace: Pace::Normal,
+            poll_rate: PollRate::Normal,
             poll_time: secs(60.0),
             status: StatusFlags::ONLINE | StatusFlags::BATTPRESENT,
             values,
@@ -207,7 +207,7 @@ impl Bench {
     }
 
     fn schedule(&mut self) {
-        let wait = if self.pace == Pace::Fast { secs(1.0) } else { self.poll_time };
+        let wait = if self.poll_rate == PollRate::Fast { secs(1.0) } else { self.poll_time };
         self.next_poll = self.now + wait;
     }
 
@@ -256,8 +256,8 @@ impl Bench {
                 }
                 Order::Hook(event) => format!("hook {}", event.arg()),
                 Order::Log(_, text) => format!("log {text}"),
-                Order::SetPace(pace) => {
-                    self.pace = pace;
+                Order::SetPace(poll_rate) => {
+                    self.poll_rate = poll_rate;
                     self.schedule();
                     continue;
                 }

@@ -184,7 +184,6 @@ fn every_state_is_reachable_and_none_is_a_trap() {
         [
             "calibration",
             "calibration after all",
-            "hearsay",
             "long self test",
             "mains",
             "mains, result awaited",
@@ -193,6 +192,7 @@ fn every_state_is_reachable_and_none_is_a_trap() {
             "self test",
             "self test after all",
             "transferred",
+            "unconfirmed",
             "unknown"
         ]
     );

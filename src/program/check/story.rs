@@ -25,8 +25,8 @@ pub(super) fn story(out: &mut String, parsed: &Parsed, shutdown_commands: &[Stri
         tell("", line);
     }
     if config.ups_is(Traits::SLAVE) {
-        let patience = seconds(config.net_timeout.as_secs());
-        tell("", format!("- the master shuts down, or is lost while on battery for {patience} (NETTIMEOUT)"));
+        let timeout = seconds(config.net_timeout.as_secs());
+        tell("", format!("- the master shuts down, or is lost while on battery for {timeout} (NETTIMEOUT)"));
     }
     if config.ups_is(Traits::CARD) {
         tell("", "- the management card orders it".to_owned());

@@ -12,12 +12,12 @@ use crate::link::LinkEvent;
 use crate::port::device_lock::DeviceLocks;
 use crate::power::kill_power::{MainsBack, Role};
 use crate::sys::signals::{Signal, Signals};
-use crate::ups::{Asker, Command, CommandResult, Identity, Item, Pace, Priority, Reading, StatusFlags};
+use crate::ups::{Asker, Command, CommandResult, Identity, Item, PollRate, Priority, Reading, StatusFlags};
 
 /// How long to look for the UPS. The system is halting: longer than this, and the battery is better saved by other means.
-const PATIENCE: Duration = Duration::from_secs(60);
+const FIND_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long one setting may take: ten steps through its values.
-const SETTING_PATIENCE: Duration = Duration::from_secs(180);
+const SETTING_TIMEOUT: Duration = Duration::from_secs(180);
 /// How long to wait, once the UPS answers, for readings that agree on the line. A UPS whose line is unknown is told to
 /// switch off as if on battery: that is why the machine went down.
 const LINE_WAIT: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ pub(super) fn converse(
         ordered: false,
         number: 0,
         order_at: now + wait,
-        deadline: now + wait + PATIENCE,
+        deadline: now + wait + FIND_TIMEOUT,
         ended: None,
         say,
         done,
@@ -131,7 +131,7 @@ impl Conversation<'_> {
         }
         self.ordered = true;
         if matches!(command, Command::Poll | Command::Set(..)) {
-            self.deadline = now + SETTING_PATIENCE;
+            self.deadline = now + SETTING_TIMEOUT;
         }
         self.number += 1;
         self.driver.command(Asker::Other(self.number), *command, now);
@@ -197,7 +197,7 @@ impl Source for Conversation<'_> {
         self.driver.start(registry, now);
         if self.commands.contains(&Command::KillPower) {
             // Two samples make a line state, also here.
-            self.driver.set_pace(Pace::Fast, now);
+            self.driver.set_poll_rate(PollRate::Fast, now);
         }
     }
 

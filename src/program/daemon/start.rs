@@ -11,8 +11,8 @@ use super::options::{CalledAs, Options};
 use super::run_files::{self, RunFiles, Trouble};
 use crate::config::{self, Config};
 use crate::daemon::{
-    Clock, DryRun, EventLoop, House, Invocation, LockedDriver, Observed, Obstacle, Parts, Place, Unobserved,
-    driver, obstacles,
+    Clock, DryRun, EventLoop, Invocation, LockedDriver, Observed, Obstacle, Place, Supervisor,
+    SupervisorConfig, Unobserved, driver, obstacles,
 };
 use crate::journal::{BootClock, RunFolder};
 use crate::power::AtStart;
@@ -194,17 +194,17 @@ fn guard(
         driver = Box::new(LockedDriver::new(driver, path, config.device.clone(), now));
     }
     let hostname = process::hostname();
-    let parts = Parts { config, invocation, driver, state_file, at_start, hostname, start_time };
-    let mut house = House::new(parts, now);
+    let parts = SupervisorConfig { config, invocation, driver, state_file, at_start, hostname, start_time };
+    let mut supervisor = Supervisor::new(parts, now);
     for (priority, line) in trouble {
-        house.log(priority, &line);
+        supervisor.log(priority, &line);
     }
     let mut event_loop = EventLoop::new(clock, signals).map_err(Refusal::new)?;
     if let Some(readiness) = readiness {
         readiness.ready(options.debug > 0);
     }
     let mut nobody = Unobserved;
-    let mut daemon = Observed::new(&mut house, &mut nobody);
+    let mut daemon = Observed::new(&mut supervisor, &mut nobody);
     let exit = event_loop.run(&mut daemon).map_err(Refusal::new)?;
     event_loop.close(&mut daemon, exit);
     Ok(ExitCode::SUCCESS)

@@ -32,7 +32,8 @@ pub use options::usage;
 use super::out::{complain, print};
 use crate::config::{self, Config};
 use crate::daemon::{
-    Clock, DryRun, EventLoop, House, Invocation, Observed, Parts, Unobserved, driver, settings,
+    Clock, DryRun, EventLoop, Invocation, Observed, Supervisor, SupervisorConfig, Unobserved, driver,
+    settings,
 };
 use crate::power::AtStart;
 use crate::report::Stamp;
@@ -70,8 +71,8 @@ fn run(options: Options) -> Result<(), String> {
     let now = clock.now();
     let script = options.scenario.script();
     let driver = driver::simulated(script.clone(), settings::poll_time(&config), now);
-    let mut house = House::new(
-        Parts {
+    let mut supervisor = Supervisor::new(
+        SupervisorConfig {
             invocation: invocation(&stage),
             config,
             driver: Box::new(driver),
@@ -104,10 +105,10 @@ fn run(options: Options) -> Result<(), String> {
     let once = (!on_terminal && !length.is_zero()).then(|| length + AFTERMATH);
     let mut show = Show::new(stage, face, script, options, now, once);
     let exit =
-        event_loop.run(&mut Observed::new(&mut house, &mut show)).map_err(|error| error.to_string())?;
+        event_loop.run(&mut Observed::new(&mut supervisor, &mut show)).map_err(|error| error.to_string())?;
     let length = show.elapsed(clock.now());
     let (live, stage, failure) = show.end();
-    event_loop.close(&mut Observed::new(&mut house, &mut Unobserved), exit);
+    event_loop.close(&mut Observed::new(&mut supervisor, &mut Unobserved), exit);
     drop(stage);
     if let Some(error) = failure {
         return shown(Err(error));

@@ -9,7 +9,7 @@ use super::screen::Screen;
 use super::stage::Stage;
 use super::story::{Happening, History, RecentEvents, coming_up, time_lapse};
 use super::view::{Scene, render};
-use crate::daemon::{Exit, House, Observer};
+use crate::daemon::{Exit, Observer, Supervisor};
 use crate::link::simulated::Script;
 use crate::ups::Priority;
 
@@ -83,15 +83,15 @@ impl Show {
         (matches!(self.face, Face::Live(_)), self.stage, self.failure)
     }
 
-    fn show(&mut self, house: &mut House, now: Instant) -> io::Result<()> {
+    fn show(&mut self, supervisor: &mut Supervisor, now: Instant) -> io::Result<()> {
         let elapsed = self.elapsed(now);
-        while let Some((priority, text)) = house.poll_log_line() {
+        while let Some((priority, text)) = supervisor.poll_log_line() {
             self.happened(elapsed, Happening::Event(priority, text))?;
         }
         while let Some(arguments) = self.stage.next_hook() {
             self.happened(elapsed, Happening::Hook(arguments))?;
         }
-        let snapshot = house.snapshot(now);
+        let snapshot = supervisor.snapshot(now);
         self.history.observe(elapsed, snapshot);
         match &mut self.face {
             Face::Plain(plain) => plain.values(elapsed, snapshot),
@@ -130,15 +130,15 @@ impl Show {
 }
 
 impl Observer for Show {
-    fn turn(&mut self, house: &mut House, now: Instant) -> Option<Instant> {
+    fn turn(&mut self, supervisor: &mut Supervisor, now: Instant) -> Option<Instant> {
         // Begins with the first turn: what the start has logged is not part of the story.
-        house.subscribe_log();
-        let shown = self.show(house, now);
+        supervisor.subscribe_log();
+        let shown = self.show(supervisor, now);
         let over = self.once.is_some_and(|length| self.elapsed(now) >= length)
             || matches!(&self.face, Face::Live(screen) if screen.is_ended());
         if shown.is_err() || over {
             self.failure = shown.err();
-            house.request_exit(Exit::Done);
+            supervisor.request_exit(Exit::Done);
         }
         Some(now + FRAME.mul_f64(self.options.speed))
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::census::Census;
+use super::poller_table::PollerTable;
 use super::{Connected, Server, Session};
 use crate::report::Stamp;
 use crate::wire::nis;
@@ -20,7 +20,7 @@ impl Server {
         let keeps = self
             .sessions()
             .filter(|(client, session)| session.keeps_polling() && !client.address.is_loopback());
-        for source in keeps.map(|(client, _)| client.address).chain(self.protocol.census.slaves(now)) {
+        for source in keeps.map(|(client, _)| client.address).chain(self.protocol.pollers.slaves(now)) {
             if !slaves.contains(&source) {
                 slaves.push(source);
             }
@@ -36,7 +36,7 @@ impl Server {
 
 /// The answer to `clients`, in which the one that asks is not listed itself.
 pub(super) fn list<'a>(
-    census: &Census,
+    pollers: &PollerTable,
     connected: impl Iterator<Item = Connected<'a, Session>> + Clone,
     now: Instant,
     stamp: Stamp,
@@ -48,7 +48,7 @@ pub(super) fn list<'a>(
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{how:<8} {since}  {address}");
     };
-    let seen: Vec<_> = census.seen(now).collect();
+    let seen: Vec<_> = pollers.seen(now).collect();
     for Connected { client, session, is_asking } in connected.clone() {
         if session.watches {
             line("watch", client.opened, client.address);

@@ -1,9 +1,9 @@
 //! The protocol of port 3551, over TCP and in datagrams (nis, mainsd-nis(7)). Answers come from a [`StatusSource`].
 
 mod cache;
-mod census;
 mod clients;
 mod events;
+mod poller_table;
 
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::protocol::{Client, Connected, Protocol, Reply, Timeouts, Words};
 use crate::report::Stamp;
 use crate::wire::nis::{INVALID_COMMAND, Request, RequestReader};
-use census::Census;
+use poller_table::PollerTable;
 
 pub use cache::Cache;
 pub use events::events_answer;
@@ -32,7 +32,7 @@ pub trait StatusSource {
 /// What is known of all clients together.
 #[derive(Debug, Default)]
 pub struct Nis {
-    census: Census,
+    pollers: PollerTable,
     /// One who may be a slave has come or gone since [`Server::take_came_or_went`].
     came_or_went: bool,
 }
@@ -133,14 +133,14 @@ impl Protocol for Nis {
         now: Instant,
         source: &mut Self::Source,
     ) -> Rc<[u8]> {
-        clients::list(&self.census, connected, now, source.stamp())
+        clients::list(&self.pollers, connected, now, source.stamp())
     }
 
     fn handle_turn_end(&mut self, session: &mut Session, client: &Client, now: Instant) {
         let (heard, anew) = (std::mem::take(&mut session.heard), std::mem::take(&mut session.anew));
         // On a connection that it keeps it is known by that.
         if heard && !session.watches {
-            self.census.note(client.address, anew, now);
+            self.pollers.note(client.address, anew, now);
         }
     }
 

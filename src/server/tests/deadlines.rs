@@ -38,7 +38,7 @@ fn a_request_that_drips_in_ends_after_a_minute() {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_let_go_after_fifteen_seconds() {
+fn a_client_that_does_not_read_is_disconnected_after_fifteen_seconds() {
     // Longer than the buffers of both ends.
     let size = 8 << 20;
     let mut bench = Bench::new(10, size);
@@ -52,7 +52,7 @@ fn a_client_that_does_not_read_is_let_go_after_fifteen_seconds() {
 }
 
 #[test]
-fn who_dawdles_makes_room_before_who_is_idle() {
+fn a_slow_request_makes_room_before_an_idle_client() {
     let mut bench = Bench::new(3, 8);
     let mut idle = bench.client(b"");
     bench.advance(0.1);

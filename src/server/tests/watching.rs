@@ -70,7 +70,7 @@ fn a_watcher_that_does_not_read_gets_the_newest_state_after_the_answer_on_its_wa
 }
 
 #[test]
-fn a_watcher_that_does_not_read_is_let_go_however_often_the_state_changes() {
+fn a_watcher_that_does_not_read_is_disconnected_however_often_the_state_changes() {
     let mut bench = Bench::new(10, 8 << 20);
     let _client = bench.client(WATCH);
     for _ in 0..14 {

@@ -23,10 +23,10 @@ const CYBERPOWER: &str = "cyberpower-vp1600elcd";
 fn found_later(lab: &Lab) {
     let mut unit = lab.boxed("apc-back-ups-es-850g2", &lab.serial);
     let daemon = Daemon::start(&lab.setup_any());
-    let status = daemon.wait_for_status(|status| status.has("COMMLOST"), support::PATIENCE);
+    let status = daemon.wait_for_status(|status| status.has("COMMLOST"), support::TIMEOUT);
     ensure(&daemon, status.is("STATFLAG", "0x05000100"), &status.text());
     unit.plug();
-    let status = daemon.wait_for_status(|status| status.has("ONLINE"), support::PATIENCE);
+    let status = daemon.wait_for_status(|status| status.has("ONLINE"), support::TIMEOUT);
     ensure(&daemon, status.is("MODEL", "Back-UPS ES 850G2"), &status.text());
     // Whatever was announced while it was missing has been taken back, and nothing else happened.
     let events = daemon.events();
@@ -39,7 +39,7 @@ fn damaged_descriptor(lab: &Lab) {
     unit.plug();
     unit.place();
     let daemon = lab.online(&lab.setup_any());
-    daemon.wait_for_status(|status| status.is("LINEV", "228.0 Volts"), support::PATIENCE);
+    daemon.wait_for_status(|status| status.is("LINEV", "228.0 Volts"), support::TIMEOUT);
 }
 
 /// Only its vendor id says that this may be a UPS: the kernel has kept a descriptor without the page of power.
@@ -52,7 +52,7 @@ fn garbled_descriptor(lab: &Lab) {
     let status = daemon.status();
     ensure(&daemon, status.is("MODEL", "VP1600ELCD") && status.is("LINEV", "234.0 Volts"), &status.text());
     unit.mains(false);
-    daemon.wait_for_hook("powerout", support::PATIENCE);
+    daemon.wait_for_hook("powerout", support::TIMEOUT);
 }
 
 /// The same vendor, the same damage in the kernel, but what the device itself sends is the descriptor of a serial bridge.
@@ -64,10 +64,10 @@ fn no_ups(lab: &Lab) {
     unit.plug();
     unit.place();
     let daemon = Daemon::start(&lab.setup_any());
-    daemon.wait_for_output("is no UPS by its report descriptor: left alone", support::PATIENCE);
+    daemon.wait_for_output("is no UPS by its report descriptor: left alone", support::TIMEOUT);
     assert!(unit.wait_for_kernel_driver(Some("usbhid")), "not given back: {:?}", unit.kernel_driver());
     // The kernel's driver still reads its descriptor when it is there already.
-    let quiet = support::poll_until(support::PATIENCE, || {
+    let quiet = support::poll_until(support::TIMEOUT, || {
         let from = unit.seen_count();
         std::thread::sleep(Duration::from_secs(1));
         unit.seen_since(from).is_empty().then_some(())
@@ -80,7 +80,7 @@ fn no_ups(lab: &Lab) {
     ensure(&daemon, seen.is_empty(), &format!("{seen:?}"));
     // A UPS that comes later is found.
     let ups = lab.plug("apc-back-ups-es-850g2");
-    daemon.wait_for_status(|status| status.has("ONLINE"), support::PATIENCE);
+    daemon.wait_for_status(|status| status.has("ONLINE"), support::TIMEOUT);
     drop(ups);
 }
 
@@ -95,17 +95,17 @@ fn two_daemons(lab: &Lab) {
     let mut second = lab.boxed("apc-back-ups-es-850g2", "SECOND000001");
     let two = Daemon::start(&setup_by_default(lab));
     // The second daemon sees only a unit that is held: it must wait, say by whom, and leave the first alone.
-    two.wait_for_status(|status| status.has("COMMLOST"), support::PATIENCE);
+    two.wait_for_status(|status| status.has("COMMLOST"), support::TIMEOUT);
     let config = one.dir().join("mainsd.conf");
     let holder = format!(
         "is held by another program, mainsd (process {}), configuration {}: left alone",
         one.pid(),
         config.display()
     );
-    two.wait_for_output(&holder, support::PATIENCE);
+    two.wait_for_output(&holder, support::TIMEOUT);
     ensure_quiet(&one, 0, Duration::from_secs(2));
     second.plug();
-    let status = two.wait_for_status(|status| status.has("ONLINE"), support::PATIENCE);
+    let status = two.wait_for_status(|status| status.has("ONLINE"), support::TIMEOUT);
     ensure(&two, status.is("SERIALNO", "SECOND000001"), &status.text());
     let status = one.status();
     ensure(&one, status.is("SERIALNO", &lab.serial) && status.has("ONLINE"), &status.text());
@@ -119,12 +119,12 @@ fn two_daemons(lab: &Lab) {
     );
     // An outage of one is not the other's, now and after a restart.
     second.mains(false);
-    two.wait_for_hook("onbattery", support::PATIENCE);
+    two.wait_for_hook("onbattery", support::TIMEOUT);
     ensure_quiet(&one, 0, Duration::from_secs(2));
     one.signal("KILL");
     let (_, scratch) = one.wait_for_exit_keeping();
     let one = Daemon::start_in(&setup_by_default(lab), scratch, support::free_port());
-    let status = one.wait_for_status(|status| status.has("ONLINE"), support::PATIENCE);
+    let status = one.wait_for_status(|status| status.has("ONLINE"), support::TIMEOUT);
     ensure(&one, status.is("SERIALNO", &lab.serial) && status.is("NUMXFERS", "0"), &status.text());
     ensure(&one, one.hooks().count() == 0, "it took over what is not its own");
     drop(first);

@@ -16,8 +16,8 @@ fn dates(lab: &Lab) {
     let before = seconds("now");
     let daemon = lab.online(&lab.setup().environment("TZ", ZONE));
     unit.mains(false);
-    daemon.wait_for_hook("onbattery", support::PATIENCE);
-    let status = daemon.wait_for_status(|status| status.get("XONBATT").is_some(), support::PATIENCE);
+    daemon.wait_for_hook("onbattery", support::TIMEOUT);
+    let status = daemon.wait_for_status(|status| status.get("XONBATT").is_some(), support::TIMEOUT);
     let after = seconds("now");
     let events = std::fs::read_to_string(daemon.dir().join("events")).unwrap();
     let line = events.lines().next().and_then(|line| line.get(..25)).unwrap_or_default();

@@ -129,7 +129,7 @@ fn setup(lab: &Lab, cable: &Cable, device: &Path) -> Setup {
 }
 
 fn online(daemon: &Daemon) {
-    daemon.wait_for_status(|status| status.has("ONLINE"), support::PATIENCE);
+    daemon.wait_for_status(|status| status.has("ONLINE"), support::TIMEOUT);
 }
 
 fn live(lab: &Lab, cable: &Cable) {
@@ -203,32 +203,32 @@ fn flicker(daemon: &Daemon, cable: &Cable, adapter: &Adapter) {
 fn outage(lab: &Lab, daemon: &Daemon, cable: &Cable, adapter: &Adapter) {
     let failed = Instant::now();
     adapter.set(cable.says(true, false));
-    let powerout = daemon.wait_for_hook("powerout", support::PATIENCE);
+    let powerout = daemon.wait_for_hook("powerout", support::TIMEOUT);
     lab.measured("mains-loss-to-hook-ms", powerout.at.duration_since(failed).as_millis());
-    daemon.wait_for_hook("onbattery", support::PATIENCE);
+    daemon.wait_for_hook("onbattery", support::TIMEOUT);
     let told = |status: &support::Status| status.is("STATUS", "ONBATT") && status.is("NUMXFERS", "1");
-    daemon.wait_for_status(told, support::PATIENCE);
+    daemon.wait_for_status(told, support::TIMEOUT);
     adapter.set(cable.says(false, false));
-    daemon.wait_for_hook("mainsback", support::PATIENCE);
-    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), support::PATIENCE);
+    daemon.wait_for_hook("mainsback", support::TIMEOUT);
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), support::TIMEOUT);
     let events = daemon.events();
     ensure(daemon, events == ["powerout", "onbattery", "offbattery", "mainsback"], &format!("{events:?}"));
     // A battery that is low on mains is being charged.
     adapter.set(cable.says(false, true));
     let low = |status: &support::Status| status.has("LOWBATT") == cable.low.is_some();
-    daemon.wait_for_status(low, support::PATIENCE);
+    daemon.wait_for_status(low, support::TIMEOUT);
     ensure_quiet(daemon, 4, Duration::from_secs(6));
     adapter.set(cable.says(false, false));
-    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), support::PATIENCE);
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), support::TIMEOUT);
 }
 
 fn replug(daemon: &Daemon, place: &mut Place) {
     let from = daemon.hooks().count();
     place.unplug();
-    daemon.wait_for_status(|status| status.has("COMMLOST"), support::PATIENCE);
-    daemon.wait_for_hook_from(from, "commfailure", support::PATIENCE);
+    daemon.wait_for_status(|status| status.has("COMMLOST"), support::TIMEOUT);
+    daemon.wait_for_hook_from(from, "commfailure", support::TIMEOUT);
     place.plug();
-    daemon.wait_for_hook_from(from, "commok", support::PATIENCE);
+    daemon.wait_for_hook_from(from, "commok", support::TIMEOUT);
     online(daemon);
     let events = daemon.events().split_off(from);
     ensure(daemon, events == ["commfailure", "commok"], &format!("{events:?}"));
@@ -238,16 +238,16 @@ fn replug(daemon: &Daemon, place: &mut Place) {
 fn end(daemon: &Daemon, cable: &Cable, adapter: &Adapter) {
     let from = daemon.hooks().count();
     adapter.set(cable.says(true, false));
-    daemon.wait_for_hook_from(from, "onbattery", support::PATIENCE);
+    daemon.wait_for_hook_from(from, "onbattery", support::TIMEOUT);
     let low = Instant::now();
     adapter.set(cable.says(true, true));
     let cause = if cable.low.is_some() { "failing" } else { "timeout" };
-    let (_, line) = daemon.wait_for_hook_from(from, cause, support::PATIENCE);
+    let (_, line) = daemon.wait_for_hook_from(from, cause, support::TIMEOUT);
     if cable.low.is_some() {
         let held = line.at.duration_since(low);
         ensure(daemon, held >= Duration::from_secs(5), &format!("failing {held:?} after low battery"));
     }
-    daemon.wait_for_hook_from(from, "doshutdown", support::PATIENCE);
+    daemon.wait_for_hook_from(from, "doshutdown", support::TIMEOUT);
     let events = daemon.events().split_off(from);
     ensure(daemon, events == ["powerout", "onbattery", cause, "doshutdown"], &format!("{events:?}"));
     daemon.wait_for_file("flags/powerfail");
@@ -300,13 +300,13 @@ fn waiting(lab: &Lab) {
     let mut place = Place::new();
     place.adapter.set(SIMPLE.says(false, false));
     let first = Daemon::start(&setup(lab, &SIMPLE, &place.device()));
-    first.wait_for_output("does not exist; waiting for it", support::PATIENCE);
-    first.wait_for_status(|status| status.is("STATFLAG", "0x05000100"), support::PATIENCE);
+    first.wait_for_output("does not exist; waiting for it", support::TIMEOUT);
+    first.wait_for_status(|status| status.is("STATFLAG", "0x05000100"), support::TIMEOUT);
     place.plug();
     online(&first);
     let second = Daemon::start(&setup(lab, &SIMPLE, &place.device()));
-    second.wait_for_output("is held by another program", support::PATIENCE);
-    second.wait_for_status(|status| status.has("COMMLOST"), support::PATIENCE);
+    second.wait_for_output("is held by another program", support::TIMEOUT);
+    second.wait_for_status(|status| status.has("COMMLOST"), support::TIMEOUT);
     ensure(&first, first.status().is("STATUS", "ONLINE"), "the first was disturbed");
     let ended = first.terminate();
     assert!(ended.status.success(), "{ended:?}");
@@ -324,9 +324,9 @@ fn ended_while_killing(lab: &Lab) {
     let daemon = Daemon::start(&setup(lab, &SIMPLE, &place.device()).with("KILLDELAY", "1"));
     online(&daemon);
     place.adapter.set(SIMPLE.says(true, true));
-    daemon.wait_for_hook("doshutdown", support::PATIENCE);
+    daemon.wait_for_hook("doshutdown", support::TIMEOUT);
     let killing = Outputs { dtr: true, rts: true, txd: false };
-    ensure(&daemon, place.adapter.wait_for(killing, support::PATIENCE), "no kill signal");
+    ensure(&daemon, place.adapter.wait_for(killing, support::TIMEOUT), "no kill signal");
     let ended = daemon.terminate();
     assert!(ended.status.success(), "{ended:?}");
     assert_eq!(place.adapter.outputs(), killing);

@@ -30,13 +30,13 @@ const ES: &str = "apc-back-ups-es-850g2";
 const BX: &str = "apc-back-ups-bx1600mi";
 
 fn lost(daemon: &Daemon) {
-    daemon.wait_for_status(|status| status.has("COMMLOST"), support::PATIENCE);
-    daemon.wait_for_hook("commfailure", support::PATIENCE);
+    daemon.wait_for_status(|status| status.has("COMMLOST"), support::TIMEOUT);
+    daemon.wait_for_hook("commfailure", support::TIMEOUT);
 }
 
 fn recovered(daemon: &Daemon) {
-    daemon.wait_for_hook("commok", support::PATIENCE);
-    daemon.wait_for_status(|status| status.has("ONLINE") && !status.has("COMMLOST"), support::PATIENCE);
+    daemon.wait_for_hook("commok", support::TIMEOUT);
+    daemon.wait_for_status(|status| status.has("ONLINE") && !status.has("COMMLOST"), support::TIMEOUT);
     let events = daemon.events();
     ensure(daemon, events == ["commfailure", "commok"], &format!("{events:?}"));
 }
@@ -57,10 +57,10 @@ fn stall_one(lab: &Lab) {
         faults.stall.insert(0x31);
     });
     let daemon = lab.online(&lab.setup());
-    assert!(unit.wait_for_reads(20, support::PATIENCE), "the daemon does not poll");
+    assert!(unit.wait_for_reads(20, support::TIMEOUT), "the daemon does not poll");
     ensure_quiet(&daemon, 0, Duration::from_secs(4));
     let right = |status: &support::Status| status.has("ONLINE") && status.is("LOADPCT", "34.0 Percent");
-    daemon.wait_for_status(right, support::PATIENCE);
+    daemon.wait_for_status(right, support::TIMEOUT);
 }
 
 fn hang(lab: &Lab) {
@@ -74,12 +74,12 @@ fn hang(lab: &Lab) {
         let asked = Instant::now();
         nis.status().unwrap();
         slowest = slowest.max(asked.elapsed());
-        ensure(&daemon, began.elapsed() < support::PATIENCE, "the loss was never declared");
+        ensure(&daemon, began.elapsed() < support::TIMEOUT, "the loss was never declared");
         std::thread::sleep(Duration::from_millis(50));
     }
     lab.measured("slowest-status-ms", slowest.as_millis());
     ensure_within(slowest, Duration::from_secs(1), "a status answer");
-    daemon.wait_for_status(|status| status.has("COMMLOST"), support::PATIENCE);
+    daemon.wait_for_status(|status| status.has("COMMLOST"), support::TIMEOUT);
     let end = daemon.terminate();
     lab.measured("sigterm-to-exit-ms", end.took.as_millis());
     assert!(end.status.success(), "{end:?}");
@@ -90,9 +90,9 @@ fn hang_on_battery(lab: &Lab) {
     let unit = lab.plug(ES);
     let daemon = lab.online(&lab.setup().with("TIMEOUT", "6"));
     unit.mains(false);
-    daemon.wait_for_hook("onbattery", support::PATIENCE);
+    daemon.wait_for_hook("onbattery", support::TIMEOUT);
     unit.faults(|faults| faults.hang = true);
-    daemon.wait_for_hook("doshutdown", support::PATIENCE);
+    daemon.wait_for_hook("doshutdown", support::TIMEOUT);
     daemon.wait_for_logged("Reached run time limit on batteries.");
 }
 
@@ -100,9 +100,9 @@ fn unplugged_on_battery(lab: &Lab) {
     let mut unit = lab.plug(ES);
     let daemon = lab.online(&lab.setup().with("TIMEOUT", "6"));
     unit.mains(false);
-    daemon.wait_for_hook("onbattery", support::PATIENCE);
+    daemon.wait_for_hook("onbattery", support::TIMEOUT);
     unit.unplug();
-    daemon.wait_for_hook("doshutdown", support::PATIENCE);
+    daemon.wait_for_hook("doshutdown", support::TIMEOUT);
 }
 
 /// Longer than TIMEOUT, than any transfer may take, and than three intervals of polling.
@@ -114,12 +114,12 @@ fn stopped(lab: &Lab) {
     let daemon = lab.online(&lab.setup().with("TIMEOUT", "10").with("ONBATTERYDELAY", "1"));
     let place = unit.place();
     unit.mains(false);
-    daemon.wait_for_hook("onbattery", support::PATIENCE);
+    daemon.wait_for_hook("onbattery", support::TIMEOUT);
     daemon.stop();
     unit.mains(true);
     std::thread::sleep(STOPPED);
     daemon.signal("CONT");
-    daemon.wait_for_hook("mainsback", support::PATIENCE);
+    daemon.wait_for_hook("mainsback", support::TIMEOUT);
     ensure_quiet(&daemon, 4, Duration::from_secs(4));
     let events = daemon.events();
     ensure(&daemon, events == ["powerout", "onbattery", "offbattery", "mainsback"], &format!("{events:?}"));
@@ -150,14 +150,14 @@ fn garbage(lab: &Lab) {
     ensure_quiet(&daemon, 0, Duration::from_secs(2));
     // And a real outage is still seen.
     unit.mains(false);
-    daemon.wait_for_hook("powerout", support::PATIENCE);
+    daemon.wait_for_hook("powerout", support::TIMEOUT);
 }
 
 fn garbage_on_battery(lab: &Lab) {
     let unit = lab.plug(BX);
     let daemon = lab.online(&lab.setup());
     unit.mains(false);
-    daemon.wait_for_hook("onbattery", support::PATIENCE);
+    daemon.wait_for_hook("onbattery", support::TIMEOUT);
     let from = daemon.hooks().count();
     for _ in 0..40 {
         unit.send(&[0x16, 0x63, 0x82, 0x42, 0xfd]);
@@ -172,21 +172,21 @@ fn unit_unknown(lab: &Lab) {
     let unit = lab.plug("liebert-gxt5-10af-1000");
     unit.change_silently(|model| model.set_mains(false));
     let daemon = Daemon::start(&lab.setup().with("MINUTES", "5").with("BATTERYLEVEL", "20"));
-    daemon.wait_for_hook("onbattery", support::PATIENCE);
+    daemon.wait_for_hook("onbattery", support::TIMEOUT);
     let from = daemon.hooks().count();
     ensure_quiet(&daemon, from, Duration::from_secs(20));
-    let status = daemon.wait_for_status(|status| status.is("TIMELEFT", "36.0 Minutes"), support::PATIENCE);
+    let status = daemon.wait_for_status(|status| status.is("TIMELEFT", "36.0 Minutes"), support::TIMEOUT);
     ensure(&daemon, status.has("ONBATT") && !status.has("NOBATT"), &status.text());
     // The charge counts all the while.
     unit.change_silently(|model| model.set_raw(usage::REMAINING_CAPACITY, 15));
-    daemon.wait_for_hook("doshutdown", support::PATIENCE);
+    daemon.wait_for_hook("doshutdown", support::TIMEOUT);
 }
 
 fn discharging_on_mains(lab: &Lab) {
     let unit = lab.plug(BX);
     let daemon = lab.online(&lab.setup());
     unit.change(|model| model.set_raw(usage::DISCHARGING, 1));
-    assert!(unit.wait_for_reads(20, support::PATIENCE), "the daemon does not poll");
+    assert!(unit.wait_for_reads(20, support::TIMEOUT), "the daemon does not poll");
     ensure_quiet(&daemon, 0, Duration::from_secs(3));
     let status = daemon.status();
     ensure(&daemon, status.has("ONLINE") && !status.has("ONBATT"), &status.text());
@@ -198,7 +198,7 @@ fn long_answers(lab: &Lab) {
     let daemon = lab.online(&lab.setup());
     let right =
         |status: &support::Status| status.is("LINEV", "228.0 Volts") && status.is("TIMELEFT", "14.5 Minutes");
-    let status = daemon.wait_for_status(right, support::PATIENCE);
+    let status = daemon.wait_for_status(right, support::TIMEOUT);
     ensure(&daemon, status.is("STATFLAG", "0x05000008"), &status.text());
     ensure_quiet(&daemon, 0, Duration::from_secs(2));
 }
@@ -207,10 +207,10 @@ fn short_answers(lab: &Lab) {
     let unit = lab.plug(ES);
     let daemon = lab.online(&lab.setup());
     unit.faults(|faults| faults.short = Some(2));
-    assert!(unit.wait_for_reads(30, support::PATIENCE), "the daemon does not poll");
+    assert!(unit.wait_for_reads(30, support::TIMEOUT), "the daemon does not poll");
     ensure(&daemon, !daemon.events().contains(&"powerout".to_owned()), "an outage from short answers");
     unit.faults(|faults| faults.short = Some(1));
-    assert!(unit.wait_for_reads(30, support::PATIENCE), "the daemon does not poll");
+    assert!(unit.wait_for_reads(30, support::TIMEOUT), "the daemon does not poll");
     ensure(&daemon, !daemon.events().contains(&"powerout".to_owned()), "an outage from empty answers");
 }
 
@@ -219,9 +219,9 @@ fn short_drop(lab: &Lab) {
     let daemon = lab.online(&lab.setup().with("COMMLOSTDELAY", "20"));
     for _ in 0..2 {
         unit.unplug();
-        daemon.wait_for_status(|status| status.has("COMMLOST"), support::PATIENCE);
+        daemon.wait_for_status(|status| status.has("COMMLOST"), support::TIMEOUT);
         unit.plug();
-        daemon.wait_for_status(|status| status.has("ONLINE") && !status.has("COMMLOST"), support::PATIENCE);
+        daemon.wait_for_status(|status| status.has("ONLINE") && !status.has("COMMLOST"), support::TIMEOUT);
     }
     ensure(&daemon, daemon.hooks().count() == 0, "an event for a short drop");
 }
@@ -238,26 +238,26 @@ fn by_path(lab: &Lab) {
     let one = lab.online(&lab.setup_any().with("DEVICE", &left_place));
     let two = lab.online(&lab.setup_any().with("DEVICE", &right_place));
     right.mains(false);
-    two.wait_for_hook("powerout", support::PATIENCE);
+    two.wait_for_hook("powerout", support::TIMEOUT);
     ensure_quiet(&one, 0, Duration::from_secs(2));
     left.mains(false);
-    one.wait_for_hook("powerout", support::PATIENCE);
+    one.wait_for_hook("powerout", support::TIMEOUT);
 }
 
 fn interrupt(lab: &Lab) {
     let unit = lab.plug(ES);
     let daemon = lab.online(&lab.setup().with("POLLTIME", "300"));
     unit.mains(false);
-    daemon.wait_for_hook("powerout", support::PATIENCE);
+    daemon.wait_for_hook("powerout", support::TIMEOUT);
     unit.mains(true);
-    daemon.wait_for_hook("mainsback", support::PATIENCE);
+    daemon.wait_for_hook("mainsback", support::TIMEOUT);
 }
 
 fn silent_outage(lab: &Lab) {
     let unit = lab.plug(ES);
     let daemon = lab.online(&lab.setup());
     unit.change_silently(|model| model.set_mains(false));
-    daemon.wait_for_hook("powerout", support::PATIENCE);
+    daemon.wait_for_hook("powerout", support::TIMEOUT);
     unit.change_silently(|model| model.set_mains(true));
-    daemon.wait_for_hook("mainsback", support::PATIENCE);
+    daemon.wait_for_hook("mainsback", support::TIMEOUT);
 }

@@ -18,7 +18,7 @@ pub const ALL: &[Scenario] = &[
 ];
 
 /// It looks for the UPS for a minute: it may be just coming back from a reset of its own.
-const PATIENCE: Duration = Duration::from_secs(100);
+const TIMEOUT: Duration = Duration::from_secs(100);
 
 const ES: &str = "apc-back-ups-es-850g2";
 
@@ -33,7 +33,7 @@ fn prepared(lab: &Lab, powerfail: bool) -> Scratch {
 
 fn kill(program: &Path, scratch: &Scratch) -> Finished {
     let config = scratch.path().join("mainsd.conf");
-    run_program_for(program, ["-f".as_ref(), config.as_os_str(), "--killpower".as_ref()], PATIENCE)
+    run_program_for(program, ["-f".as_ref(), config.as_os_str(), "--killpower".as_ref()], TIMEOUT)
 }
 
 fn without_flag(lab: &Lab) {

@@ -70,7 +70,7 @@ impl Lab {
         let daemon = Daemon::start(setup);
         daemon.wait_for_status(
             |status| status.has("ONLINE") && status.get("BCHARGE").is_some(),
-            support::PATIENCE,
+            support::TIMEOUT,
         );
         daemon
     }

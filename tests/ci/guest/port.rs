@@ -31,7 +31,7 @@ pub const ALL: &[Scenario] = &[
 ];
 
 /// How long the emulated machine may take for anything that ends by itself.
-const PATIENCE: Duration = Duration::from_secs(40);
+const TIMEOUT: Duration = Duration::from_secs(40);
 /// What no call of the port may take, however the device behaves: the kernel's waits for a device are of 5 seconds. In
 /// fact a call takes some milliseconds, but on an emulated processor, with four scenarios at a time on a loaded machine.
 const CALL_MAX: Duration = Duration::from_secs(3);
@@ -80,7 +80,7 @@ impl Loop {
     #[track_caller]
     fn until(&mut self, what: &str, wanted: impl Fn(&Told) -> bool) -> Vec<Told> {
         let mut all = Vec::new();
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let mut events = Events::with_capacity(16);
         loop {
             let mut done = false;

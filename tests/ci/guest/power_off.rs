@@ -24,7 +24,7 @@ pub fn run(lab: &Lab) {
     println!("@@ {} begun", lab.scenario);
     let mut daemon =
         Command::new(&lab.program).args(["-b", "-f"]).arg(&config).stdin(Stdio::null()).spawn().unwrap();
-    assert!(unit.wait_for_reads(40, support::PATIENCE), "the daemon does not poll");
+    assert!(unit.wait_for_reads(40, support::TIMEOUT), "the daemon does not poll");
     unit.mains(false);
     unit.battery_low(true);
     let ended = support::poll_until(Duration::from_secs(120), || daemon.try_wait().unwrap());

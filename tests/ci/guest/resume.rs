@@ -18,13 +18,13 @@ fn wakes(lab: &Lab) {
     let (asleep, setup) =
         Asleep::awake(&library, &scratch, setup.with("POLLTIME", "600").with("NOLOGON", "disable"));
     let daemon = play_in("0 alerts off\n6 mains off", setup, scratch);
-    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), support::PATIENCE);
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), support::TIMEOUT);
     // By then everything is quiet: the loop would wake in a minute, and poll in ten.
     std::thread::sleep(Duration::from_secs(25));
     ensure(&daemon, daemon.hooks().count() == 0, "it has looked by itself");
     asleep.slept(7200);
     let set = Command::new("sh").args(["-c", "date -s @$(($(date +%s) + 2))"]).output().unwrap();
     assert!(set.status.success(), "{set:?}");
-    daemon.wait_for_hook("powerout", support::PATIENCE);
-    daemon.wait_for_output("The machine slept for ", support::PATIENCE);
+    daemon.wait_for_hook("powerout", support::TIMEOUT);
+    daemon.wait_for_output("The machine slept for ", support::TIMEOUT);
 }

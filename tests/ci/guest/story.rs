@@ -60,7 +60,7 @@ fn corpus(lab: &Lab) {
             unit.change_silently(|model| (model.tells_line, model.true_values.clone()));
         if !tells_line {
             let daemon = Daemon::start(&lab.setup());
-            daemon.wait_for_output("does not say its line state", support::PATIENCE);
+            daemon.wait_for_output("does not say its line state", support::TIMEOUT);
             continue;
         }
         let daemon = lab.online(&lab.setup());
@@ -70,21 +70,21 @@ fn corpus(lab: &Lab) {
                 let number = status.get(&key).and_then(|value| value.split(' ').next()?.parse::<f64>().ok());
                 number.is_some_and(|number| (number - truth).abs() < 0.051)
             };
-            daemon.wait_for_status(right, support::PATIENCE);
+            daemon.wait_for_status(right, support::TIMEOUT);
         }
         ensure(&daemon, daemon.hooks().count() == 0, &format!("{name}: an event on mains"));
         unit.mains(false);
-        daemon.wait_for_hook("powerout", support::PATIENCE);
+        daemon.wait_for_hook("powerout", support::TIMEOUT);
         unit.mains(true);
-        daemon.wait_for_hook("mainsback", support::PATIENCE);
-        daemon.wait_for_status(|status| status.has("ONLINE"), support::PATIENCE);
+        daemon.wait_for_hook("mainsback", support::TIMEOUT);
+        daemon.wait_for_status(|status| status.has("ONLINE"), support::TIMEOUT);
     }
 }
 
 fn fields(lab: &Lab, device: &Device, daemon: &Daemon) {
     let status = daemon.wait_for_status(
         |status| device.status.iter().all(|(key, _)| status.get(key).is_some()),
-        support::PATIENCE,
+        support::TIMEOUT,
     );
     let wrong: Vec<_> = device
         .status
@@ -101,17 +101,17 @@ fn fields(lab: &Lab, device: &Device, daemon: &Daemon) {
 fn outage(lab: &Lab, unit: &Unit, daemon: &Daemon) {
     let failed = Instant::now();
     unit.mains(false);
-    let powerout = daemon.wait_for_hook("powerout", support::PATIENCE);
+    let powerout = daemon.wait_for_hook("powerout", support::TIMEOUT);
     lab.measured("mains-loss-to-hook-ms", powerout.at.duration_since(failed).as_millis());
-    let onbattery = daemon.wait_for_hook("onbattery", support::PATIENCE);
+    let onbattery = daemon.wait_for_hook("onbattery", support::TIMEOUT);
     // ONBATTERYDELAY is 1 s.
     let delay = onbattery.at.duration_since(failed);
     ensure(daemon, delay >= Duration::from_secs(1), &format!("onbattery {delay:?} after mains failed"));
-    let status = daemon.wait_for_status(|status| status.has("ONBATT"), support::PATIENCE);
+    let status = daemon.wait_for_status(|status| status.has("ONBATT"), support::TIMEOUT);
     ensure(daemon, !status.has("ONLINE") && status.is("NUMXFERS", "1"), &status.text());
     unit.mains(true);
-    daemon.wait_for_hook("mainsback", support::PATIENCE);
-    let status = daemon.wait_for_status(|status| status.has("ONLINE"), support::PATIENCE);
+    daemon.wait_for_hook("mainsback", support::TIMEOUT);
+    let status = daemon.wait_for_status(|status| status.has("ONLINE"), support::TIMEOUT);
     ensure(daemon, !status.has("ONBATT"), &status.text());
     let events = daemon.events();
     ensure(daemon, events == ["powerout", "onbattery", "offbattery", "mainsback"], &format!("{events:?}"));
@@ -120,11 +120,11 @@ fn outage(lab: &Lab, unit: &Unit, daemon: &Daemon) {
 fn replug(unit: &mut Unit, daemon: &Daemon) {
     let from = daemon.hooks().count();
     unit.unplug();
-    daemon.wait_for_status(|status| status.has("COMMLOST"), support::PATIENCE);
-    daemon.wait_for_hook_from(from, "commfailure", support::PATIENCE);
+    daemon.wait_for_status(|status| status.has("COMMLOST"), support::TIMEOUT);
+    daemon.wait_for_hook_from(from, "commfailure", support::TIMEOUT);
     unit.plug();
-    daemon.wait_for_hook_from(from, "commok", support::PATIENCE);
-    let status = daemon.wait_for_status(|status| !status.has("COMMLOST"), support::PATIENCE);
+    daemon.wait_for_hook_from(from, "commok", support::TIMEOUT);
+    let status = daemon.wait_for_status(|status| !status.has("COMMLOST"), support::TIMEOUT);
     ensure(daemon, status.has("ONLINE"), &status.text());
     let events = daemon.events().split_off(from);
     ensure(daemon, events == ["commfailure", "commok"], &format!("{events:?}"));
@@ -133,15 +133,15 @@ fn replug(unit: &mut Unit, daemon: &Daemon) {
 fn low_battery(unit: &Unit, daemon: &Daemon) {
     let from = daemon.hooks().count();
     unit.mains(false);
-    daemon.wait_for_hook_from(from, "onbattery", support::PATIENCE);
+    daemon.wait_for_hook_from(from, "onbattery", support::TIMEOUT);
     let low = Instant::now();
     unit.battery_low(true);
-    let (_, failing) = daemon.wait_for_hook_from(from, "failing", support::PATIENCE);
+    let (_, failing) = daemon.wait_for_hook_from(from, "failing", support::TIMEOUT);
     // The condition must hold for 5 s.
     let held = failing.at.duration_since(low);
     ensure(daemon, held >= Duration::from_secs(5), &format!("failing {held:?} after low battery"));
-    daemon.wait_for_hook_from(from, "doshutdown", support::PATIENCE);
-    daemon.wait_for_status(|status| status.is("STATUS", "SHUTTING DOWN"), support::PATIENCE);
+    daemon.wait_for_hook_from(from, "doshutdown", support::TIMEOUT);
+    daemon.wait_for_status(|status| status.is("STATUS", "SHUTTING DOWN"), support::TIMEOUT);
     let events = daemon.events().split_off(from);
     ensure(daemon, events == ["powerout", "onbattery", "failing", "doshutdown"], &format!("{events:?}"));
     daemon.wait_for_file("flags/powerfail");

@@ -41,8 +41,8 @@ fn life(random: &mut Random, noise: Noise) -> (u64, Option<String>) {
             }
         }
         while let Some(event) = link.poll_event() {
-            if let Some(pace) = judge.take(&event, now) {
-                link.set_pace(pace, now);
+            if let Some(poll_rate) = judge.take(&event, now) {
+                link.set_poll_rate(poll_rate, now);
             }
         }
         now = link.poll_timeout().map_or(times.end, |at| at.clamp(now, times.end));

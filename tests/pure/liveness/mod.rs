@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::random::{Random, number};
 use mainsd::link::LinkEvent;
-use mainsd::ups::{Evidence, Pace, StatusFlags};
+use mainsd::ups::{Evidence, PollRate, StatusFlags};
 
 /// So long after the UPS went on battery it has been heard, or its loss told.
 const HEARD_WITHIN: Duration = Duration::from_secs(20);
@@ -65,8 +65,8 @@ impl Judge {
         Self { times, lost: Some(times.noise), once: false, believed: false, heard_at: None, loss_at: None }
     }
 
-    /// Takes in an event; gives the pace that the daemon sets after it.
-    fn take(&mut self, event: &LinkEvent, now: Instant) -> Option<Pace> {
+    /// Takes in an event; gives the poll rate that the daemon sets after it.
+    fn take(&mut self, event: &LinkEvent, now: Instant) -> Option<PollRate> {
         self.reach(now);
         match event {
             LinkEvent::Reading(reading) => {
@@ -81,7 +81,7 @@ impl Judge {
                 if !on_battery {
                     self.loss_at = None;
                 }
-                return Some(if on_battery { Pace::Fast } else { Pace::Normal });
+                return Some(if on_battery { PollRate::Fast } else { PollRate::Normal });
             }
             LinkEvent::Lost { .. } => {
                 self.lost.get_or_insert(now);

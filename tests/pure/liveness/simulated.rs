@@ -33,8 +33,8 @@ fn life(random: &mut Random, noise: Noise) -> (u64, Option<String>) {
         steps += 1;
         link.handle_timeout(now);
         while let Some(event) = link.poll_event() {
-            if let Some(pace) = judge.take(&event, now) {
-                link.set_pace(pace, now);
+            if let Some(poll_rate) = judge.take(&event, now) {
+                link.set_poll_rate(poll_rate, now);
             }
         }
         now = link.poll_timeout().unwrap().clamp(now, times.end);

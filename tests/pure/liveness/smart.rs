@@ -60,8 +60,8 @@ fn life(random: &mut Random, noise: &Noise) -> (u64, Option<String>) {
             }
         }
         while let Some(event) = link.poll_event() {
-            if let Some(pace) = judge.take(&event, now) {
-                link.set_pace(pace, now);
+            if let Some(poll_rate) = judge.take(&event, now) {
+                link.set_poll_rate(poll_rate, now);
             }
         }
         let timer = link.poll_timeout().map(|at| at.max(now + Duration::from_micros(200)));

@@ -49,13 +49,13 @@ fn life(random: &mut Random, noise: Noise) -> (u64, Option<String>) {
         }
         let next = if bench.now < times.noise { times.noise } else { bench.now + noise.every };
         bench.run(next - bench.now);
-        let mut pace = None;
+        let mut poll_rate = None;
         for (at, event) in std::mem::take(&mut bench.events) {
-            pace = judge.take(&event, at).or(pace);
+            poll_rate = judge.take(&event, at).or(poll_rate);
             false_readings += usize::from(judge.believed && at < times.fails);
         }
-        if let Some(pace) = pace {
-            bench.set_pace(pace);
+        if let Some(poll_rate) = poll_rate {
+            bench.set_poll_rate(poll_rate);
         }
     }
     let requests = bench.ups.requests.len() as u64;
@@ -83,7 +83,7 @@ fn a_usb_ups_is_heard_or_lost_whatever_reports_come_unasked() {
 fn reports_that_contradict_each_other_without_end_leave_room_for_the_polls() {
     for (name, battery, mains) in UNITS {
         let mut bench = Bench::attached(device(name));
-        bench.set_pace(Pace::Fast);
+        bench.set_poll_rate(PollRate::Fast);
         bench.events.clear();
         bench.meanwhile = vec![mains.to_vec()];
         for _ in 0..10_000 {

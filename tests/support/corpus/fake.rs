@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use mainsd::bus::usb::{DeviceInfo, TransferError, Transmit};
 use mainsd::link::usb::{Settings, UsbLink};
 use mainsd::link::{Link, LinkEvent};
-use mainsd::ups::{Command, CommandResult, Identity, Pace, Reading};
+use mainsd::ups::{Command, CommandResult, Identity, PollRate, Reading};
 use mainsd::wire::hid::{ReportDescriptor, ReportKind};
 
 use super::device::Device;
@@ -312,8 +312,8 @@ impl Bench {
         self.fetch();
     }
 
-    pub fn set_pace(&mut self, pace: Pace) {
-        self.link.set_pace(pace, self.now);
+    pub fn set_poll_rate(&mut self, poll_rate: PollRate) {
+        self.link.set_poll_rate(poll_rate, self.now);
     }
 
     /// Gives an order and returns how it ended.

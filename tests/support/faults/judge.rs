@@ -6,7 +6,7 @@ use super::story::Story;
 
 /// How long a shutdown may take from its limit on, in seconds, whatever is broken: many times what it takes on an idle
 /// machine (hooks before it 10 s, two that hang 2 s each and 5 s to kill, forks that fail 10 s), for this one may be loaded.
-pub const PATIENCE: f64 = 90.0;
+pub const TIMEOUT: f64 = 90.0;
 
 /// What a judge says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -39,11 +39,11 @@ pub fn judge(story: &Story, fault: Fault, record: &Record) -> Verdict {
     }
     if let Some(limit) = story.limit {
         verdict.took = carried_out.map(|at| (at - record.started - limit).max(0.0));
-        if verdict.took.is_none_or(|took| took > PATIENCE) {
+        if verdict.took.is_none_or(|took| took > TIMEOUT) {
             verdict.missed = true;
             verdict
                 .wrong
-                .push(format!("MISSED: no shutdown within {PATIENCE} s of the limit at {limit:.3} s"));
+                .push(format!("MISSED: no shutdown within {TIMEOUT} s of the limit at {limit:.3} s"));
         }
         once(record, &mut verdict.wrong);
         if let Some(at) = record.first_sign() {

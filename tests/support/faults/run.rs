@@ -9,7 +9,7 @@ use super::super::wall_clock::{self, WallClock};
 use super::super::{Lines, Nis, Scratch, Setup, logged, poll_until};
 use super::fault::{FAULTS, Fault};
 use super::guard::{Guard, Way, is_root, must};
-use super::judge::{PATIENCE, Verdict, judge};
+use super::judge::{TIMEOUT, Verdict, judge};
 use super::record::{Record, Seen};
 use super::story::{KINDS, Kind, Story};
 
@@ -342,7 +342,7 @@ impl Play {
             let over = match (limit, self.record.carried_out(hook_works)) {
                 (None, _) => now > quiet,
                 (Some(_), Some(at)) => now > at - self.record.started + 2.5,
-                (Some(limit), None) => now > limit + PATIENCE + 5.0,
+                (Some(limit), None) => now > limit + TIMEOUT + 5.0,
             };
             if over && acts.peek().is_none() && now > last_act + 4.0 {
                 break;

@@ -124,11 +124,11 @@ impl Adapter {
     }
 
     /// The next looks see these, one each; after them all is as it was. Returns when they have been seen; false if nobody looks.
-    pub fn show(&self, next: &[u8], patience: Duration) -> bool {
+    pub fn show(&self, next: &[u8], timeout: Duration) -> bool {
         let mut state = self.shared.0.lock().unwrap();
         state.next = next.iter().rev().copied().collect();
         let (state, _) =
-            self.shared.1.wait_timeout_while(state, patience, |state| !state.next.is_empty()).unwrap();
+            self.shared.1.wait_timeout_while(state, timeout, |state| !state.next.is_empty()).unwrap();
         state.next.is_empty()
     }
 
@@ -143,10 +143,10 @@ impl Adapter {
     }
 
     /// Waits until the lines that go out are so; false if that does not happen.
-    pub fn wait_for(&self, wanted: Outputs, patience: Duration) -> bool {
+    pub fn wait_for(&self, wanted: Outputs, timeout: Duration) -> bool {
         let state = self.shared.0.lock().unwrap();
         let differs = |state: &mut State| state.outputs != wanted;
-        self.shared.1.wait_timeout_while(state, patience, differs).unwrap().0.outputs == wanted
+        self.shared.1.wait_timeout_while(state, timeout, differs).unwrap().0.outputs == wanted
     }
 
     /// How many changes of the outputs there were.

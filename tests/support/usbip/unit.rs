@@ -239,9 +239,9 @@ impl Unit {
         self.seen_since(from).iter().filter_map(|seen| seen.set_report().map(payload)).collect()
     }
 
-    /// Waits for a request from number `from` on; `None` after `patience`.
-    pub fn wait_for(&self, from: usize, patience: Duration, wanted: impl Fn(&Seen) -> bool) -> Option<Seen> {
-        let deadline = Instant::now() + patience;
+    /// Waits for a request from number `from` on; `None` after `timeout`.
+    pub fn wait_for(&self, from: usize, timeout: Duration, wanted: impl Fn(&Seen) -> bool) -> Option<Seen> {
+        let deadline = Instant::now() + timeout;
         let mut state = self.state();
         loop {
             if let Some(seen) = state.seen.iter().skip(from).find(|seen| wanted(seen)) {
@@ -253,9 +253,9 @@ impl Unit {
     }
 
     /// Waits until feature reports have been read `count` times from now on; false if the host does not ask.
-    pub fn wait_for_reads(&self, count: usize, patience: Duration) -> bool {
+    pub fn wait_for_reads(&self, count: usize, timeout: Duration) -> bool {
         let from = self.seen_count();
-        let deadline = Instant::now() + patience;
+        let deadline = Instant::now() + timeout;
         let mut state = self.state();
         while state.seen.iter().skip(from).filter(|seen| seen.get_report().is_some()).count() < count {
             let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())

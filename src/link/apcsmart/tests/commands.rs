@@ -64,7 +64,7 @@ fn a_text_with_characters_of_alerts_is_kept_if_the_ups_repeats_it() {
 fn a_power_kill_is_sent_without_queries_in_between() {
     let mut bench = Bench::new(third());
     bench.seconds(30).set(b'Q', "10");
-    bench.link.set_pace(Pace::Fast, bench.now);
+    bench.link.set_poll_rate(PollRate::Fast, bench.now);
     bench.seconds(5).take();
     bench.sent.clear();
     bench.answers.remove(&b'S');

@@ -71,7 +71,7 @@ fn a_setting_is_written_while_the_ups_is_watched() {
     bench.take();
     bench.sent.clear();
     let command = set(&mut bench, Setting::HighTransfer, "265");
-    bench.link.set_pace(Pace::Fast, bench.now);
+    bench.link.set_poll_rate(PollRate::Fast, bench.now);
     bench.seconds(60);
     let events = bench.take();
     assert_eq!(outcomes(&events), [(command, Ok("265 instead of 253".into()))]);

@@ -27,7 +27,7 @@ fn an_outage_without_an_alert_is_told_within_ten_seconds_twice() {
     let failed = bench.now;
     bench.run(Duration::from_millis(5_100));
     let now = bench.now;
-    bench.link.set_pace(Pace::Fast, now);
+    bench.link.set_poll_rate(PollRate::Fast, now);
     bench.seconds(5);
     let readings = bench.readings();
     let on_battery: Vec<&Reading> =

@@ -60,8 +60,8 @@ proptest! {
             match what {
                 6 => bench.silent = true,
                 7 | 8 => bench.silent = false,
-                9 => bench.link.set_pace(Pace::Fast, now),
-                10 => bench.link.set_pace(Pace::Normal, now),
+                9 => bench.link.set_poll_rate(PollRate::Fast, now),
+                10 => bench.link.set_poll_rate(PollRate::Normal, now),
                 11 => { bench.answers.insert(b"QGXfja"[usize::from(wait) % 6], bytes.clone()); }
                 12 => bench.answers = third(),
                 15 => { bench.steps.insert(b'u', VecDeque::from(["253", "257", "261"])); }

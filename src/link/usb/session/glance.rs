@@ -1,4 +1,4 @@
-//! Glances: between two polls at normal pace the line state is read by itself, by the fewest reports that tell it.
+//! Glances: between two polls at normal poll rate the line state is read by itself, by the fewest reports that tell it.
 
 use super::steps::set_line;
 use super::*;
@@ -24,7 +24,7 @@ impl Watch {
             (self.device.view().times(now), self.device.view().mains(now).map(|(there, _)| there));
         let changed = line.on_battery() != self.believed_line();
         if line.on_battery().is_none() || changed {
-            self.schedule.read_all_by(now + SOON);
+            self.schedule.read_all_by(now + FAST_POLL_INTERVAL);
         }
         let Some(last) = self.last.as_mut().filter(|_| line.on_battery().is_some()) else { return };
         let alarms =
@@ -39,7 +39,7 @@ impl Watch {
         }
         self.device.tell(LinkEvent::Reading(Box::new(last.clone())));
         if alarmed {
-            self.schedule.poll_no_sooner_than(now, SLOW);
+            self.schedule.poll_no_sooner_than(now, SLOW_VALUE_INTERVAL);
         }
     }
 }

@@ -133,7 +133,7 @@ impl Watch {
     pub(super) fn handle_interrupt(&mut self, now: Instant, report: &[u8], id: u8, same: bool) {
         // APC units answer feature reads; only elsewhere may pushed reports stand in for them.
         if !self.device.is_apc() {
-            self.device.store.weigh_inputs(&self.device.layout);
+            self.device.store.update_input_preference(&self.device.layout);
         }
         let hint = self.device.view().hint(report, id);
         if hint.on_battery.is_some() && hint.on_battery == self.believed_line() {
@@ -156,7 +156,7 @@ impl Watch {
         }
         if hint.line {
             // The bits are others, whatever they mean together.
-            let pause = if self.looks.are_vain() { VAIN_PAUSE } else { SOON };
+            let pause = if self.looks.are_vain() { VAIN_PAUSE } else { FAST_POLL_INTERVAL };
             self.looks.once(self.believed_line() == Some(false), after + pause);
         }
         if hint.test {
@@ -164,7 +164,7 @@ impl Watch {
             self.schedule.read_all();
         }
         if hint.alarm || hint.test {
-            self.schedule.poll_no_sooner_than(now, SLOW);
+            self.schedule.poll_no_sooner_than(now, SLOW_VALUE_INTERVAL);
         } else if hint.changed {
             self.schedule.poll_no_sooner_than(now, VALUE_HINT);
         }
@@ -179,7 +179,7 @@ impl Watch {
             } else {
                 self.pushed_at.get_or_insert(now);
             }
-            self.schedule.poll_no_sooner_than(now, if same { Duration::ZERO } else { SOON });
+            self.schedule.poll_no_sooner_than(now, if same { Duration::ZERO } else { FAST_POLL_INTERVAL });
         }
         if line.on_battery() == self.believed_line() {
             self.pushed_at = None;

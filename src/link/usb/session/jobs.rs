@@ -21,7 +21,7 @@ pub(super) enum Job {
         beside: Option<(usize, bool)>,
     },
     /// The order has ended so; one read comes before its answer.
-    Harmless {
+    FlushRead {
         command: Command,
         outcome: Result<String, String>,
     },
@@ -53,7 +53,7 @@ impl Job {
     /// When it goes on; `None`: as soon as the spacing allows.
     pub(super) fn not_before(&self) -> Option<Instant> {
         match self {
-            Self::Read { beside: Some((_, true)), .. } | Self::Write(_) | Self::Harmless { .. } => None,
+            Self::Read { beside: Some((_, true)), .. } | Self::Write(_) | Self::FlushRead { .. } => None,
             Self::Read { not_before, .. } => Some(*not_before),
         }
     }
@@ -67,9 +67,9 @@ impl Job {
                 None if now < *not_before => None,
                 None => device.request_report(*index, false),
             },
-            Self::Harmless { .. } => {
+            Self::FlushRead { .. } => {
                 let (_, transmit) = device.request_report(0, false)?;
-                Some((Asked::Harmless, transmit))
+                Some((Asked::FlushRead, transmit))
             }
             Self::Write(order) => {
                 let transmit = match order.ask()? {
@@ -86,7 +86,7 @@ impl Job {
         let (command, outcome) = match self {
             Self::Write(order) => (order.command, Err(order.interrupted(reason))),
             Self::Read { command, .. } => (command, Err(reason.to_owned())),
-            Self::Harmless { command, outcome } => (command, outcome),
+            Self::FlushRead { command, outcome } => (command, outcome),
         };
         LinkEvent::Command(CommandResult::new(command, outcome))
     }
@@ -146,7 +146,7 @@ impl Watch {
         self.jobs.pop_front();
         // RS 1000G repeats the last SET_REPORT at every re-enumeration until something was read (usb-hid §12). The read
         // comes before the answer, and before the caller may exit.
-        self.jobs.push_front(Job::Harmless { command, outcome });
+        self.jobs.push_front(Job::FlushRead { command, outcome });
         self.schedule.read_all_by(now);
         if self.device.store.reports.is_empty() {
             self.order_ended();
@@ -154,7 +154,7 @@ impl Watch {
     }
 
     pub(super) fn order_ended(&mut self) {
-        if let Some(Job::Harmless { command, outcome }) = self.jobs.pop_front() {
+        if let Some(Job::FlushRead { command, outcome }) = self.jobs.pop_front() {
             self.device.answer(command, outcome);
         }
     }

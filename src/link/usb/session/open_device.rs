@@ -12,7 +12,7 @@ pub(super) struct OpenDevice {
     pub(super) store: Store,
     /// What its numbers mean; may be known from an earlier session.
     pub(super) meaning: Meaning,
-    pub(super) told: VecDeque<Told>,
+    pub(super) told: VecDeque<SessionEvent>,
 }
 
 impl OpenDevice {
@@ -21,7 +21,7 @@ impl OpenDevice {
     }
 
     pub(super) fn tell(&mut self, event: LinkEvent) {
-        self.told.push_back(Told::Event(event));
+        self.told.push_back(SessionEvent::Event(event));
     }
 
     pub(super) fn log(&mut self, priority: Priority, text: String) {
@@ -35,7 +35,7 @@ impl OpenDevice {
     /// This handle leads nowhere any more; `why` is said behind the name of the device.
     pub(super) fn give_up(&mut self, why: &str, reset: bool) {
         let reason = format!("{} {why}", self.name());
-        self.told.push_back(Told::GiveUp { reason, reset });
+        self.told.push_back(SessionEvent::GiveUp { reason, reset });
     }
 
     pub(super) fn view(&self) -> View<'_> {

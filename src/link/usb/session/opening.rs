@@ -102,7 +102,7 @@ impl Opening {
                     *cursor = index;
                 }
             }
-            Asked::Order | Asked::Harmless => {}
+            Asked::Order | Asked::FlushRead => {}
         }
     }
 
@@ -127,7 +127,7 @@ impl Opening {
             let ups = describe(&self.device.info).is_ok_and(|descriptor| is_power_device(&descriptor));
             if !ups && !self.device.info.report_descriptor.is_empty() && !looks_damaged(&self.device.info) {
                 let reason = format!("{} is no UPS by its report descriptor: left alone", self.device.name());
-                self.device.told.push_back(Told::NotAUps { reason });
+                self.device.told.push_back(SessionEvent::NotAUps { reason });
                 return;
             }
         }

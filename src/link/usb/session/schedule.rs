@@ -4,19 +4,19 @@ use super::*;
 
 /// Time between two glances at the line state of a UPS that has not told it by itself so far: with the read that confirms it,
 /// an outage is announced within 5 s.
-const UNTOLD: Duration = Duration::from_secs(3);
+const MAX_INTERVAL_WITHOUT_ALERTS: Duration = Duration::from_secs(3);
 /// The same for a UPS that has told it: it may fall mute.
-const TOLD: Duration = Duration::from_secs(10);
+const MAX_INTERVAL_WITH_ALERTS: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
-    pub(super) pace: Pace,
+    pub(super) poll_rate: PollRate,
     poll_time: Duration,
     pub(super) next_poll: Instant,
     pub(super) polled_at: Option<Instant>,
     /// The last poll of all that changes; `None`: the next one is.
     read_all_at: Option<Instant>,
-    /// The next glance at the line state; `None`: at this pace polls are enough, or nothing that can be read tells it.
+    /// The next glance at the line state; `None`: at this poll rate polls are enough, or nothing that can be read tells it.
     pub(super) next_glance: Option<Instant>,
     /// The line state was last read, or a read of it begun.
     pub(super) glanced_at: Instant,
@@ -29,9 +29,9 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    pub(super) const fn new(pace: Pace, poll_time: Duration, now: Instant) -> Self {
+    pub(super) const fn new(poll_rate: PollRate, poll_time: Duration, now: Instant) -> Self {
         Self {
-            pace,
+            poll_rate,
             poll_time,
             next_poll: now,
             polled_at: None,
@@ -45,18 +45,24 @@ impl Schedule {
     }
 
     /// `waiting`: something waits for its second read, and does not wait longer.
-    pub(super) fn set_pace(&mut self, pace: Pace, poll_time: Duration, waiting: bool, now: Instant) {
-        (self.pace, self.poll_time) = (pace, poll_time);
+    pub(super) fn set_poll_rate(
+        &mut self,
+        poll_rate: PollRate,
+        poll_time: Duration,
+        waiting: bool,
+        now: Instant,
+    ) {
+        (self.poll_rate, self.poll_time) = (poll_rate, poll_time);
         let due = self.polled_at.map_or(now, |at| at + self.interval());
-        let sooner = pace == Pace::Fast || waiting || self.commanded;
+        let sooner = poll_rate == PollRate::Fast || waiting || self.commanded;
         self.next_poll = if sooner { self.next_poll.min(due) } else { due };
     }
 
     /// Time between two polls.
     pub(super) fn interval(&self) -> Duration {
-        match self.pace {
-            Pace::Fast => SOON,
-            Pace::Normal => self.poll_time.max(SOON),
+        match self.poll_rate {
+            PollRate::Fast => FAST_POLL_INTERVAL,
+            PollRate::Normal => self.poll_time.max(FAST_POLL_INTERVAL),
         }
     }
 
@@ -89,7 +95,11 @@ impl Schedule {
             self.glanced_at = now;
             return Some(When::Line);
         }
-        let rest = if self.pace == Pace::Fast { SLOW } else { self.poll_time.max(SLOW) };
+        let rest = if self.poll_rate == PollRate::Fast {
+            SLOW_VALUE_INTERVAL
+        } else {
+            self.poll_time.max(SLOW_VALUE_INTERVAL)
+        };
         let all = self.read_all_at.is_none_or(|at| now.saturating_duration_since(at) >= rest);
         self.polled_at = Some(now);
         self.glanced_at = now;
@@ -107,7 +117,7 @@ impl Schedule {
 
     /// Decides when the next glance is due; `readable`: a report that can be read tells the line state.
     pub(super) fn plan_glance(&mut self, readable: bool) {
-        let every = if self.tells_line { TOLD } else { UNTOLD };
-        self.next_glance = (readable && self.pace == Pace::Normal).then(|| self.glanced_at + every);
+        let every = if self.tells_line { MAX_INTERVAL_WITH_ALERTS } else { MAX_INTERVAL_WITHOUT_ALERTS };
+        self.next_glance = (readable && self.poll_rate == PollRate::Normal).then(|| self.glanced_at + every);
     }
 }

@@ -69,7 +69,7 @@ impl Watch {
             self.looks.in_vain(now);
             if on_battery.is_none() {
                 // It takes the other reports to tell.
-                self.schedule.poll_no_sooner_than(now, SOON);
+                self.schedule.poll_no_sooner_than(now, FAST_POLL_INTERVAL);
             }
         }
         if on_battery.is_some() && on_battery != self.believed_line() {
@@ -93,7 +93,7 @@ impl Watch {
             return;
         }
         self.poll = None;
-        self.schedule.next_poll = now + SOON;
+        self.schedule.next_poll = now + FAST_POLL_INTERVAL;
     }
 
     /// Sends a reading whose line state is new, alerted and confirmed, and was read at `line_at`; the rest is as last known.
@@ -118,7 +118,7 @@ impl Watch {
         let view = self.device.view();
         let (mut line, flags, values) = (view.line(), view.flags(), view.values());
         let (mut read, mains) = (view.times(now), view.mains(now).map(|(there, _)| there));
-        if self.pushed_at.is_some_and(|at| now.saturating_duration_since(at) < SLOW) {
+        if self.pushed_at.is_some_and(|at| now.saturating_duration_since(at) < SLOW_VALUE_INTERVAL) {
             // One pushed report alone: the line state stays as believed for a while.
             line = match self.believed_line() {
                 Some(true) => Line::Battery,
@@ -147,18 +147,20 @@ impl Watch {
         }
         let unclear =
             unknown || self.belief.is_waiting() || matches!(line, Line::Blank | Line::Contradiction);
-        let pause = if unclear { self.schedule.interval().min(SOON) } else { self.schedule.interval() };
+        let pause =
+            if unclear { self.schedule.interval().min(FAST_POLL_INTERVAL) } else { self.schedule.interval() };
         self.schedule.next_poll = self.schedule.polled_at.unwrap_or(now) + pause;
         if unclear {
             self.schedule.read_all();
         }
-        if self.pushed_at.is_some_and(|at| now.saturating_duration_since(at) >= SLOW) {
+        if self.pushed_at.is_some_and(|at| now.saturating_duration_since(at) >= SLOW_VALUE_INTERVAL) {
             // It has stood, and counts.
             self.pushed_at = None;
         }
         if let Some(at) = self.pushed_at {
             // What one report said counts when it has stood for a while.
-            self.schedule.next_poll = self.schedule.next_poll.min((at + SLOW).max(now + SOON));
+            self.schedule.next_poll =
+                self.schedule.next_poll.min((at + SLOW_VALUE_INTERVAL).max(now + FAST_POLL_INTERVAL));
         }
         self.plan_glance();
         if poll.is_some_and(|poll| poll.deepest == When::Volatile) {

@@ -28,7 +28,7 @@ pub(super) struct Watch {
     pub(super) poll: Option<Poll>,
     pub(super) looks: Looks,
     pub(super) jobs: VecDeque<Job>,
-    pub(super) belief: Belief,
+    pub(super) belief: Plausibility,
     pub(super) last: Option<Reading>,
     /// A pushed report showed another line state and no second one has followed.
     pub(super) pushed_at: Option<Instant>,
@@ -45,7 +45,7 @@ impl Watch {
             poll: None,
             looks: Looks::new(now),
             jobs: VecDeque::new(),
-            belief: Belief::default(),
+            belief: Plausibility::default(),
             last: None,
             pushed_at: None,
             unreadable: None,
@@ -63,8 +63,8 @@ impl Watch {
         self.jobs.into_iter().map(move |job| job.end(reason)).chain(poll)
     }
 
-    pub(super) fn set_pace(&mut self, pace: Pace, poll_time: Duration, now: Instant) {
-        self.schedule.set_pace(pace, poll_time, self.belief.is_waiting(), now);
+    pub(super) fn set_poll_rate(&mut self, poll_rate: PollRate, poll_time: Duration, now: Instant) {
+        self.schedule.set_poll_rate(poll_rate, poll_time, self.belief.is_waiting(), now);
         self.plan_glance();
     }
 
@@ -138,7 +138,7 @@ impl Watch {
         match asked {
             Asked::Report { index, look } => self.report_read(now, index, look, result),
             Asked::Order => self.order_step(now, result),
-            Asked::Harmless => self.order_ended(),
+            Asked::FlushRead => self.order_ended(),
             Asked::Descriptor | Asked::String(_) => {}
         }
     }
@@ -148,7 +148,9 @@ impl Watch {
     fn reads_test(&self, index: usize, deepest: When) -> bool {
         let schedule = &self.schedule;
         deepest == When::Volatile
-            && (schedule.pace == Pace::Fast || schedule.test_hinted || self.device.view().tests_itself())
+            && (schedule.poll_rate == PollRate::Fast
+                || schedule.test_hinted
+                || self.device.view().tests_itself())
             && self.device.report_of(Key::Test) == Some(index)
     }
 

@@ -25,8 +25,8 @@ use crate::report::{Snapshot, Stamp};
 use crate::server::nis::{Nis, Server};
 use crate::ups::{Asker, Command, CommandResult, Event, Priority, StatusFlags};
 
-/// What a house is built from.
-pub struct Parts {
+/// What a supervisor is built from.
+pub struct SupervisorConfig {
     /// The configuration.
     pub config: Config,
     /// How the daemon was called.
@@ -44,7 +44,7 @@ pub struct Parts {
 }
 
 /// Everything that the loop drives.
-pub struct House {
+pub struct Supervisor {
     invocation: Invocation,
     config: Config,
     hostname: String,
@@ -63,17 +63,18 @@ pub struct House {
     log_subscriber: Option<VecDeque<(Priority, String)>>,
 }
 
-impl std::fmt::Debug for House {
+impl std::fmt::Debug for Supervisor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("House").field("machine", &self.machine).finish_non_exhaustive()
+        f.debug_struct("Supervisor").field("machine", &self.machine).finish_non_exhaustive()
     }
 }
 
-impl House {
+impl Supervisor {
     /// Puts the parts together; touches nothing yet.
     #[must_use]
-    pub fn new(parts: Parts, now: Instant) -> Self {
-        let Parts { config, invocation, driver, state_file, at_start, hostname, start_time } = parts;
+    pub fn new(parts: SupervisorConfig, now: Instant) -> Self {
+        let SupervisorConfig { config, invocation, driver, state_file, at_start, hostname, start_time } =
+            parts;
         let snapshot = Snapshot {
             facts: settings::facts(&config, &invocation, &hostname, start_time),
             ups_name: Some(config.ups_name.clone()).filter(|name| !name.is_empty()),
@@ -277,7 +278,7 @@ impl House {
             }
             Order::Hook(event) => self.run_hook(event, now),
             Order::Log(priority, text) => self.log_unless_often(priority, &text, now),
-            Order::SetPace(pace) => self.driver.set_pace(pace, now),
+            Order::SetPace(poll_rate) => self.driver.set_poll_rate(poll_rate, now),
             Order::Command(command) => self.send(command, now),
             Order::CreatePowerfail => self.act.handle(Request::CreatePowerfail, now),
             Order::RemovePowerfail => self.act.handle(Request::RemovePowerfail, now),
@@ -472,7 +473,7 @@ impl House {
         self.log(Priority::Notice, &format!("{} shutdown succeeded", self.invocation.name));
     }
 
-    /// Keeps what is logged from now on for [`House::poll_log_line`].
+    /// Keeps what is logged from now on for [`Supervisor::poll_log_line`].
     pub fn subscribe_log(&mut self) {
         self.log_subscriber.get_or_insert_with(VecDeque::new);
     }

@@ -34,7 +34,7 @@ impl Asked {
     }
 
     /// A byte of the answer came: its rest gets its time.
-    pub(super) fn hear(&mut self, now: Instant) {
+    pub(super) fn note_byte(&mut self, now: Instant) {
         self.deadline = (now + CHARACTER_WAIT).min(self.cap);
     }
 }

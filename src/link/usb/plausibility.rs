@@ -25,7 +25,7 @@ const HELD: [(StatusFlags, Item, [u8; 2]); 3] = [
 
 /// What is believed, and what waits for its confirmation.
 #[derive(Clone, Debug)]
-pub(super) struct Belief {
+pub(super) struct Plausibility {
     held: [Held; HELD.len()],
     /// The charge that is shown, and when it was read.
     charge: Option<(f64, Option<Instant>)>,
@@ -66,7 +66,7 @@ impl Held {
     }
 }
 
-impl Default for Belief {
+impl Default for Plausibility {
     fn default() -> Self {
         let held = HELD
             .map(|(flag, ..)| Held { believed: StatusFlags::BATTPRESENT.contains(flag), ..Held::default() });
@@ -74,7 +74,7 @@ impl Default for Belief {
     }
 }
 
-impl Belief {
+impl Plausibility {
     /// Takes the flags of one poll, read at these times, and returns what is believed of them; each that is held back gets the
     /// time of the last sample that agrees with it. An alarm ends with the first sample that no longer shows it.
     pub(super) fn flags(&mut self, said: StatusFlags, read: &mut ReadTimes) -> StatusFlags {
@@ -176,16 +176,16 @@ mod tests {
     const LOW: StatusFlags = StatusFlags::from_bits_retain(GOOD.bits() | StatusFlags::BATTLOW.bits());
     const GONE: StatusFlags = StatusFlags::empty();
 
-    /// Belief, and a clock.
+    /// Plausibility, and a clock.
     struct Look {
-        belief: Belief,
+        belief: Plausibility,
         now: Instant,
     }
 
     impl Look {
         #[allow(clippy::disallowed_methods)] // any moment will do; there is no other way to have one
         fn new() -> Self {
-            Self { belief: Belief::default(), now: Instant::now() }
+            Self { belief: Plausibility::default(), now: Instant::now() }
         }
 
         /// A second later.
@@ -318,7 +318,7 @@ mod tests {
     #[test]
     #[allow(clippy::disallowed_methods)]
     fn ignored_data_is_logged_once_a_minute_with_its_count() {
-        let mut belief = Belief::default();
+        let mut belief = Plausibility::default();
         let start = Instant::now();
         assert_eq!(belief.log_line(start), None);
         belief.ignore("a status report without a bit set".into());

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Talk;
+use super::Session;
 use super::query::UnderWay;
 use crate::link::LinkEvent;
 use crate::ups::{Evidence, Priority, StatusFlags};
@@ -98,7 +98,7 @@ impl CauseQuery {
     }
 }
 
-impl Talk {
+impl Session {
     pub(in crate::link::apcsmart) fn note_alert(&mut self, alert: Alert, now: Instant) {
         let (on_battery, low) = match alert {
             Alert::OnBattery => (Some(true), None),
@@ -106,7 +106,7 @@ impl Talk {
             Alert::BatteryLow => (None, Some(true)),
             Alert::BatteryNotLow => (None, Some(false)),
             Alert::EepromChanged => {
-                self.inventory.read_again_once_settled(now + EEPROM_SETTLES);
+                self.static_queries.read_again_once_settled(now + EEPROM_SETTLES);
                 return;
             }
             Alert::Accessory => return,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::Talk;
+use super::Session;
 use super::query::UnderWay;
 use crate::link::LinkEvent;
 use crate::link::apcsmart::order::{Order, Running};
@@ -144,7 +144,7 @@ impl Commands {
     }
 }
 
-impl Talk {
+impl Session {
     pub(in crate::link::apcsmart) fn command(
         &mut self,
         command: Command,
@@ -182,14 +182,14 @@ impl Talk {
             Some(Command::ReadTransferCause) => return UnderWay::query(upslink::TRANSFER_CAUSE, 0, now),
             Some(Command::ReadSelfTest) => return UnderWay::query(upslink::SELF_TEST_RESULT, 0, now),
             Some(Command::Poll) => {
-                if tries == 0 && self.inventory.is_done() {
+                if tries == 0 && self.static_queries.is_done() {
                     self.commands.progress = Front::Wants { tries: 1 };
                     self.rounds.call(now);
                 }
                 return UnderWay::Nothing;
             }
-            // Its permitted values belong to the inventory.
-            Some(Command::Set(..)) if !self.inventory.is_done() => return UnderWay::Nothing,
+            // Its permitted values belong to the static_queries.
+            Some(Command::Set(..)) if !self.static_queries.is_done() => return UnderWay::Nothing,
             Some(Command::Set(setting, value)) => self.write(setting, value),
             Some(command) => Order::new(command, self.running(), self.status.is_on_line()),
         };
@@ -253,7 +253,7 @@ impl Talk {
             self.events.push(LinkEvent::Log(Priority::Warning, button));
         }
         if matches!(order.command, Command::Set(..)) {
-            self.inventory.read_again(now);
+            self.static_queries.read_again(now);
         }
         self.end_command(outcome, now);
         self.status.wanted = true;

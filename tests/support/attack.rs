@@ -108,7 +108,7 @@ impl Attack {
     /// Attacks until `stop`; `ready` is set when all connections have been opened.
     pub fn rage(&self, address: SocketAddr, ready: &AtomicBool, stop: &AtomicBool) {
         let connect = || {
-            let stream = TcpStream::connect_timeout(&address, super::PATIENCE).ok()?;
+            let stream = TcpStream::connect_timeout(&address, super::TIMEOUT).ok()?;
             let _ = (&stream).write(self.opening);
             stream.set_nonblocking(true).ok()?;
             Some(stream)

@@ -7,9 +7,9 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::attack::{ATTACKS, Attack, Stop};
 use crate::support::runner::{Group, Needs, Role, tests};
-use crate::support::siege::{ATTACKS, Attack, Stop};
-use crate::support::{self, Daemon, Nis, PATIENCE, Setup, Status, play, poll_until};
+use crate::support::{self, Daemon, Nis, Setup, Status, TIMEOUT, play, poll_until};
 
 pub const TESTS: Group = Group {
     apart: Some(4),
@@ -18,12 +18,12 @@ pub const TESTS: Group = Group {
         idle_and_silent_attackers_disturb_neither_clients_nor_hooks,
         attackers_that_send_disturb_neither_clients_nor_hooks,
         a_thousand_idle_clients_cost_no_processor_time,
-        a_siege_of_a_daemon_with_64_files_disturbs_neither_clients_nor_hooks,
+        attackers_of_a_daemon_with_64_files_disturb_neither_clients_nor_hooks,
     ],
     ..Group::new(module_path!())
 };
 
-pub const ROLE: Role = ("siege", |args| {
+pub const ROLE: Role = ("attack", |args| {
     match args[0].as_str() {
         "idle-and-silent" => under_attack(&ATTACKS[..4]),
         "sending" => under_attack(&ATTACKS[4..]),
@@ -39,19 +39,19 @@ fn can_open_4096_files() -> bool {
 }
 
 fn idle_and_silent_attackers_disturb_neither_clients_nor_hooks() {
-    besieged("idle-and-silent");
+    attacked_by("idle-and-silent");
 }
 
 fn attackers_that_send_disturb_neither_clients_nor_hooks() {
-    besieged("sending");
+    attacked_by("sending");
 }
 
 fn a_thousand_idle_clients_cost_no_processor_time() {
-    besieged("idle");
+    attacked_by("idle");
 }
 
-fn a_siege_of_a_daemon_with_64_files_disturbs_neither_clients_nor_hooks() {
-    besieged("with-few-files");
+fn attackers_of_a_daemon_with_64_files_disturb_neither_clients_nor_hooks() {
+    attacked_by("with-few-files");
 }
 
 /// ANNOY: time from one hook to the next. It is the one that comes as often as it is wanted; of power failures every two
@@ -62,8 +62,8 @@ const OUTAGE: &str = "2 mains off\n";
 
 /// How much later than it should the next hook is run, by the time of the one before it.
 fn lag(daemon: &Daemon) -> Duration {
-    let (at, before) = daemon.wait_for_hook_from(daemon.hooks().count(), "annoyme", PATIENCE);
-    let (_, hook) = daemon.wait_for_hook_from(at + 1, "annoyme", PATIENCE);
+    let (at, before) = daemon.wait_for_hook_from(daemon.hooks().count(), "annoyme", TIMEOUT);
+    let (_, hook) = daemon.wait_for_hook_from(at + 1, "annoyme", TIMEOUT);
     hook.at.saturating_duration_since(before.at + PERIOD)
 }
 
@@ -89,7 +89,7 @@ fn processor(daemon: &Daemon) -> Duration {
 
 /// What a well-behaved client does: it asks on a new connection, some on the same one again.
 fn ask(address: SocketAddr, twice: bool) -> std::io::Result<Status> {
-    let mut client = Nis::connect(address, PATIENCE)?;
+    let mut client = Nis::connect(address, TIMEOUT)?;
     if twice {
         client.status()?;
     }
@@ -105,7 +105,7 @@ fn waits(daemon: &Daemon, again: bool) -> (Duration, Duration) {
             let asked = Instant::now();
             let status = loop {
                 match ask(address, n % 2 == 1) {
-                    Err(_) if again && asked.elapsed() < PATIENCE => {}
+                    Err(_) if again && asked.elapsed() < TIMEOUT => {}
                     status => break status.unwrap(),
                 }
             };
@@ -117,14 +117,14 @@ fn waits(daemon: &Daemon, again: bool) -> (Duration, Duration) {
     (times[times.len() / 2], times[times.len() - 1])
 }
 
-fn besiege(daemon: &Daemon, attack: &Attack, again: bool) {
+fn attack_with(daemon: &Daemon, attack: &Attack, again: bool) {
     let address = SocketAddr::from(([127, 0, 0, 1], daemon.port()));
     let (ready, stop) = (AtomicBool::new(false), AtomicBool::new(false));
     let before = anonymous(daemon);
     std::thread::scope(|scope| {
         let stopped = Stop(&stop);
         scope.spawn(|| attack.rage(address, &ready, &stop));
-        let all = poll_until(PATIENCE, || ready.load(Ordering::Relaxed).then_some(()));
+        let all = poll_until(TIMEOUT, || ready.load(Ordering::Relaxed).then_some(()));
         let (median, worst) = waits(daemon, again);
         let lag = lag(daemon);
         let memory = anonymous(daemon).saturating_sub(before);
@@ -142,7 +142,7 @@ fn besiege(daemon: &Daemon, attack: &Attack, again: bool) {
 /// A daemon that accepts all attackers, in an outage.
 fn attacked() -> Daemon {
     let daemon = play(OUTAGE, setup().with("NISMAXCLIENTS", "2500"));
-    daemon.wait_for_hook("powerout", PATIENCE);
+    daemon.wait_for_hook("powerout", TIMEOUT);
     daemon
 }
 
@@ -150,7 +150,7 @@ fn attacked() -> Daemon {
 fn under_attack(attacks: &[Attack]) {
     let daemon = attacked();
     for attack in attacks {
-        besiege(&daemon, attack, false);
+        attack_with(&daemon, attack, false);
     }
     assert!(daemon.terminate().status.success());
 }
@@ -178,16 +178,16 @@ fn with_few_files() {
     few.program =
         scratch.script("few", &format!("#!/bin/sh\nulimit -n 64\nexec '{}' \"$@\"\n", program.display()));
     let daemon = play(OUTAGE, few);
-    daemon.wait_for_output("the limit of 64 open files leaves 32", PATIENCE);
+    daemon.wait_for_output("the limit of 64 open files leaves 32", TIMEOUT);
     for name in ["2,000 connections opened", "500 that write a byte a second", "100 half-closed"] {
         let attack = ATTACKS.iter().find(|attack| attack.name == name).unwrap();
-        besiege(&daemon, &Attack { connections: attack.connections.min(300), ..*attack }, true);
+        attack_with(&daemon, &Attack { connections: attack.connections.min(300), ..*attack }, true);
     }
     assert!(daemon.terminate().status.success());
 }
 
 /// Plays a scenario of this file in a process that has room for the sockets.
-fn besieged(name: &str) {
+fn attacked_by(name: &str) {
     // Thousands of sockets need a higher limit than most logins have; only a shell can raise it for us.
     let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -n 4096 && exec \"$@\"", "sh"]).arg(std::env::current_exe().unwrap());

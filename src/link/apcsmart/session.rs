@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use self::alerts::{Alerts, CauseQuery};
 use self::commands::Commands;
-use self::plan::{Attach, Intervals, Inventory, Rounds};
+use self::plan::{Attach, Intervals, PollCycles, StaticQueries};
 use self::query::{Queries, Repeats, UnderWay};
 use self::status::{Readings, StatusByte};
 use super::store::Store;
 use crate::link::LinkEvent;
 use crate::link::silence::Silence;
-use crate::ups::Pace;
+use crate::ups::PollRate;
 use crate::wire::upslink::{self, Alert, Capabilities, Eeprom, Value};
 
 /// On battery.
@@ -34,7 +34,7 @@ const ATTACH_BY: Duration = Duration::from_secs(10);
 
 /// What the link must do about the conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum NextStep {
     /// Nothing.
     GoOn,
     /// Check the link, then go on.
@@ -45,7 +45,7 @@ pub(super) enum Turn {
 
 /// The conversation.
 #[derive(Debug)]
-pub(super) struct Talk {
+pub(super) struct Session {
     intervals: Intervals,
     store: Store,
     events: Vec<LinkEvent>,
@@ -53,8 +53,8 @@ pub(super) struct Talk {
     repeats: Repeats,
     queries: Queries,
     attach: Attach,
-    inventory: Inventory,
-    rounds: Rounds,
+    static_queries: StaticQueries,
+    rounds: PollCycles,
     status: StatusByte,
     readings: Readings,
     alerts: Option<Alerts>,
@@ -62,19 +62,19 @@ pub(super) struct Talk {
     commands: Commands,
 }
 
-impl Talk {
+impl Session {
     /// With a UPS that has just answered.
-    pub(super) fn new(pace: Pace, poll_time: Duration, now: Instant) -> Self {
+    pub(super) fn new(poll_rate: PollRate, poll_time: Duration, now: Instant) -> Self {
         Self {
-            intervals: Intervals { pace, poll_time },
+            intervals: Intervals { poll_rate, poll_time },
             store: Store::default(),
             events: Vec::new(),
             under_way: UnderWay::Nothing,
             repeats: Repeats::default(),
             queries: Queries::default(),
             attach: Attach::By(now + ATTACH_BY),
-            inventory: Inventory::new(),
-            rounds: Rounds::new(now),
+            static_queries: StaticQueries::new(),
+            rounds: PollCycles::new(now),
             status: StatusByte::new(now),
             readings: Readings::new(Silence::new(now, ATTACH_BY + SILENT_LEAST, SILENT_LEAST)),
             alerts: None,
@@ -89,9 +89,9 @@ impl Talk {
     }
 
     /// A byte of an answer came.
-    pub(super) fn hear(&mut self, now: Instant) {
+    pub(super) fn note_byte(&mut self, now: Instant) {
         if let UnderWay::Query(asked) = &mut self.under_way {
-            asked.hear(now);
+            asked.note_byte(now);
         }
     }
 
@@ -105,8 +105,8 @@ impl Talk {
         self.events
     }
 
-    pub(super) fn set_pace(&mut self, pace: Pace, poll_time: Duration, now: Instant) {
-        self.intervals = Intervals { pace, poll_time };
+    pub(super) fn set_poll_rate(&mut self, poll_rate: PollRate, poll_time: Duration, now: Instant) {
+        self.intervals = Intervals { poll_rate, poll_time };
         self.status.no_later_than(now + self.status_interval());
         self.rounds.no_later_than(now + self.intervals.poll());
         self.readings.silence.set_interval(now, self.status_interval());
@@ -141,7 +141,7 @@ impl Talk {
             return self.status.at();
         }
         let work = self.status.wanted
-            || !self.inventory.is_done()
+            || !self.static_queries.is_done()
             || self.rounds.is_under_way()
             || self.repeats.again.is_some()
             || !self.commands.is_empty();
@@ -150,21 +150,21 @@ impl Talk {
             Some(self.rounds.at()),
             work.then(|| self.commands.at()),
             self.alerts.map(|alerts| alerts.look_at),
-            self.inventory.again_at(),
+            self.static_queries.again_at(),
         ]
         .into_iter()
         .flatten()
         .fold(self.status.at(), Instant::min)
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Instant) -> Turn {
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> NextStep {
         if let UnderWay::Order(order) = &mut self.under_way {
             let outcome = order.handle_timeout(now);
             self.order_ended(outcome, now);
-            return Turn::GoOn;
+            return NextStep::GoOn;
         }
         if self.readings.silence.is_over(now) {
-            return Turn::GiveUp(if self.status.is_refused() {
+            return NextStep::GiveUp(if self.status.is_refused() {
                 "the UPS is not ready to say its status"
             } else {
                 "the UPS answers, but its status has not been heard for too long"
@@ -172,28 +172,28 @@ impl Talk {
         }
         match &self.under_way {
             UnderWay::Query(asked) if asked.deadline <= now => self.failed(now),
-            _ => Turn::GoOn,
+            _ => NextStep::GoOn,
         }
     }
 
     /// The UPS said something by itself.
-    pub(super) fn handle_alert(&mut self, alert: Alert, now: Instant) -> Turn {
+    pub(super) fn handle_alert(&mut self, alert: Alert, now: Instant) -> NextStep {
         if let UnderWay::Order(order) = &mut self.under_way {
             let outcome = order.handle_alert(alert);
             self.order_ended(outcome, now);
         }
         self.note_alert(alert, now);
-        Turn::GoOn
+        NextStep::GoOn
     }
 
     /// A line came.
-    pub(super) fn handle_line(&mut self, line: &[u8], now: Instant) -> Turn {
+    pub(super) fn handle_line(&mut self, line: &[u8], now: Instant) -> NextStep {
         let query = match &mut self.under_way {
-            UnderWay::Nothing => return Turn::GoOn,
+            UnderWay::Nothing => return NextStep::GoOn,
             UnderWay::Order(order) => {
                 let outcome = order.handle_line(line);
                 self.order_ended(outcome, now);
-                return Turn::GoOn;
+                return NextStep::GoOn;
             }
             UnderWay::Query(asked) => asked.query,
         };
@@ -205,17 +205,17 @@ impl Talk {
             upslink::CAPABILITIES => {
                 self.under_way = UnderWay::Nothing;
                 self.queries.listed = Capabilities::parse(line).map(|list| list.commands);
-                self.inventory.plan(&self.queries);
+                self.static_queries.plan(&self.queries);
                 // An alert that fell into the list was not seen as one.
                 self.status.wanted = true;
-                Turn::GoOn
+                NextStep::GoOn
             }
             upslink::EEPROM => {
                 self.under_way = UnderWay::Nothing;
                 self.store.permitted = Eeprom::parse(line);
                 self.step_inventory(upslink::EEPROM);
                 self.status.wanted = true;
-                Turn::GoOn
+                NextStep::GoOn
             }
             query => {
                 let value = upslink::form(query).and_then(|form| upslink::decode(form, line).ok());
@@ -227,18 +227,18 @@ impl Talk {
         }
     }
 
-    fn answered(&mut self, query: u8, value: Value, now: Instant) -> Turn {
+    fn answered(&mut self, query: u8, value: Value, now: Instant) -> NextStep {
         self.under_way = UnderWay::Nothing;
         if self.repeats.doubt(query, &value) {
-            return Turn::GoOn;
+            return NextStep::GoOn;
         }
         self.repeats.answered(query);
         if let (upslink::STATUS, Value::Hex(status)) = (query, &value) {
             self.take_status(*status, now);
-            return Turn::GoOn;
+            return NextStep::GoOn;
         }
         if query == upslink::STATUS {
-            return Turn::GiveUp("the UPS has no status byte");
+            return NextStep::GiveUp("the UPS has no status byte");
         }
         let available = value != Value::NotAvailable;
         if available {
@@ -247,24 +247,24 @@ impl Talk {
         }
         self.store.take(query, value, now);
         self.done(query, available, now);
-        Turn::GoOn
+        NextStep::GoOn
     }
 
     /// The answer did not come, or was none.
-    fn failed(&mut self, now: Instant) -> Turn {
-        let Some(asked) = self.under_way.take_query() else { return Turn::GoOn };
+    fn failed(&mut self, now: Instant) -> NextStep {
+        let Some(asked) = self.under_way.take_query() else { return NextStep::GoOn };
         let (query, tries) = (asked.query, asked.tries.saturating_add(1));
         if tries < self.queries.tries(query) {
             self.repeats.again = Some((query, tries));
             if query == upslink::STATUS {
                 self.status.wanted = true;
             }
-            return Turn::Check;
+            return NextStep::Check;
         }
         match query {
-            upslink::STATUS => return Turn::GiveUp("the UPS answers, but does not say its status"),
+            upslink::STATUS => return NextStep::GiveUp("the UPS answers, but does not say its status"),
             upslink::CAPABILITIES => {
-                self.inventory.plan(&self.queries);
+                self.static_queries.plan(&self.queries);
                 self.status.wanted = true;
             }
             query => {
@@ -272,6 +272,6 @@ impl Talk {
                 self.done(query, false, now);
             }
         }
-        Turn::Check
+        NextStep::Check
     }
 }

@@ -9,20 +9,20 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// Who has not been seen for so long is not listed; two questions this far apart are no polling.
-const SEEN: Duration = Duration::from_secs(120);
+const FORGET_AFTER: Duration = Duration::from_secs(120);
 /// Questions closer together are one look (a slave of apcupsd asks three times at its start).
-const APART: Duration = Duration::from_millis(200);
+const DEDUP_WINDOW: Duration = Duration::from_millis(200);
 /// A slave has this long for its next question, however fast the last ones came: on battery one of apcupsd asks every 2 s.
 const SHORTEST: Duration = Duration::from_secs(5);
 /// Sources kept. Another takes the place of one that does not poll, the one silent longest first; of one that polls only if all
 /// do, the one that came last: who has been asking regularly is not forgotten for who comes from ever new addresses.
-const MOST: usize = 256;
+const MAX_SOURCES: usize = 256;
 
 /// One source.
 #[derive(Debug)]
 pub(super) struct Source {
     pub address: IpAddr,
-    /// Since when it has been coming without a pause of [`SEEN`].
+    /// Since when it has been coming without a pause of [`FORGET_AFTER`].
     pub since: Instant,
     seen: Instant,
     /// When it asked for the status last, on a new connection.
@@ -40,7 +40,7 @@ impl Source {
     /// Whether it polls.
     pub fn is_polling(&self, now: Instant) -> bool {
         self.rhythm().is_some()
-            && self.asked.is_some_and(|asked| now.saturating_duration_since(asked) <= SEEN)
+            && self.asked.is_some_and(|asked| now.saturating_duration_since(asked) <= FORGET_AFTER)
     }
 
     /// Whether it polls and its next question is not overdue.
@@ -55,17 +55,17 @@ impl Source {
 
     fn note(&mut self, now: Instant) {
         let pause = self.asked.map(|asked| now.saturating_duration_since(asked));
-        if pause.is_some_and(|pause| pause < APART) {
+        if pause.is_some_and(|pause| pause < DEDUP_WINDOW) {
             return;
         }
         let window = now.saturating_duration_since(self.window);
-        if window >= SEEN {
+        if window >= FORGET_AFTER {
             let [latest, _] = self.longest;
-            self.longest = [None, latest.filter(|_| window < SEEN * 2)];
+            self.longest = [None, latest.filter(|_| window < FORGET_AFTER * 2)];
             self.window = now;
         }
         self.asked = Some(now);
-        if let Some(pause) = pause.filter(|pause| *pause <= SEEN) {
+        if let Some(pause) = pause.filter(|pause| *pause <= FORGET_AFTER) {
             let [latest, _] = &mut self.longest;
             *latest = (*latest).max(Some(pause));
         }
@@ -74,14 +74,14 @@ impl Source {
 
 /// The sources of the last two minutes.
 #[derive(Debug, Default)]
-pub(super) struct Census {
+pub(super) struct PollerTable {
     sources: Vec<Source>,
 }
 
-impl Census {
+impl PollerTable {
     /// This source has asked something; `status`: for the status, on a connection on which it had not before.
     pub fn note(&mut self, address: IpAddr, status: bool, now: Instant) {
-        let old = |source: &Source| now.saturating_duration_since(source.seen) > SEEN;
+        let old = |source: &Source| now.saturating_duration_since(source.seen) > FORGET_AFTER;
         let index = match self.sources.iter().position(|source| source.address == address) {
             Some(index) => index,
             None => self.place(address, now),
@@ -99,10 +99,10 @@ impl Census {
     /// A place for a new source.
     fn place(&mut self, address: IpAddr, now: Instant) -> usize {
         let fresh = Source::new(address, now);
-        if self.sources.len() >= MOST {
-            self.sources.retain(|source| now.saturating_duration_since(source.seen) <= SEEN);
+        if self.sources.len() >= MAX_SOURCES {
+            self.sources.retain(|source| now.saturating_duration_since(source.seen) <= FORGET_AFTER);
         }
-        if self.sources.len() < MOST {
+        if self.sources.len() < MAX_SOURCES {
             self.sources.push(fresh);
             return self.sources.len() - 1;
         }
@@ -121,7 +121,7 @@ impl Census {
 
     /// Who has been seen in the last two minutes.
     pub fn seen(&self, now: Instant) -> impl Iterator<Item = &Source> {
-        self.sources.iter().filter(move |source| now.saturating_duration_since(source.seen) <= SEEN)
+        self.sources.iter().filter(move |source| now.saturating_duration_since(source.seen) <= FORGET_AFTER)
     }
 
     /// Who polls, from another machine, and has not gone.
@@ -150,11 +150,11 @@ mod tests {
     fn is_slave(asked: &[f64], at: f64) -> bool {
         let start = start();
         let moment = |seconds: f64| start + Duration::from_secs_f64(seconds);
-        let mut census = Census::default();
+        let mut pollers = PollerTable::default();
         for seconds in asked {
-            census.note(host(1), true, moment(*seconds));
+            pollers.note(host(1), true, moment(*seconds));
         }
-        census.slaves(moment(at)).count() == 1
+        pollers.slaves(moment(at)).count() == 1
     }
 
     #[test]
@@ -186,30 +186,30 @@ mod tests {
     #[test]
     fn pollers_at_loopback_and_who_asks_for_something_else_are_no_slaves() {
         let start = start();
-        let mut census = Census::default();
+        let mut pollers = PollerTable::default();
         for second in 0..3 {
             for address in [host(1), host(2), Ipv4Addr::LOCALHOST.into()] {
-                census.note(address, true, start + Duration::from_secs(second));
+                pollers.note(address, true, start + Duration::from_secs(second));
             }
-            census.note(host(3), false, start + Duration::from_secs(second));
+            pollers.note(host(3), false, start + Duration::from_secs(second));
         }
         let now = start + Duration::from_secs(3);
-        assert_eq!(census.slaves(now).collect::<Vec<_>>(), [host(1), host(2)]);
-        assert_eq!(census.seen(now).count(), 4);
-        assert_eq!(census.seen(now + SEEN).count(), 0);
+        assert_eq!(pollers.slaves(now).collect::<Vec<_>>(), [host(1), host(2)]);
+        assert_eq!(pollers.seen(now).count(), 4);
+        assert_eq!(pollers.seen(now + FORGET_AFTER).count(), 0);
     }
 
     #[test]
     fn the_table_is_bounded_and_the_longest_silent_makes_room() {
         let start = start();
-        let mut census = Census::default();
+        let mut pollers = PollerTable::default();
         for n in 0..1000 {
-            census.note(host(n), true, start + Duration::from_millis(n.into()));
+            pollers.note(host(n), true, start + Duration::from_millis(n.into()));
         }
-        assert_eq!(census.sources.len(), MOST);
-        assert!(census.sources.iter().all(|source| source.address >= host(1000 - MOST as u16)));
-        census.note(host(2000), true, start + Duration::from_secs(300));
-        let seen: Vec<IpAddr> = census.seen(start + Duration::from_secs(300)).map(|s| s.address).collect();
+        assert_eq!(pollers.sources.len(), MAX_SOURCES);
+        assert!(pollers.sources.iter().all(|source| source.address >= host(1000 - MAX_SOURCES as u16)));
+        pollers.note(host(2000), true, start + Duration::from_secs(300));
+        let seen: Vec<IpAddr> = pollers.seen(start + Duration::from_secs(300)).map(|s| s.address).collect();
         assert_eq!(seen, [host(2000)]);
     }
 
@@ -218,25 +218,25 @@ mod tests {
         let start = start();
         let moment =
             |seconds: u64, n: u16| start + Duration::from_secs(seconds) + Duration::from_millis(n.into());
-        let mut census = Census::default();
+        let mut pollers = PollerTable::default();
         let slaves: Vec<IpAddr> = (0..10).map(host).collect();
         for minute in 0..6 {
             for slave in &slaves {
-                census.note(*slave, true, moment(minute * 60, 0));
+                pollers.note(*slave, true, moment(minute * 60, 0));
             }
             // Strangers, from the second minute on: a new thousand each minute, then the same thousand, who look like slaves, again
             // and again.
             for n in 0..if minute == 0 { 0 } else { 1000u16 } {
                 let address = if minute < 3 { 1000 * (minute as u16 + 1) + n } else { 5000 + n };
                 for second in [0, 2] {
-                    census.note(host(address), true, moment(minute * 60 + 1 + second, n));
+                    pollers.note(host(address), true, moment(minute * 60 + 1 + second, n));
                 }
             }
             if minute > 0 {
-                let there: Vec<IpAddr> = census.slaves(moment(minute * 60 + 5, 0)).collect();
+                let there: Vec<IpAddr> = pollers.slaves(moment(minute * 60 + 5, 0)).collect();
                 assert!(slaves.iter().all(|slave| there.contains(slave)), "minute {minute}");
             }
-            assert!(census.sources.len() <= MOST);
+            assert!(pollers.sources.len() <= MAX_SOURCES);
         }
     }
 }

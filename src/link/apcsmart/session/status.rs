@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::alerts::ALERT_PAUSE;
 use super::plan::Attach;
-use super::{Talk, Turn};
+use super::{NextStep, Session};
 use crate::link::LinkEvent;
 use crate::link::silence::Silence;
 use crate::ups::{Reading, StatusFlags};
@@ -184,10 +184,10 @@ impl Readings {
     }
 }
 
-impl Talk {
-    pub(super) fn not_ready(&mut self, now: Instant) -> Turn {
+impl Session {
+    pub(super) fn not_ready(&mut self, now: Instant) -> NextStep {
         self.status.refuse(self.status_interval(), now);
-        Turn::GoOn
+        NextStep::GoOn
     }
 
     /// Whether the UPS has not said its status for so long that it counts as lost.

@@ -4,24 +4,24 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::query::{Queries, UnderWay};
-use super::{FAST, STATUS_EVERY, Talk};
+use super::{FAST, STATUS_EVERY, Session};
 use crate::link::LinkEvent;
-use crate::ups::{Identity, Pace};
+use crate::ups::{Identity, PollRate};
 use crate::wire::upslink;
 
 /// How often the UPS is asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Intervals {
-    pub(super) pace: Pace,
+    pub(super) poll_rate: PollRate,
     pub(super) poll_time: Duration,
 }
 
 impl Intervals {
     /// Time between two polls.
     pub(super) fn poll(self) -> Duration {
-        match self.pace {
-            Pace::Normal => self.poll_time,
-            Pace::Fast => FAST.min(self.poll_time),
+        match self.poll_rate {
+            PollRate::Normal => self.poll_time,
+            PollRate::Fast => FAST.min(self.poll_time),
         }
     }
 }
@@ -36,14 +36,14 @@ pub(super) enum Attach {
 
 /// What is read once.
 #[derive(Debug)]
-pub(super) struct Inventory {
+pub(super) struct StaticQueries {
     /// What has not been read yet; empty: all is known.
     left: VecDeque<u8>,
     /// It is read once more.
     again_at: Option<Instant>,
 }
 
-impl Inventory {
+impl StaticQueries {
     /// Begins with the list of what the UPS knows.
     pub(super) fn new() -> Self {
         Self { left: VecDeque::from([upslink::CAPABILITIES]), again_at: None }
@@ -98,7 +98,7 @@ impl Inventory {
 
 /// Polls of the values.
 #[derive(Debug)]
-pub(super) struct Rounds {
+pub(super) struct PollCycles {
     /// What is left of this poll; empty: none is under way.
     left: VecDeque<u8>,
     /// The next one is due.
@@ -107,7 +107,7 @@ pub(super) struct Rounds {
     past_first: bool,
 }
 
-impl Rounds {
+impl PollCycles {
     pub(super) fn new(now: Instant) -> Self {
         Self { left: VecDeque::new(), at: now, past_first: false }
     }
@@ -158,7 +158,7 @@ impl Rounds {
     }
 }
 
-impl Talk {
+impl Session {
     /// Until everything is known about the UPS, which can take long, it is at least watched.
     pub(super) fn status_interval(&self) -> Duration {
         let longest = if self.attach == Attach::Done { STATUS_EVERY } else { FAST };
@@ -187,7 +187,7 @@ impl Talk {
         if !matches!(for_command, UnderWay::Nothing) {
             return for_command;
         }
-        if let Some(next) = self.inventory.next(&self.queries, now) {
+        if let Some(next) = self.static_queries.next(&self.queries, now) {
             return query(next, 0);
         }
         if self.rounds.is_due(now) {
@@ -212,7 +212,7 @@ impl Talk {
 
     /// The front of what is read once has been dealt with.
     pub(super) fn step_inventory(&mut self, query: u8) {
-        if !self.inventory.step(query, &self.store.identity) {
+        if !self.static_queries.step(query, &self.store.identity) {
             return;
         }
         self.store.settle_permitted();
@@ -234,7 +234,7 @@ impl Talk {
                 self.status.wanted = true;
                 self.readings.wanted = true;
             }
-        } else if self.inventory.left.front() == Some(&query) {
+        } else if self.static_queries.left.front() == Some(&query) {
             self.step_inventory(query);
         } else if self.rounds.step(query) {
             self.end_round();
