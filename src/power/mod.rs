@@ -12,7 +12,7 @@
 //! Where things are:
 //!
 //! - `supply/`: one UPS. `transitions`: readings, and the changes of the line that they make; `debounce`: agreement of samples;
-//!   `known`: what is data and what is not, and when it was read; `outage`: the line's states with their data; `selftest`:
+//!   `measurements`: what is data and what is not, and when it was read; `outage`: the line's states with their data; `selftest`:
 //!   tests and calibrations; `comm`: whether the UPS answers; `limits`: the table of limits; `low_battery`: what the UPS's
 //!   word of a low battery counts for; `text`: the reasons of a shutdown; `other_ups`: an exchanged UPS starts anew;
 //! - `host/`: this computer. `shutdown_state` and `shutdown`: the decision and what follows from it; `slaves`: who is told and waited

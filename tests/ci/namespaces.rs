@@ -36,7 +36,7 @@ pub const TESTS: Group = Group {
 };
 
 /// A master at a serial UPS on one machine; on the other slaves that watch it, one that polls it and, sometimes, an apcupsd.
-struct World {
+struct Simulation {
     ups: Option<Smart>,
     device: PathBuf,
     setup: Setup,
@@ -50,7 +50,7 @@ struct World {
     cable: Cable,
 }
 
-impl World {
+impl Simulation {
     /// All on line.
     fn new(watching: u16, apcupsd: bool, master: &[(&str, &str)], slave: &[(&str, &str)]) -> Self {
         let cable = Cable::new();
@@ -177,7 +177,7 @@ fn event(text: &str) -> &str {
 }
 
 fn a_cable_pulled_on_mains_is_a_loss_and_no_more() {
-    let world = World::new(10, true, &[], &[]);
+    let world = Simulation::new(10, true, &[], &[]);
     world.cable.pull();
     world.all_ran("commfailure", 1);
     world.apcupsd.as_ref().unwrap().wait_for_hook("commfailure", TIMEOUT);
@@ -195,7 +195,7 @@ fn a_cable_pulled_on_mains_is_a_loss_and_no_more() {
 }
 
 fn packets_lost_on_mains_are_a_loss_and_no_more() {
-    let world = World::new(1, false, &[], &[]);
+    let world = Simulation::new(1, false, &[], &[]);
     world.cable.lose();
     world.all_ran("commfailure", 1);
     world.nobody_goes_down();
@@ -207,7 +207,7 @@ fn packets_lost_on_mains_are_a_loss_and_no_more() {
 
 /// Three seconds of loss are bytes that come late: the kernels send them again.
 fn packets_late_on_mains_are_nothing() {
-    let world = World::new(2, false, &[], &[("COMMLOSTDELAY", "60")]);
+    let world = Simulation::new(2, false, &[], &[("COMMLOSTDELAY", "60")]);
     world.cable.lose();
     assert!(world.slaves[0].hooks().wait(0, Duration::from_secs(3), |_| true).is_none());
     world.cable.carry();
@@ -223,7 +223,7 @@ fn packets_late_on_mains_are_nothing() {
 }
 
 fn a_master_killed_or_restarted_on_mains_is_a_loss_at_most() {
-    let mut world = World::new(3, false, &[], &[]);
+    let mut world = Simulation::new(3, false, &[], &[]);
     world.kill();
     world.all_ran("commfailure", 1);
     world.nobody_goes_down();
@@ -284,7 +284,7 @@ fn a_master_killed_after_onbattery_is_a_shutdown_of_all() {
 
 fn lost_on_battery(phase: Phase, fault: Fault, watching: u16) {
     let delay = if phase == Phase::Before { "600" } else { "1" };
-    let mut world = World::new(watching, false, &[], &[("ONBATTERYDELAY", delay)]);
+    let mut world = Simulation::new(watching, false, &[], &[("ONBATTERYDELAY", delay)]);
     world.ups(Unit::fail_mains);
     world.all_ran(if phase == Phase::Before { "powerout" } else { "onbattery" }, 1);
     match fault {
@@ -310,7 +310,7 @@ fn lost_on_battery(phase: Phase, fault: Fault, watching: u16) {
 }
 
 fn a_master_restarted_or_upgraded_on_battery_is_followed() {
-    let mut world = World::new(2, false, &[], &[("NETTIMEOUT", "120")]);
+    let mut world = Simulation::new(2, false, &[], &[("NETTIMEOUT", "120")]);
     world.ups(Unit::fail_mains);
     world.all_ran("onbattery", 1);
     world.cable.lose();
@@ -344,7 +344,7 @@ fn a_master_restarted_or_upgraded_on_battery_is_followed() {
 }
 
 fn a_master_that_shuts_down_takes_all_with_it_once() {
-    let mut world = World::new(10, true, &[("TIMEOUT", "20")], &[]);
+    let mut world = Simulation::new(10, true, &[("TIMEOUT", "20")], &[]);
     world.ups(Unit::fail_mains);
     world.all_ran("doshutdown", 1);
     let apcupsd = world.apcupsd.as_ref().unwrap();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::corpus::device::device;
-use crate::support::corpus::fake::{Bench, FakeUps, Mood};
+use crate::support::corpus::fake::{Behaviour, Bench, FakeUps};
 use crate::support::hostile_master::{COMMLOST, HostileMaster, ONBATT, ONLINE, SHUTTING_DOWN, answer};
 use crate::support::{Daemon, FakeTime, Setup, TIMEOUT};
 
@@ -23,7 +23,7 @@ fn no_name_of_a_usb_device_breaks_a_line() {
         model.starts_with("X is gone 2026-11-28 12:00:00") && !model.contains(char::is_control),
         "{model:?}"
     );
-    bench.ups.mood = Mood::Gone;
+    bench.ups.behaviour = Behaviour::Gone;
     bench.run(Duration::from_secs(120));
     let losses = bench.losses();
     assert!(!losses.is_empty());

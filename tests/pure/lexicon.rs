@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Names that the code had, and what they are called.
-const NAMES: [(&str, &str); 36] = [
+const NAMES: [(&str, &str); 39] = [
     ("House", "Supervisor"),
     ("Journalist", "Recorder"),
     ("keep_lines", "subscribe_log"),
@@ -41,6 +41,9 @@ const NAMES: [(&str, &str); 36] = [
     ("become_program", "exec_child"),
     ("forget_startup_pages", "drop_clean_pages"),
     ("siege", "attack"),
+    ("SAY_AT_MOST_EVERY", "LOG_INTERVAL"),
+    ("Mood", "Behaviour"),
+    ("World", "Simulation"),
 ];
 
 /// What texts for users, comments and names of tests said, and what they say.

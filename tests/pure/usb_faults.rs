@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::corpus::device::{device, devices};
-use crate::support::corpus::fake::{Bench, FakeUps, Mood};
+use crate::support::corpus::fake::{Behaviour, Bench, FakeUps};
 use mainsd::bus::usb::{TransferError, Transmit};
 use mainsd::link::{Link, LinkEvent};
 
@@ -68,13 +68,13 @@ fn a_hanging_device_is_lost_within_ten_seconds_of_the_next_poll() {
     let mut bench = attached(ES);
     bench.set_poll_rate(PollRate::Fast);
     bench.run(5 * SECOND);
-    bench.ups.mood = Mood::Hangs;
+    bench.ups.behaviour = Behaviour::Hangs;
     let start = bench.now;
     bench.run(10 * SECOND);
     assert_eq!(bench.losses().len(), 1);
     let lost = bench.events.iter().find(|(_, event)| matches!(event, LinkEvent::Lost { .. }));
     assert!(lost.expect("a loss").0 - start <= 8 * SECOND);
-    bench.ups.mood = Mood::Well;
+    bench.ups.behaviour = Behaviour::Normal;
     bench.run(60 * SECOND);
     assert_eq!(bench.attachments(), 1);
 }
@@ -82,7 +82,7 @@ fn a_hanging_device_is_lost_within_ten_seconds_of_the_next_poll() {
 #[test]
 fn a_device_that_stays_hung_is_tried_again_ever_more_slowly() {
     let mut bench = attached(ES);
-    bench.ups.mood = Mood::Hangs;
+    bench.ups.behaviour = Behaviour::Hangs;
     bench.run(600 * SECOND);
     let early = bench.reset + bench.reopened;
     bench.run(600 * SECOND);
@@ -113,7 +113,7 @@ fn a_port_that_never_ends_a_transfer_is_given_up() {
 #[test]
 fn a_device_that_is_gone_is_lost_at_once() {
     let mut bench = attached(ES);
-    bench.ups.mood = Mood::Gone;
+    bench.ups.behaviour = Behaviour::Gone;
     bench.present = false;
     bench.interrupt(&ES_BATTERY);
     bench.run(30 * MILLISECOND);
@@ -303,7 +303,7 @@ enum Act {
     Run(u64),
     Interrupt(Vec<u8>),
     Report(prop::sample::Index, Vec<u8>),
-    Mood(Mood),
+    Behaviour(Behaviour),
     Present(bool),
     Unplug,
     Plug,
@@ -317,7 +317,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (0_u64..5000).prop_map(Act::Run),
         3 => bytes.clone().prop_map(Act::Interrupt),
         3 => (any::<prop::sample::Index>(), bytes).prop_map(|(which, bytes)| Act::Report(which, bytes)),
-        2 => prop::sample::select(vec![Mood::Well, Mood::Well, Mood::Hangs, Mood::Stalls, Mood::Gone]).prop_map(Act::Mood),
+        2 => prop::sample::select(vec![Behaviour::Normal, Behaviour::Normal, Behaviour::Hangs, Behaviour::Stalls, Behaviour::Gone]).prop_map(Act::Behaviour),
         1 => any::<bool>().prop_map(Act::Present),
         1 => Just(Act::Unplug),
         1 => Just(Act::Plug),
@@ -360,7 +360,7 @@ proptest! {
                         bench.ups.reports.insert(key, [&[key.1], &bytes[..]].concat());
                     }
                 }
-                Act::Mood(mood) => bench.ups.mood = mood,
+                Act::Behaviour(behaviour) => bench.ups.behaviour = behaviour,
                 Act::Present(present) => bench.present = present,
                 Act::Unplug => bench.link.handle_closed(bench.now, "unplugged"),
                 Act::Plug => bench.open(),

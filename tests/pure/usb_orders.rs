@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::corpus::device::device;
-use crate::support::corpus::fake::{Bench, FakeUps, Mood};
+use crate::support::corpus::fake::{Behaviour, Bench, FakeUps};
 use mainsd::link::LinkEvent;
 use mainsd::ups::{Command, StatusFlags, TransferCause};
 
@@ -193,7 +193,7 @@ fn an_order_without_a_ups_is_refused_and_a_loss_answers_the_one_under_way() {
     let mut bench = Bench::new(FakeUps::new(device(ES)));
     assert!(bench.command(Command::KillPower).is_err());
     let mut bench = attached(ES);
-    bench.ups.mood = Mood::Gone;
+    bench.ups.behaviour = Behaviour::Gone;
     bench.present = false;
     let reason = bench.command(Command::KillPower).expect_err("gone");
     assert!(reason.starts_with("interrupted"), "{reason}");

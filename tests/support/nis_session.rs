@@ -66,7 +66,7 @@ struct Client {
     state: u32,
 }
 
-struct World {
+struct Simulation {
     poll: Poll,
     events: Events,
     server: Server,
@@ -89,7 +89,7 @@ pub fn run(bytes: &[u8]) -> Summary {
     let now = Instant::now();
     let mut server = Server::new(Nis::default(), settings, Token(1));
     server.open(poll.registry(), now);
-    let mut world = World {
+    let mut world = Simulation {
         poll,
         events: Events::with_capacity(16),
         server,
@@ -108,7 +108,7 @@ pub fn run(bytes: &[u8]) -> Summary {
     world.summary
 }
 
-impl World {
+impl Simulation {
     fn step<'a>(&mut self, op: u8, rest: &'a [u8]) -> &'a [u8] {
         let (kind, who, cut) = (op & 7, usize::from(op >> 3) % CLIENTS, usize::from(op >> 5) + 1);
         while self.clients.len() <= who {

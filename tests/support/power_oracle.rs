@@ -8,7 +8,7 @@ use mainsd::ups::{
     TransferCause,
 };
 
-use super::{Open, Oracle, SLACK, World, is_copy, secs};
+use super::{Open, Oracle, SLACK, Simulation, is_copy, secs};
 
 impl Oracle {
     /// One more sample of the line.
@@ -51,7 +51,7 @@ impl Oracle {
     }
 }
 
-impl World {
+impl Simulation {
     /// The rules of belief, on their own.
     pub(super) fn believe(&mut self, reading: &Reading) {
         let (now, n) = (self.now, self.settings.confirm_polls.max(1));

@@ -6,9 +6,9 @@ use mainsd::power::{AtStart, Cause, Machine};
 use mainsd::ups::PollRate;
 
 use super::power_input::{Input, secs};
-use super::{Open, Oracle, World};
+use super::{Open, Oracle, Simulation};
 
-impl World {
+impl Simulation {
     /// Killed and started again, or stopped and started again.
     pub(super) fn restart(&mut self, input: &mut Input) {
         self.summary.restarts += 1;

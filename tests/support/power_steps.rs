@@ -45,7 +45,7 @@ pub struct Summary {
 /// Lives through `bytes`; panics with the step if something that must hold does not.
 pub fn run(bytes: &[u8], start: Instant) -> Summary {
     let mut input = Input { bytes, at: 0 };
-    let mut world = World::new(&mut input, start);
+    let mut world = Simulation::new(&mut input, start);
     while let Some(op) = input.next() {
         world.summary.steps += 1;
         world.step(op, &mut input);
@@ -164,7 +164,7 @@ impl Oracle {
     }
 }
 
-struct World {
+struct Simulation {
     machine: Machine,
     settings: Settings,
     now: Instant,
@@ -186,7 +186,7 @@ struct World {
     summary: Summary,
 }
 
-impl World {
+impl Simulation {
     fn new(input: &mut Input, start: Instant) -> Self {
         let settings = pick_settings(input);
         let machine = Machine::new(

@@ -109,7 +109,7 @@ impl ApcSmartLink {
         self.begin_probing(now, None);
     }
 
-    /// The port is gone, or cannot be opened. Told again, it is told once.
+    /// The port is gone, or cannot be opened. Repeated calls report `Lost` only once.
     pub fn handle_closed(&mut self, _now: Instant, reason: &str) {
         self.end(reason);
         self.phase = Phase::Closed;

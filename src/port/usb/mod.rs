@@ -260,11 +260,11 @@ impl UsbPort {
         let result = self.sources.handle_events(registry, self.now);
         let State::Open(open) = &mut self.state else { return };
         if let Err(error) = result {
-            let words = format!("{}: libusb: {error}", open.words);
+            let words = format!("{}: libusb: {error}", open.description);
             self.lose(registry, words);
             self.sources.drop_context(registry);
         } else if open.is_gone() || !self.sources.has(open.fd) {
-            let words = format!("{} is gone", open.words);
+            let words = format!("{} is gone", open.description);
             self.lose(registry, words);
         }
     }

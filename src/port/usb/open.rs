@@ -43,8 +43,8 @@ pub(super) struct Left {
 pub(super) struct OpenDevice {
     device: Device,
     pub(super) fd: RawFd,
-    /// The device in words.
-    pub(super) words: String,
+    /// The device in description.
+    pub(super) description: String,
     pub(super) opened_at: Instant,
     interface: u8,
     endpoint: Option<Endpoint>,
@@ -61,7 +61,7 @@ impl OpenDevice {
     pub(super) fn new(
         device: Device,
         fd: RawFd,
-        words: String,
+        description: String,
         interface: u8,
         endpoint: Option<Endpoint>,
         opened_at: Instant,
@@ -69,7 +69,7 @@ impl OpenDevice {
         Self {
             device,
             fd,
-            words,
+            description,
             opened_at,
             interface,
             endpoint,

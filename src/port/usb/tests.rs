@@ -11,11 +11,11 @@ use mio::{Events, Poll};
 use super::*;
 
 /// A sysfs and a /dev in a temporary folder.
-struct World {
+struct Simulation {
     root: PathBuf,
 }
 
-impl World {
+impl Simulation {
     fn new(name: &str) -> Self {
         let root = std::env::temp_dir().join(format!("mainsd-usb-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
@@ -76,7 +76,7 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for Simulation {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.root);
     }
@@ -125,7 +125,7 @@ fn search(port: &mut UsbPort, poll: &mut Poll, mut now: Instant, stuck: Duration
     told
 }
 
-fn told_by(world: &World, matcher: Matcher) -> Vec<String> {
+fn told_by(world: &Simulation, matcher: Matcher) -> Vec<String> {
     let mut poll = Poll::new().unwrap();
     let now = Instant::now();
     let mut port = UsbPort::new(world.roots(), Token(0x100), matcher, DeviceLocks::default(), now);
@@ -136,7 +136,7 @@ fn told_by(world: &World, matcher: Matcher) -> Vec<String> {
 
 #[test]
 fn hid_interfaces_are_listed_with_what_sysfs_shows_in_order_of_their_ports() {
-    let world = World::new("scan");
+    let world = Simulation::new("scan");
     world.ups("1-1.10", 7, "LATER", Some("usbhid"));
     world.ups("1-1.9", 4, "FIRST", None);
     world.plug("1-2", 5, "0781:5567", "08", Some("usb-storage"));
@@ -153,15 +153,15 @@ fn hid_interfaces_are_listed_with_what_sysfs_shows_in_order_of_their_ports() {
 
 #[test]
 fn an_empty_machine_has_no_ups_and_says_so_once() {
-    let world = World::new("none");
+    let world = Simulation::new("none");
     assert_eq!(told_by(&world, serial_is("X")), ["closed: no USB UPS found"]);
-    let absent = World { root: world.root.join("absent") };
+    let absent = Simulation { root: world.root.join("absent") };
     assert_eq!(told_by(&absent, serial_is("X")), ["closed: no USB UPS found"]);
 }
 
 #[test]
 fn a_foreign_device_is_never_touched() {
-    let world = World::new("foreign");
+    let world = Simulation::new("foreign");
     let at = world.plug("1-1", 2, "046d:c31c", "03", Some("usbhid"));
     world.fifo(&at.join("serial"));
     assert_eq!(told_by(&world, serial_is("X")), ["closed: no USB UPS found"]);
@@ -171,7 +171,7 @@ fn a_foreign_device_is_never_touched() {
 
 #[test]
 fn the_matcher_sees_the_strings_before_anything_is_opened() {
-    let world = World::new("strings");
+    let world = Simulation::new("strings");
     let at = world.ups("1-1", 2, "3B1004X02003  ", Some("usbhid"));
     fs::write(at.join("product"), "Back-UPS ES 850G2 FW:938.a2 .I USB FW:a2\n").unwrap();
     fs::write(at.join("descriptors"), [9, 2, 0, 0, 1, 1, 0, 0, 0, 9, 4, 0, 0, 1, 3, 0, 0, 0]).unwrap();
@@ -199,7 +199,7 @@ fn doubtful(info: &DeviceInfo) -> Verdict {
 
 #[test]
 fn a_doubtful_device_is_tried_after_those_that_are_wanted_and_not_again_once_it_is_left_alone() {
-    let world = World::new("doubtful");
+    let world = Simulation::new("doubtful");
     world.plug("1-1", 2, "0764:0501", "03", Some("usbhid"));
     world.ups("1-2", 3, "MINE", Some("usbhid"));
     let mut poll = Poll::new().unwrap();
@@ -226,7 +226,7 @@ fn a_doubtful_device_is_tried_after_those_that_are_wanted_and_not_again_once_it_
 
 #[test]
 fn a_unit_that_another_program_holds_is_left_alone() {
-    let world = World::new("held");
+    let world = Simulation::new("held");
     let at = world.ups("1-1", 2, "HELD", Some("usbfs"));
     let node = world.root.join("dev/bus/usb/001/002");
     fs::remove_file(&node).unwrap();
@@ -244,7 +244,7 @@ fn a_unit_that_another_program_holds_is_left_alone() {
 
 #[test]
 fn a_missing_node_says_what_to_do() {
-    let world = World::new("node");
+    let world = Simulation::new("node");
     world.ups("1-1", 2, "MINE", Some("usbhid"));
     fs::remove_file(world.root.join("dev/bus/usb/001/002")).unwrap();
     let told = told_by(&world, serial_is("MINE"));
@@ -254,7 +254,7 @@ fn a_missing_node_says_what_to_do() {
 
 #[test]
 fn a_node_that_is_no_usb_device_is_an_error_in_words() {
-    let world = World::new("file");
+    let world = Simulation::new("file");
     world.ups("1-1", 2, "MINE", Some("usbhid"));
     let told = told_by(&world, serial_is("MINE"));
     assert!(told[0].starts_with("rejected: UPS 1-1 (051d:0002): cannot use it: LIBUSB_ERROR"), "{told:?}");
@@ -262,7 +262,7 @@ fn a_node_that_is_no_usb_device_is_an_error_in_words() {
 
 #[test]
 fn a_device_that_keeps_the_kernel_waiting_does_not_keep_the_port_waiting() {
-    let world = World::new("stuck");
+    let world = Simulation::new("stuck");
     let at = world.ups("1-1", 2, "", Some("usbhid"));
     fs::remove_file(at.join("serial")).unwrap();
     world.fifo(&at.join("serial"));
@@ -296,7 +296,7 @@ fn a_device_that_keeps_the_kernel_waiting_does_not_keep_the_port_waiting() {
 
 #[test]
 fn without_a_device_the_port_looks_every_few_seconds_and_an_error_is_told_once() {
-    let world = World::new("pace");
+    let world = Simulation::new("pace");
     world.ups("1-1", 2, "HELD", Some("usbfs"));
     let mut poll = Poll::new().unwrap();
     let mut now = Instant::now();
@@ -315,7 +315,7 @@ fn without_a_device_the_port_looks_every_few_seconds_and_an_error_is_told_once()
 
 #[test]
 fn devices_that_are_not_opened_are_told_once_with_the_reason_and_no_more_when_a_ups_was_found() {
-    let world = World::new("seen");
+    let world = Simulation::new("seen");
     world.plug("1-1", 2, "0424:2514", "09", Some("hub"));
     world.plug("1-1.1", 3, "046d:c31c", "03", None);
     world.plug("1-1.2", 4, "0781:5567", "08", Some("usb-storage"));

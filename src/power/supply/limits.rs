@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant};
 
 use super::debounce::Debounce;
-use super::known::{Aged, Known};
 use super::low_battery::LowBattery;
+use super::measurements::{Aged, Measurements};
 use super::outage::Outage;
 use super::{Cause, Settings};
 
@@ -26,7 +26,7 @@ pub(super) const BLIND: Duration = Duration::from_secs(600);
 pub(super) struct View<'a> {
     pub(super) settings: &'a Settings,
     pub(super) outage: &'a Outage,
-    pub(super) known: &'a Known,
+    pub(super) known: &'a Measurements,
     pub(super) low: &'a LowBattery,
     /// The UPS has not answered since.
     pub(super) silent_since: Option<Instant>,

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::Settings;
 use super::debounce::{Debounce, Sample};
-use super::known::{Taken, Verdict};
 use super::limits::DEBOUNCE;
+use super::measurements::{Accepted, Verdict};
 use crate::ups::{LowBatteryFlag, NEAR_END_MINUTES, NEAR_END_PERCENT};
 
 /// A value that has not changed for so long on battery says nothing about the battery.
@@ -77,7 +77,7 @@ impl LowBattery {
     }
 
     /// Takes in what a reading says of charge and runtime, with the times of these, and of the line state.
-    pub(super) fn note_values(&mut self, settings: &Settings, taken: &Taken, at: [Option<Instant>; 3]) {
+    pub(super) fn note_values(&mut self, settings: &Settings, taken: &Accepted, at: [Option<Instant>; 3]) {
         let [charge_at, runtime_at, line_at] = at;
         let (charge, runtime) = (f64::from(NEAR_END_PERCENT), f64::from(NEAR_END_MINUTES));
         let percent = settings.battery_level.map_or(charge, |limit| limit.0.max(charge));

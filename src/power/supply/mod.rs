@@ -7,9 +7,9 @@ mod comm;
 mod debounce;
 #[cfg(test)]
 mod for_tests;
-mod known;
 mod limits;
 mod low_battery;
+mod measurements;
 mod other_ups;
 mod outage;
 mod selftest;
@@ -20,7 +20,7 @@ mod transitions;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-pub(super) use known::Aged;
+pub(super) use measurements::Aged;
 pub(super) use timers::Timer;
 
 use super::condition::{Condition, Demand, News, OutageView};
@@ -28,9 +28,9 @@ use super::{Cause, Order, PowerView, SavedOutage, Settings};
 use crate::ups::{Command, Event, PollRate, Priority, RateLimit, StatusFlags};
 use comm::Comm;
 use debounce::{Debounce, DebouncedFlag};
-use known::Known;
 use limits::Basis;
 use low_battery::LowBattery;
+use measurements::Measurements;
 use outage::{Line, Outage, Query};
 
 /// So many changes of the line are believed at once, and one more each 10 s; all others need CONFIRMPOLLS readings. A UPS, or
@@ -47,7 +47,7 @@ pub(super) struct Supply {
     master: Master,
     line: Line,
     samples: LineSamples,
-    known: Known,
+    known: Measurements,
     low: LowBattery,
     battery: Battery,
     /// The last reading's bits.
@@ -141,7 +141,7 @@ impl Supply {
             master: Master::default(),
             line: Line::Unknown,
             samples: LineSamples::new(),
-            known: Known::default(),
+            known: Measurements::default(),
             low: LowBattery::default(),
             battery: Battery {
                 present: DebouncedFlag::new(true),

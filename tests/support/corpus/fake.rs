@@ -16,9 +16,9 @@ const LATENCY: Duration = Duration::from_millis(2);
 
 /// What the device does with requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mood {
+pub enum Behaviour {
     /// Answers.
-    Well,
+    Normal,
     /// Answers nothing: every transfer times out.
     Hangs,
     /// Stalls every request.
@@ -35,7 +35,7 @@ pub struct FakeUps {
     /// Answers to GET_REPORT; a report that is missing stalls.
     pub reports: BTreeMap<(u8, u8), Vec<u8>>,
     pub strings: BTreeMap<u8, String>,
-    pub mood: Mood,
+    pub behaviour: Behaviour,
     /// Reports whose SET_REPORT stalls.
     pub refuses: Vec<u8>,
     /// Reports whose SET_REPORT is taken and changes nothing.
@@ -77,7 +77,7 @@ impl FakeUps {
             descriptor: device.descriptor.clone(),
             reports,
             strings: device.strings.clone(),
-            mood: Mood::Well,
+            behaviour: Behaviour::Normal,
             refuses: Vec::new(),
             forgets: Vec::new(),
             written: Vec::new(),
@@ -142,11 +142,11 @@ impl FakeUps {
             other => panic!("no request of this class: {other:02x?}"),
         };
         self.requests.push((now, format!("{name} {kind} {id:02x}")));
-        match self.mood {
-            Mood::Well => {}
-            Mood::Hangs => return Err(TransferError::Timeout),
-            Mood::Stalls => return Err(TransferError::Stall),
-            Mood::Gone => return Err(TransferError::NoDevice),
+        match self.behaviour {
+            Behaviour::Normal => {}
+            Behaviour::Hangs => return Err(TransferError::Timeout),
+            Behaviour::Stalls => return Err(TransferError::Stall),
+            Behaviour::Gone => return Err(TransferError::NoDevice),
         }
         let answer = match (name, transmit) {
             ("set", Transmit::ControlOut { data, .. }) => {

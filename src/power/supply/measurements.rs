@@ -17,7 +17,7 @@ const ZEROS_BELIEVED_AFTER: Duration = Duration::from_secs(60);
 /// Every mains system is well above this, every failed one well below it. Volts.
 const MAINS_VOLTS: f64 = 80.0;
 /// How often, at most, a line is logged about values that were kept out.
-pub(super) const SAY_AT_MOST_EVERY: Duration = Duration::from_secs(60);
+pub(super) const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A value and when it was read.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,7 +60,7 @@ impl<T: Copy + PartialEq> Said<T> {
 
 /// The last believable values.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Known {
+pub(super) struct Measurements {
     /// Per cent.
     pub(super) charge: Option<Aged>,
     /// Minutes.
@@ -100,7 +100,7 @@ pub(super) enum Verdict {
 
 /// What became of one reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Taken {
+pub(super) struct Accepted {
     /// Per cent.
     pub(super) charge: Verdict,
     /// Minutes.
@@ -109,9 +109,9 @@ pub(super) struct Taken {
     pub(super) complaint: Option<&'static str>,
 }
 
-impl Known {
+impl Measurements {
     /// Takes in a reading that states the line. `low`: the battery is low, so that zeros can be true.
-    pub(super) fn take(&mut self, reading: &Reading, read: &ReadTimes, low: bool, now: Instant) -> Taken {
+    pub(super) fn take(&mut self, reading: &Reading, read: &ReadTimes, low: bool, now: Instant) -> Accepted {
         let values = &reading.values;
         self.read_at = self.read_at.max(read.of(Item::Line));
         Said::note(&mut self.transfer_cause, values.transfer_cause, read.of(Item::TransferCause));
@@ -126,7 +126,7 @@ impl Known {
         self.take_battery(values, read, low, now)
     }
 
-    fn take_battery(&mut self, values: &Values, read: &ReadTimes, low: bool, now: Instant) -> Taken {
+    fn take_battery(&mut self, values: &Values, read: &ReadTimes, low: bool, now: Instant) -> Accepted {
         let charge = values.battery_charge.map(|v| v.0);
         let runtime = values.runtime_left.map(|v| v.0);
         let times = [read.of(Item::Charge), read.of(Item::Runtime)];
@@ -135,7 +135,7 @@ impl Known {
         let [charge_before, runtime_before] = &mut self.before;
         keep_newer(&mut self.charge, charge_before, good_charge, times[0]);
         keep_newer(&mut self.runtime, runtime_before, good_runtime, times[1]);
-        let mut taken = Taken {
+        let mut taken = Accepted {
             charge: verdict(charge, good_charge),
             runtime: verdict(runtime, good_runtime),
             complaint: None,
@@ -154,7 +154,7 @@ impl Known {
     /// Counts something that is not data; its name comes back when a line about it is due.
     pub(super) fn reject(&mut self, what: &'static str, now: Instant) -> Option<&'static str> {
         self.kept_out = self.kept_out.saturating_add(1);
-        let due = self.said_at.is_none_or(|said| now.saturating_duration_since(said) >= SAY_AT_MOST_EVERY);
+        let due = self.said_at.is_none_or(|said| now.saturating_duration_since(said) >= LOG_INTERVAL);
         if due {
             self.said_at = Some(now);
         }
