@@ -260,6 +260,10 @@ MUTATIONS = [
     ("a master that says nothing of its UPS is no loss", "../link/net/mod.rs", "const SILENT_LEAST: Duration = Duration::from_secs(20);", "const SILENT_LEAST: Duration = Duration::from_secs(20_000);"),
     ("a USB UPS is never silent", "../link/usb/mod.rs", "const SILENT_LEAST: Duration = Duration::from_secs(15);", "const SILENT_LEAST: Duration = Duration::from_secs(15_000);"),
     ("looks leave no room for the polls", "../link/usb/session/steps.rs", "            self.looks.pause(now);\n", ""),
+    ("a network slave kills the power", "kill_power.rs", "(true, _) => Err(NotOurs::Master),", "(true, _) => Ok(Duration::ZERO),"),
+    ("a share slave kills the power", "kill_power.rs", "(false, Share::Slave) => Err(NotOurs::ShareMaster),", "(false, Share::Slave) => Ok(Duration::ZERO),"),
+    ("-p cuts a simple cable at once", "kill_power.rs", "self.delays_off && self.wait().is_ok()", "self.wait().is_ok()"),
+    ("a flag of an earlier boot counts", "kill_power.rs", "if of.len() == now.len() && of != now => Err(FlagDoubt::Old)", "if of.is_empty() && of != now => Err(FlagDoubt::Old)"),
 ]
 
 POWER_TESTS = ("cargo test --quiet --lib power::", "cargo test --quiet --test pure -- power_properties:: evidence::")
