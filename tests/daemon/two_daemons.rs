@@ -119,7 +119,12 @@ fn a_second_daemon_of_one_configuration_says_who_runs_and_ends() {
     let config = first.dir().join("mainsd.conf");
     let link = first.dir().join("link.conf");
     symlink("mainsd.conf", &link).unwrap();
-    let state = std::fs::read_to_string(&state_files(&run)[0]).unwrap();
+    // It is written once more when the hook has been started.
+    let written = || {
+        let state = std::fs::read_to_string(&state_files(&run)[0]).ok()?;
+        state.contains("announced yes").then_some(state)
+    };
+    let state = poll_until(TIMEOUT, written).expect("no outage in the state file");
     for (file, background) in [(&config, false), (&link, false), (&config, true)] {
         let (code, said) = once_more(&first, file, &run, background);
         assert_eq!(code, Some(1), "{said}");
