@@ -320,17 +320,12 @@ fn one_thread(lab: &Lab) {
     // One whole poll of ten reports falls into each minute, and nineteen glances, or five: each takes a deadline and an answer. A loaded
     // machine makes the process sleep more often, never less: the calmest of three minutes counts.
     let minute = |what: &str, most: (u64, usize)| {
-        let told: Vec<(u64, usize)> = (0..3)
-            .map(|_| {
-                let (reads, switched) = (unit.seen_count(), switches(pid));
-                std::thread::sleep(Duration::from_secs(60));
-                (switches(pid) - switched, unit.seen_count() - reads)
-            })
-            .scan(false, |done, now| {
-                let before = std::mem::replace(done, now.0 <= most.0 && now.1 <= most.1);
-                (!before).then_some(now)
-            })
-            .collect();
+        let mut told: Vec<(u64, usize)> = Vec::new();
+        while told.len() < 3 && !told.last().is_some_and(|last| last.0 <= most.0 && last.1 <= most.1) {
+            let (reads, switched) = (unit.seen_count(), switches(pid));
+            std::thread::sleep(Duration::from_secs(60));
+            told.push((switches(pid) - switched, unit.seen_count() - reads));
+        }
         let (switched, reads) = told.iter().copied().min().unwrap();
         lab.measured(&format!("{what}-wake-ups-a-minute"), switched);
         lab.measured(&format!("{what}-reads-a-minute"), reads);
