@@ -332,7 +332,7 @@ fn one_thread(lab: &Lab) {
         assert!(switched <= most.0 && reads <= most.1, "{what}: wake-ups and reads {told:?}");
     };
     std::thread::sleep(Duration::from_secs(5));
-    minute("untold", (45, 40));
+    minute("untold", (52, 40));
     // It tells by itself that it is on mains, as a real unit does now and then.
     unit.send(&[0x06, 0x00, 0x00, 0x08]);
     std::thread::sleep(Duration::from_secs(5));
