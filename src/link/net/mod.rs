@@ -5,7 +5,12 @@
 //! another. With several targets the one that answered last is asked first, then the others in their order.
 
 mod answer;
+mod checks;
+mod commands;
 mod device;
+mod refusal;
+mod remote;
+mod watched;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -13,15 +18,17 @@ use std::time::{Duration, Instant};
 pub use answer::{Incoming, MasterStatus};
 pub use device::targets;
 
+use checks::{Checks, FAST};
+use commands::Commands;
+use refusal::Refusal;
+use remote::RemoteShutdown;
+use watched::Watched;
+
 use super::silence::Silence;
 use super::{Link, LinkEvent};
 use crate::bus::stream::{Event, Stream, Target, Transmit};
-use crate::ups::{Command, CommandResult, Evidence, Identity, PollRate, Priority, RateLimit, StatusFlags};
+use crate::ups::{Command, CommandResult, Evidence, Identity, PollRate, Priority, StatusFlags};
 
-/// Between checks on battery (nis §9.1).
-const FAST: Duration = Duration::from_secs(2);
-/// Between checks while the master does not answer, on mains (nis §9.1).
-const LOST: Duration = Duration::from_secs(5);
 /// Longest wait for a connection, the look-up of a name included; the port has shorter limits of its own.
 const CONNECT: Duration = Duration::from_secs(40);
 /// Longest wait for a connection to one address, on mains (nis §4) and on battery.
@@ -36,22 +43,8 @@ const SILENCE: Duration = Duration::from_secs(12);
 const SILENT_LEAST: Duration = Duration::from_secs(20);
 /// The first check may take this long, its connection included, with each of a few targets.
 const FIRST: Duration = Duration::from_secs(120);
-/// So long after a change that was sent by itself a watched master is asked about it: by then it has asked its UPS.
-const SETTLED: Duration = Duration::from_millis(700);
-/// A shutdown that a master announces, or takes back, is asked about again after this, and believed if that says the same.
-const SAID_AGAIN: Duration = Duration::from_millis(250);
-/// Answers closer together than this are one word: the master may be about to say the other thing.
-const APART: Duration = Duration::from_millis(200);
-/// Without any answer it is believed after this: a master that goes down may have no time to say it twice.
-const SAID_LAST: Duration = Duration::from_secs(2);
-/// So many answers are taken at once, and one more each 100 ms; of more the last alone counts. A master of ours says 20 a second
-/// at most, and only while its UPS changes at each moment.
-const ANSWERS: RateLimit = RateLimit::new(20, Duration::from_millis(100));
 /// So many checks in a row without any answer make a master unreachable (nis §9.4).
 const UNREACHABLE: u32 = 5;
-/// Most commands that wait for a check.
-const MOST_COMMANDS: usize = 8;
-
 /// The requests, framed.
 const STATUS: &[u8] = b"\x00\x06status";
 const WATCH: &[u8] = b"\x00\x05watch";
@@ -93,40 +86,18 @@ pub struct NetLink {
     targets: Vec<Target>,
     /// The target that answered last.
     preferred: usize,
-    poll_time: Duration,
-    poll_rate: PollRate,
     state: State,
-    /// When the last check began.
-    began: Option<Instant>,
-    next_at: Instant,
+    checks: Checks,
     incoming: Incoming,
-    /// The target that does not know `watch`, and the STARTTIME that it has said since.
-    refused: Option<(usize, Option<String>)>,
-    /// That has been logged.
-    refusal_said: bool,
-    /// While watching: the last answer, and whether the next one has been asked for.
-    heard: Instant,
-    asked: bool,
+    refusal: Refusal,
+    watched: Watched,
     told: Told,
     silence: Silence,
     identity: Identity,
     /// Checks in a row that got no answer, and when the first of them failed.
-    unanswered: u32,
-    unanswered_since: Option<Instant>,
-    /// The master is shutting down.
-    remote: bool,
-    /// The master has said the opposite of that, at this moment for the first time.
-    remote_said: Option<Instant>,
-    /// When it is asked about that again; `None`: it has been.
-    remote_ask: Option<Instant>,
-    answers: RateLimit,
-    /// An answer waits for its turn.
-    late: Option<Instant>,
-    /// Commands that the check under way, or the next one, answers.
-    waiting: Vec<Command>,
-    /// While watching: when to ask for the sake of those that wait.
-    command_at: Option<Instant>,
-    running: Vec<Command>,
+    unanswered: Option<(u32, Instant)>,
+    remote: RemoteShutdown,
+    commands: Commands,
     out: VecDeque<Transmit>,
     events: VecDeque<LinkEvent>,
 }
@@ -138,29 +109,17 @@ impl NetLink {
         Self {
             targets,
             preferred: 0,
-            poll_time,
-            poll_rate: PollRate::Normal,
             state: State::Idle,
-            began: None,
-            next_at: now,
+            checks: Checks::new(poll_time, now),
             incoming: Incoming::default(),
-            refused: None,
-            refusal_said: false,
-            heard: now,
-            asked: false,
+            refusal: Refusal::default(),
+            watched: Watched::new(now),
             told: Told::Nothing,
             silence: Silence::new(now, FIRST, SILENT_LEAST),
             identity: Identity::default(),
-            unanswered: 0,
-            unanswered_since: None,
-            remote: false,
-            remote_said: None,
-            remote_ask: None,
-            answers: ANSWERS,
-            late: None,
-            waiting: Vec::new(),
-            command_at: None,
-            running: Vec::new(),
+            unanswered: None,
+            remote: RemoteShutdown::default(),
+            commands: Commands::default(),
             out: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -169,8 +128,7 @@ impl NetLink {
     /// The connection is there.
     pub fn handle_connected(&mut self, now: Instant) {
         if let State::Connecting { target, tried, .. } = self.state {
-            let watch = self.refused.as_ref().is_none_or(|(refused, _)| *refused != target);
-            self.ask(now, target, tried, watch);
+            self.ask(now, target, tried, self.refusal.allows(target));
         }
     }
 
@@ -180,9 +138,7 @@ impl NetLink {
         match self.incoming.take(bytes) {
             Ok(false) => {}
             // Whatever it says without end, it has so much attention.
-            Ok(true) if matches!(self.state, State::Watching { .. }) && !self.answers.take(now) => {
-                self.late = self.answers.next_at();
-            }
+            Ok(true) if matches!(self.state, State::Watching { .. }) && !self.watched.takes(now) => {}
             Ok(true) => self.answered(now, target),
             Err(reason) => self.target_failed(now, &reason, true),
         }
@@ -192,7 +148,7 @@ impl NetLink {
     pub fn handle_closed(&mut self, now: Instant, reason: &str) {
         // The last word of a connection counts, however many came before it.
         if let State::Watching { target, .. } = self.state
-            && self.late.take().is_some()
+            && self.watched.end()
             && self.incoming.is_complete()
         {
             self.answered(now, target);
@@ -209,26 +165,21 @@ impl NetLink {
 
     fn connect(&mut self, now: Instant, target: usize, tried: usize) {
         self.state = State::Connecting { target, tried, until: now + CONNECT };
-        let timeout = if self.poll_rate == PollRate::Fast { TRY_FAST } else { TRY };
+        let timeout = if self.checks.is_fast() { TRY_FAST } else { TRY };
         self.out.push_back(Transmit::Connect { target, timeout });
     }
 
     fn ask(&mut self, now: Instant, target: usize, tried: usize, watch: bool) {
         self.incoming.clear();
-        self.asked = false;
+        self.watched.begin();
         self.state = State::Asked { target, tried, watch, until: now + ANSWER };
         self.out.push_back(Transmit::Send(if watch { WATCH } else { STATUS }));
     }
 
     /// While watching: when to ask for an answer that does not come by itself.
     fn ask_at(&self) -> Option<Instant> {
-        let fast = (self.poll_rate == PollRate::Fast).then(|| self.heard + FAST);
-        self.command_at.into_iter().chain(fast).chain(self.remote_ask).min().filter(|_| !self.asked)
-    }
-
-    fn take_commands(&mut self) {
-        self.command_at = None;
-        self.running.append(&mut self.waiting);
+        let every = self.checks.is_fast().then_some(FAST);
+        self.watched.ask_at(every, [self.commands.ask_at(), self.remote.ask_at()])
     }
 
     /// A complete answer.
@@ -237,32 +188,33 @@ impl NetLink {
         let Some(status) = self.incoming.status() else {
             match self.state {
                 State::Asked { tried, watch: true, .. } => {
-                    self.refused = Some((target, None));
+                    self.refusal.set(Some(target));
                     return self.ask(now, target, tried, false);
                 }
                 State::Watching { .. } => return self.target_failed(now, "no status", false),
                 _ => {}
             }
-            self.reached();
+            self.unanswered = None;
             self.lost(format!("{name} answers, but not with a status"));
             return self.end_check(now, Err("the master gives no status"));
         };
-        self.reached();
+        self.unanswered = None;
         self.preferred = target;
         let watch = matches!(self.state, State::Watching { .. } | State::Asked { watch: true, .. });
         if watch {
-            (self.heard, self.asked) = (now, false);
+            self.watched.note_answer(now);
             self.state = State::Watching { target, until: now + SILENCE };
         } else {
-            self.polled(&name, status.started.clone().unwrap_or_default());
+            self.note_polled(&name, status.started.clone().unwrap_or_default());
         }
         let master = LinkEvent::Master { name: name.clone(), mode: status.mode.clone() };
         self.events.push_back(master);
         if self.incoming.take_unsteady().contains(StatusFlags::SHUTDOWN) {
             // In between it has said the opposite.
-            self.remote_said = None;
+            self.remote.note_contradiction();
         }
-        self.remote(status.flags.contains(StatusFlags::SHUTDOWN), now);
+        let believed = self.remote.note(status.flags.contains(StatusFlags::SHUTDOWN), now);
+        self.tell_remote(believed);
         if status.flags.contains(StatusFlags::COMMLOST) {
             self.lost(format!("the master {name} has lost its UPS"));
             return self.end_check(now, Err("the master has lost its UPS"));
@@ -279,52 +231,22 @@ impl NetLink {
         self.end_check(now, Ok(()));
     }
 
-    fn reached(&mut self) {
-        self.unanswered = 0;
-        self.unanswered_since = None;
-    }
-
-    /// A master that does not know `watch` has answered. Restarted, it may be another program.
-    fn polled(&mut self, name: &str, started: String) {
-        let Some((_, said)) = &mut self.refused else { return };
-        match said {
-            None => *said = Some(started),
-            Some(said) if *said != started => self.refused = None,
-            Some(_) => {}
-        }
-        if !std::mem::replace(&mut self.refusal_said, true) {
+    /// A master that does not know `watch` has answered.
+    fn note_polled(&mut self, name: &str, started: String) {
+        if self.refusal.note_answer(started) {
             let text = format!("{name} does not know `watch`: it is polled");
             self.events.push_back(LinkEvent::Log(Priority::Info, text));
         }
     }
 
-    /// The master shuts down, or no longer: believed if it says so twice, or falls silent after it.
-    fn remote(&mut self, says: bool, now: Instant) {
-        if says == self.remote {
-            self.remote_said = None;
-            self.remote_ask = None;
-            return;
-        }
-        match self.remote_said {
-            Some(said) if now.saturating_duration_since(said) >= APART => self.turn_remote(),
-            Some(_) => {}
-            None => {
-                self.remote_said = Some(now);
-                self.remote_ask = Some(now + SAID_AGAIN);
-            }
-        }
-    }
-
-    /// What the master has said of its shutdown is so.
-    fn turn_remote(&mut self) {
-        self.remote = !self.remote;
-        self.remote_said = None;
-        self.remote_ask = None;
-        if self.remote {
+    /// Tells what is believed of the master's shutdown, if that has changed.
+    fn tell_remote(&mut self, believed: Option<bool>) {
+        let Some(believed) = believed else { return };
+        if believed {
             let text = "Shutdown because NIS master is shutting down.".to_owned();
             self.events.push_back(LinkEvent::Log(Priority::Error, text));
         }
-        self.events.push_back(LinkEvent::Remote(self.remote));
+        self.events.push_back(LinkEvent::Remote(believed));
     }
 
     /// This target gives no answer, or not any more: a new check, without `watch` if that may be why, the next target, or
@@ -333,20 +255,21 @@ impl NetLink {
         let (target, tried) = match self.state {
             State::Idle => return,
             State::Watching { .. } => {
-                self.late = None;
+                self.watched.end();
                 self.out.push_back(Transmit::Close);
                 self.incoming.clear();
-                self.waiting.append(&mut self.running);
+                self.commands.interrupt();
                 self.state = State::Idle;
                 // A master that was restarted answers at once; one that never keeps a connection is as if polled.
-                self.next_at = self.began.map_or(now, |began| now.max(began + FAST));
+                self.checks.begin_again_soon(now);
                 return;
             }
             State::Connecting { target, tried, .. } | State::Asked { target, tried, .. } => (target, tried),
         };
         self.out.push_back(Transmit::Close);
-        self.refused = matches!(self.state, State::Asked { watch: true, .. }).then_some((target, None));
-        if self.refused.is_some() && at_once {
+        let refused = matches!(self.state, State::Asked { watch: true, .. });
+        self.refusal.set(refused.then_some(target));
+        if refused && at_once {
             return self.connect(now, target, tried);
         }
         self.state = State::Idle;
@@ -356,9 +279,10 @@ impl NetLink {
         }
         let name = self.name(target);
         self.lost(format!("{name}: {reason}"));
-        self.unanswered = self.unanswered.saturating_add(1);
-        let since = *self.unanswered_since.get_or_insert(now);
-        if self.unanswered == UNREACHABLE {
+        let (count, since) = self.unanswered.unwrap_or((0, now));
+        let count = count.saturating_add(1);
+        self.unanswered = Some((count, since));
+        if count == UNREACHABLE {
             self.events.push_back(LinkEvent::MasterUnreachable { since });
         }
         self.end_check(now, Err("the master does not answer"));
@@ -377,7 +301,7 @@ impl NetLink {
 
     /// The end of a check, or, while watching, of an answer.
     fn end_check(&mut self, now: Instant, outcome: Result<(), &str>) {
-        for command in std::mem::take(&mut self.running) {
+        for command in self.commands.end() {
             let outcome = outcome.map(|()| "read".to_owned()).map_err(ToOwned::to_owned);
             self.events.push_back(LinkEvent::Command(CommandResult::new(command, outcome)));
         }
@@ -389,18 +313,13 @@ impl NetLink {
             self.state = State::Idle;
         }
         self.incoming.clear();
-        let due = if self.waiting.is_empty() { self.due(now) } else { now };
-        self.next_at = self.remote_ask.map_or(due, |at| at.min(due));
+        let due = if self.commands.are_waiting() { now } else { self.due(now) };
+        self.checks.next_at = self.remote.ask_at().map_or(due, |at| at.min(due));
     }
 
     /// Between two checks.
     fn interval(&self) -> Duration {
-        let interval = match (self.told, self.poll_rate) {
-            (_, PollRate::Fast) => FAST,
-            (Told::Lost, PollRate::Normal) => LOST,
-            (Told::Nothing | Told::Attached, PollRate::Normal) => self.poll_time,
-        };
-        interval.min(self.poll_time)
+        self.checks.interval(self.told == Told::Lost)
     }
 
     /// Between two readings; one that is watched says by itself how its UPS is.
@@ -409,11 +328,11 @@ impl NetLink {
     }
 
     fn due(&self, now: Instant) -> Instant {
-        (self.began.unwrap_or(now) + self.interval()).max(now)
+        self.checks.due(now, self.told == Told::Lost)
     }
 
     fn reschedule_sooner(&mut self, now: Instant) {
-        self.next_at = self.next_at.min(self.due(now));
+        self.checks.next_at = self.checks.next_at.min(self.due(now));
         if self.told == Told::Attached {
             self.silence.set_interval(now, self.told_every());
         }
@@ -433,24 +352,20 @@ impl Link for NetLink {
 
     fn handle_timeout(&mut self, now: Instant) {
         if let State::Watching { target, .. } = self.state
-            && self.late.is_some_and(|at| at <= now)
+            && self.watched.takes_late(now, self.incoming.is_complete())
         {
-            self.late = None;
-            if self.incoming.is_complete() && self.answers.take(now) {
-                self.answered(now, target);
-            }
+            self.answered(now, target);
         }
-        if self.remote_said.is_some_and(|said| said + SAID_LAST <= now) {
-            self.turn_remote();
-        }
+        let believed = self.remote.handle_timeout(now);
+        self.tell_remote(believed);
         if self.told != Told::Lost && self.silence.is_over(now) {
             self.lost(format!("{}: it does not say how its UPS is any more", self.name(self.preferred)));
         }
         match self.state {
-            State::Idle if now >= self.next_at => {
-                self.began = Some(now);
-                self.remote_ask = None;
-                self.take_commands();
+            State::Idle if now >= self.checks.next_at => {
+                self.checks.begin(now);
+                self.remote.asked();
+                self.commands.begin();
                 self.connect(now, self.preferred, 0);
             }
             State::Connecting { until, .. } if now >= until => {
@@ -459,9 +374,9 @@ impl Link for NetLink {
             State::Asked { until, .. } if now >= until => self.target_failed(now, "no answer", false),
             State::Watching { until, .. } if now >= until => self.target_failed(now, "silent", false),
             State::Watching { .. } if self.ask_at().is_some_and(|at| now >= at) => {
-                self.asked = true;
-                self.remote_ask = None;
-                self.take_commands();
+                self.watched.ask();
+                self.remote.asked();
+                self.commands.begin();
                 self.out.push_back(Transmit::Send(STATUS));
             }
             _ => {}
@@ -478,36 +393,31 @@ impl Link for NetLink {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let next = match self.state {
-            State::Idle => self.next_at,
+            State::Idle => self.checks.next_at,
             State::Connecting { until, .. } | State::Asked { until, .. } => until,
             State::Watching { until, .. } => {
-                [self.ask_at(), self.late].into_iter().flatten().fold(until, Instant::min)
+                [self.ask_at(), self.watched.late()].into_iter().flatten().fold(until, Instant::min)
             }
         };
         let silence = (self.told != Told::Lost).then(|| self.silence.until());
-        let remote = self.remote_said.map(|said| said + SAID_LAST);
-        Some([silence, remote].into_iter().flatten().fold(next, Instant::min))
+        Some([silence, self.remote.until()].into_iter().flatten().fold(next, Instant::min))
     }
 
     fn set_poll_rate(&mut self, poll_rate: PollRate, now: Instant) {
-        self.poll_rate = poll_rate;
+        self.checks.poll_rate = poll_rate;
         self.reschedule_sooner(now);
     }
 
     fn set_poll_time(&mut self, poll_time: Duration, now: Instant) {
-        self.poll_time = poll_time;
+        self.checks.poll_time = poll_time;
         self.reschedule_sooner(now);
     }
 
     fn command(&mut self, command: Command, now: Instant) {
         match command {
             Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => {
-                if self.waiting.len() < MOST_COMMANDS {
-                    self.waiting.push(command);
-                }
-                self.next_at = now;
-                let at = if command == Command::Poll { now } else { now + SETTLED };
-                self.command_at = Some(self.command_at.map_or(at, |earlier| earlier.min(at)));
+                self.commands.add(command, now);
+                self.checks.next_at = now;
             }
             Command::KillPower
             | Command::PowerOff
