@@ -7,6 +7,8 @@
 pub mod apcsmart;
 #[cfg(feature = "dumb")]
 pub mod dumb;
+#[cfg(any(feature = "apcsmart", feature = "dumb"))]
+mod loss;
 #[cfg(feature = "net")]
 pub mod net;
 #[cfg(any(feature = "apcsmart", feature = "dumb", feature = "net", feature = "usb"))]

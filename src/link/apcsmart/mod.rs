@@ -15,9 +15,10 @@ mod write;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::loss::Loss;
 use super::{Link, LinkEvent};
 use crate::bus::serial::{Event, Serial, Transmit};
-use crate::ups::{Command, CommandResult, PollRate, Priority};
+use crate::ups::{Command, CommandResult, PollRate};
 use crate::wire::upslink::{self, Form};
 use session::{NextStep, Session};
 use stream::{Filter, Item, Stream};
@@ -52,10 +53,7 @@ pub struct ApcSmartLink {
     phase: Phase,
     stream: Stream,
     events: VecDeque<LinkEvent>,
-    /// Why the UPS counts as lost; told.
-    lost: Option<String>,
-    /// The UPS has been there once.
-    found: bool,
+    loss: Loss,
 }
 
 #[derive(Debug)]
@@ -97,8 +95,7 @@ impl ApcSmartLink {
             phase: Phase::Closed,
             stream: Stream::default(),
             events: VecDeque::new(),
-            lost: None,
-            found: false,
+            loss: Loss::default(),
         }
     }
 
@@ -185,8 +182,7 @@ impl ApcSmartLink {
         if let Some(session) = self.session() {
             for event in session.take_events() {
                 if matches!(event, LinkEvent::Attached(_) | LinkEvent::Reading(_)) {
-                    self.lost = None;
-                    self.found = true;
+                    self.loss.end();
                 }
                 self.push(event);
             }
@@ -253,15 +249,9 @@ impl ApcSmartLink {
     }
 
     fn tell_lost(&mut self, reason: String) {
-        if self.lost.as_ref() == Some(&reason) {
-            return;
+        for event in self.loss.begin(reason) {
+            self.push(event);
         }
-        // A loss has one beginning; what is found out about it later is for the log, and what keeps a UPS from being watched at all.
-        if self.lost.is_some() || !self.found {
-            self.push(LinkEvent::Log(Priority::Warning, reason.clone()));
-        }
-        self.lost = Some(reason.clone());
-        self.push(LinkEvent::Lost { reason });
     }
 
     fn push(&mut self, event: LinkEvent) {

@@ -11,10 +11,11 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::loss::Loss;
 use super::silence::Silence;
 use super::{Link, LinkEvent};
 use crate::bus::serial::{Event, Lines, Outputs, Serial, Transmit};
-use crate::ups::{Command, CommandResult, Identity, Item, PollRate, Priority, Reading, StatusFlags};
+use crate::ups::{Command, CommandResult, Identity, Item, PollRate, Reading, StatusFlags};
 pub use cable::{CABLES, Cable};
 
 /// Between two looks while a line says something new, and while power is being cut.
@@ -49,10 +50,7 @@ pub struct DumbLink {
     events: VecDeque<LinkEvent>,
     /// The UPS counts as reached.
     attached: bool,
-    /// It has been reached once.
-    found: bool,
-    /// Why it counts as lost; told.
-    lost: Option<String>,
+    loss: Loss,
 }
 
 #[derive(Debug)]
@@ -107,8 +105,7 @@ impl DumbLink {
             orders: VecDeque::new(),
             events: VecDeque::new(),
             attached: false,
-            found: false,
-            lost: None,
+            loss: Loss::default(),
         }
     }
 
@@ -177,8 +174,7 @@ impl DumbLink {
         // A port that can be looked at is one that orders can be sent through.
         if !self.attached {
             self.attached = true;
-            self.found = true;
-            self.lost = None;
+            self.loss.end();
             self.push(LinkEvent::Attached(Box::<Identity>::default()));
         }
         if let Some(reading) = reading {
@@ -240,16 +236,10 @@ impl DumbLink {
     }
 
     fn tell_lost(&mut self, reason: String) {
-        if self.lost.as_ref() == Some(&reason) {
-            return;
-        }
-        // A loss has one beginning; what is found out about it later is for the log, and what keeps a UPS from being watched at all.
-        if self.lost.is_some() || !self.found {
-            self.push(LinkEvent::Log(Priority::Warning, reason.clone()));
-        }
         self.attached = false;
-        self.lost = Some(reason.clone());
-        self.push(LinkEvent::Lost { reason });
+        for event in self.loss.begin(reason) {
+            self.push(event);
+        }
     }
 
     fn push(&mut self, event: LinkEvent) {

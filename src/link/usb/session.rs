@@ -37,9 +37,9 @@ use crate::ups::{
 };
 use crate::wire::hid::{DescriptorError, Field, ReportDescriptor, ReportKind, is_power_device};
 
-/// Time between two polls at fast poll rate, and until something unclear is read again.
+/// Time between two polls at the fast poll rate, and until something unclear is read again.
 const FAST_POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// At fast poll rate the values that move slowly are read as often as this; a hint about an alarm brings a poll no sooner.
+/// At the fast poll rate the values that move slowly are read as often as this; a hint about an alarm brings a poll no sooner.
 const SLOW_VALUE_INTERVAL: Duration = Duration::from_secs(5);
 /// The line state unreadable so many times in a row, or for so long, is a lost UPS.
 const LOST_AFTER: u32 = 3;

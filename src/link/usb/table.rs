@@ -76,7 +76,7 @@ pub(super) enum When {
     Status,
     /// In every poll; it moves on battery.
     Urgent,
-    /// In every poll at normal poll rate, every five seconds at fast poll rate.
+    /// In every poll at the normal poll rate, every five seconds at the fast poll rate.
     Volatile,
     /// When the UPS is found, and on demand.
     Once,

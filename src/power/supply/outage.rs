@@ -246,7 +246,7 @@ impl Mains {
 }
 
 impl Outage {
-    /// No earlier than the end of unconfirmed.
+    /// No earlier than an unconfirmed outage counts.
     pub(super) fn not_before(&self, at: Instant) -> Instant {
         self.unconfirmed.map_or(at, |unconfirmed| at.max(unconfirmed.until))
     }

@@ -1,4 +1,4 @@
-//! Glances: between two polls at normal poll rate the line state is read by itself, by the fewest reports that tell it.
+//! Glances: between two polls at the normal poll rate the line state is read by itself, by the fewest reports that tell it.
 
 use super::steps::set_line;
 use super::*;
