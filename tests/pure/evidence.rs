@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::corpus::device::{device, devices};
 use crate::support::corpus::fake::{Bench, FakeUps};
-use crate::support::serial_ups::{Heard, SerialUps, healthy};
+use crate::support::serial_ups::{self, Heard, healthy};
 use crate::support::story::Story;
 use crate::support::{FakeTime, Setup, TIMEOUT};
 use mainsd::bus::serial::{Lines, Transmit};
@@ -180,7 +180,7 @@ fn one_garbled_register_of_a_serial_ups_is_no_detached_battery() {
             // And the status byte changes without meaning anything, so that readings are told between the polls.
             if query == b'Q' && second > 60.0 { "0A".to_owned() } else { healthy(query, false) }
         };
-        Box::new(SerialUps::new(config.poll_time, now, answer, Rc::default()))
+        serial_ups::driver(config.poll_time, now, answer, Rc::default())
     });
     daemon.run_to(200.0);
     let lines: Vec<&String> = daemon.log.iter().map(|(_, line)| line).collect();
@@ -195,7 +195,7 @@ fn a_battery_that_is_gone_is_told_by_two_answers_of_a_serial_ups() {
         let answer = |query, second: f64| {
             if query == b'\'' && second > 60.0 { "20".to_owned() } else { healthy(query, false) }
         };
-        Box::new(SerialUps::new(config.poll_time, now, answer, Rc::default()))
+        serial_ups::driver(config.poll_time, now, answer, Rc::default())
     });
     daemon.run_to(200.0);
     let told: Vec<f64> = daemon.log.iter().filter(|(_, line)| line == DETACHED).map(|(at, _)| *at).collect();
@@ -312,13 +312,7 @@ fn a_usb_ups_says_when_everything_was_read() {
 
 #[test]
 fn a_usb_device_that_only_sends_says_when_it_sent() {
-    let mut bench = Bench::new(FakeUps::new(device("hid-pdc-minimal-rp2040")));
-    bench.open();
-    bench.run(5 * SECOND);
-    for _ in 0..3 {
-        bench.interrupt(&[0x07, 0x0c, 0x01]);
-        bench.run(SECOND);
-    }
+    let mut bench = Bench::only_sending();
     bench.set_poll_rate(PollRate::Fast);
     bench.run(2 * SECOND);
     bench.events.clear();
@@ -343,7 +337,7 @@ fn a_serial_ups_says_when_everything_was_read() {
     let setup = Setup::new("apcsmart").with("DEVICE", "/dev/ttyS9").with("POLLTIME", "20");
     let mut daemon = FakeTime::start_with(&setup, 0.0, |config, now| {
         let answer = |query, second: f64| healthy(query, (100.0..130.0).contains(&second));
-        Box::new(SerialUps::new(config.poll_time, now, answer, Rc::clone(&heard)))
+        serial_ups::driver(config.poll_time, now, answer, Rc::clone(&heard))
     });
     daemon.run_to(200.0);
     let heard = heard.borrow();

@@ -4,15 +4,12 @@
 //! `MAINSD_FAULTY_SEEDS=1000 cargo test --release --test pure faulty::` for a long run; `MAINSD_FAULTY_SEED` to begin with another seed.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use mainsd::bus::serial::{self, Serial};
 use mainsd::bus::usb::{self, DeviceInfo, TransferError, Usb};
 use mainsd::daemon::Driver;
 use mainsd::daemon::driver::Pump;
-use mainsd::link::apcsmart::{self, ApcSmartLink};
 use mainsd::link::usb::{Settings, UsbLink};
 use mainsd::port::Port;
 use mainsd::port::faulty::Faulty;
@@ -20,7 +17,7 @@ use mainsd::ups::Priority;
 use mio::{Registry, Token};
 
 use crate::support::random::number;
-use crate::support::serial_ups::healthy;
+use crate::support::serial_ups::{self, SerialUps, healthy};
 use crate::support::usbip::Model;
 use crate::support::usbip::descriptor::Kind;
 use crate::support::usbip::model::usage;
@@ -120,72 +117,6 @@ impl Port for UsbUps {
     fn close(&mut self, _: &Registry) {}
 }
 
-/// A UPS with smart signalling at the end of a serial port.
-struct SerialUps {
-    on_battery: Rc<RefCell<Option<f64>>>,
-    opened: bool,
-    due: VecDeque<(Instant, String)>,
-    now: Instant,
-}
-
-impl Port for SerialUps {
-    type Bus = Serial;
-
-    fn start(&mut self, _: &Registry, _: Instant) {
-        self.opened = true;
-    }
-
-    fn ready(&mut self, _: &Registry, _: Token, _: Instant) {}
-
-    fn take_waiting(&mut self, _: &Registry, now: Instant) {
-        self.now = now;
-    }
-
-    fn handle_timeout(&mut self, _: &Registry, now: Instant) {
-        self.now = now;
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.due.front().map(|(at, _)| *at)
-    }
-
-    fn poll_event(&mut self) -> Option<serial::Event> {
-        if std::mem::take(&mut self.opened) {
-            return Some(serial::Event::Opened);
-        }
-        let (at, answer) = self.due.pop_front()?;
-        if at > self.now {
-            self.due.push_front((at, answer));
-            return None;
-        }
-        Some(serial::Event::Bytes(answer.into_bytes()))
-    }
-
-    fn poll_log(&mut self) -> Option<(Priority, String)> {
-        None
-    }
-
-    fn transmit(&mut self, _: &Registry, transmit: serial::Transmit, now: Instant) {
-        match transmit {
-            serial::Transmit::Byte(query) => {
-                let charge = *self.on_battery.borrow();
-                let answer = match (query, charge) {
-                    (b'f', Some(charge)) => format!("{charge:05.1}"),
-                    _ => healthy(query, charge.is_some()),
-                };
-                self.due.push_back((now + LATENCY, format!("{answer}\r\n")));
-            }
-            serial::Transmit::Reopen => {
-                self.due.clear();
-                self.opened = true;
-            }
-            other => panic!("it has no use for {other:?}"),
-        }
-    }
-
-    fn close(&mut self, _: &Registry) {}
-}
-
 /// A UPS of one of the two kinds, and what a test does to it.
 enum Unit {
     Usb(Rc<RefCell<Model>>),
@@ -214,11 +145,13 @@ impl Unit {
                 Box::new(Pump::new(Box::new(Faulty::new(port, seed, now)), link))
             }
             Self::Serial(on_battery) => {
-                let (on_battery, due) = (on_battery.clone(), VecDeque::new());
-                let port = Box::new(SerialUps { on_battery, opened: false, due, now });
-                let link =
-                    Box::new(ApcSmartLink::new(apcsmart::Settings { poll_time, port: "ttyS9".into() }));
-                Box::new(Pump::new(Box::new(Faulty::new(port, seed, now)), link))
+                let on_battery = on_battery.clone();
+                let answer = move |query, _| match (query, *on_battery.borrow()) {
+                    (b'f', Some(charge)) => format!("{charge:05.1}"),
+                    (query, charge) => healthy(query, charge.is_some()),
+                };
+                let port = Box::new(SerialUps::new(now, answer, Rc::default()));
+                Box::new(Pump::new(Box::new(Faulty::new(port, seed, now)), serial_ups::link(poll_time)))
             }
         }
     }

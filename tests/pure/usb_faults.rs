@@ -22,11 +22,7 @@ const CYBERPOWER: &str = "cyberpower-vp1600elcd";
 const ES_BATTERY: [u8; 4] = [0x06, 0x00, 0x01, 0x10];
 
 fn attached(name: &str) -> Bench {
-    let mut bench = Bench::attached(device(name));
-    assert_eq!(bench.last_reading().status, ON_MAINS);
-    bench.events.clear();
-    bench.ups.requests.clear();
-    bench
+    Bench::on_mains(name)
 }
 
 #[test]

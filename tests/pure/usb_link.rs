@@ -21,11 +21,7 @@ const BX: &str = "apc-back-ups-bx1600mi";
 const CYBERPOWER: &str = "cyberpower-vp1600elcd";
 
 fn attached(name: &str) -> Bench {
-    let mut bench = Bench::attached(device(name));
-    assert_eq!(bench.last_reading().status, ON_MAINS);
-    bench.events.clear();
-    bench.ups.requests.clear();
-    bench
+    Bench::on_mains(name)
 }
 
 /// ES 850G2: charging, discharging, APC status flag.
@@ -375,13 +371,7 @@ fn a_reading_that_repeats_a_line_state_has_the_time_of_its_read() {
 
 #[test]
 fn one_pushed_report_alone_does_not_change_the_state_until_it_has_stood_for_a_while() {
-    let mut bench = Bench::new(FakeUps::new(device("hid-pdc-minimal-rp2040")));
-    bench.open();
-    bench.run(5 * SECOND);
-    for _ in 0..3 {
-        bench.interrupt(&[0x07, 0x0c, 0x01]);
-        bench.run(SECOND);
-    }
+    let mut bench = Bench::only_sending();
     bench.set_poll_rate(PollRate::Fast);
     bench.interrupt(&[0x07, 0x0a, 0x00]);
     bench.run(4 * SECOND);

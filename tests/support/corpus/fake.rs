@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 use mainsd::bus::usb::{DeviceInfo, TransferError, Transmit};
 use mainsd::link::usb::{Settings, UsbLink};
 use mainsd::link::{Link, LinkEvent};
-use mainsd::ups::{Command, CommandResult, Identity, PollRate, Reading};
+use mainsd::ups::{Command, CommandResult, Identity, PollRate, Reading, StatusFlags};
 use mainsd::wire::hid::{ReportDescriptor, ReportKind};
 
-use super::device::Device;
+use super::device::{Device, device};
 
+/// On mains, with a battery.
+const ON_MAINS: StatusFlags = StatusFlags::from_bits_retain(0x0400_0008);
 /// How long a transfer takes on this bus unless a test says otherwise.
 const LATENCY: Duration = Duration::from_millis(2);
 
@@ -229,6 +231,27 @@ impl Bench {
         assert!(bench.identity().is_some(), "{}: did not attach: {:?}", device.file, bench.events);
         bench.push_all();
         bench.run(Duration::from_secs(10));
+        bench
+    }
+
+    /// The same for a device of the corpus by its name that is on mains; nothing is told or asked yet.
+    pub fn on_mains(name: &str) -> Self {
+        let mut bench = Self::attached(device(name));
+        assert_eq!(bench.last_reading().status, ON_MAINS);
+        bench.events.clear();
+        bench.ups.requests.clear();
+        bench
+    }
+
+    /// A device that can only send, learned by what it has sent on mains.
+    pub fn only_sending() -> Self {
+        let mut bench = Self::new(FakeUps::new(device("hid-pdc-minimal-rp2040")));
+        bench.open();
+        bench.run(Duration::from_secs(5));
+        for _ in 0..3 {
+            bench.interrupt(&[0x07, 0x0c, 0x01]);
+            bench.run(Duration::from_secs(1));
+        }
         bench
     }
 
