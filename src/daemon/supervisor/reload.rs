@@ -1,0 +1,77 @@
+//! SIGHUP: the configuration is read again, and applied in place.
+
+use std::time::Instant;
+
+use mio::Registry;
+
+use super::Supervisor;
+use crate::config::{self, Config};
+use crate::daemon::{obstacles, settings};
+use crate::ups::Priority;
+
+impl Supervisor {
+    /// Reads the configuration again (SIGHUP). A good one is applied in place; a bad one changes nothing.
+    pub fn reload(&mut self, registry: &Registry, now: Instant) {
+        let file = self.invocation.config_file.clone();
+        self.recorder.reloading();
+        let parsed = match config::load(&file) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                self.log(Priority::Error, &format!("{error}; the old configuration stays"));
+                return self.recorder.ready();
+            }
+        };
+        for diagnostic in parsed.of(config::Severity::Warning) {
+            self.log(Priority::Warning, &diagnostic.to_string());
+        }
+        // Also what would only keep the next start from guarding: now somebody is there to read it.
+        let obstacles = obstacles(&parsed);
+        for obstacle in &obstacles {
+            self.log(Priority::Error, &obstacle.diagnostic.to_string());
+        }
+        if !obstacles.is_empty() {
+            self.log(
+                Priority::Error,
+                &format!("{}: not applied; the old configuration stays", file.display()),
+            );
+        } else {
+            for warning in (self.invocation.surroundings)(&parsed) {
+                self.log(Priority::Warning, &warning);
+            }
+            self.apply(self.invocation.dry_run.redirect(parsed.config), registry, now);
+        }
+        self.recorder.ready();
+    }
+
+    fn apply(&mut self, new: Config, registry: &Registry, now: Instant) {
+        for change in config::changed(&self.config, &new) {
+            let wait = if change.in_place() { "" } else { "; waits for the next start" };
+            self.log(Priority::Notice, &format!("{change}{wait}"));
+        }
+        // What cannot change in place stays as it is until a restart; the lines above have named it.
+        let new = Config {
+            ups_type: self.config.ups_type,
+            ups_cable: self.config.ups_cable,
+            device: self.config.device.clone(),
+            lock_dir: self.config.lock_dir.clone(),
+            state_file: self.config.state_file.clone(),
+            ..new
+        };
+        self.machine.reconfigure(settings::power(&new, &self.invocation), now);
+        self.act.reconfigure(settings::act(&new, &self.invocation));
+        self.server.reconfigure(settings::server(&new), registry, now);
+        self.driver.set_poll_time(settings::poll_time(&new), now);
+        self.recorder.reconfigure(&new, &self.invocation, now);
+        self.status.set_events_file(new.events_file.clone());
+        let start_time = self.status.snapshot().facts.start_time;
+        let mut facts = settings::facts(&new, &self.invocation, &self.hostname, start_time);
+        let snapshot = self.status.update();
+        if snapshot.master.is_some() {
+            facts.class = std::mem::take(&mut snapshot.facts.class);
+        }
+        snapshot.facts = facts;
+        self.config = new;
+        self.show_ups_name();
+        self.log(Priority::Notice, &format!("{}: applied", self.invocation.config_file.display()));
+    }
+}
