@@ -106,7 +106,7 @@ pub(super) const UPS: &[Directive] = &[
         doc: said(
             "How often the UPS is asked while all is well. A UPS that reports by itself (USB, serial smart) is heard at \
               once whatever this says; a serial smart UPS is asked besides every 5 seconds whether mains is there, one with \
-              simple signalling is looked at every second, and the one report of a USB UPS that tells it is read every 3 \
+              simple signalling is looked at every second, and the one report of a USB UPS that tells it is read every 3.4 \
               seconds until it has reported that by itself, and every 10 seconds afterwards. A master (`net`) that runs mainsd tells its slaves at once, too; the outage of another is seen up to \
               this many seconds late. During an outage the UPS is asked every second, a master every 2 seconds.",
         ),
