@@ -233,11 +233,11 @@ impl Supervisor {
                 self.show_ups_name();
                 self.machine.handle_attached(now);
             }
-            LinkEvent::Reading(reading) => {
+            LinkEvent::Reading(mut reading) => {
                 if let Some(line) = self.contact.handle_reading(&reading) {
                     self.log(Priority::Info, &line);
                 }
-                self.machine.handle_reading(now, &reading);
+                reading.values = self.machine.handle_reading(now, &reading);
                 self.status.show_reading(*reading);
             }
             LinkEvent::Lost { reason } => {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::host::{self, Host};
 use super::supply::{self, Supply};
 use super::{AtStart, Order, PowerView, Settings};
-use crate::ups::{Command, CommandResult, Reading};
+use crate::ups::{Command, CommandResult, Reading, Values};
 
 /// A call so long after the deadline it was asked for means that the daemon was held up: a paused virtual machine, a
 /// frozen process, a machine out of memory.
@@ -60,13 +60,14 @@ impl Machine {
     }
 
     /// A reading. Each of its items counts as evidence once, by the time at which it was read; an item that has no time, or
-    /// one that is no later than the one before, is a copy.
-    pub fn handle_reading(&mut self, now: Instant, reading: &Reading) {
+    /// one that is no later than the one before, is a copy. The values that are to be shown: what is not data is left out.
+    pub fn handle_reading(&mut self, now: Instant, reading: &Reading) -> Values {
         self.begin(now);
         self.supply.contact();
         let read = reading.read.moved(now, self.supply.now);
-        self.supply.read(reading, &read, self.host.has_decided());
+        let shown = self.supply.read(reading, &read, self.host.has_decided());
         self.settle();
+        shown
     }
 
     /// The UPS does not answer. `reason` is for the log. Repeats do nothing.

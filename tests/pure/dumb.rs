@@ -3,41 +3,17 @@
 
 use std::time::{Duration, Instant};
 
+use crate::support::corpus::believed::no_limits;
 use mainsd::bus::serial::{Lines, Transmit};
 use mainsd::link::dumb::{CABLES, Cable, DumbLink, HOLD};
 use mainsd::link::{Link, LinkEvent};
-use mainsd::power::{AtStart, Machine, Order, Settings};
+use mainsd::power::{AtStart, Machine, Order};
 use mainsd::report::{Facts, Snapshot, Stamp, text};
-use mainsd::ups::{Event, NoLogon, Values};
+use mainsd::ups::{Event, Values};
 use proptest::prelude::*;
 
 const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
-}
-
-/// As a configuration without limits makes them: ONBATTERYDELAY 6, CONFIRMPOLLS 2.
-fn settings() -> Settings {
-    Settings {
-        on_battery_delay: secs(6),
-        battery_level: None,
-        minutes: None,
-        timeout: None,
-        annoy: secs(300),
-        annoy_delay: secs(60),
-        no_logon: NoLogon::Disable,
-        kill_delay: None,
-        kill_on_powerfail: false,
-        kill_wait: Duration::ZERO,
-        term_on_powerfail: false,
-        comm_lost_delay: secs(10),
-        confirm_polls: 2,
-        low_battery_flag: mainsd::ups::LowBatteryFlag::Ups,
-        shutdown_grace: secs(300),
-        slave: false,
-        net_timeout: secs(60),
-        slave_wait: secs(0),
-        slave_lead: secs(0),
-    }
 }
 
 /// Link and power machine, with a clock of their own.
@@ -59,7 +35,7 @@ impl Guard {
         let now = Instant::now();
         let mut link = DumbLink::new(cable, "/dev/ttyS0", secs(60));
         link.handle_opened(now);
-        let machine = Machine::new(settings(), now, AtStart::default());
+        let machine = Machine::new(no_limits(), now, AtStart::default());
         let (lines, values, events) = (Lines::empty(), Values::default(), Vec::new());
         let mut guard = Self { cable, link, machine, began: now, now, lines, values, events };
         guard.ups(false, false);

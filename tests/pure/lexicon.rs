@@ -32,7 +32,7 @@ const NAMES: [(&str, &str); 39] = [
     ("Talk", "Session"),
     ("Harmless", "FlushRead"),
     ("UNTOLD", "MAX_INTERVAL_WITHOUT_ALERTS"),
-    ("Belief", "Plausibility"),
+    ("Belief", "Measurements"),
     ("weigh_inputs", "update_input_preference"),
     ("Wish", "StringRequest"),
     ("Census", "PollerTable"),

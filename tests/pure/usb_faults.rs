@@ -6,6 +6,7 @@ use crate::support::corpus::device::{device, devices};
 use crate::support::corpus::fake::{Behaviour, Bench, FakeUps};
 use mainsd::bus::usb::{TransferError, Transmit};
 use mainsd::link::{Link, LinkEvent};
+use mainsd::power::Order;
 
 use mainsd::ups::{Command, Percent, PollRate, Priority, StatusFlags};
 use proptest::prelude::*;
@@ -158,7 +159,8 @@ fn a_status_report_of_zeros_is_no_data() {
     for reading in bench.readings() {
         assert!(!reading.status.intersects(StatusFlags::ONBATT | StatusFlags::ONLINE | StatusFlags::BATTLOW));
     }
-    let logs = bench.events.iter().filter(|(_, event)| matches!(event, LinkEvent::Log(..))).count();
+    let (_, orders) = bench.believed();
+    let logs = orders.iter().filter(|order| matches!(order, Order::Log(Priority::Warning, _))).count();
     assert!((1..=3).contains(&logs), "{logs} lines in two minutes");
     assert!(bench.losses().len() == 1, "only the re-enumeration");
     bench.ups.feature(&good);
@@ -285,13 +287,9 @@ fn a_charge_of_nothing_in_the_midst_of_plenty_is_no_data() {
     let mut bench = attached(ES);
     bench.ups.feature(&[0x0c, 0, 0x60, 0x09]);
     bench.run(130 * SECOND);
-    assert!(
-        bench
-            .readings()
-            .iter()
-            .all(|reading| reading.values.battery_charge.is_none_or(|charge| charge.0 > 0.0))
-    );
-    assert!(bench.events.iter().any(|(_, event)| matches!(event, LinkEvent::Log(Priority::Warning, _))));
+    let (believed, orders) = bench.believed();
+    assert!(believed.iter().all(|after| after.values.battery_charge.is_none_or(|charge| charge.0 > 0.0)));
+    assert!(orders.iter().any(|order| matches!(order, Order::Log(Priority::Warning, _))), "{orders:?}");
 }
 
 #[derive(Clone, Debug)]

@@ -100,15 +100,15 @@ fn a_nominal_line_voltage_outside_the_transfer_limits_is_not_shown() {
 }
 
 #[test]
-fn a_missing_battery_is_told_after_two_reads() {
+fn a_missing_battery_is_believed_after_two_reads() {
     let mut bench = with(BX, |_| {});
     bench.ups.feature(&[0x16, 0x04, 0, 0, 0]);
     bench.events.clear();
     bench.ups.requests.clear();
     bench.run(Duration::from_secs(65));
-    let readings = bench.readings();
-    let gone = readings.iter().find(|reading| !reading.status.contains(StatusFlags::BATTPRESENT));
-    let gone = gone.unwrap_or_else(|| panic!("{readings:?}")).at;
+    let (believed, _) = bench.believed();
+    let gone = believed.iter().find(|after| !after.flags.contains(StatusFlags::BATTPRESENT));
+    let gone = gone.unwrap_or_else(|| panic!("{believed:?}")).at;
     let reads = bench.ups.requests.iter().filter(|(at, request)| *at < gone && request == "get 3 16");
     let reads: Vec<_> = reads.map(|(at, _)| *at).collect();
     assert!(reads.len() >= 2 && gone - reads[0] >= Duration::from_millis(900), "{reads:?}");

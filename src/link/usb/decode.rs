@@ -152,7 +152,7 @@ impl View<'_> {
             output_voltage: self.measured(Quantity::OutputVoltage).map(Volts),
             battery_voltage: self.measured(Quantity::BatteryVoltage).map(Volts),
             frequency: self.measured(Quantity::Frequency).map(Hertz),
-            load: self.digits_or_number(Key::Load).map(Percent),
+            load: self.load().map(Percent),
             temperature: self.temperature(Key::Temperature).map(Celsius),
             ambient_temperature: self.temperature(Key::AmbientTemperature).map(Celsius),
             humidity: self.humidity().map(Percent),

@@ -16,6 +16,8 @@ use crate::wire::hid::Field;
 const TEMPERATURES: std::ops::RangeInclusive<f64> = -40.0..=120.0;
 /// Up to this a charge over 100 is a full battery; beyond it is no charge. Per cent.
 const MOST_CHARGE: f64 = 120.0;
+/// More than a unit can carry for a moment. Per cent.
+const MOST_LOAD: f64 = 400.0;
 /// Ratings of whole units, in watts or volt-amperes; the lower bound is that of fields without a unit.
 const RATINGS: std::ops::RangeInclusive<f64> = 100.0..=1e6;
 const SMALLEST_RATING: f64 = 10.0;
@@ -126,7 +128,7 @@ impl View<'_> {
             }
             Key::NominalPower | Key::NominalApparentPower => self.rating(key).is_some(),
             Key::LowTransfer | Key::HighTransfer => self.transfer_limit(key).is_some(),
-            Key::Charge => self.charge().is_some_and(|charge| (0.0..=MOST_CHARGE).contains(&charge)),
+            Key::Charge => self.charge().is_some(),
             _ => self.raw(key).is_some(),
         }
     }
@@ -240,7 +242,12 @@ impl View<'_> {
             }
             None => value,
         };
-        Some(if (100.0..=MOST_CHARGE).contains(&value) { 100.0 } else { value })
+        (0.0..=MOST_CHARGE).contains(&value).then_some(value.min(100.0))
+    }
+
+    /// Per cent.
+    pub(super) fn load(&self) -> Option<f64> {
+        self.digits_or_number(Key::Load).filter(|load| (0.0..=MOST_LOAD).contains(load))
     }
 
     fn capacity(&self, key: Key) -> Option<f64> {
@@ -280,7 +287,7 @@ impl View<'_> {
         Some(Sample {
             at,
             runtime,
-            charge: self.charge().filter(|charge| (0.0..=100.0).contains(charge)),
+            charge: self.charge(),
             load: self.digits_or_number(Key::Load).filter(|load| (0.0..=200.0).contains(load)),
             on_battery: !on_mains && self.line() == Line::Battery,
             battery_is_bad: self.raw(Key::NeedReplacement).is_some_and(|raw| raw != 0),

@@ -13,7 +13,6 @@ mod figures;
 mod layout;
 mod meaning;
 mod orders;
-mod plausibility;
 mod quirks;
 mod request;
 mod runtime;

@@ -23,7 +23,6 @@ use super::device::{is_known, looks_damaged};
 use super::layout::Layout;
 use super::meaning::Meaning;
 use super::orders::{Ask, Order};
-use super::plausibility::Plausibility;
 use super::quirks::Quirks;
 use super::request;
 use super::scale;
@@ -167,7 +166,7 @@ impl Session {
 
     pub(super) fn set_poll_rate(&mut self, poll_rate: PollRate, poll_time: Duration, now: Instant) {
         match &mut self.state {
-            State::Opening(opening) => opening.schedule.set_poll_rate(poll_rate, poll_time, false, now),
+            State::Opening(opening) => opening.schedule.set_poll_rate(poll_rate, poll_time, now),
             State::Watching(watch) => watch.set_poll_rate(poll_rate, poll_time, now),
         }
     }

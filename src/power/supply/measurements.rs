@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::debounce::Sample;
-use crate::ups::{Item, ReadTimes, Reading, SelfTestResult, StatusFlags, TransferCause, Values};
+use crate::ups::{Item, Percent, ReadTimes, Reading, SelfTestResult, StatusFlags, TransferCause, Values};
 
 /// A runtime from here on is long: a charge of 0 beside it is a lie.
 const LONG_RUNTIME_MINUTES: f64 = 5.0;
@@ -14,6 +14,8 @@ const UNKNOWN_RUNTIME_MINUTES: f64 = 65535.0 / 60.0;
 /// Charge and runtime both 0 without LOWBATT is what a unit says that has just been enumerated; after this long it is
 /// what the unit means.
 const ZEROS_BELIEVED_AFTER: Duration = Duration::from_secs(60);
+/// A charge that falls by more than this between two samples is shown when a second sample agrees. Per cent.
+const SUDDEN_FALL_PERCENT: f64 = 20.0;
 /// Every mains system is well above this, every failed one well below it. Volts.
 const MAINS_VOLTS: f64 = 80.0;
 /// How often, at most, a line is logged about values that were kept out.
@@ -98,6 +100,15 @@ pub(super) enum Verdict {
     Data(f64),
 }
 
+impl Verdict {
+    const fn data(self) -> Option<f64> {
+        match self {
+            Self::Data(value) => Some(value),
+            Self::NotSaid | Self::Implausible => None,
+        }
+    }
+}
+
 /// What became of one reading.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Accepted {
@@ -126,20 +137,26 @@ impl Measurements {
         self.take_battery(values, read, low, now)
     }
 
-    fn take_battery(&mut self, values: &Values, read: &ReadTimes, low: bool, now: Instant) -> Accepted {
+    /// What of charge and runtime is data. `low`: the battery is low, so that zeros can be true.
+    pub(super) fn judge(&mut self, values: &Values, read: &ReadTimes, low: bool, now: Instant) -> Accepted {
         let charge = values.battery_charge.map(|v| v.0);
         let runtime = values.runtime_left.map(|v| v.0);
         let times = [read.of(Item::Charge), read.of(Item::Runtime)];
         let at = times.into_iter().flatten().max().unwrap_or(now);
         let (good_charge, good_runtime) = self.plausible(charge, runtime, low, at);
-        let [charge_before, runtime_before] = &mut self.before;
-        keep_newer(&mut self.charge, charge_before, good_charge, times[0]);
-        keep_newer(&mut self.runtime, runtime_before, good_runtime, times[1]);
-        let mut taken = Accepted {
+        Accepted {
             charge: verdict(charge, good_charge),
             runtime: verdict(runtime, good_runtime),
             complaint: None,
-        };
+        }
+    }
+
+    fn take_battery(&mut self, values: &Values, read: &ReadTimes, low: bool, now: Instant) -> Accepted {
+        let mut taken = self.judge(values, read, low, now);
+        let times = [read.of(Item::Charge), read.of(Item::Runtime)];
+        let [charge_before, runtime_before] = &mut self.before;
+        keep_newer(&mut self.charge, charge_before, taken.charge.data(), times[0]);
+        keep_newer(&mut self.runtime, runtime_before, taken.runtime.data(), times[1]);
         let new = [times[0] > self.judged[0], times[1] > self.judged[1]];
         self.judged = [times[0].max(self.judged[0]), times[1].max(self.judged[1])];
         if taken.charge == Verdict::Implausible && new[0] {
@@ -149,6 +166,29 @@ impl Measurements {
             taken.complaint = self.reject("runtime", now).or(taken.complaint);
         }
         taken
+    }
+
+    /// What of a reading's values is to be shown: of charge and runtime only what is data, and of a charge that has just fallen
+    /// far the one before.
+    pub(super) fn shown(&self, values: &Values, taken: &Accepted) -> Values {
+        let mut shown = values.clone();
+        if taken.charge == Verdict::Implausible {
+            shown.battery_charge = None;
+        } else if shown.battery_charge.is_some()
+            && let Some(before) = self.fallen_from()
+        {
+            shown.battery_charge = Some(Percent(before));
+        }
+        if taken.runtime == Verdict::Implausible {
+            shown.runtime_left = None;
+        }
+        shown
+    }
+
+    /// The charge that the last sample alone has fallen far from. Per cent.
+    fn fallen_from(&self) -> Option<f64> {
+        let ([Some(before), _], Some(last)) = (self.before, self.charge) else { return None };
+        (last.value < before.value - SUDDEN_FALL_PERCENT).then_some(before.value)
     }
 
     /// Counts something that is not data; its name comes back when a line about it is due.

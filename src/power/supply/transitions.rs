@@ -8,7 +8,7 @@ use super::outage::{CAUSE_PAUSE, Line, Mains, Outage, Query, UnconfirmedOutage};
 use super::{Candidate, News, Order, Supply, text};
 use crate::ups::{
     Command, CommandResult, Event, Evidence, Item, LowBatteryFlag, Priority, ReadTimes, Reading, StatusFlags,
-    TransferCause,
+    TransferCause, Values,
 };
 
 /// `changeme` comes again after this (power-events §6).
@@ -52,15 +52,17 @@ impl Supply {
         }
     }
 
-    /// Takes in a reading; `read`: when its items were read, by this machine's clock; `decided`: the host shuts down.
-    pub(in crate::power) fn read(&mut self, reading: &Reading, read: &ReadTimes, decided: bool) {
+    /// Takes in a reading; `read`: when its items were read, by this machine's clock; `decided`: the host shuts down. The values
+    /// that are to be shown.
+    pub(in crate::power) fn read(&mut self, reading: &Reading, read: &ReadTimes, decided: bool) -> Values {
         let bits = reading.status & StatusFlags::FROM_UPS;
         let line_bits = StatusFlags::ONLINE | StatusFlags::ONBATT;
         if !bits.intersects(line_bits) {
             if let Some(what) = self.known.reject("status without a line state", self.now) {
                 self.log_rejected(what);
             }
-            return;
+            let judged = self.known.judge(&reading.values, read, false, self.now);
+            return self.known.shown(&reading.values, &judged);
         }
         let (now, n) = (self.now, self.settings.confirm_polls);
         let line_at = read.of(Item::Line);
@@ -91,6 +93,7 @@ impl Supply {
         if self.samples.candidate.is_none() {
             self.apply_reading(line_at.filter(|_| is_new), decided);
         }
+        self.known.shown(&reading.values, &taken)
     }
 
     fn log_rejected(&mut self, what: &str) {

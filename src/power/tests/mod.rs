@@ -11,6 +11,7 @@ mod other_ups;
 mod outages;
 mod samples;
 mod selftests;
+mod shown;
 mod shutdown;
 mod slave;
 mod slaves;

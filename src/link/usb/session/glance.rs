@@ -1,6 +1,6 @@
 //! Glances: between two polls at the normal poll rate the line state is read by itself, by the fewest reports that tell it.
 
-use super::steps::set_line;
+use super::steps::{alarms, set_line};
 use super::*;
 
 impl Watch {
@@ -27,8 +27,6 @@ impl Watch {
             self.schedule.read_all_by(now + FAST_POLL_INTERVAL);
         }
         let Some(last) = self.last.as_mut().filter(|_| line.on_battery().is_some()) else { return };
-        let alarms =
-            |status: StatusFlags| status.bits() & !(StatusFlags::ONLINE | StatusFlags::ONBATT).bits();
         let alarmed = alarms(flags) != alarms(last.status);
         last.at = now;
         last.evidence = Evidence::Poll;

@@ -23,6 +23,8 @@ pub(super) struct Schedule {
     pub(super) glanced_at: Instant,
     /// The UPS has told its line state by itself, and reads said the same: it will tell of a change, too.
     pub(super) tells_line: bool,
+    /// What the last poll read is to be read again soon.
+    pub(super) is_unclear: bool,
     /// A command waits for the next poll.
     pub(super) commanded: bool,
     /// An interrupt report shows another state of the self test than was read.
@@ -40,22 +42,16 @@ impl Schedule {
             next_glance: None,
             glanced_at: now,
             tells_line: false,
+            is_unclear: false,
             commanded: false,
             test_hinted: false,
         }
     }
 
-    /// `waiting`: something waits for its second read, and does not wait longer.
-    pub(super) fn set_poll_rate(
-        &mut self,
-        poll_rate: PollRate,
-        poll_time: Duration,
-        waiting: bool,
-        now: Instant,
-    ) {
+    pub(super) fn set_poll_rate(&mut self, poll_rate: PollRate, poll_time: Duration, now: Instant) {
         (self.poll_rate, self.poll_time) = (poll_rate, poll_time);
         let due = self.polled_at.map_or(now, |at| at + self.interval());
-        let sooner = poll_rate == PollRate::Fast || waiting || self.commanded;
+        let sooner = poll_rate == PollRate::Fast || self.is_unclear || self.commanded;
         self.next_poll = if sooner { self.next_poll.min(due) } else { due };
     }
 

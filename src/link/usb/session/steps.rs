@@ -116,7 +116,7 @@ impl Watch {
         }
         let unknown = self.device.learn_meaning();
         let view = self.device.view();
-        let (mut line, flags, values) = (view.line(), view.flags(), view.values());
+        let (mut line, mut status, values) = (view.line(), view.flags(), view.values());
         let (mut read, mains) = (view.times(now), view.mains(now).map(|(there, _)| there));
         if self.pushed_at.is_some_and(|at| now.saturating_duration_since(at) < SLOW_VALUE_INTERVAL) {
             // One pushed report alone: the line state stays as believed for a while.
@@ -128,25 +128,26 @@ impl Watch {
             read.set(Item::Line, self.last.as_ref().and_then(|last| last.read.of(Item::Line)));
         }
         if line == Line::Blank {
-            self.belief.ignore("a status report without a single bit set".into());
+            // A blank report says nothing about alarms either.
+            let last = self.last.as_ref();
+            status = last.map_or(StatusFlags::BATTPRESENT, |last| last.status);
+            for item in [Item::LowBattery, Item::ReplaceBattery, Item::BatteryPresent, Item::Calibration] {
+                read.set(item, last.and_then(|last| last.read.of(item)));
+            }
         }
-        // A blank report says nothing about alarms either.
-        let flags = if line == Line::Blank {
-            self.last.as_ref().map_or(StatusFlags::BATTPRESENT, |last| last.status)
-        } else {
-            self.belief.flags(flags, &mut read)
-        };
-        let values = self.belief.values(values, flags, &mut read);
-        let mut status = flags;
         set_line(&mut status, line);
-        let reading = Reading { at: now, status, evidence: Evidence::Poll, mains, values, read };
+        let mut reading = Reading { at: now, status, evidence: Evidence::Poll, mains, values, read };
+        for item in [Item::Charge, Item::Runtime] {
+            // Read, but no charge or runtime by the meaning of the field.
+            reading.read.set(item, read.of(item).filter(|_| reading.states(item)));
+        }
+        // Another state than before is read again soon: it takes two samples that agree.
+        let before = self.last.as_ref().map_or(StatusFlags::BATTPRESENT, |last| last.status);
+        let alarmed = alarms(before) != alarms(status);
         self.last = Some(reading.clone());
         self.device.tell(LinkEvent::Reading(Box::new(reading)));
-        if let Some(text) = self.belief.log_line(now) {
-            self.device.log(Priority::Warning, text);
-        }
-        let unclear =
-            unknown || self.belief.is_waiting() || matches!(line, Line::Blank | Line::Contradiction);
+        let unclear = unknown || alarmed || matches!(line, Line::Blank | Line::Contradiction);
+        self.schedule.is_unclear = unclear;
         let pause =
             if unclear { self.schedule.interval().min(FAST_POLL_INTERVAL) } else { self.schedule.interval() };
         self.schedule.next_poll = self.schedule.polled_at.unwrap_or(now) + pause;
@@ -170,6 +171,11 @@ impl Watch {
             self.device.answer(Command::Poll, Ok("read anew".into()));
         }
     }
+}
+
+/// The flags without the line state.
+pub(super) const fn alarms(status: StatusFlags) -> StatusFlags {
+    status.difference(StatusFlags::ONLINE.union(StatusFlags::ONBATT))
 }
 
 pub(super) fn set_line(status: &mut StatusFlags, line: Line) {

@@ -28,7 +28,6 @@ pub(super) struct Watch {
     pub(super) poll: Option<Poll>,
     pub(super) looks: Looks,
     pub(super) jobs: VecDeque<Job>,
-    pub(super) belief: Plausibility,
     pub(super) last: Option<Reading>,
     /// A pushed report showed another line state and no second one has followed.
     pub(super) pushed_at: Option<Instant>,
@@ -45,7 +44,6 @@ impl Watch {
             poll: None,
             looks: Looks::new(now),
             jobs: VecDeque::new(),
-            belief: Plausibility::default(),
             last: None,
             pushed_at: None,
             unreadable: None,
@@ -64,7 +62,7 @@ impl Watch {
     }
 
     pub(super) fn set_poll_rate(&mut self, poll_rate: PollRate, poll_time: Duration, now: Instant) {
-        self.schedule.set_poll_rate(poll_rate, poll_time, self.belief.is_waiting(), now);
+        self.schedule.set_poll_rate(poll_rate, poll_time, now);
         self.plan_glance();
     }
 
