@@ -24,7 +24,7 @@ use crate::link::LinkEvent;
 use crate::power::{AtStart, HookReport, Machine, Order};
 use crate::report::{Snapshot, Stamp};
 use crate::server::nis::{Nis, Server};
-use crate::ups::{Asker, Command, CommandResult, Event, Priority, StatusFlags};
+use crate::ups::{Asker, Command, CommandResult, Event, Evidence, Priority, StatusFlags};
 
 /// What a supervisor is built from.
 pub struct SupervisorConfig {
@@ -256,7 +256,7 @@ impl Supervisor {
                 self.machine.handle_master(now, None);
             }
             LinkEvent::MasterUnreachable { since } => self.machine.handle_master(now, Some(since)),
-            LinkEvent::Remote(ordered) => self.machine.handle_remote(now, ordered),
+            LinkEvent::Remote(ordered) => self.machine.handle_remote(now, ordered, Evidence::Poll),
             LinkEvent::Command(result) if result.asker == Asker::Machine => {
                 self.machine.handle_command_result(now, &result);
             }

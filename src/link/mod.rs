@@ -82,7 +82,7 @@ pub enum LinkEvent {
         /// When the first of them failed.
         since: Instant,
     },
-    /// A master or management card orders the shutdown, or takes the order back. Sent once per change.
+    /// A master or management card says that the shutdown is ordered, or that it is not; nothing before the first such order.
     Remote(bool),
     /// A command ended.
     Command(CommandResult),

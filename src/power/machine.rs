@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::host::{self, Host};
 use super::supply::{self, Supply};
 use super::{AtStart, Order, PowerView, Settings};
-use crate::ups::{Command, CommandResult, Reading, Values};
+use crate::ups::{Command, CommandResult, Evidence, Reading, Values};
 
 /// A call so long after the deadline it was asked for means that the daemon was held up: a paused virtual machine, a
 /// frozen process, a machine out of memory.
@@ -95,11 +95,12 @@ impl Machine {
         self.settle();
     }
 
-    /// A master or management card orders the shutdown, or takes the order back.
-    pub fn handle_remote(&mut self, now: Instant, ordered: bool) {
+    /// A master or management card orders the shutdown, or takes the order back. With [`Evidence::Poll`] it takes a second
+    /// word that says the same.
+    pub fn handle_remote(&mut self, now: Instant, ordered: bool, evidence: Evidence) {
         self.begin(now);
         let (host, supply) = (&mut self.host, &self.supply);
-        host.remote_order(ordered, &supply.condition(), || supply.remote_demand());
+        host.remote_said(ordered, evidence, &supply.condition(), || supply.remote_demand());
         self.settle();
     }
 
@@ -170,6 +171,12 @@ impl Machine {
         let mut view = self.supply.view();
         self.host.add_flags(&mut view.flags);
         view
+    }
+
+    /// Whether a shutdown ordered from outside is believed.
+    #[cfg(test)]
+    pub(crate) fn remote_order_stands(&self) -> bool {
+        self.host.remote_order_stands()
     }
 
     fn begin(&mut self, now: Instant) {

@@ -31,4 +31,4 @@ pub use machine::Machine;
 pub use order::{AtStart, Cause, HookReport, Order, PowerView, SavedOutage, Settings};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -299,7 +299,7 @@ impl Simulation {
                 let new = (!self.oracle.remote).then_some(self.now);
                 self.oracle.unheeded = self.oracle.unheeded.or(new).filter(|_| ordered);
                 self.oracle.remote = ordered;
-                self.machine.handle_remote(self.now, op & 32 != 0);
+                self.machine.handle_remote(self.now, op & 32 != 0, Evidence::AlertAndRead);
                 self.settled();
             }
             23 if op & 0xc0 != 0 => {
@@ -503,7 +503,7 @@ impl Simulation {
         self.values = Values { self_test: Some(SelfTestResult::Passed), ..Values::default() };
         self.oracle.remote = false;
         self.oracle.unheeded = None;
-        self.machine.handle_remote(self.now, false);
+        self.machine.handle_remote(self.now, false, Evidence::AlertAndRead);
         self.settled();
         self.live(5000);
         let oracle = &self.oracle;

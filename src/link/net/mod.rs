@@ -9,7 +9,6 @@ mod checks;
 mod commands;
 mod device;
 mod refusal;
-mod remote;
 mod watched;
 
 use std::collections::VecDeque;
@@ -21,7 +20,6 @@ pub use device::targets;
 use checks::{Checks, FAST};
 use commands::Commands;
 use refusal::Refusal;
-use remote::RemoteShutdown;
 use watched::Watched;
 
 use super::silence::Silence;
@@ -96,7 +94,8 @@ pub struct NetLink {
     identity: Identity,
     /// Checks in a row that got no answer, and when the first of them failed.
     unanswered: Option<(u32, Instant)>,
-    remote: RemoteShutdown,
+    /// The master has said that it shuts down: since then each of its words is told.
+    has_ordered: bool,
     commands: Commands,
     out: VecDeque<Transmit>,
     events: VecDeque<LinkEvent>,
@@ -118,7 +117,7 @@ impl NetLink {
             silence: Silence::new(now, FIRST, SILENT_LEAST),
             identity: Identity::default(),
             unanswered: None,
-            remote: RemoteShutdown::default(),
+            has_ordered: false,
             commands: Commands::default(),
             out: VecDeque::new(),
             events: VecDeque::new(),
@@ -179,7 +178,7 @@ impl NetLink {
     /// While watching: when to ask for an answer that does not come by itself.
     fn ask_at(&self) -> Option<Instant> {
         let every = self.checks.is_fast().then_some(FAST);
-        self.watched.ask_at(every, [self.commands.ask_at(), self.remote.ask_at()])
+        self.watched.ask_at(every, self.commands.ask_at())
     }
 
     /// A complete answer.
@@ -209,12 +208,12 @@ impl NetLink {
         }
         let master = LinkEvent::Master { name: name.clone(), mode: status.mode.clone() };
         self.events.push_back(master);
+        let ordered = status.flags.contains(StatusFlags::SHUTDOWN);
         if self.incoming.take_unsteady().contains(StatusFlags::SHUTDOWN) {
             // In between it has said the opposite.
-            self.remote.note_contradiction();
+            self.tell_remote(!ordered);
         }
-        let believed = self.remote.note(status.flags.contains(StatusFlags::SHUTDOWN), now);
-        self.tell_remote(believed);
+        self.tell_remote(ordered);
         if status.flags.contains(StatusFlags::COMMLOST) {
             self.lost(format!("the master {name} has lost its UPS"));
             return self.end_check(now, Err("the master has lost its UPS"));
@@ -239,14 +238,12 @@ impl NetLink {
         }
     }
 
-    /// Tells what is believed of the master's shutdown, if that has changed.
-    fn tell_remote(&mut self, believed: Option<bool>) {
-        let Some(believed) = believed else { return };
-        if believed {
-            let text = "Shutdown because NIS master is shutting down.".to_owned();
-            self.events.push_back(LinkEvent::Log(Priority::Error, text));
+    /// Tells what the master says of its shutdown.
+    fn tell_remote(&mut self, ordered: bool) {
+        self.has_ordered |= ordered;
+        if self.has_ordered {
+            self.events.push_back(LinkEvent::Remote(ordered));
         }
-        self.events.push_back(LinkEvent::Remote(believed));
     }
 
     /// This target gives no answer, or not any more: a new check, without `watch` if that may be why, the next target, or
@@ -313,8 +310,7 @@ impl NetLink {
             self.state = State::Idle;
         }
         self.incoming.clear();
-        let due = if self.commands.are_waiting() { now } else { self.due(now) };
-        self.checks.next_at = self.remote.ask_at().map_or(due, |at| at.min(due));
+        self.checks.next_at = if self.commands.are_waiting() { now } else { self.due(now) };
     }
 
     /// Between two checks.
@@ -356,15 +352,12 @@ impl Link for NetLink {
         {
             self.answered(now, target);
         }
-        let believed = self.remote.handle_timeout(now);
-        self.tell_remote(believed);
         if self.told != Told::Lost && self.silence.is_over(now) {
             self.lost(format!("{}: it does not say how its UPS is any more", self.name(self.preferred)));
         }
         match self.state {
             State::Idle if now >= self.checks.next_at => {
                 self.checks.begin(now);
-                self.remote.asked();
                 self.commands.begin();
                 self.connect(now, self.preferred, 0);
             }
@@ -375,7 +368,6 @@ impl Link for NetLink {
             State::Watching { until, .. } if now >= until => self.target_failed(now, "silent", false),
             State::Watching { .. } if self.ask_at().is_some_and(|at| now >= at) => {
                 self.watched.ask();
-                self.remote.asked();
                 self.commands.begin();
                 self.out.push_back(Transmit::Send(STATUS));
             }
@@ -400,7 +392,7 @@ impl Link for NetLink {
             }
         };
         let silence = (self.told != Told::Lost).then(|| self.silence.until());
-        Some([silence, self.remote.until()].into_iter().flatten().fold(next, Instant::min))
+        Some(silence.map_or(next, |at| at.min(next)))
     }
 
     fn set_poll_rate(&mut self, poll_rate: PollRate, now: Instant) {

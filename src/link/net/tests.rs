@@ -1,10 +1,12 @@
 //! The conversation with a master, with a fake clock, over recorded answers.
 
+mod believed;
 mod hostile;
 
 use super::*;
 use crate::ups::{Minutes, Percent, TransferCause, Volts};
 use crate::wire::nis::{INVALID_COMMAND, push_lines};
+use believed::Believed;
 
 const ONLINE: &[u8] = include_bytes!("../../../tests/captures/nis/status-apcsmart-online.bin");
 const ONBATT: &[u8] = include_bytes!("../../../tests/captures/nis/status-apcsmart-onbatt.bin");
@@ -27,6 +29,7 @@ enum Master<'a> {
 
 struct Bench {
     link: NetLink,
+    believed: Believed,
     zero: Instant,
     now: Instant,
     told: Vec<String>,
@@ -45,6 +48,7 @@ impl Bench {
         let zero = Instant::now();
         Self {
             link: NetLink::new(targets(device, 3551), Duration::from_secs(60), zero),
+            believed: Believed::new(zero),
             zero,
             now: zero,
             told: Vec::new(),
@@ -71,11 +75,13 @@ impl Bench {
         }
         loop {
             self.link.handle_timeout(self.now);
+            self.believe();
             while let Some(transmit) = self.link.poll_transmit(self.now) {
                 self.serve(transmit, masters);
             }
             self.take_events();
-            let next = self.link.poll_timeout().unwrap();
+            let believed = self.believed.machine.poll_timeout();
+            let next = self.link.poll_timeout().into_iter().chain(believed).min().unwrap();
             let push =
                 self.watched.as_ref().filter(|(target, ..)| matches!(masters[*target], Master::Watched(_)));
             let push = push.map_or(end + Duration::from_secs(1), |(.., at)| *at);
@@ -141,6 +147,11 @@ impl Bench {
     }
 
     fn take_events(&mut self) {
+        self.take_link_events();
+        self.believe();
+    }
+
+    fn take_link_events(&mut self) {
         while let Some(event) = self.link.poll_event() {
             let at = self.now.duration_since(self.zero).as_secs();
             if matches!(&event, LinkEvent::Log(Priority::Info, text) if text.ends_with("does not know `watch`: it is polled"))
@@ -163,7 +174,14 @@ impl Bench {
                 LinkEvent::MasterUnreachable { since } => {
                     format!("{at} unreachable since {}", since.duration_since(self.zero).as_secs())
                 }
-                LinkEvent::Remote(ordered) => format!("{at} remote {ordered}"),
+                LinkEvent::Remote(ordered) => {
+                    self.believed.machine.handle_remote(self.now, ordered, Evidence::Poll);
+                    continue;
+                }
+                LinkEvent::Command(result) if result.command == Command::Poll && self.believed.asked => {
+                    self.believed.asked = false;
+                    continue;
+                }
                 LinkEvent::Command(result) => format!("{at} {:?} {:?}", result.command, result.outcome),
                 LinkEvent::Log(_, text) => format!("{at} log {text}"),
             });

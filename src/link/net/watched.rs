@@ -65,8 +65,8 @@ impl Watched {
     }
 
     /// When to ask, if the answer is wanted at one of these moments, or `every` so often; `None`: not at all, or it has been.
-    pub(super) fn ask_at(&self, every: Option<Duration>, moments: [Option<Instant>; 2]) -> Option<Instant> {
+    pub(super) fn ask_at(&self, every: Option<Duration>, command_at: Option<Instant>) -> Option<Instant> {
         let regular = every.map(|every| self.heard + every);
-        moments.into_iter().chain([regular]).flatten().min().filter(|_| !self.asked)
+        [command_at, regular].into_iter().flatten().min().filter(|_| !self.asked)
     }
 }

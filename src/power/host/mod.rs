@@ -4,6 +4,7 @@
 //! what it is like now is a [`Condition`]. The orders of both come out of [`Host::poll_order`], in the order in which they
 //! arose.
 
+mod remote;
 mod shutdown;
 mod shutdown_state;
 mod slaves;
@@ -12,6 +13,7 @@ mod timers;
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use remote::RemoteOrder;
 use shutdown_state::{Decision, ShutdownState};
 pub(super) use timers::Timer;
 
@@ -27,8 +29,8 @@ pub(super) struct Host {
     shutdown: ShutdownState,
     /// When an earlier run decided a shutdown.
     restored_decision_at: Option<Instant>,
-    /// The shutdown is ordered from outside.
-    remote: bool,
+    /// The shutdown is ordered from outside, or not.
+    remote: RemoteOrder,
     /// `-t`: when to leave.
     exit_at: Option<Instant>,
     /// `nologin` is in force, by us.
@@ -58,7 +60,7 @@ impl Host {
             now,
             shutdown: ShutdownState::Idle,
             restored_decision_at: saved.decided_at.map(|at| at.min(now)),
-            remote: false,
+            remote: RemoteOrder::default(),
             exit_at: None,
             no_login: false,
             stale_flags_removed: false,
@@ -158,7 +160,7 @@ impl Host {
                 self.allow_logins();
             }
             // An order from outside stands, whatever UPS this is.
-            self.remote_order(self.remote, supply, remote);
+            self.carry_out_remote(supply, remote);
         }
     }
 
@@ -177,7 +179,7 @@ impl Host {
 
     /// Adds the host's bits to those of its supply.
     pub(super) fn add_flags(&self, flags: &mut StatusFlags) {
-        flags.set(StatusFlags::SHUT_REMOTE, self.remote);
+        flags.set(StatusFlags::SHUT_REMOTE, self.remote.stands());
         let Some(decision) = self.shutdown.decision() else { return };
         let cause = match decision.cause {
             Cause::LowBattery => StatusFlags::default(),
@@ -188,9 +190,14 @@ impl Host {
             Cause::Remote | Cause::MasterLost => StatusFlags::SHUT_REMOTE,
         };
         flags.set(StatusFlags::SHUTDOWN | cause, true);
-        if self.remote {
+        if self.remote.stands() {
             flags.set(StatusFlags::FASTPOLL, true);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn remote_order_stands(&self) -> bool {
+        self.remote.stands()
     }
 
     #[cfg(test)]

@@ -4,18 +4,33 @@ use std::time::{Duration, Instant};
 
 use super::shutdown_state::{Decision, KILL_AGAIN, MAINS_STABLE, Progress, ShutdownState, Waiting};
 use super::{Cause, Condition, Demand, Flag, HookReport, Host, Order};
-use crate::ups::{Command, Event, NoLogon, Priority};
+use crate::ups::{Command, Event, Evidence, NoLogon, Priority};
 
 impl Host {
-    /// The shutdown is ordered from outside, or that order is taken back. `remote`: the words of such a shutdown.
-    pub(in crate::power) fn remote_order(
+    /// It is said outside that the shutdown is ordered, or is not. `remote`: the words of such a shutdown.
+    pub(in crate::power) fn remote_said(
         &mut self,
         ordered: bool,
+        evidence: Evidence,
         supply: &Condition,
         remote: impl FnOnce() -> Demand,
     ) {
-        self.remote = ordered;
-        if ordered && self.shutdown == ShutdownState::Idle {
+        if self.remote.note(ordered, evidence != Evidence::Poll, self.now) {
+            self.remote_turned(supply, remote);
+        }
+    }
+
+    /// What is believed of an order from outside has changed.
+    pub(super) fn remote_turned(&mut self, supply: &Condition, remote: impl FnOnce() -> Demand) {
+        if self.remote.stands() && self.settings.slave {
+            self.log(Priority::Error, "Shutdown because NIS master is shutting down.");
+        }
+        self.carry_out_remote(supply, remote);
+    }
+
+    /// An order from outside that stands is carried out, if none is already.
+    pub(super) fn carry_out_remote(&mut self, supply: &Condition, remote: impl FnOnce() -> Demand) {
+        if self.remote.stands() && self.shutdown == ShutdownState::Idle {
             self.decide(remote(), supply);
         }
     }
@@ -88,7 +103,7 @@ impl Host {
             Priority::Alert,
             format!("The system still runs {since} s after its shutdown was decided: trying again."),
         );
-        let orders = self.remote && supply.outage.is_none();
+        let orders = self.remote.stands() && supply.outage.is_none();
         if orders && self.shutdown.decision().is_some_and(|decision| decision.cause != Cause::Remote) {
             // Decided for an outage that is over, called for from outside since.
             let why = remote().explanation;
@@ -106,7 +121,8 @@ impl Host {
 
     /// Whether the decided shutdown is still called for.
     pub(super) fn still_wanted(&self, supply: &Condition) -> bool {
-        self.remote || self.shutdown.decision().is_some_and(|decision| supply.upholds(decision.cause))
+        self.remote.stands()
+            || self.shutdown.decision().is_some_and(|decision| supply.upholds(decision.cause))
     }
 
     pub(in crate::power) fn report(&mut self, report: HookReport) {
@@ -188,7 +204,7 @@ impl Host {
     /// When mains will have been back for good after a shutdown that did not happen.
     pub(super) fn rearm_at(&self, supply: &Condition) -> Option<Instant> {
         let decision = self.shutdown.decision().filter(|c| !matches!(c.progress, Progress::Waiting(_)))?;
-        if decision.cause == Cause::Remote && !self.remote && supply.on_battery_since.is_some() {
+        if decision.cause == Cause::Remote && !self.remote.stands() && supply.on_battery_since.is_some() {
             // Taken back, and still on battery: our own limits must count again.
             return decision.ordered.checked_add(self.settings.shutdown_grace);
         }
@@ -208,7 +224,7 @@ impl Host {
     }
 
     fn mains_for_good_at(&self, supply: &Condition) -> Option<Instant> {
-        supply.mains_since.filter(|_| !self.remote)?.checked_add(MAINS_STABLE)
+        supply.mains_since.filter(|_| !self.remote.stands())?.checked_add(MAINS_STABLE)
     }
 
     /// When a `powerfail` flag that this run created is stale: mains is back and the shutdown had its time.

@@ -4,11 +4,15 @@ use std::time::{Duration, Instant};
 
 use super::shutdown_state::ShutdownState;
 use super::{Condition, Demand, Host, Order};
-use crate::ups::{Event, Priority};
+use crate::ups::{Command, Event, Priority};
 
-/// A timer of the host. None runs on mains but those of a shutdown that did not happen.
+/// A timer of the host. None runs on mains but those of a shutdown that did not happen, or that a master speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::power) enum Timer {
+    /// A master has said something new of its shutdown: it is asked again.
+    RemoteAgain,
+    /// The same, and it has said nothing since: that is believed.
+    RemoteLast,
     /// Slaves have been told of the decided shutdown: all of them have gone and SLAVELEAD is over, SLAVEWAIT or what the
     /// battery allows is over, or it is time to look again who is there (every second).
     Slaves,
@@ -30,7 +34,9 @@ pub(in crate::power) enum Timer {
 
 impl Timer {
     /// All, in the order in which they fire when due at the same moment, after those of the supply.
-    pub(in crate::power) const ALL: [Self; 8] = [
+    pub(in crate::power) const ALL: [Self; 10] = [
+        Self::RemoteAgain,
+        Self::RemoteLast,
         Self::Slaves,
         Self::ShutdownAgain,
         Self::Kill,
@@ -53,6 +59,8 @@ impl Host {
 
     fn deadline(&self, timer: Timer, supply: &Condition) -> Option<Instant> {
         match timer {
+            Timer::RemoteAgain => self.remote.ask_at(),
+            Timer::RemoteLast => self.remote.last_at(),
             Timer::Slaves => self.slaves_due(supply),
             Timer::ShutdownAgain => {
                 let decision = self.shutdown.decision().filter(|_| self.still_wanted(supply))?;
@@ -85,6 +93,14 @@ impl Host {
         remote: impl FnOnce() -> Demand,
     ) {
         match timer {
+            Timer::RemoteAgain => {
+                self.remote.asked();
+                self.order(Order::Command(Command::Poll));
+            }
+            Timer::RemoteLast => {
+                self.remote.turn();
+                self.remote_turned(supply, remote);
+            }
             Timer::Slaves => self.await_slaves(supply),
             Timer::ShutdownAgain => self.order_again(supply, remote),
             Timer::Kill => self.kill_power(),

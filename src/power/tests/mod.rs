@@ -33,7 +33,7 @@ pub(super) fn secs(seconds: f64) -> Duration {
 }
 
 /// The Debian file's settings, as the captures have them.
-pub(super) fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         on_battery_delay: secs(6.0),
         battery_level: Some(Percent(5.0)),

@@ -183,7 +183,7 @@ fn slaves_that_wait_for_a_dropped_shutdown_wait_for_nothing() {
 #[test]
 fn an_order_from_outside_stands() {
     let mut b = restarted(|s| s.timeout = Some(secs(20.0)));
-    b.machine.handle_remote(b.now, true);
+    b.machine.handle_remote(b.now, true, Evidence::AlertAndRead);
     b.drain();
     assert_eq!(b.happened(), ["-4 remotedown", "-4 +powerfail", "-4 shutdown Remote"]);
     other_ups(&mut b);
@@ -196,7 +196,7 @@ fn an_order_from_outside_stands() {
     b.line_silently(StatusFlags::ONBATT);
     b.answer();
     b.run_to(0.0);
-    b.machine.handle_remote(b.now, true);
+    b.machine.handle_remote(b.now, true, Evidence::AlertAndRead);
     b.drain();
     assert_eq!(b.happened(), ["-3 timeout", "-3 +powerfail", "-3 shutdown Timeout"]);
     other_ups(&mut b);

@@ -239,17 +239,56 @@ fn term_on_powerfail_lets_kill_power_end_first() {
 #[test]
 fn a_remote_order_shuts_down_on_mains_too_and_once() {
     let mut b = Bench::new(|_| {});
-    b.machine.handle_remote(b.now, true);
-    b.machine.handle_remote(b.now, true);
+    b.machine.handle_remote(b.now, true, Evidence::AlertAndRead);
+    b.machine.handle_remote(b.now, true, Evidence::AlertAndRead);
     b.drain();
     b.run_to(100.0);
     assert_eq!(b.happened(), ["0 remotedown", "0 +powerfail", "0 shutdown Remote"]);
     assert_eq!(b.flags(), 0x0584_0208);
     b.run_to(301.0);
     assert_eq!(matching(&mut b, "shutdown"), ["300 shutdown Remote"], "still ordered, still running");
-    b.machine.handle_remote(b.now, false);
+    b.machine.handle_remote(b.now, false, Evidence::AlertAndRead);
     b.run_to(302.0);
     assert_eq!(b.flags(), 0x0500_0008, "taken back, mains long back");
+}
+
+#[test]
+fn a_masters_word_of_its_shutdown_takes_a_second_one_for_which_it_is_asked() {
+    let mut b = Bench::new(|s| s.slave = true);
+    let says = |b: &mut Bench, second: f64, ordered: bool| {
+        b.run_to(second);
+        b.machine.handle_remote(b.now, ordered, Evidence::Poll);
+        b.drain();
+    };
+    let shut = |b: &mut Bench| b.happened().iter().filter(|what| what.contains("shutdown")).count();
+    says(&mut b, 10.0, true);
+    // The same moment's second word is the first.
+    says(&mut b, 10.1, true);
+    b.run_to(10.3);
+    assert_eq!(b.happened(), ["10 command Poll"]);
+    says(&mut b, 10.3, true);
+    assert_eq!(shut(&mut b), 1);
+    // Taken back by the same rule.
+    says(&mut b, 20.0, false);
+    assert!(b.machine.remote_order_stands());
+    says(&mut b, 20.3, false);
+    assert!(!b.machine.remote_order_stands());
+}
+
+#[test]
+fn a_masters_word_that_is_taken_back_is_nothing_and_the_last_before_a_silence_counts() {
+    let mut b = Bench::new(|s| s.slave = true);
+    for (second, ordered) in [(10.0, true), (10.25, false), (10.5, true), (10.75, false)] {
+        b.run_to(second);
+        b.machine.handle_remote(b.now, ordered, Evidence::Poll);
+    }
+    b.run_to(20.0);
+    assert!(!b.machine.remote_order_stands());
+    b.machine.handle_remote(b.now, true, Evidence::Poll);
+    b.run_to(21.9);
+    assert!(!b.machine.remote_order_stands());
+    b.run_to(22.1);
+    assert!(b.machine.remote_order_stands());
 }
 
 #[test]
@@ -261,7 +300,7 @@ fn a_slave_follows_its_master_without_flooding_the_log() {
     });
     b.mains_lost();
     b.run_to(18.0);
-    b.machine.handle_remote(b.now, true);
+    b.machine.handle_remote(b.now, true, Evidence::AlertAndRead);
     b.run_to(36.0);
     let mut capture = Bench::capture("slave-master-shuts-down");
     capture.iter_mut().for_each(|(second, _)| *second -= 0.9);
@@ -274,10 +313,10 @@ fn a_remote_order_taken_back_on_battery_lets_our_own_limits_count_again() {
     let mut b = Bench::new(|_| {});
     b.mains_lost();
     b.run_to(10.0);
-    b.machine.handle_remote(b.now, true);
+    b.machine.handle_remote(b.now, true, Evidence::AlertAndRead);
     b.drain();
     b.run_to(20.0);
-    b.machine.handle_remote(b.now, false);
+    b.machine.handle_remote(b.now, false, Evidence::AlertAndRead);
     b.charge(3.0);
     b.run_to(400.0);
     assert_eq!(matching(&mut b, "shutdown"), ["10 shutdown Remote", "310 shutdown Charge"]);
@@ -329,7 +368,7 @@ fn a_resume_polls_at_once_and_forgets_half_an_agreement() {
 #[test]
 fn priorities_are_those_of_the_debian_build() {
     let mut b = Bench::new(|s| s.no_logon = NoLogon::Percent);
-    b.machine.handle_remote(b.now, true);
+    b.machine.handle_remote(b.now, true, Evidence::AlertAndRead);
     let mut seen = Vec::new();
     while let Some(order) = b.machine.poll_order() {
         if order == Order::CountSlaves {
@@ -350,7 +389,7 @@ fn priorities_are_those_of_the_debian_build() {
 #[test]
 fn nologin_of_a_shutdown_is_not_swept_away_as_an_earlier_run_s() {
     let mut b = Bench::cold(|s| s.no_logon = NoLogon::Always, AtStart::default());
-    b.machine.handle_remote(b.now, true);
+    b.machine.handle_remote(b.now, true, Evidence::AlertAndRead);
     b.drain();
     b.log.clear();
     b.answer();
@@ -361,9 +400,9 @@ fn nologin_of_a_shutdown_is_not_swept_away_as_an_earlier_run_s() {
 #[test]
 fn nologin_goes_when_a_remote_order_is_taken_back() {
     let mut b = Bench::new(|s| s.no_logon = NoLogon::Always);
-    b.machine.handle_remote(b.now, true);
+    b.machine.handle_remote(b.now, true, Evidence::AlertAndRead);
     b.run_to(10.0);
-    b.machine.handle_remote(b.now, false);
+    b.machine.handle_remote(b.now, false, Evidence::AlertAndRead);
     b.run_to(100.0);
     assert!(b.logged().contains(&"Allowing logins"));
     assert_eq!(b.flags(), 0x0500_0008);
@@ -399,7 +438,7 @@ fn a_remote_order_after_an_outage_that_is_over_is_not_lost() {
     let mut b = decided(|_| {});
     b.mains_back();
     b.run_to(30.0);
-    b.machine.handle_remote(b.now, true);
+    b.machine.handle_remote(b.now, true, Evidence::AlertAndRead);
     b.drain();
     b.run_to(315.0);
     assert!(matching(&mut b, "shutdown").is_empty(), "the one that was ordered at 16 has its time");

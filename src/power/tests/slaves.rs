@@ -233,7 +233,7 @@ fn on_mains_a_remote_order_waits_without_a_look_at_the_battery() {
     b.slaves = hosts(1);
     b.runtime(0.5);
     b.run_to(10.0);
-    b.machine.handle_remote(b.now, true);
+    b.machine.handle_remote(b.now, true, Evidence::AlertAndRead);
     b.drain();
     b.run_to(39.9);
     assert_eq!(b.ordered(), None);

@@ -104,8 +104,8 @@ impl Walker {
             Input::TestRead => self.result(Command::ReadSelfTest),
             Input::Started => self.machine.handle_report(self.now, HookReport::ShutdownStarted),
             Input::Failed => self.machine.handle_report(self.now, HookReport::ShutdownFailed),
-            Input::Remote => self.machine.handle_remote(self.now, true),
-            Input::RemoteOver => self.machine.handle_remote(self.now, false),
+            Input::Remote => self.machine.handle_remote(self.now, true, Evidence::AlertAndRead),
+            Input::RemoteOver => self.machine.handle_remote(self.now, false, Evidence::AlertAndRead),
             Input::SlaveGoes => {
                 self.slaves.clear();
                 self.machine.handle_slaves(self.now, &self.slaves);
