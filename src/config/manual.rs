@@ -10,7 +10,7 @@ const BEGIN: &str = ".\\\" BEGIN GENERATED: from src/config/directives; MAINSD_R
 const END: &str = ".\\\" END GENERATED\n";
 
 /// Width of the example configuration.
-const WIDTH: usize = 98;
+const EXAMPLE_COLUMNS: usize = 98;
 
 /// The directives as mdoc.
 fn mdoc() -> String {
@@ -158,7 +158,7 @@ fn setting(directive: &Directive) -> String {
 }
 
 fn comment(out: &mut String, text: &str) {
-    fill(out, text, WIDTH, "# ");
+    fill(out, text, EXAMPLE_COLUMNS, "# ");
 }
 
 /// Lines of at most `width` characters, each after `lead`, broken at blanks. A line of mdoc must not begin with a dot or a

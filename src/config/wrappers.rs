@@ -10,7 +10,7 @@ use super::NisAllow;
 /// The daemon's name in the rules: the base name that Debian's package runs it by (nis §1).
 const DAEMON: &str = "apcupsd";
 /// Most words of the rules that are quoted.
-const QUOTED: usize = 8;
+const QUOTED_WORDS_MAX: usize = 8;
 
 /// What the rules for apcupsd in these two files mean for NISALLOW, in words; `None`: there are none. Total: any bytes are
 /// rules or none.
@@ -109,8 +109,8 @@ impl Found {
         });
         if !self.unsaid.is_empty() {
             let quoted = |word: &String| super::directives::printable(word.as_bytes());
-            let shown: Vec<String> = self.unsaid.iter().take(QUOTED).map(quoted).collect();
-            let more = if self.unsaid.len() > QUOTED { ", ..." } else { "" };
+            let shown: Vec<String> = self.unsaid.iter().take(QUOTED_WORDS_MAX).map(quoted).collect();
+            let more = if self.unsaid.len() > QUOTED_WORDS_MAX { ", ..." } else { "" };
             let shown = shown.join(", ");
             text.push_str(&format!("; cannot be said by addresses and networks: {shown}{more}"));
         }

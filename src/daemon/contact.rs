@@ -4,7 +4,7 @@ use crate::config::{Config, device};
 use crate::ups::{Identity, Reading, StatusFlags};
 
 /// Readings after which the line is said also if charge and runtime are still missing: many UPSes know neither.
-const ENOUGH: u8 = 2;
+const READINGS_WAITED_FOR: u8 = 2;
 
 /// Says each thing once: what is waited for, and what was found.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Contact {
         found.readings = found.readings.saturating_add(1);
         let values = &reading.values;
         let whole = values.battery_charge.is_some() && values.runtime_left.is_some();
-        if !whole && found.readings < ENOUGH {
+        if !whole && found.readings < READINGS_WAITED_FOR {
             return None;
         }
         let Found { identity, .. } = self.found.take()?;

@@ -14,7 +14,7 @@ const SAME: RateLimit = RateLimit::new(20, Duration::from_secs(30));
 /// So many lines of all kinds at once, and one more each 2 s.
 const ALL: RateLimit = RateLimit::new(300, Duration::from_secs(2));
 /// Kinds of lines that are told apart at a time; when there are more, the one that has been quiet longest is forgotten.
-const KINDS: usize = 32;
+const KINDS_MAX: usize = 32;
 
 /// One kind of line.
 #[derive(Clone, Debug)]
@@ -83,7 +83,7 @@ impl LineLimit {
     /// A place for a new kind.
     fn place(&mut self, key: u64, now: Instant) -> usize {
         let fresh = Kind { key, rate_limit: SAME, seen: now, left_out: None };
-        if self.kinds.len() < KINDS {
+        if self.kinds.len() < KINDS_MAX {
             self.kinds.push(fresh);
             return self.kinds.len() - 1;
         }
@@ -174,14 +174,14 @@ mod tests {
             );
         }
         assert!((200..=310).contains(&out), "{out} in 10 s");
-        assert!(limit.kinds.len() <= KINDS);
+        assert!(limit.kinds.len() <= KINDS_MAX);
         let mut now = start + SECOND * 70;
         let mut late = 0;
         while let Some(at) = limit.poll_timeout() {
             assert!(at <= now.max(at) + SECOND * 31);
             now = now.max(at);
             late += usize::from(limit.poll_line(now).is_some());
-            assert!(late <= KINDS);
+            assert!(late <= KINDS_MAX);
         }
         assert!(late > 0, "the last ones are told");
     }

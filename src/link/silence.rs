@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 /// So many intervals without a reading are a loss.
 const INTERVALS: u32 = 3;
 /// A reading that says something new and is to be confirmed gives at least so long for that.
-const CONFIRM_LEAST: Duration = Duration::from_secs(3);
+const CONFIRM_TIMEOUT_MIN: Duration = Duration::from_secs(3);
 /// Judged so much too late, this program has been stopped: the UPS has not been asked.
-const LATE: Duration = Duration::from_secs(2);
+const STOPPED_THRESHOLD: Duration = Duration::from_secs(2);
 
 /// Time without a reading. It begins anew with what is told to the power machine, never with what is sent or comes.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +38,7 @@ impl Silence {
     pub(super) fn told(&mut self, now: Instant, interval: Duration, unsure: bool) {
         (self.told, self.unsure, self.over) = (now, unsure, false);
         let full = now + self.longest(interval);
-        self.until = if unsure { self.until.max(now + CONFIRM_LEAST).min(full) } else { full };
+        self.until = if unsure { self.until.max(now + CONFIRM_TIMEOUT_MIN).min(full) } else { full };
     }
 
     /// The UPS is asked every `interval` from now on.
@@ -66,7 +66,7 @@ impl Silence {
 
     /// Whether it has lasted too long; to be called at [`Self::until`] at the latest. It stays so until something is told.
     pub(super) fn is_over(&mut self, now: Instant) -> bool {
-        if !self.over && now >= self.until + LATE {
+        if !self.over && now >= self.until + STOPPED_THRESHOLD {
             self.pause(now);
         }
         self.over |= now >= self.until;

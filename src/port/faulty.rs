@@ -10,7 +10,7 @@ use crate::bus::{Bus, Fault};
 use crate::ups::Priority;
 
 /// Of so many events one is spoilt.
-const ONE_OF: u64 = 24;
+const EVENTS_PER_FAULT: u64 = 24;
 /// Of so many events one begins a silence.
 const SILENCE_ONE_OF: u64 = 600;
 /// Longest silence, in seconds.
@@ -54,7 +54,7 @@ impl Dice {
             *silent_until = Some(now + Duration::from_secs(1 + self.next() % LONGEST_SILENCE));
             return Some(Fault::Silence);
         }
-        if !self.next().is_multiple_of(ONE_OF) {
+        if !self.next().is_multiple_of(EVENTS_PER_FAULT) {
             return None;
         }
         Some(match self.next() % 3 {

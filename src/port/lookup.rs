@@ -12,7 +12,7 @@ use crate::sys::spawn::{Child, End, Output, Spec, spawn_reading};
 /// Longest look-up.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// Most of the child's answer that is read.
-const MOST: usize = 4096;
+const ANSWER_BYTES_MAX: usize = 4096;
 /// Most addresses that are used.
 const ADDRESSES: usize = 8;
 
@@ -69,7 +69,7 @@ impl Lookup {
     }
 
     fn read(&mut self) -> Vec<SocketAddr> {
-        let mut bytes = vec![0; MOST];
+        let mut bytes = vec![0; ANSWER_BYTES_MAX];
         // The child has ended: everything it wrote is in the pipe.
         let n = self.answer.read(&mut bytes).unwrap_or(0);
         let text = String::from_utf8_lossy(bytes.get(..n).unwrap_or_default()).into_owned();

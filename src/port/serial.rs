@@ -32,8 +32,8 @@ const TAKES_MAX: usize = 16;
 /// Bytes that wait to be sent.
 const SEND_MAX: usize = 64;
 /// How often sending is tried again when the port takes nothing, and for how long.
-const SEND_AGAIN: Duration = Duration::from_millis(50);
-const SEND_PATIENCE: Duration = Duration::from_secs(5);
+const SEND_RETRY_INTERVAL: Duration = Duration::from_millis(50);
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// Who holds a port is looked up again after this.
 const SEARCH_AGAIN: Duration = Duration::from_secs(60);
 
@@ -305,12 +305,12 @@ impl SerialPort {
             }
             _ => {
                 let since = *self.unsent_since.get_or_insert(now);
-                if now.saturating_duration_since(since) >= SEND_PATIENCE {
+                if now.saturating_duration_since(since) >= SEND_TIMEOUT {
                     return self.gone(registry, now, "takes no bytes");
                 }
             }
         }
-        self.send_at = now + SEND_AGAIN;
+        self.send_at = now + SEND_RETRY_INTERVAL;
     }
 
     fn gone(&mut self, registry: &Registry, now: Instant, what: &str) {

@@ -16,11 +16,11 @@ use crate::ups::RateLimit;
 /// each 256 bytes, and one at least, so that single bytes cost as much. An answer of apcupsd takes 92 at most, if each piece of it
 /// comes by itself.
 const PORTIONS: RateLimit = RateLimit::new(256, Duration::from_millis(4));
-const PORTION: usize = 256;
+const PORTION_BYTES: usize = 256;
 /// What is read in one go.
-const CHUNK: usize = 4096;
+const READ_BYTES: usize = 4096;
 /// When the portions are used up, so many are waited for.
-const REST: Duration = Duration::from_millis(64);
+const PORTIONS_PAUSE: Duration = Duration::from_millis(64);
 /// What the kernel keeps of what has come and not been read: after a flood, what is read next is no older than a second.
 const KERNEL_BUFFER: usize = 64 * 1024;
 
@@ -189,13 +189,14 @@ impl TcpClient {
 
     fn read(&mut self, registry: &Registry, now: Instant) {
         self.again = None;
-        let mut chunk = [0; CHUNK];
+        let mut chunk = [0; READ_BYTES];
         while self.portions.is_there(now) {
             let Some(stream) = self.stream.as_mut().filter(|_| self.connected) else { return };
             match stream.read(&mut chunk) {
                 Ok(0) => return self.end(registry, "the connection was closed".to_owned()),
                 Ok(n) => {
-                    self.portions.take_up_to(u32::try_from(n.div_ceil(PORTION)).unwrap_or(u32::MAX), now);
+                    self.portions
+                        .take_up_to(u32::try_from(n.div_ceil(PORTION_BYTES)).unwrap_or(u32::MAX), now);
                     let bytes = chunk.get(..n).unwrap_or_default();
                     if let Some(Event::Bytes(last)) = self.events.back_mut() {
                         last.extend_from_slice(bytes);
@@ -209,7 +210,7 @@ impl TcpClient {
             }
         }
         // What comes meanwhile waits in the kernel, and then at the other end; it must not wake the loop either.
-        self.again = Some(now + REST);
+        self.again = Some(now + PORTIONS_PAUSE);
         self.listen(registry, Interest::WRITABLE);
     }
 

@@ -11,7 +11,7 @@ use crate::ups::{Access, DaemonDate, DaemonNumber, DaemonText, Form, Said, Statu
 const MAX_TEXT: usize = super::MAX_RECORD - 12;
 
 /// A measured value this large is no measurement, and its digits would break the record.
-const ABSURD: f64 = 1e9;
+const SHOWN_VALUE_MAX: f64 = 1e9;
 
 /// The words of `STATUS`, in their order. Source: status-fields §2, rows 1 to 8 and 10.
 const WORDS: [(StatusFlags, &str); 8] = [
@@ -147,7 +147,7 @@ fn push_ascii(out: &mut String, text: &str, limit: usize) {
 }
 
 fn is_number(value: &f64) -> bool {
-    value.abs() < ABSURD
+    value.abs() < SHOWN_VALUE_MAX
 }
 
 fn truncated(value: f64) -> Option<i64> {

@@ -15,7 +15,7 @@ const ANSWERS_A_TURN: u32 = 4;
 /// Reads from a connection before others have their turn.
 const READS_A_TURN: u32 = 4;
 /// Most bytes taken with one read, and so the longest backlog of requests that we keep; the rest waits in the kernel.
-const CHUNK: usize = 512;
+const READ_BYTES: usize = 512;
 
 /// What is to become of a connection after its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl<S> Connection<S> {
                 self.take_push(protocol, source);
                 continue;
             }
-            let mut chunk = [0; CHUNK];
+            let mut chunk = [0; READ_BYTES];
             let taken = std::mem::take(&mut self.backlog);
             let bytes: &[u8] = if taken.is_empty() {
                 if reads == READS_A_TURN {

@@ -9,9 +9,9 @@ use super::protocol::{Protocol, Timeouts};
 use super::queue::{Queues, State};
 
 /// From this many clients on, the memory they needed is given back when all have gone.
-const CROWD: usize = 64;
+const CROWDED_FROM: usize = 64;
 /// Deadlines this close together cost one wake-up.
-const SLACK: Duration = Duration::from_millis(100);
+const DEADLINE_SLACK: Duration = Duration::from_millis(100);
 
 /// The connections.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ impl<S> Connections<S> {
         self.queues.remove(slot);
         let taken = self.slots.get_mut(slot as usize).and_then(Option::take)?;
         self.count -= 1;
-        if self.count == 0 && self.slots.len() > CROWD {
+        if self.count == 0 && self.slots.len() > CROWDED_FROM {
             // What a crowd needed is given back when it has gone.
             self.clear();
         } else {
@@ -154,7 +154,7 @@ impl<S> Connections<S> {
     pub fn poll_timeout(&self, timeouts: &Timeouts) -> Option<Instant> {
         let deadline = |(state, limit): (State, Duration)| {
             let connection = self.slots.get(self.queues.first(state)? as usize)?.as_ref()?;
-            Some(connection.since + limit + SLACK)
+            Some(connection.since + limit + DEADLINE_SLACK)
         };
         limits(timeouts).into_iter().filter_map(deadline).min()
     }

@@ -21,7 +21,7 @@ const SOURCES: usize = 64;
 /// Datagrams read before others have their turn.
 const DATAGRAMS_A_TURN: u32 = 64;
 /// Longer than any question, so that a longer datagram cannot be cut to one.
-const BUFFER: usize = 32;
+const REQUEST_BYTES_MAX: usize = 32;
 
 /// Who has been answered in the last second.
 #[derive(Debug)]
@@ -101,7 +101,7 @@ pub(super) fn answer<P: Protocol>(
 ) -> bool {
     let mut received = false;
     for _ in 0..DATAGRAMS_A_TURN {
-        let mut buffer = [0; BUFFER];
+        let mut buffer = [0; REQUEST_BYTES_MAX];
         let (length, peer) = match socket.recv_from(&mut buffer) {
             Ok(datagram) => datagram,
             Err(e) if e.kind() == ErrorKind::WouldBlock => return false,

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use crate::ups::Priority;
 
 /// Least time between two lines of one kind that clients can cause.
-const QUIET: Duration = Duration::from_secs(60);
+const REPEAT_INTERVAL: Duration = Duration::from_secs(60);
 /// Lines kept until somebody takes them; more are dropped.
-const MOST: usize = 32;
+const PEERS_MAX: usize = 32;
 
 /// What clients can cause to be logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ struct Limit {
 impl Log {
     /// Logs a line.
     pub fn say(&mut self, priority: Priority, line: String) {
-        if self.lines.len() < MOST {
+        if self.lines.len() < PEERS_MAX {
             self.lines.push_back((priority, line));
         }
     }
@@ -51,7 +51,7 @@ impl Log {
                 Kind::NoFiles => files,
             },
         };
-        if limit.said_at.is_some_and(|at| now.saturating_duration_since(at) < QUIET) {
+        if limit.said_at.is_some_and(|at| now.saturating_duration_since(at) < REPEAT_INTERVAL) {
             limit.unsaid = limit.unsaid.saturating_add(1);
             return;
         }
@@ -93,6 +93,6 @@ mod tests {
         for _ in 0..1000 {
             log.say(Priority::Info, "line".into());
         }
-        assert_eq!(std::iter::from_fn(|| log.poll()).count(), MOST);
+        assert_eq!(std::iter::from_fn(|| log.poll()).count(), PEERS_MAX);
     }
 }

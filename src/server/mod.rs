@@ -75,7 +75,7 @@ impl fmt::Debug for Settings {
 /// Files kept free for the UPS, hooks, flags and logs.
 const FILE_RESERVE: usize = 32;
 /// Tokens of one server: its listeners, then its clients.
-const TOKENS: usize = 1 << 20;
+const TOKEN_COUNT: usize = 1 << 20;
 
 /// A server that speaks `P`.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ impl<P: Protocol> Server<P> {
     pub fn open(&mut self, registry: &Registry, now: Instant) {
         self.listeners.open(&self.settings, registry, now, &mut self.log);
         let files = socket::max_open_files();
-        let wanted = self.settings.max_clients.min(TOKENS - LISTENERS);
+        let wanted = self.settings.max_clients.min(TOKEN_COUNT - LISTENERS);
         let limit = wanted.min(files.saturating_sub(FILE_RESERVE.min(files / 2))).max(1);
         self.limit = limit;
         if limit < wanted {
@@ -145,7 +145,7 @@ impl<P: Protocol> Server<P> {
     /// Whether an event with this token is for the server.
     #[must_use]
     pub const fn owns(&self, token: Token) -> bool {
-        token.0 >= self.first_token && token.0 - self.first_token < TOKENS
+        token.0 >= self.first_token && token.0 - self.first_token < TOKEN_COUNT
     }
 
     /// Something happened to one of the server's descriptors.

@@ -13,14 +13,14 @@ use crate::drivers::DeviceForm;
 use crate::ups::is_unsafe;
 
 /// Longest piece of a foreign text that a message repeats, in characters.
-const QUOTED: usize = 60;
+const QUOTED_CHARS_MAX: usize = 60;
 
 /// A foreign text for a message: cut to a bearable length, with nothing in it that a terminal or a log would act upon.
 pub fn printable(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text.get(..QUOTED * 4).unwrap_or(text));
+    let text = String::from_utf8_lossy(text.get(..QUOTED_CHARS_MAX * 4).unwrap_or(text));
     let mut out = String::new();
     for (count, c) in text.chars().enumerate() {
-        if count == QUOTED {
+        if count == QUOTED_CHARS_MAX {
             out.push_str("...");
             break;
         }

@@ -24,7 +24,7 @@ use crate::ups::PollRate;
 use crate::wire::upslink::{self, Alert, Capabilities, Eeprom, Value};
 
 /// On battery.
-const FAST: Duration = Duration::from_secs(1);
+const FAST_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest time between two status bytes, however long POLLTIME is: an alert may be lost.
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 /// Without a reading for three status bytes, and for so long, the UPS counts as lost.

@@ -8,19 +8,19 @@ use crate::ups::{Setting, SettingValue};
 use crate::wire::upslink;
 
 /// An answer must come within this.
-const ANSWER: Duration = Duration::from_secs(3);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3);
 /// Before and between typed characters: a unit that misses one waits for it for ever, and takes the next query for it.
-const KEY: Duration = Duration::from_secs(1);
+const TYPING_PAUSE: Duration = Duration::from_secs(1);
 /// Between two steps, while the unit stores the value.
-const STORE: Duration = Duration::from_secs(5);
+const STORE_PAUSE: Duration = Duration::from_secs(5);
 /// Before the last look at the new value.
-const SETTLE: Duration = Duration::from_secs(10);
+const SETTLE_PAUSE: Duration = Duration::from_secs(10);
 /// Tries for an answer to a query.
-const TRIES: u8 = 3;
+const QUERY_ATTEMPTS: u8 = 3;
 /// Characters of a name or date.
-const TYPED: usize = 8;
+const TYPED_CHARS_MAX: usize = 8;
 /// Steps after which no unit has more values.
-const STEPS: u8 = 10;
+const STEPS_MAX: u8 = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
@@ -80,10 +80,10 @@ impl Write {
     }
 
     /// What is typed.
-    const fn typed(&self) -> [u8; TYPED] {
+    const fn typed(&self) -> [u8; TYPED_CHARS_MAX] {
         match self.value {
             SettingValue::Text(text) => text.padded(),
-            SettingValue::Number(_) => [b' '; TYPED],
+            SettingValue::Number(_) => [b' '; TYPED_CHARS_MAX],
         }
     }
 
@@ -100,10 +100,13 @@ impl Write {
             return None;
         }
         let (byte, wait) = match self.stage {
-            Stage::Step if self.is_typed() => (upslink::NEXT_VALUE, KEY),
-            Stage::Step => (upslink::NEXT_VALUE, ANSWER),
-            Stage::Type(at) => (*self.typed().get(at)?, if at + 1 == TYPED { ANSWER } else { KEY }),
-            _ => (upslink::query_of(self.setting), ANSWER),
+            Stage::Step if self.is_typed() => (upslink::NEXT_VALUE, TYPING_PAUSE),
+            Stage::Step => (upslink::NEXT_VALUE, ANSWER_TIMEOUT),
+            Stage::Type(at) => (
+                *self.typed().get(at)?,
+                if at + 1 == TYPED_CHARS_MAX { ANSWER_TIMEOUT } else { TYPING_PAUSE },
+            ),
+            _ => (upslink::query_of(self.setting), ANSWER_TIMEOUT),
         };
         self.until = Some(now + wait);
         Some(byte)
@@ -125,11 +128,11 @@ impl Write {
         match self.stage {
             // Silence is right here: the next character.
             Stage::Step if self.is_typed() => self.go(Stage::Type(0)),
-            Stage::Type(at) if at + 1 < TYPED => self.go(Stage::Type(at + 1)),
+            Stage::Type(at) if at + 1 < TYPED_CHARS_MAX => self.go(Stage::Type(at + 1)),
             Stage::Step | Stage::Type(_) => return self.fail("the UPS does not answer the change"),
             stage => {
                 self.tries += 1;
-                if self.tries >= TRIES {
+                if self.tries >= QUERY_ATTEMPTS {
                     return self.fail("the UPS does not say its value");
                 }
                 self.go(stage);
@@ -149,7 +152,7 @@ impl Write {
         let said = shown.collect::<String>().trim_end().to_owned();
         match self.stage {
             Stage::Step | Stage::Type(_) => {
-                let done = !self.is_typed() || self.stage == Stage::Type(TYPED - 1);
+                let done = !self.is_typed() || self.stage == Stage::Type(TYPED_CHARS_MAX - 1);
                 if said != "OK" || !done {
                     return self.fail(&format!("the UPS answered {said} to the change"));
                 }
@@ -220,7 +223,7 @@ impl Write {
     fn stepped(&mut self, said: String) -> Option<Outcome> {
         self.now = said;
         if self.is_wanted(&self.now) {
-            self.pause = Some(SETTLE);
+            self.pause = Some(SETTLE_PAUSE);
             self.go(Stage::Last);
             return None;
         }
@@ -230,10 +233,10 @@ impl Write {
         self.met.push(self.now.clone());
         let count = self.met.len();
         // Two values that are the same stand beside each other in some units, so one step is no round.
-        if (self.now == self.old && count > 1) || count >= usize::from(STEPS) {
+        if (self.now == self.old && count > 1) || count >= usize::from(STEPS_MAX) {
             return self.fail(&format!("not among the values of this UPS: {}", self.met.join(" ")));
         }
-        self.pause = Some(STORE);
+        self.pause = Some(STORE_PAUSE);
         self.go(Stage::Arm);
         None
     }
@@ -339,7 +342,7 @@ mod tests {
         let outcome = unit.write(Setting::HighTransfer, "261", "253 257 261 265");
         assert_eq!(outcome, Ok("261 instead of 253".into()));
         assert_eq!(unit.sent, "uu-uuu-uuu");
-        assert_eq!(unit.paused, STORE + SETTLE);
+        assert_eq!(unit.paused, STORE_PAUSE + SETTLE_PAUSE);
     }
 
     #[test]
@@ -371,7 +374,7 @@ mod tests {
         endless[0] = "1";
         let mut unit = unit(&endless);
         assert!(unit.write(Setting::AlarmDelay, "T", "").is_err());
-        assert_eq!(unit.at, usize::from(STEPS));
+        assert_eq!(unit.at, usize::from(STEPS_MAX));
     }
 
     #[test]

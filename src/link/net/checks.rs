@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use crate::ups::PollRate;
 
 /// Between checks on battery (nis §9.1).
-pub(super) const FAST: Duration = Duration::from_secs(2);
+pub(super) const FAST_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// Between checks while the master does not answer, on mains (nis §9.1).
-const LOST: Duration = Duration::from_secs(5);
+const LOST_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The intervals of the checks, and the next one.
 #[derive(Debug)]
@@ -38,8 +38,8 @@ impl Checks {
     /// Between two checks; `lost`: the master does not answer.
     pub(super) fn interval(&self, lost: bool) -> Duration {
         let interval = match (lost, self.poll_rate) {
-            (_, PollRate::Fast) => FAST,
-            (true, PollRate::Normal) => LOST,
+            (_, PollRate::Fast) => FAST_CHECK_INTERVAL,
+            (true, PollRate::Normal) => LOST_CHECK_INTERVAL,
             (false, PollRate::Normal) => self.poll_time,
         };
         interval.min(self.poll_time)
@@ -52,6 +52,6 @@ impl Checks {
 
     /// The connection has ended: the next is soon, but not sooner than on battery.
     pub(super) fn begin_again_soon(&mut self, now: Instant) {
-        self.next_at = self.began.map_or(now, |began| now.max(began + FAST));
+        self.next_at = self.began.map_or(now, |began| now.max(began + FAST_CHECK_INTERVAL));
     }
 }

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use crate::bus::stream::Target;
 
 /// Most addresses that are tried; more are left out.
-const MOST: usize = 8;
+const ADDRESSES_MAX: usize = 8;
 
 fn target(text: &str, default_port: u16) -> Target {
     let whole = |host: &str| Target { host: host.to_owned(), port: default_port };
@@ -29,7 +29,7 @@ pub fn targets(device: &str, default_port: u16) -> Vec<Target> {
     device
         .split([' ', '\t', ','])
         .filter(|word| !word.is_empty())
-        .take(MOST)
+        .take(ADDRESSES_MAX)
         .map(|word| target(word, default_port))
         .collect()
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 pub use answer::{Incoming, MasterStatus};
 pub use device::targets;
 
-use checks::{Checks, FAST};
+use checks::{Checks, FAST_CHECK_INTERVAL};
 use commands::Commands;
 use refusal::Refusal;
 use watched::Watched;
@@ -28,19 +28,19 @@ use crate::bus::stream::{Event, Stream, Target, Transmit};
 use crate::ups::{Command, CommandResult, Evidence, Identity, PollRate, Priority, StatusFlags};
 
 /// Longest wait for a connection, the look-up of a name included; the port has shorter limits of its own.
-const CONNECT: Duration = Duration::from_secs(40);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(40);
 /// Longest wait for a connection to one address, on mains (nis §4) and on battery.
-const TRY: Duration = Duration::from_secs(5);
-const TRY_FAST: Duration = Duration::from_secs(2);
+const ADDRESS_TIMEOUT: Duration = Duration::from_secs(5);
+const ADDRESS_TIMEOUT_ON_BATTERY: Duration = Duration::from_secs(2);
 /// Longest wait for the whole answer (nis §4: a client of 3.14.14 reads for 15 s).
-const ANSWER: Duration = Duration::from_secs(15);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
 /// Longest silence of a watched master, which sends something at least every 10 s.
 const SILENCE: Duration = Duration::from_secs(12);
 /// Without a reading for three checks and for so long the UPS counts as lost, whatever else its master says; a check may take
 /// some seconds.
-const SILENT_LEAST: Duration = Duration::from_secs(20);
+const SILENT_TIMEOUT_MIN: Duration = Duration::from_secs(20);
 /// The first check may take this long, its connection included, with each of a few targets.
-const FIRST: Duration = Duration::from_secs(120);
+const FIRST_CHECK_TIMEOUT: Duration = Duration::from_secs(120);
 /// So many checks in a row without any answer make a master unreachable (nis §9.4).
 const UNREACHABLE: u32 = 5;
 /// The requests, framed.
@@ -114,7 +114,7 @@ impl NetLink {
             refusal: Refusal::default(),
             watched: Watched::new(now),
             told: Told::Nothing,
-            silence: Silence::new(now, FIRST, SILENT_LEAST),
+            silence: Silence::new(now, FIRST_CHECK_TIMEOUT, SILENT_TIMEOUT_MIN),
             identity: Identity::default(),
             unanswered: None,
             has_ordered: false,
@@ -163,21 +163,21 @@ impl NetLink {
     }
 
     fn connect(&mut self, now: Instant, target: usize, tried: usize) {
-        self.state = State::Connecting { target, tried, until: now + CONNECT };
-        let timeout = if self.checks.is_fast() { TRY_FAST } else { TRY };
+        self.state = State::Connecting { target, tried, until: now + CONNECT_TIMEOUT };
+        let timeout = if self.checks.is_fast() { ADDRESS_TIMEOUT_ON_BATTERY } else { ADDRESS_TIMEOUT };
         self.out.push_back(Transmit::Connect { target, timeout });
     }
 
     fn ask(&mut self, now: Instant, target: usize, tried: usize, watch: bool) {
         self.incoming.clear();
         self.watched.begin();
-        self.state = State::Asked { target, tried, watch, until: now + ANSWER };
+        self.state = State::Asked { target, tried, watch, until: now + ANSWER_TIMEOUT };
         self.out.push_back(Transmit::Send(if watch { WATCH } else { STATUS }));
     }
 
     /// While watching: when to ask for an answer that does not come by itself.
     fn ask_at(&self) -> Option<Instant> {
-        let every = self.checks.is_fast().then_some(FAST);
+        let every = self.checks.is_fast().then_some(FAST_CHECK_INTERVAL);
         self.watched.ask_at(every, self.commands.ask_at())
     }
 
@@ -320,7 +320,7 @@ impl NetLink {
 
     /// Between two readings; one that is watched says by itself how its UPS is.
     fn told_every(&self) -> Duration {
-        if matches!(self.state, State::Watching { .. }) { FAST } else { self.interval() }
+        if matches!(self.state, State::Watching { .. }) { FAST_CHECK_INTERVAL } else { self.interval() }
     }
 
     fn due(&self, now: Instant) -> Instant {

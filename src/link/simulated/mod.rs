@@ -22,7 +22,7 @@ use crate::ups::{Command, CommandResult, Evidence, PollRate, Reading, SelfTestRe
 /// A self test that a command starts lasts this long.
 const SELF_TEST_SECONDS: f64 = 8.0;
 /// Fast polling, and looking for a UPS that does not answer.
-const FAST: Duration = Duration::from_secs(1);
+const FAST_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Polling is never faster than this, whatever POLLTIME says.
 const FASTEST: Duration = Duration::from_millis(10);
 /// Steps carried out in one call; the rest follow in the next, which is due at once.
@@ -220,7 +220,7 @@ impl Simulated {
         let interval = match (self.contact, self.poll_rate) {
             (Contact::Attached, PollRate::Normal) => self.poll_time,
             (Contact::Attached, PollRate::Fast) | (Contact::Lost | Contact::Untold, _) => {
-                FAST.min(self.poll_time)
+                FAST_POLL_INTERVAL.min(self.poll_time)
             }
         };
         interval.max(FASTEST)

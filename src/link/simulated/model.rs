@@ -12,9 +12,9 @@ use crate::ups::{
 };
 
 /// Rated power, watts.
-const POWER: f64 = 540.0;
+const RATED_WATTS: f64 = 540.0;
 /// Energy that the full battery gives at a light load, watt-hours.
-const ENERGY: f64 = 120.0;
+const BATTERY_WATT_HOURS: f64 = 120.0;
 /// Share of the battery's power that reaches the load.
 const EFFICIENCY: f64 = 0.88;
 /// Nominal line voltage, volts.
@@ -32,7 +32,7 @@ const SHUTDOWN_DELAY: Duration = Duration::from_secs(20);
 /// Charge at which a calibration ends, per cent.
 const CALIBRATED: f64 = 25.0;
 /// Longest time that one integration step covers, seconds; a longer span is cut into at most 1000 steps.
-const STEP: f64 = 1.0;
+const STEP_MAX_SECONDS: f64 = 1.0;
 
 /// Why the load is going to be dark, or is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Model {
     pub fn advance(&mut self, span: Duration) {
         self.now += span;
         let seconds = span.as_secs_f64();
-        let steps = (seconds / STEP).ceil().clamp(1.0, 1000.0);
+        let steps = (seconds / STEP_MAX_SECONDS).ceil().clamp(1.0, 1000.0);
         if seconds > 0.0 {
             for _ in 0..steps as u32 {
                 self.step(seconds / steps);
@@ -142,9 +142,9 @@ impl Model {
 
     /// Per cent of charge that the load takes each second. A heavier load gets less out of the battery (Peukert).
     fn drain(&self) -> f64 {
-        let watts = (self.load_now() / 100.0 * POWER).max(6.0);
+        let watts = (self.load_now() / 100.0 * RATED_WATTS).max(6.0);
         let heavier = (watts / 130.0).powf(0.2).max(0.5);
-        watts * heavier / EFFICIENCY / 3600.0 / ENERGY * 100.0
+        watts * heavier / EFFICIENCY / 3600.0 / BATTERY_WATT_HOURS * 100.0
     }
 
     fn end_what_is_due(&mut self) {
@@ -361,7 +361,7 @@ impl Model {
             nominal_output_voltage: Some(NOMINAL as i32),
             nominal_line_voltage: Some(NOMINAL as i32),
             nominal_battery_voltage: Some(Volts(24.0)),
-            nominal_power: Some(Watts(POWER)),
+            nominal_power: Some(Watts(RATED_WATTS)),
             nominal_apparent_power: None,
             permitted: Vec::new(),
         }

@@ -58,7 +58,7 @@ const LEAST_CHARGE: f64 = 20.0;
 const LIMIT_IN_SECONDS: f64 = 60.0;
 const LIMIT_IN_MINUTES: f64 = 15.0;
 /// The load is steady while it stays within so many per cent of the rating.
-const STEADY: f64 = 5.0;
+const STEADY_LOAD_PERCENT: f64 = 5.0;
 /// A countdown in seconds shows in this time, by at least so many steps, each no longer than the time since the one before it allows.
 const SECONDS_SHOW: Duration = Duration::from_secs(20);
 const SECOND_STEPS: u32 = 5;
@@ -140,7 +140,7 @@ impl RuntimeUnit {
     /// How fast the number falls on battery.
     fn count_down(&mut self, sample: &Sample) -> Option<Unit> {
         let steady = |before: Option<f64>| match (before, sample.load) {
-            (Some(before), Some(load)) => (before - load).abs() <= STEADY,
+            (Some(before), Some(load)) => (before - load).abs() <= STEADY_LOAD_PERCENT,
             (None, None) => true,
             _ => false,
         };

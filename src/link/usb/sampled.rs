@@ -9,7 +9,7 @@ use crate::ups::{Item, ReadTimes};
 
 /// A status bit that is only sent, and only when it changes, has been sent once for each change. From this age on it counts as
 /// read whenever it is looked at: the device would have sent another.
-const STANDS: Duration = Duration::from_secs(5);
+const STEADY_BIT_AGE: Duration = Duration::from_secs(5);
 
 impl View<'_> {
     /// When the report that a value is taken from was read.
@@ -20,7 +20,8 @@ impl View<'_> {
     /// The same for a status bit.
     fn bit_at(&self, key: Key, now: Instant) -> Option<Instant> {
         let told = self.store.told(self.layout.slot(key))?;
-        let stands = told.pushed && told.at.is_some_and(|at| now.saturating_duration_since(at) >= STANDS);
+        let stands =
+            told.pushed && told.at.is_some_and(|at| now.saturating_duration_since(at) >= STEADY_BIT_AGE);
         if stands { Some(now) } else { told.at }
     }
 

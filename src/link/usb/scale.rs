@@ -243,12 +243,12 @@ pub(super) fn nominal_battery(
     mains: &[Option<f64>],
 ) -> Option<f64> {
     /// A unit of up to 2 kW has no longer string of batteries.
-    const SMALL: f64 = 2000.0;
-    const MOST_OF_SMALL: f64 = 120.0;
-    let small = rating.is_some_and(|rating| rating <= SMALL);
+    const SMALL_UNIT_WATTS: f64 = 2000.0;
+    const SMALL_UNIT_BATTERY_VOLTS_MAX: f64 = 120.0;
+    let small = rating.is_some_and(|rating| rating <= SMALL_UNIT_WATTS);
     let possible = |volts: f64| {
         (3.0..=MOST_BATTERY).contains(&volts)
-            && !(small && volts > MOST_OF_SMALL)
+            && !(small && volts > SMALL_UNIT_BATTERY_VOLTS_MAX)
             && !(volts >= *MAINS.start() && mains.contains(&Some(volts)))
     };
     let literal = Factor::Literal.scale(field, raw);

@@ -6,7 +6,7 @@ use super::sysfs::Other;
 use crate::bus::usb::DeviceInfo;
 
 /// Most devices that are told of; more are hardly looked through.
-const MOST: usize = 24;
+const DEVICES_MAX: usize = 24;
 
 /// What is told, and what has been.
 #[derive(Debug, Default)]
@@ -68,7 +68,7 @@ impl Seen {
 
     fn note(&mut self, line: String) {
         let known = self.waiting.contains(&line) || self.told.contains(&line);
-        if !self.over && !known && self.waiting.len() + self.told.len() < MOST {
+        if !self.over && !known && self.waiting.len() + self.told.len() < DEVICES_MAX {
             self.waiting.push(line);
         }
     }
@@ -111,7 +111,7 @@ mod tests {
                 seen.note_other(&Other { location: "1-1".into(), vendor: 0x1234, product: number, classes });
             }
             let lines = seen.take();
-            assert_eq!(lines.len(), if round == 0 { MOST } else { 0 });
+            assert_eq!(lines.len(), if round == 0 { DEVICES_MAX } else { 0 });
             if round == 0 {
                 assert_eq!(lines[1], "USB device 1-1 (1234:0001): no HID device (storage)");
             }

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 /// A master that says the opposite of what is believed is asked again after this, and believed if that says the same.
-const SAID_AGAIN: Duration = Duration::from_millis(250);
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// Answers closer together than this are one word: the master may be about to say the other thing.
-const APART: Duration = Duration::from_millis(200);
+const SAME_WORD_WINDOW: Duration = Duration::from_millis(200);
 /// Without any answer it is believed after this: a master that goes down may have no time to say it twice.
-const SAID_LAST: Duration = Duration::from_secs(2);
+const SILENCE_CONFIRMS_AFTER: Duration = Duration::from_secs(2);
 
 /// The order, and what waits for a second word.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,13 +32,13 @@ impl RemoteOrder {
             (self.said, self.ask_at) = (None, None);
             return false;
         }
-        let again = self.said.is_some_and(|said| now.saturating_duration_since(said) >= APART);
+        let again = self.said.is_some_and(|said| now.saturating_duration_since(said) >= SAME_WORD_WINDOW);
         if at_once || again {
             self.turn();
             return true;
         }
         if self.said.is_none() {
-            (self.said, self.ask_at) = (Some(now), now.checked_add(SAID_AGAIN));
+            (self.said, self.ask_at) = (Some(now), now.checked_add(ASK_AGAIN_AFTER));
         }
         false
     }
@@ -52,7 +52,7 @@ impl RemoteOrder {
 
     /// When one word alone is believed.
     pub(super) fn last_at(&self) -> Option<Instant> {
-        self.said?.checked_add(SAID_LAST)
+        self.said?.checked_add(SILENCE_CONFIRMS_AFTER)
     }
 
     /// When to ask again.

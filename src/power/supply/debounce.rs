@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 /// Samples closer together than this are one look: a glitch can outlast two transfers.
-const APART: Duration = Duration::from_millis(200);
+const SAME_LOOK_WINDOW: Duration = Duration::from_millis(200);
 
 /// What one sample says, and when it was read. `None`: evidence of nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +77,7 @@ impl Debounce {
         self.run = match (sample.says, self.run) {
             (false, _) => None,
             (true, None) => Some(Run { since: at, counted: at, count: 1 }),
-            (true, Some(run)) if at.saturating_duration_since(run.counted) < APART => Some(run),
+            (true, Some(run)) if at.saturating_duration_since(run.counted) < SAME_LOOK_WINDOW => Some(run),
             (true, Some(run)) => Some(Run { counted: at, count: run.count.saturating_add(1), ..run }),
         };
     }

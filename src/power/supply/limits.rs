@@ -14,13 +14,13 @@ use super::{Cause, Settings};
 /// How long low battery, charge and runtime must hold (power-events §3).
 pub(super) const DEBOUNCE: Duration = Duration::from_secs(5);
 /// From this age on a value is projected by our clock.
-pub(super) const STALE: Duration = Duration::from_secs(10);
+pub(super) const STALE_AGE: Duration = Duration::from_secs(10);
 /// So long a sample that the one before does not bear out waits for another.
-const ODD: Duration = Duration::from_secs(60);
+const UNSUPPORTED_SAMPLE_WAIT: Duration = Duration::from_secs(60);
 /// With MINUTES off and the UPS silent, this much projected runtime is the end. Minutes.
 const RESERVE_MINUTES: f64 = 1.0;
 /// With nothing to project from and the UPS silent, this long on battery is the end.
-pub(super) const BLIND: Duration = Duration::from_secs(600);
+pub(super) const BLIND_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// What the limits are judged by.
 pub(super) struct View<'a> {
@@ -64,13 +64,13 @@ pub(super) fn all(view: &View) -> [Option<Due>; 10] {
         held(outage.runtime_low, Cause::Runtime),
         view.low.emergency_at(settings, outage.since).map(|at| (at, Cause::Emergency, Basis::Reported)),
     ];
-    let silent = known.read_at.filter(|_| view.lost).and_then(|at| at.checked_add(STALE));
+    let silent = known.read_at.filter(|_| view.lost).and_then(|at| at.checked_add(STALE_AGE));
     let latched = silent.and_then(|at| view.low.latched_at(settings, at, outage.since));
     let charge = projected_charge(view);
     let runtime = projected_runtime(view);
     let hopeless = timeout.is_none() && charge.is_none() && runtime.is_none();
     let blind = view.silent_since.filter(|_| hopeless).and_then(|silent| {
-        known.read_at.unwrap_or(silent).max(outage.since).checked_add(BLIND).map(|at| at.max(silent))
+        known.read_at.unwrap_or(silent).max(outage.since).checked_add(BLIND_TIMEOUT).map(|at| at.max(silent))
     });
     let [a, b, c, d, e] = said;
     let table = [
@@ -99,7 +99,9 @@ fn from_two_samples(view: &View, project: impl Fn(Sampled) -> Option<Instant>) -
     let [charge, runtime] = known.before.map(|before| before.filter(|aged| aged.at >= view.outage.since));
     let before = project((charge.or(known.charge), runtime.or(known.runtime)));
     let before = before.filter(|_| view.settings.confirm_polls > 1);
-    Some(before.map_or(last, |before| before.min(last.checked_add(ODD).unwrap_or(last)).max(last)))
+    Some(before.map_or(last, |before| {
+        before.min(last.checked_add(UNSUPPORTED_SAMPLE_WAIT).unwrap_or(last)).max(last)
+    }))
 }
 
 /// When the charge will have fallen to BATTERYLEVEL, if it falls as the runtime says or, without one, as it has fallen
@@ -147,7 +149,7 @@ fn projected_runtime(view: &View) -> Option<Due> {
 /// decides. One from before the outage gives the UPS as long to say another.
 fn due_after(from: Instant, seconds: f64) -> Option<Instant> {
     let span = Duration::try_from_secs_f64(seconds.max(0.0)).ok()?;
-    from.checked_add(span.max(STALE))
+    from.checked_add(span.max(STALE_AGE))
 }
 
 /// The first limit of the table that is due.

@@ -281,6 +281,7 @@ fn a_masters_word_that_is_taken_back_is_nothing_and_the_last_before_a_silence_co
     for (second, ordered) in [(10.0, true), (10.25, false), (10.5, true), (10.75, false)] {
         b.run_to(second);
         b.machine.handle_remote(b.now, ordered, Evidence::Poll);
+        assert!(!b.machine.remote_order_stands(), "{second}");
     }
     b.run_to(20.0);
     assert!(!b.machine.remote_order_stands());

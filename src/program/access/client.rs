@@ -34,7 +34,7 @@ pub const LIMITS: Limits = Limits {
 };
 
 /// Most bytes of an answer that are read; a server that sends without end is none.
-const MOST: usize = 1 << 20;
+const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// Asks and reads the records of the answer, each passed to `record` as it comes. `longest` is the length of the longest
 /// frame that is taken, in bytes.
@@ -83,7 +83,7 @@ pub fn ask(
         if n == 0 {
             return Err(Failure::Read(if bytes.is_empty() { Cause::Silent } else { Cause::BrokenOff }));
         }
-        if bytes.len() > MOST {
+        if bytes.len() > ANSWER_BYTES_MAX {
             return Err(Failure::Read(Cause::Endless));
         }
     }

@@ -22,7 +22,7 @@ const SETTING_TIMEOUT: Duration = Duration::from_secs(180);
 /// switch off as if on battery: that is why the machine went down.
 const LINE_WAIT: Duration = Duration::from_secs(5);
 /// So many readings agree.
-const AGREE: u8 = 2;
+const AGREEING_READINGS: u8 = 2;
 /// Set by the last hook of a system that restarts: with mains back, it needs nobody to start it again.
 const RESTARTS: &str = "MAINSD_RESTARTS";
 
@@ -95,7 +95,7 @@ struct Conversation<'a> {
 impl Conversation<'_> {
     /// When the first command is due; `None`: it is under way, or the UPS has not answered.
     fn due(&self, command: Command) -> Option<Instant> {
-        let known = self.heard.agree >= AGREE || command != Command::KillPower;
+        let known = self.heard.agree >= AGREEING_READINGS || command != Command::KillPower;
         let attached_at = self.attached_at.filter(|_| !self.ordered)?;
         Some(if known { self.order_at } else { self.order_at.max(attached_at + LINE_WAIT) })
     }
@@ -252,7 +252,7 @@ struct Heard {
 
 impl Heard {
     const fn is_mains(&self) -> bool {
-        self.mains && self.agree >= AGREE
+        self.mains && self.agree >= AGREEING_READINGS
     }
 
     fn note(&mut self, reading: &Reading) {

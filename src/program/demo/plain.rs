@@ -8,7 +8,7 @@ use super::view::{clock, state_words};
 use crate::report::Snapshot;
 
 /// A line of values at least this often.
-const PERIOD: Duration = Duration::from_secs(5);
+const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Writes lines as things happen, and the values now and then.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl<W: Write> Plain<W> {
             return Ok(());
         }
         self.state = state;
-        self.next_values = at + PERIOD;
+        self.next_values = at + LINE_INTERVAL;
         let values = &snapshot.values;
         let number = |value: Option<f64>| value.map_or("--".to_owned(), |value| format!("{value:.1}"));
         writeln!(

@@ -14,7 +14,7 @@ use crate::link::simulated::Script;
 use crate::ups::Priority;
 
 /// Real time from one frame to the next: calm, and soon enough after a resize.
-const FRAME: Duration = Duration::from_millis(250);
+const FRAME_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How it is shown.
 #[derive(Debug)]
@@ -140,6 +140,6 @@ impl Observer for Show {
             self.failure = shown.err();
             supervisor.request_exit(Exit::Done);
         }
-        Some(now + FRAME.mul_f64(self.options.speed))
+        Some(now + FRAME_INTERVAL.mul_f64(self.options.speed))
     }
 }

@@ -20,8 +20,8 @@ pub struct Stage {
 }
 
 /// The port that clients try by themselves, and how many after it are tried.
-const PORT: u16 = 3551;
-const PORTS: u16 = 100;
+const FIRST_PORT: u16 = 3551;
+const PORTS_TRIED: u16 = 100;
 
 impl Stage {
     /// Makes the folder, writes everything into it, and chooses a port.
@@ -29,7 +29,8 @@ impl Stage {
     /// # Errors
     /// Words for a person: what could not be made, and where.
     pub fn set() -> Result<Self, String> {
-        let port = free_local_port(PORT, PORTS).ok_or("no free port from 3551 to 3650 on 127.0.0.1")?;
+        let port =
+            free_local_port(FIRST_PORT, PORTS_TRIED).ok_or("no free port from 3551 to 3650 on 127.0.0.1")?;
         let folder = PrivateFolder::new("mainsd-demo")?;
         let hooks = Self::fill(folder.path(), port)
             .map_err(|error| format!("cannot write into {}: {error}", folder.path().display()))?;

@@ -9,10 +9,10 @@ use crate::ups::{Priority, StatusFlags};
 
 /// Events and hooks that are kept: more than any window shows.
 const KEPT_EVENTS: usize = 100;
-/// Samples that are kept, one each [`SAMPLE`].
+/// Samples that are kept, one each [`SAMPLE_INTERVAL`].
 const KEPT_SAMPLES: usize = 120;
 /// Time from one sample to the next.
-const SAMPLE: Duration = Duration::from_secs(1);
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl History {
         if at < self.next {
             return;
         }
-        self.next = at + SAMPLE;
+        self.next = at + SAMPLE_INTERVAL;
         if self.samples.len() == KEPT_SAMPLES {
             self.samples.pop_front();
         }

@@ -37,20 +37,20 @@ pub struct Scene<'a> {
 pub type Size = (u16, u16);
 
 /// Left margin.
-const MARGIN: usize = 2;
+const MARGIN_COLUMNS: usize = 2;
 /// Columns of the labels before the gauges.
-const LABEL: usize = 11;
+const LABEL_COLUMNS: usize = 11;
 /// Columns of the values after the gauges.
-const VALUE: usize = 12;
+const VALUE_COLUMNS: usize = 12;
 /// Columns of the remarks after the values, in a window that is wide enough.
-const REMARK: usize = 20;
+const REMARK_COLUMNS: usize = 20;
 /// Lines longer than this are tiring to follow with the eye.
-const WIDEST: usize = 110;
+const COLUMNS_MAX: usize = 110;
 
 /// The frame: lines to be shown from the top left corner, never more or wider than `size`.
 #[must_use]
 pub fn render(scene: &Scene<'_>, size: Size, style: Style) -> Vec<String> {
-    let page = Page { scene, width: usize::from(size.0).min(WIDEST), style };
+    let page = Page { scene, width: usize::from(size.0).min(COLUMNS_MAX), style };
     let rows = usize::from(size.1);
     let mut lines = page.head(rows);
     let foot = page.foot(rows);
@@ -80,7 +80,7 @@ impl Page<'_> {
     }
 
     fn indented(&self) -> Line {
-        self.line().to(MARGIN)
+        self.line().to(MARGIN_COLUMNS)
     }
 
     fn pick<'t>(&self, unicode: &'t str, ascii: &'t str) -> &'t str {
@@ -120,7 +120,7 @@ impl Page<'_> {
         let line = self.indented().put(Ink::Bold, "mainsd demo").put(Ink::Dim, "  ");
         let words = ["a simulated UPS; nothing real is touched", "a simulated UPS"];
         let subtitle =
-            words.into_iter().find(|words| words.len() + MARGIN <= line.room()).unwrap_or_default();
+            words.into_iter().find(|words| words.len() + MARGIN_COLUMNS <= line.room()).unwrap_or_default();
         line.put(Ink::Dim, subtitle).right(Ink::Dim, &format!("{model}  "))
     }
 
@@ -152,14 +152,18 @@ impl Page<'_> {
         } else {
             ((Ink::Dim, unknown), (Ink::Dim, unknown))
         };
-        let line = self.line().to(MARGIN + 2).put(Ink::Dim, "mains ").put(from_mains.0, from_mains.1);
+        let line = self.line().to(MARGIN_COLUMNS + 2).put(Ink::Dim, "mains ").put(from_mains.0, from_mains.1);
         let line = line.put(Ink::Dim, " UPS ").put(from_ups.0, from_ups.1).put(Ink::Dim, " this machine");
         let lapse = self.scene.lapse;
         if lapse > 1.0 { line.right(Ink::Dim, &format!("battery in time-lapse, x{lapse}  ")) } else { line }
     }
 
     fn gauge_width(&self) -> usize {
-        let beside = MARGIN + LABEL + VALUE + MARGIN + if self.with_remarks() { REMARK } else { 0 };
+        let beside = MARGIN_COLUMNS
+            + LABEL_COLUMNS
+            + VALUE_COLUMNS
+            + MARGIN_COLUMNS
+            + if self.with_remarks() { REMARK_COLUMNS } else { 0 };
         self.width.saturating_sub(beside).min(60)
     }
 
@@ -176,9 +180,9 @@ impl Page<'_> {
         draw: impl FnOnce(Line, usize) -> Line,
     ) -> Line {
         let width = self.gauge_width();
-        let line = self.indented().put(Ink::Dim, label).to(MARGIN + LABEL);
+        let line = self.indented().put(Ink::Dim, label).to(MARGIN_COLUMNS + LABEL_COLUMNS);
         let line = draw(line, width);
-        let at = MARGIN + LABEL + width + VALUE;
+        let at = MARGIN_COLUMNS + LABEL_COLUMNS + width + VALUE_COLUMNS;
         // Numbers end in the same column, so that a changing digit does not move the others.
         let start = at.saturating_sub(value.chars().count());
         let line = line.to(start.min(self.width)).put(ink, value);
@@ -249,14 +253,14 @@ impl Page<'_> {
 
     fn charge_course(&self) -> Line {
         let least = self.scene.snapshot.facts.battery_level;
-        let line = self.indented().put(Ink::Dim, " charge").to(MARGIN + LABEL);
+        let line = self.indented().put(Ink::Dim, " charge").to(MARGIN_COLUMNS + LABEL_COLUMNS);
         let ink = |charge| limit_ink(charge, least, 50.0);
         sparkline(line, self.gauge_width(), self.scene.history.charge(), (0.0, 100.0), ink, self.style)
             .put(Ink::Dim, &format!("  last {} s", self.gauge_width()))
     }
 
     fn line_course(&self) -> Line {
-        let line = self.indented().put(Ink::Dim, " line").to(MARGIN + LABEL);
+        let line = self.indented().put(Ink::Dim, " line").to(MARGIN_COLUMNS + LABEL_COLUMNS);
         let most = self.accepted_line().1;
         sparkline(
             line,
@@ -296,8 +300,8 @@ impl Page<'_> {
                 format!("{}{arguments}", self.pick("↳ apccontrol ", "> apccontrol ")),
             ),
         };
-        let from = MARGIN + LABEL;
-        let rows = wrapped(&text, self.width.saturating_sub(from + MARGIN));
+        let from = MARGIN_COLUMNS + LABEL_COLUMNS;
+        let rows = wrapped(&text, self.width.saturating_sub(from + MARGIN_COLUMNS));
         let line = |(index, row): (usize, &String)| {
             let mark = if index == 0 { mark.as_str() } else { "" };
             self.indented().put(Ink::Dim, mark).to(from).put(ink, row)

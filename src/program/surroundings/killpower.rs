@@ -10,9 +10,9 @@ const ORDERS: [&str; 3] = ["--killpower", "--hibernate", "-k"];
 /// Commands that only speak of it.
 const SPEAKING: [&str; 6] = ["echo", "printf", "logger", "wall", "tell", "test"];
 /// How deep a variable may stand in the value of another.
-const DEPTH: u8 = 4;
+const CALL_DEPTH_MAX: u8 = 4;
 /// Most values of a variable, and most meanings of a word, that are followed.
-const MOST: usize = 16;
+const PROGRAMS_MAX: usize = 16;
 
 /// The program that the script calls to cut the power, if it does not exist. `None` also where that cannot be said: the
 /// script is no shell's, or computes the name.
@@ -27,7 +27,7 @@ pub(super) fn missing_program(apccontrol: &Path) -> Option<String> {
         if !orders || SPEAKING.contains(&program) {
             continue;
         }
-        let candidates = meanings(program, &text, DEPTH)?;
+        let candidates = meanings(program, &text, CALL_DEPTH_MAX)?;
         if candidates.iter().any(|candidate| is_there(Path::new(candidate))) {
             continue;
         }
@@ -58,11 +58,11 @@ fn meanings(word: &str, script: &str, depth: u8) -> Option<Vec<String>> {
     };
     let values = assigned(name, script).chain(default).filter(|value| !value.is_empty());
     let mut found = Vec::new();
-    for value in values.take(MOST) {
+    for value in values.take(PROGRAMS_MAX) {
         for value in meanings(value, script, depth)? {
             found.extend(meanings(&format!("{before}{value}{after}"), script, depth)?);
         }
-        if found.len() > MOST {
+        if found.len() > PROGRAMS_MAX {
             return None;
         }
     }

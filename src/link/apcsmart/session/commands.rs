@@ -14,9 +14,9 @@ use crate::wire::upslink;
 /// Commands that wait.
 const COMMANDS_MAX: usize = 8;
 /// A calibration needs this charge (apcsmart §11).
-const FULL: f64 = 100.0;
+const CALIBRATION_CHARGE_PERCENT: f64 = 100.0;
 /// The UPS may not know the cause of a transfer yet.
-const CAUSE_TRIES: u8 = 3;
+const CAUSE_ATTEMPTS: u8 = 3;
 const CAUSE_PAUSE: Duration = Duration::from_millis(200);
 
 /// How far the front command is, as long as it is no order.
@@ -127,7 +127,7 @@ impl Commands {
         let Front::Wants { tries } = &mut self.progress else { return true };
         *tries = tries.saturating_add(1);
         let may_come = self.queue.front() == Some(&Command::ReadTransferCause) && !available;
-        if may_come && *tries < CAUSE_TRIES {
+        if may_come && *tries < CAUSE_ATTEMPTS {
             self.at = now + CAUSE_PAUSE;
             return false;
         }
@@ -163,7 +163,8 @@ impl Session {
             return Err("too many commands wait for the UPS".to_owned());
         }
         if command == Command::Calibrate
-            && let Some(charge) = self.store.values.battery_charge.filter(|charge| charge.0 < FULL)
+            && let Some(charge) =
+                self.store.values.battery_charge.filter(|charge| charge.0 < CALIBRATION_CHARGE_PERCENT)
         {
             return Err(format!("the battery is charged to {:.0} %; a calibration needs 100 %", charge.0));
         }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::query::{Queries, UnderWay};
-use super::{FAST, STATUS_EVERY, Session};
+use super::{FAST_POLL_INTERVAL, STATUS_EVERY, Session};
 use crate::link::LinkEvent;
 use crate::ups::{Identity, PollRate};
 use crate::wire::upslink;
@@ -21,7 +21,7 @@ impl Intervals {
     pub(super) fn poll(self) -> Duration {
         match self.poll_rate {
             PollRate::Normal => self.poll_time,
-            PollRate::Fast => FAST.min(self.poll_time),
+            PollRate::Fast => FAST_POLL_INTERVAL.min(self.poll_time),
         }
     }
 }
@@ -161,7 +161,7 @@ impl PollCycles {
 impl Session {
     /// Until everything is known about the UPS, which can take long, it is at least watched.
     pub(super) fn status_interval(&self) -> Duration {
-        let longest = if self.attach == Attach::Done { STATUS_EVERY } else { FAST };
+        let longest = if self.attach == Attach::Done { STATUS_EVERY } else { FAST_POLL_INTERVAL };
         self.intervals.poll().min(longest)
     }
 

@@ -12,7 +12,7 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// A list must: permitted values take seconds at 2400 bit/s.
 const LIST_WAIT: Duration = Duration::from_secs(6);
 /// Tries for an answer.
-const TRIES: u8 = 3;
+const QUERY_ATTEMPTS: u8 = 3;
 
 /// A query under way.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Queries {
     /// Tries until no answer is taken for one. What the UPS may simply not know is asked once.
     pub(super) fn tries(&self, query: u8) -> u8 {
         let probing = self.listed.is_none() && !self.answered.contains(query);
-        if probing && query != upslink::STATUS && query != upslink::CAPABILITIES { 1 } else { TRIES }
+        if probing && query != upslink::STATUS && query != upslink::CAPABILITIES { 1 } else { QUERY_ATTEMPTS }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::ups::{Reading, StatusFlags};
 /// A poll begins with a status byte unless it is as young as this.
 const STATUS_FRESH: Duration = Duration::from_millis(500);
 /// Tries for a status byte that the UPS is not ready to say, and the pause before each (apcsmart §5).
-const NOT_READY_TRIES: u8 = 6;
+const NOT_READY_ATTEMPTS: u8 = 6;
 const NOT_READY_PAUSE: Duration = Duration::from_millis(200);
 /// A status byte without either says nothing.
 const LINE: StatusFlags =
@@ -113,7 +113,7 @@ impl StatusByte {
             Ready::NotYet { tries, given_up } => (tries.saturating_add(1), given_up),
             Ready::GivenUp => (1, true),
         };
-        if tries < NOT_READY_TRIES {
+        if tries < NOT_READY_ATTEMPTS {
             self.ready = Ready::NotYet { tries, given_up };
             self.wanted = true;
             self.at = now + NOT_READY_PAUSE;
