@@ -26,6 +26,7 @@ fn without_a_terminal_a_story_is_told_once_in_lines() {
     assert!(!text.contains('\x1b'), "{text}");
     let told = [
         "Time-lapse: the battery discharges and charges 60 times as fast as a real one",
+        "Hooks are only printed: apccontrol EVENT UPSNAME CONNECTED POWERED",
         "Try in another terminal: ",
         "ON MAINS: line 2",
         "Power failure.",

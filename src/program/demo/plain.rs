@@ -34,6 +34,10 @@ impl<W: Write> Plain<W> {
                 "Time-lapse: the battery discharges and charges {lapse} times as fast as a real one, or faster."
             )?;
         }
+        writeln!(
+            out,
+            "Hooks are only printed: apccontrol EVENT UPSNAME CONNECTED POWERED (0: nothing is powered)."
+        )?;
         writeln!(out, "Try in another terminal: {command}    Ctrl-C ends.")?;
         out.flush()?;
         Ok(Self { out, state: "", next_values: Duration::ZERO })
@@ -103,6 +107,7 @@ mod tests {
         let expected = "\
 mainsd demo: a simulated UPS; nothing real is touched. Scenario outage, speed 2.
 Time-lapse: the battery discharges and charges 60 times as fast as a real one, or faster.
+Hooks are only printed: apccontrol EVENT UPSNAME CONNECTED POWERED (0: nothing is powered).
 Try in another terminal: mainsd status 127.0.0.1:3552    Ctrl-C ends.
  0:00  ON MAINS: line -- V, load -- %, charge 100.0 %, runtime -- min
  0:05  ON MAINS: line -- V, load -- %, charge 100.0 %, runtime -- min
