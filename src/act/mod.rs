@@ -4,22 +4,30 @@
 //! state. The loop calls [`Act::handle`] for each order, [`Act::handle_child_signal`] after SIGCHLD,
 //! [`Act::handle_timeout`] at [`Act::poll_timeout`], and [`Act::poll_outcome`] until `None` after each of these. Nothing waits.
 //!
+//! What may wait for a disk is done by children, each with a time limit: hooks and commands, and the flags too, whose folders may
+//! be on a disk that has failed. The loop itself only forks, looks whether children have ended, and calls `reboot(2)`.
+//!
 //! # The shutdown
 //!
 //! | step | begins when | ends well | else |
 //! | --- | --- | --- | --- |
-//! | what was queued before | at once | all ended | left running after 10 s, the rest is run later |
+//! | what was queued before, and the flag `powerfail` | at once | all ended | left running after 10 s, the flag after 1 s; the rest is run later |
 //! | hook `doshutdown` | then | exit status 0 | missing, not executable, no fork, other status, HOOKTIMEOUT: next step |
-//! | SHUTDOWNCMD | then | exit status 0 | next step |
-//! | `systemctl poweroff`, `shutdown -h now`, `poweroff`, `halt`: those that exist | then, one by one | exit status 0 | next step |
-//! | `sync`, 10 s at most, then `reboot(2)` | then | the machine is off | reported |
+//! | SHUTDOWNCMD | then | exit status 0 | other status, HOOKTIMEOUT: next step |
+//! | `systemctl poweroff`, `shutdown -h now`, `poweroff`, `halt`: those that existed at the start | then, one by one | exit status 0 | other status, 30 s: next step |
+//! | `sync`, then all file systems read-only, 10 s at most for both, then `reboot(2)` | then | the machine is off | reported |
 //!
-//! No step waits for the end of one that timed out. If `fork` failed for one of them, all are gone through again, each
-//! second for ten seconds, before the last.
+//! The flag comes before the hook because the scripts that this runs may look for it; a folder that does not answer costs the second.
+//!
+//! No step waits for the end of one that timed out. Once one has, everything may hang, and what is left is hurried: the commands that are left share
+//! what remains until 19 s after HOOKTIMEOUT, counted from the order, but 9 s at least; each of them goes on beside the next, and the first
+//! that ends well counts. So a machine on which everything hangs is off 30 s after HOOKTIMEOUT. If `fork` failed for one of them, all are
+//! gone through again, each second for ten seconds, before the last.
 
 mod commands;
 mod flags;
 mod hooks;
+mod last_resort;
 mod shutdown;
 mod task;
 
@@ -31,11 +39,11 @@ use crate::sys::spawn::{self, Child, Spec};
 use crate::ups::{Event, Priority, is_unsafe};
 
 pub use crate::sys::spawn::Output;
-pub use commands::{Fallback, LastResort};
+pub use commands::{BuiltIn, Fallback, LastResort};
 pub use flags::NOLOGIN_TEXT;
 pub use task::HookEnd;
 
-use flags::Flags;
+use flags::{Flags, Wanted};
 use hooks::HookQueue;
 use shutdown::Shutdown;
 use task::{Step, Task};
@@ -166,7 +174,7 @@ impl Act {
     /// Takes new settings for whatever starts from now on. Running hooks keep their time limit; flags made under the
     /// old settings stay where they are.
     pub fn reconfigure(&mut self, settings: ActSettings) {
-        self.flags = Flags::new(&settings.powerfail_dir, &settings.nologin_dir);
+        self.flags.reconfigure(&settings.powerfail_dir, &settings.nologin_dir);
         self.settings = settings;
     }
 
@@ -184,10 +192,10 @@ impl Act {
             Request::Shutdown(args, reason) => {
                 self.shutdown.request(args, reason, self.hook_queue.last_queued(), now);
             }
-            Request::CreatePowerfail => self.flag(Flags::create_powerfail),
-            Request::RemovePowerfail => self.flag(Flags::remove_powerfail),
-            Request::CreateNologin => self.flag(Flags::create_nologin),
-            Request::RemoveNologin => self.flag(Flags::remove_nologin),
+            Request::CreatePowerfail => self.flags.powerfail.order(Wanted::Present, now),
+            Request::RemovePowerfail => self.flags.powerfail.order(Wanted::Absent, now),
+            Request::CreateNologin => self.flags.nologin.order(Wanted::Present, now),
+            Request::RemoveNologin => self.flags.nologin.order(Wanted::Absent, now),
         }
         self.advance(now);
     }
@@ -208,11 +216,19 @@ impl Act {
         self.advance(now);
     }
 
+    /// Waits until the flags are as they were ordered, so long at most. For the end of the daemon.
+    pub fn finish_flags(&mut self, limit: Duration, now: Instant) {
+        let mut lines = self.flags.powerfail.finish(limit, now);
+        lines.extend(self.flags.nologin.finish(limit, now));
+        self.outcomes.extend(lines.into_iter().map(|(priority, line)| Outcome::Log(priority, line)));
+    }
+
     /// When [`Act::handle_timeout`] is to be called; `None`: only a request or SIGCHLD wakes it.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let behind = self.abandoned.iter().filter_map(Task::deadline).min();
-        [self.hook_queue.deadline(), self.shutdown.deadline(), behind].into_iter().flatten().min()
+        let deadlines = [self.hook_queue.deadline(), self.shutdown.deadline(), self.flags.deadline(), behind];
+        deadlines.into_iter().flatten().min()
     }
 
     /// What there is to tell; call until `None`.
@@ -230,6 +246,8 @@ impl Act {
     /// Moves everything as far as it goes by now.
     fn advance(&mut self, now: Instant) {
         self.poll_abandoned(now);
+        let lines = self.flags.advance(now);
+        self.outcomes.extend(lines.into_iter().map(|(priority, line)| Outcome::Log(priority, line)));
         loop {
             let moved = self.advance_hooks(now) | self.advance_shutdown(now);
             if !moved {
@@ -294,12 +312,6 @@ impl Act {
             }
             HookEnd::Exited(0) | HookEnd::TimedOut | HookEnd::NotForked(_) => {}
             other => self.log(Priority::Info, format!("{task} {other}")),
-        }
-    }
-
-    fn flag(&mut self, change: fn(&mut Flags) -> Result<(), String>) {
-        if let Err(line) = change(&mut self.flags) {
-            self.log(Priority::Error, line);
         }
     }
 

@@ -4,30 +4,34 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::commands::LastResort;
+use super::last_resort::Syncing;
 use super::task::{Step, Task};
 use super::{Act, HookArgs, HookEnd, Outcome, SHUTDOWN_HOLD_UP};
 use crate::sys::reboot;
-use crate::sys::spawn::{Child, Spec, spawn_sync};
+use crate::sys::spawn::Spec;
 use crate::ups::{Event, Priority};
 
 /// How long a shutdown command of ours may take; `systemctl` gives up on a dead bus after 25 s by itself.
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 
+/// Once a step has timed out: when the commands have had their time, in a shutdown that took all of HOOKTIMEOUT for that step.
+/// With the time of [`Syncing`] the machine is off 30 s after HOOKTIMEOUT.
+const HURRIED_END: Duration = Duration::from_secs(19);
+/// The least time that the commands which are left have between them then.
+const HURRIED_LEAST: Duration = Duration::from_secs(9);
+
 /// For how long everything is tried again while `fork` fails for some of it, and how often.
 const FORK_PATIENCE: Duration = Duration::from_secs(10);
 const FORK_RETRY: Duration = Duration::from_secs(1);
-
-/// How long the disks have to take what is dirty, before the machine is switched off all the same.
-const SYNC_LIMIT: Duration = Duration::from_secs(10);
-
-/// For the log to take the last lines, where no process could be made to write the disks.
-const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// What was asked for, and what became of it so far.
 #[derive(Debug)]
 struct Pending {
     args: HookArgs,
     reason: String,
+    requested: Instant,
+    /// Set once a step has timed out: the commands have until then.
+    hurried_until: Option<Instant>,
     /// Set once `fork` has failed: until then it is tried again.
     fork_until: Option<Instant>,
     /// `fork` has failed in this round.
@@ -44,12 +48,12 @@ enum Phase {
     Waiting { pending: Pending, after: u64, until: Instant },
     /// The `doshutdown` hook runs.
     Hook { pending: Pending, task: Task },
-    /// A command runs; `rest` comes after it.
-    Command { pending: Pending, task: Task, rest: VecDeque<(Spec, String)> },
+    /// A command runs, more than one if the others hang; `rest` comes after it, at `next_at` also if it has not ended.
+    Commands { pending: Pending, tasks: Vec<Task>, rest: VecDeque<(Spec, String)>, next_at: Option<Instant> },
     /// No process could be made; all begins again at `at`.
     Retrying { pending: Pending, at: Instant },
-    /// The disks are being written, by a child if one could be made; then the machine is switched off.
-    Syncing { child: Option<Child>, until: Instant },
+    /// The disks have a last chance; then the machine is switched off.
+    Syncing(Syncing),
 }
 
 /// The shutdown that is under way, if one is.
@@ -62,7 +66,15 @@ impl Shutdown {
     /// Begins, unless one is under way already.
     pub fn request(&mut self, args: HookArgs, reason: String, after: u64, now: Instant) {
         if matches!(self.phase, Phase::Idle) {
-            let pending = Pending { args, reason, fork_until: None, fork_failed: false, fell_back: false };
+            let pending = Pending {
+                args,
+                reason,
+                requested: now,
+                hurried_until: None,
+                fork_until: None,
+                fork_failed: false,
+                fell_back: false,
+            };
             self.phase = Phase::Waiting { pending, after, until: now + SHUTDOWN_HOLD_UP };
         }
     }
@@ -89,10 +101,12 @@ impl Shutdown {
     pub fn deadline(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Idle => None,
-            Phase::Waiting { until: at, .. }
-            | Phase::Retrying { at, .. }
-            | Phase::Syncing { until: at, .. } => Some(*at),
-            Phase::Hook { task, .. } | Phase::Command { task, .. } => task.deadline(),
+            Phase::Waiting { until: at, .. } | Phase::Retrying { at, .. } => Some(*at),
+            Phase::Hook { task, .. } => task.deadline(),
+            Phase::Commands { tasks, next_at, .. } => {
+                tasks.iter().filter_map(Task::deadline).chain(*next_at).min()
+            }
+            Phase::Syncing(syncing) => Some(syncing.deadline()),
         }
     }
 }
@@ -103,7 +117,10 @@ impl Act {
         let phase = std::mem::take(&mut self.shutdown.phase);
         let (next, moved) = match phase {
             Phase::Idle => (Phase::Idle, false),
-            Phase::Waiting { pending, after, until } if self.hook_queue.is_past(after) || now >= until => {
+            // The scripts of the hook may look for the flag.
+            Phase::Waiting { pending, after, until }
+                if now >= until || self.hook_queue.is_past(after) && !self.flags.powerfail.is_awaited() =>
+            {
                 self.leave_hook_behind(after);
                 (self.run_hook(pending, now), true)
             }
@@ -111,17 +128,15 @@ impl Act {
                 Step::Running => (Phase::Hook { pending, task }, false),
                 step => (self.after_hook(pending, task, step, now), true),
             },
-            Phase::Command { pending, mut task, rest } => match task.advance(now) {
-                Step::Running => (Phase::Command { pending, task, rest }, false),
-                step => (self.after_command(pending, task, step, rest, now), true),
-            },
+            Phase::Commands { pending, tasks, rest, next_at } => {
+                self.advance_commands(pending, tasks, rest, next_at, now)
+            }
             Phase::Retrying { pending, at } if now >= at => (self.run_hook(pending, now), true),
-            Phase::Syncing { mut child, until } => {
-                let written = child.as_mut().is_some_and(|child| child.try_wait().is_some());
-                if written || now >= until {
-                    (self.switch_off(child.is_some()), true)
+            Phase::Syncing(mut syncing) => {
+                if syncing.is_over(now) {
+                    (self.switch_off(), true)
                 } else {
-                    (Phase::Syncing { child, until }, false)
+                    (Phase::Syncing(syncing), false)
                 }
             }
             waits @ (Phase::Waiting { .. } | Phase::Retrying { .. }) => (waits, false),
@@ -148,7 +163,9 @@ impl Act {
         let started = if again { self.start_quietly(&spec) } else { self.start(&spec) };
         match started {
             Ok(child) => {
-                let task = Task::new(child, Some(Event::DoShutdown), what, self.settings.hook_timeout, now);
+                let left = pending.hurried_until.map(|until| until.saturating_duration_since(now));
+                let limit = left.unwrap_or(self.settings.hook_timeout);
+                let task = Task::new(child, Some(Event::DoShutdown), what, limit, now);
                 Phase::Hook { pending, task }
             }
             Err(how) => {
@@ -158,12 +175,15 @@ impl Act {
         }
     }
 
-    fn after_hook(&mut self, pending: Pending, task: Task, step: Step, now: Instant) -> Phase {
-        let how = self.ended_or_abandoned(task, step, now);
-        if how.1.is_success() {
-            return self.succeeded(how.0, &pending.reason);
+    fn after_hook(&mut self, mut pending: Pending, task: Task, step: Step, now: Instant) -> Phase {
+        let (what, how) = self.ended_or_abandoned(task, step, now);
+        if how.is_success() {
+            return self.succeeded(what, &pending.reason);
         }
-        self.fall_back(pending, &how.0, &how.1, now)
+        if how == HookEnd::TimedOut {
+            self.hurry(&mut pending, now);
+        }
+        self.fall_back(pending, &what, &how, now)
     }
 
     fn fall_back(&mut self, pending: Pending, what: &str, how: &HookEnd, now: Instant) -> Phase {
@@ -178,26 +198,30 @@ impl Act {
         } else if pending.fork_until.is_none() {
             self.log(Priority::Error, format!("{what} {how}. {}", pending.reason));
         }
-        self.run_next_command(pending, commands, now)
+        self.run_next_command(pending, Vec::new(), commands, now)
     }
 
+    /// Starts the next of `rest` beside the commands that run.
     fn run_next_command(
         &mut self,
         mut pending: Pending,
+        mut tasks: Vec<Task>,
         mut rest: VecDeque<(Spec, String)>,
         now: Instant,
     ) -> Phase {
         while let Some((spec, what)) = rest.pop_front() {
-            // The user's own command has the user's own limit.
-            let is_users = self.settings.fallback.shutdown_cmd.as_deref() == Some(what.as_str());
-            let limit = if is_users { self.settings.hook_timeout } else { COMMAND_LIMIT };
             match self.start_quietly(&spec) {
                 Ok(child) => {
                     if !std::mem::replace(&mut pending.fell_back, true) {
                         self.outcomes.push_back(Outcome::ShutdownFellBack(what.clone()));
                     }
-                    let task = Task::new(child, None, what, limit, now);
-                    return Phase::Command { pending, task, rest };
+                    let left = pending.hurried_until.map(|until| until.saturating_duration_since(now));
+                    let limit = left.unwrap_or_else(|| self.command_limit(&what));
+                    // What is left is shared equally.
+                    let share = |left: Duration| left / u32::try_from(rest.len() + 1).unwrap_or(1);
+                    let next_at = left.filter(|_| !rest.is_empty()).map(|left| now + share(left));
+                    tasks.push(Task::new(child, None, what, limit, now));
+                    return Phase::Commands { pending, tasks, rest, next_at };
                 }
                 Err(how) => {
                     pending.fork_failed = true;
@@ -207,26 +231,69 @@ impl Act {
                 }
             }
         }
+        if !tasks.is_empty() {
+            return Phase::Commands { pending, tasks, rest, next_at: None };
+        }
         if pending.fork_failed && now < *pending.fork_until.get_or_insert(now + FORK_PATIENCE) {
             return Phase::Retrying { pending, at: now + FORK_RETRY };
         }
         self.last_resort(&pending, now)
     }
 
-    fn after_command(
+    /// The user's own command has the user's own limit.
+    fn command_limit(&self, what: &str) -> Duration {
+        let own = self.settings.fallback.shutdown_cmd.as_deref() == Some(what);
+        if own { self.settings.hook_timeout } else { COMMAND_LIMIT.min(self.settings.hook_timeout) }
+    }
+
+    fn advance_commands(
         &mut self,
-        pending: Pending,
-        task: Task,
-        step: Step,
+        mut pending: Pending,
+        tasks: Vec<Task>,
         rest: VecDeque<(Spec, String)>,
+        next_at: Option<Instant>,
         now: Instant,
-    ) -> Phase {
-        let (what, how) = self.ended_or_abandoned(task, step, now);
-        if how.is_success() {
-            return self.succeeded(what, &pending.reason);
+    ) -> (Phase, bool) {
+        let before = tasks.len();
+        let mut running = Vec::new();
+        let mut succeeded = None;
+        for mut task in tasks {
+            let step = task.advance(now);
+            if step == Step::Running {
+                running.push(task);
+                continue;
+            }
+            let (what, how) = self.ended_or_abandoned(task, step, now);
+            if how.is_success() {
+                succeeded = Some(what);
+                continue;
+            }
+            self.log(Priority::Error, format!("{what} {how}"));
+            if how == HookEnd::TimedOut {
+                self.hurry(&mut pending, now);
+            }
         }
-        self.log(Priority::Error, format!("{what} {how}"));
-        self.run_next_command(pending, rest, now)
+        if let Some(what) = succeeded {
+            self.abandoned.extend(running);
+            return (self.succeeded(what, &pending.reason), true);
+        }
+        let hangs = running.last().filter(|_| next_at.is_some_and(|at| at <= now));
+        if let Some(words) =
+            hangs.map(|task| format!("{task} has not ended: the next way is tried beside it"))
+        {
+            self.log(Priority::Warning, words);
+            return (self.run_next_command(pending, running, rest, now), true);
+        }
+        if running.len() < before {
+            return (self.run_next_command(pending, running, rest, now), true);
+        }
+        (Phase::Commands { pending, tasks: running, rest, next_at }, false)
+    }
+
+    /// A step has timed out: everything may hang, and the battery does not wait for each of them.
+    fn hurry(&self, pending: &mut Pending, now: Instant) {
+        let end = pending.requested + self.settings.hook_timeout + HURRIED_END;
+        pending.hurried_until.get_or_insert(end.max(now + HURRIED_LEAST));
     }
 
     /// What was run, and how it ended. If it only ran out of time, it gets its signals beside what comes next.
@@ -261,15 +328,10 @@ impl Act {
             Priority::Alert,
             format!("No command shuts the system down: it is switched off at once. {reason}"),
         );
-        let child = spawn_sync().ok();
-        let until = now + if child.is_some() { SYNC_LIMIT } else { LAST_WORDS };
-        Phase::Syncing { child, until }
+        Phase::Syncing(Syncing::begin(now))
     }
 
-    fn switch_off(&mut self, written: bool) -> Phase {
-        if !written {
-            reboot::write_disks();
-        }
+    fn switch_off(&mut self) -> Phase {
         let error = reboot::power_off();
         self.log(
             Priority::Alert,

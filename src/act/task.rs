@@ -147,7 +147,7 @@ fn how(end: End) -> HookEnd {
     match end {
         End::Exited(status) => HookEnd::Exited(status),
         End::Signaled(signal) => HookEnd::Signaled(signal),
-        End::NotExecuted(errno) => {
+        End::Failed(errno) => {
             HookEnd::NotExecuted(crate::sys::reason(&std::io::Error::from_raw_os_error(errno)))
         }
         End::Unknown => HookEnd::Unknown,

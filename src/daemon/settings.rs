@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::dry_run::DryRun;
-use crate::act::{ActSettings, Fallback, Output};
+use crate::act::{ActSettings, BuiltIn, Fallback, Output};
 use crate::config::{Config, Parsed, UpsClass, UpsMode};
 use crate::drivers::Traits;
 use crate::journal::{JournalSettings, stderr_wanted};
@@ -34,6 +34,8 @@ pub struct Invocation {
     pub dry_run: DryRun,
     /// Where the system log is; `None`: nowhere (demonstration).
     pub syslog: bool,
+    /// The commands that shut this machine down, looked for before the start.
+    pub shutdown_commands: BuiltIn,
     /// Looks at the world that a configuration names, and warns of what is missing there.
     pub surroundings: fn(&Parsed) -> Vec<String>,
     /// Log lines go to standard error too where that makes sense.
@@ -90,7 +92,7 @@ fn seconds(value: i32) -> Option<Duration> {
 #[must_use]
 pub fn act(config: &Config, invocation: &Invocation) -> ActSettings {
     let fallback = match invocation.dry_run {
-        DryRun::No => Fallback::system(config.shutdown_cmd.clone()),
+        DryRun::No => Fallback::system(config.shutdown_cmd.clone(), invocation.shutdown_commands.clone()),
         DryRun::HooksRun => Fallback { shutdown_cmd: config.shutdown_cmd.clone(), ..Fallback::default() },
         DryRun::LogOnly(_) => Fallback::default(),
     };
@@ -181,6 +183,7 @@ mod tests {
             dry_run: DryRun::HooksRun,
             syslog: false,
             stderr: false,
+            shutdown_commands: BuiltIn::default(),
             surroundings: |_| Vec::new(),
         };
         let of = |class| {

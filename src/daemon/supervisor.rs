@@ -26,6 +26,9 @@ use crate::report::{Snapshot, Stamp};
 use crate::server::nis::{Nis, Server};
 use crate::ups::{Asker, Command, CommandResult, Event, Evidence, Priority, StatusFlags};
 
+/// How long each of the flags may hold up the end of the daemon.
+const FLAGS_AT_EXIT: Duration = Duration::from_secs(1);
+
 /// What a supervisor is built from.
 pub struct SupervisorConfig {
     /// The configuration.
@@ -403,6 +406,7 @@ impl Supervisor {
         self.events.close(now);
         self.pump(now);
         self.act.run_pending_now(now);
+        self.act.finish_flags(FLAGS_AT_EXIT, now);
         self.pump(now);
         self.server.close();
         self.driver.close(registry);

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use super::out::{complain, print};
 use super::{mistake, surroundings};
-use crate::act::Fallback;
+use crate::act::{BuiltIn, Fallback};
 use crate::config::directives::{Directive, Reload, SECTIONS};
 use crate::config::{DEFAULT_PATH, Diagnostic, Origin, Parsed, Severity, load, nearest_directive};
 use crate::daemon::obstacles;
@@ -61,7 +61,9 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Ok(Task::Check { path, quiet }) => match load(&path) {
             Ok(parsed) if quiet => only_obstacles(&parsed),
             Ok(parsed) => {
-                let shutdown_commands = Fallback::system(parsed.config.shutdown_cmd.clone()).describe();
+                let shutdown_commands =
+                    Fallback::system(parsed.config.shutdown_cmd.clone(), BuiltIn::of_this_machine())
+                        .describe();
                 let mut around = surroundings::examine(&parsed, &shutdown_commands);
                 around.extend(surroundings::remarks(&parsed));
                 let text = report(&parsed, &around, &shutdown_commands);

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::shared_folders;
-use crate::act::Fallback;
+use crate::act::{BuiltIn, Fallback};
 use crate::config::wrappers;
 use crate::config::{Diagnostic, NoLogon, Origin, Parsed, Severity};
 use crate::drivers::{DeviceForm, PortLock};
@@ -54,7 +54,8 @@ fn examine_with(parsed: &Parsed, shutdown_commands: &[String], etc: &Path) -> Ve
 
 /// [`examine`] with the commands of this machine, as lines for a log.
 pub fn warnings(parsed: &Parsed) -> Vec<String> {
-    let shutdown_commands = Fallback::system(parsed.config.shutdown_cmd.clone()).describe();
+    let shutdown_commands =
+        Fallback::system(parsed.config.shutdown_cmd.clone(), BuiltIn::of_this_machine()).describe();
     examine(parsed, &shutdown_commands).iter().map(ToString::to_string).collect()
 }
 

@@ -5,7 +5,9 @@ pub mod clock;
 #[cfg(feature = "usb")]
 pub mod crossings;
 pub mod daemonize;
+pub mod flag_file;
 pub mod fs;
+pub mod in_child;
 pub mod memory;
 pub mod named_lock;
 pub mod notify;

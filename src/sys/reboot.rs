@@ -1,9 +1,14 @@
 //! Switching the machine off without anybody's help: the very last resort.
+//!
+//! What a disk can hold up is done by children; the call that switches off needs none.
+#![allow(unsafe_code)]
 
 use std::io;
 
+use super::spawn::{Child, end_child, spawn_calls};
+
 /// Switches the machine off at once: no service is stopped, no file system unmounted. Call it only after the disks
-/// have been written ([`super::spawn::spawn_sync`]). Returns only if it failed.
+/// have had their time ([`start_sync`], [`start_remount`]). Returns only if it failed.
 ///
 /// # Errors
 ///
@@ -22,8 +27,59 @@ pub fn power_off() -> io::Error {
     io::Error::from_raw_os_error(libc::EPERM)
 }
 
-/// Writes all dirty data to the disks, and waits for that. Only where no process can be made that would wait in our place
-/// ([`super::spawn::spawn_sync`]), and nothing else is left to do.
-pub fn write_disks() {
-    rustix::fs::sync();
+/// Starts a child that writes all dirty data to the disks and exits with 0. A disk that no longer answers holds the child,
+/// not us.
+///
+/// # Errors
+///
+/// What `fork` says.
+pub fn start_sync() -> io::Result<Child> {
+    spawn_calls(|failure_fd| {
+        rustix::fs::sync();
+        end_child(failure_fd, None)
+    })
+}
+
+/// Starts a child that has the kernel make all file systems read-only (`u` of its sysrq keys, which leaves out those that are
+/// frozen), and ends a second later, for the kernel does not tell when that is done. Not in a container: a privileged one would
+/// do it to its host, while `reboot(2)` ends the container alone.
+///
+/// # Errors
+///
+/// What `fork` says.
+pub fn start_remount() -> io::Result<Child> {
+    spawn_calls(|failure_fd| {
+        let asked = ask_for_remount();
+        if asked.is_ok() {
+            // SAFETY: async-signal-safe.
+            unsafe { libc::sleep(1) };
+        }
+        end_child(failure_fd, asked.err().map(rustix::io::Errno::raw_os_error))
+    })
+}
+
+/// The namespace of process ids that the machine's first process is in: `PROC_PID_INIT_INO` of the kernel's proc_ns.h.
+#[cfg(not(test))]
+const FIRST_NAMESPACE: &[u8] = b"pid:[4026531836]";
+
+#[cfg(not(test))]
+fn ask_for_remount() -> rustix::io::Result<()> {
+    use rustix::fs::{CWD, Mode, OFlags, open, readlinkat_raw};
+    use rustix::io::Errno;
+    let mut namespace = [0_u8; 64];
+    match readlinkat_raw(CWD, c"/proc/self/ns/pid", &mut namespace) {
+        Ok(length) if namespace.get(..length) == Some(FIRST_NAMESPACE) => {}
+        // A kernel without such namespaces.
+        Err(Errno::NOENT) => {}
+        Ok(_) => return Err(Errno::PERM),
+        Err(error) => return Err(error),
+    }
+    let trigger = open(c"/proc/sysrq-trigger", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::io::write(&trigger, b"u").map(drop)
+}
+
+/// In this crate's own tests nothing is asked for.
+#[cfg(test)]
+fn ask_for_remount() -> rustix::io::Result<()> {
+    Err(rustix::io::Errno::PERM)
 }

@@ -3,6 +3,9 @@
 //! `std::process::Command` waits until the child has reached `exec`; with hooks on a disk that no longer
 //! answers that is forever, and the loop must go on. Here `spawn` returns after `fork`; that `exec` failed, and why,
 //! is read from a pipe once the child has ended.
+//!
+//! Children that run code of this program instead of another one start here too: [`super::flag_file`], [`super::in_child`],
+//! [`super::reboot`].
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, OsStr};
@@ -12,12 +15,16 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::ptr;
+use std::thread;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, setpgid, waitid, waitpid,
 };
+
+use super::clock;
 
 /// Where a child's stdout and stderr go. Its stdin is always `/dev/null`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,8 +66,8 @@ pub enum End {
     Exited(i32),
     /// This signal ended it.
     Signaled(i32),
-    /// The program could not be executed; the `errno`.
-    NotExecuted(i32),
+    /// The program could not be executed, or the child could not do what else it was made for; the `errno`.
+    Failed(i32),
     /// Somebody else took its status (SIGCHLD ignored by a parent that does not care): nothing is known.
     Unknown,
 }
@@ -89,7 +96,7 @@ impl Child {
             Ok(None) | Err(Errno::INTR) => None,
             Ok(Some((_, status))) => Some(match (status.terminating_signal(), self.exec_failure()) {
                 (Some(signal), _) => End::Signaled(signal),
-                (None, Some(errno)) => End::NotExecuted(errno),
+                (None, Some(errno)) => End::Failed(errno),
                 (None, None) => End::Exited(status.exit_status().unwrap_or(0)),
             }),
             Err(_) => Some(End::Unknown),
@@ -98,6 +105,19 @@ impl Child {
             self.failure = None;
         }
         self.end
+    }
+
+    /// How it ended, waited for so long at most. Only for who has nothing else to do, as at the end of the program.
+    #[expect(clippy::disallowed_methods, reason = "the loop has ended, and waitpid(2) has no time limit")]
+    pub fn wait(&mut self, limit: Duration) -> Option<End> {
+        let until = clock::monotonic() + limit;
+        loop {
+            let end = self.try_wait();
+            if end.is_some() || clock::monotonic() >= until {
+                return end;
+            }
+            thread::sleep(NAP);
+        }
     }
 
     /// Whether it has ended, without taking its status: until that is taken, its group's id is not used again.
@@ -134,8 +154,11 @@ impl Child {
     }
 }
 
+/// Between two looks of [`Child::wait`].
+const NAP: Duration = Duration::from_millis(1);
+
 /// Uninhabited: the child never returns, its code ends in `exec` or `_exit`.
-enum Never {}
+pub(super) enum Never {}
 
 /// Starts a program in a process group of its own: default signals and none blocked, umask 022, working directory
 /// `/`, stdin `/dev/null`, no other descriptors than 0 to 2 (power-events §10 item 10).
@@ -175,21 +198,45 @@ pub fn spawn_reading(spec: &Spec) -> io::Result<(Child, File)> {
     Ok((child, File::from(read)))
 }
 
-/// Starts a child that writes all dirty data to the disks and exits with 0. A disk that no longer answers holds the child,
-/// not us.
+/// Forks a child that runs this code instead of a program, with all signals blocked. It must do without whatever threads and
+/// locks of this process have.
 ///
 /// # Errors
 ///
 /// What `fork` says.
-pub fn spawn_sync() -> io::Result<Child> {
+pub(super) fn spawn_own(work: impl FnOnce() -> Never) -> io::Result<Child> {
     let pid = fork_with_signals_blocked(|| {
-        close_from(0, -1);
-        rustix::fs::sync();
-        // SAFETY: async-signal-safe, as is what stands before it.
-        unsafe { libc::_exit(0) }
+        let _ = setpgid(None, None);
+        work()
     })?;
     let _ = setpgid(Some(pid), Some(pid));
     Ok(Child { pid, failure: None, end: None })
+}
+
+/// As [`spawn_own`], for code that only makes async-signal-safe calls; `work` is given a descriptor (-1: none could be had) for
+/// [`end_child`], and has no other.
+///
+/// # Errors
+///
+/// What `fork` says.
+pub(super) fn spawn_calls(work: impl FnOnce(libc::c_int) -> Never) -> io::Result<Child> {
+    let pipe = failure_pipe().ok();
+    let failure_fd = pipe.as_ref().map_or(-1, |(_, write)| write.as_raw_fd());
+    let child = spawn_own(|| {
+        close_from(0, failure_fd);
+        work(failure_fd)
+    })?;
+    Ok(Child { failure: pipe.map(|(read, _)| File::from(read)), ..child })
+}
+
+/// Ends a child of [`spawn_calls`]: with 0, or so that its parent has this `errno`. Async-signal-safe.
+pub(super) fn end_child(failure_fd: libc::c_int, errno: Option<libc::c_int>) -> Never {
+    // SAFETY: async-signal-safe calls; the `errno` outlives the call. A child without the descriptor (-1) has the status alone.
+    unsafe {
+        let Some(errno) = errno else { libc::_exit(0) };
+        libc::write(failure_fd, (&raw const errno).cast(), size_of_val(&errno));
+        libc::_exit(127)
+    }
 }
 
 /// Closes every descriptor from `first` on but `keep` (-1: none), in the child of a `fork`. Async-signal-safe.
@@ -290,10 +337,8 @@ unsafe fn exec_child(
         if let Some(program) = argv.first() {
             libc::execv(*program, argv.as_ptr());
         }
-        let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
-        libc::write(exec_error_fd, (&raw const errno).cast(), size_of_val(&errno));
-        libc::_exit(127)
     }
+    end_child(exec_error_fd, Some(io::Error::last_os_error().raw_os_error().unwrap_or(0)))
 }
 
 #[cfg(test)]

@@ -71,6 +71,7 @@ impl FakeTime {
             term_on_powerfail: setup.args.iter().any(|arg| arg == "-t"),
             dry_run: mainsd::daemon::DryRun::HooksRun,
             syslog: false,
+            shutdown_commands: mainsd::act::BuiltIn::default(),
             surroundings: |_| Vec::new(),
             stderr: false,
         };

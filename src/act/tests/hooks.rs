@@ -204,24 +204,21 @@ fn flags_come_and_go_and_trouble_with_them_is_only_told() {
     let (powerfail, nologin) = (stage.folder.join("powerfail"), stage.folder.join("nologin"));
     stage.act.handle(Request::CreatePowerfail, now);
     stage.act.handle(Request::CreateNologin, now);
-    assert!(powerfail.exists() && nologin.exists());
+    stage.until("both are there", |_| powerfail.exists() && nologin.exists());
     stage.act.handle(Request::RemovePowerfail, now);
     stage.act.handle(Request::RemoveNologin, now);
-    assert!(is_gone(&powerfail) && is_gone(&nologin));
+    stage.until("both are gone", |_| is_gone(&powerfail) && is_gone(&nologin));
     let missing = PathBuf::from("/nonexistent");
     let settings =
         ActSettings { powerfail_dir: missing.clone(), nologin_dir: missing, ..stage.act.settings.clone() };
     stage.act.reconfigure(settings);
     stage.act.handle(Request::CreatePowerfail, now);
     stage.act.handle(Request::CreateNologin, now);
-    stage.turn();
-    assert_eq!(
-        stage.said(Priority::Error),
-        [
-            "Unable to create /nonexistent/powerfail: ERR=No such file or directory",
-            "Unable to create /nonexistent/nologin: ERR=No such file or directory",
-        ]
-    );
+    stage.until("both are refused", |stage| stage.said(Priority::Error).len() == 2);
+    for name in ["powerfail", "nologin"] {
+        let line = format!("Unable to create /nonexistent/{name}: ERR=No such file or directory");
+        assert!(stage.said(Priority::Error).contains(&line.as_str()), "{:?}", stage.seen);
+    }
     stage.shut_down();
     stage.until_log(&["doshutdown"]);
 }

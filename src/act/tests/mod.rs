@@ -36,8 +36,7 @@ impl Stage {
             nologin_dir: folder.clone(),
             fallback: Fallback {
                 shutdown_cmd: Some(format!("echo SHUTDOWNCMD >> {}/log", folder.display())),
-                command_dirs: vec![folder.join("bin")],
-                systemd_mark: folder.join("systemd"),
+                built_in: BuiltIn::default(),
                 last_resort: LastResort::LogOnly,
             },
             output: Output::Null,
@@ -59,6 +58,12 @@ impl Stage {
     fn command(&self, name: &str, status: i32) {
         let text = format!("#!/bin/sh\necho {name} \"$*\" >> {}/log\nexit {status}\n", self.folder.display());
         write_script(&self.folder.join("bin").join(name), &text, 0o755);
+    }
+
+    /// The commands that there are now, as at the start of a daemon.
+    fn find_commands(&mut self) {
+        let found = BuiltIn::find(&[self.folder.join("bin")], &self.folder.join("systemd"));
+        self.act.settings.fallback.built_in = found;
     }
 
     fn without_shutdown_cmd(&mut self) {

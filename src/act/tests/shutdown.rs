@@ -151,6 +151,7 @@ fn the_commands_that_exist_are_tried_in_turn() {
     stage.command("poweroff", 1);
     stage.command("halt", 0);
     stage.command("systemctl", 0);
+    stage.find_commands();
     stage.shut_down();
     stage.until_log(&["doshutdown", "shutdown -h now", "poweroff ", "halt -p"]);
     stage.until_over();
@@ -168,8 +169,10 @@ fn systemctl_is_first_where_systemd_runs_and_only_there() {
     stage.command("systemctl", 0);
     stage.command("poweroff", 0);
     let poweroff = stage.folder.join("bin/poweroff").display().to_string();
+    stage.find_commands();
     assert_eq!(stage.act.settings.fallback.describe().join("\n"), poweroff);
     std::fs::create_dir(stage.folder.join("systemd")).unwrap();
+    stage.find_commands();
     let systemctl = format!("{} -i poweroff", stage.folder.join("bin/systemctl").display());
     assert_eq!(stage.act.settings.fallback.describe(), [systemctl, poweroff]);
     stage.shut_down();
@@ -181,6 +184,7 @@ fn the_own_command_comes_before_those_that_exist_and_they_after_it() {
     let mut stage = Stage::new("own-first");
     stage.on("doshutdown", "exit 1");
     stage.command("poweroff", 0);
+    stage.find_commands();
     stage.act.settings.fallback.shutdown_cmd =
         Some(format!("echo mine >> {}/log; exit 4", stage.folder.display()));
     stage.shut_down();
@@ -307,4 +311,111 @@ fn a_second_request_while_one_is_under_way_changes_nothing() {
     stage.skip(30);
     assert_eq!(stage.log(), ["doshutdown"]);
     assert_eq!(stage.outcomes().len(), 1);
+}
+
+impl Stage {
+    /// Whether the machine has been told to switch off; these tests have no `reboot`, and it fails.
+    fn is_off(&self) -> bool {
+        self.said(Priority::Alert).iter().any(|line| line.starts_with("The system cannot be switched off"))
+    }
+
+    fn create_flags(&mut self) {
+        let now = self.now();
+        self.act.handle(Request::CreatePowerfail, now);
+        self.act.handle(Request::CreateNologin, now);
+    }
+}
+
+#[test]
+fn a_machine_on_which_everything_hangs_is_off_30_seconds_after_hooktimeout() {
+    let mut stage = Stage::new("all-hang");
+    let release = stage.folder.join("release");
+    let waits = format!("while [ ! -e {} ]; do sleep 0.05; done", release.display());
+    for event in ["powerout", "doshutdown"] {
+        stage.on(event, &waits);
+    }
+    for name in ["systemctl", "shutdown", "poweroff", "halt"] {
+        write_script(&stage.folder.join("bin").join(name), &format!("#!/bin/sh\n{waits}\n"), 0o755);
+    }
+    std::fs::create_dir(stage.folder.join("systemd")).unwrap();
+    stage.find_commands();
+    assert_eq!(stage.act.settings.fallback.describe().len(), 6);
+    stage.act.settings.fallback.shutdown_cmd = Some(waits);
+    stage.act.settings.fallback.last_resort = LastResort::PowerOff;
+    let now = stage.now();
+    for flag in [&mut stage.act.flags.powerfail, &mut stage.act.flags.nologin] {
+        flag.hang(&release, now);
+    }
+    stage.hook(Event::PowerOut);
+    stage.shut_down();
+    let before = stage.skipped;
+    while !stage.is_off() {
+        assert!(stage.skipped - before < Duration::from_secs(60 + 30), "{:#?}", stage.seen);
+        stage.skip(1);
+    }
+    // Each of them was tried, and the disks had their time.
+    let beside = "has not ended: the next way is tried beside it";
+    let tried = stage.said(Priority::Warning).into_iter().filter(|line| line.ends_with(beside)).count();
+    assert_eq!(tried, 5, "{:#?}", stage.seen);
+    std::fs::write(&release, "").unwrap();
+    stage.until("all have ended", |stage| stage.act.abandoned.is_empty());
+}
+
+#[test]
+fn a_command_that_is_slow_and_ends_well_counts_beside_those_after_it() {
+    let mut stage = Stage::new("slow");
+    stage.on("doshutdown", &hang("hook", true));
+    stage.act.settings.fallback.shutdown_cmd =
+        Some(format!("cd {}; while [ ! -e go ]; do sleep 0.01; done", stage.folder.display()));
+    stage.command("poweroff", 1);
+    stage.find_commands();
+    stage.shut_down();
+    stage.pid_in("pid-hook");
+    stage.skip(60);
+    stage.skip(10);
+    let own = stage.act.settings.fallback.shutdown_cmd.clone().unwrap();
+    let line = format!("{own} has not ended: the next way is tried beside it");
+    assert!(stage.said(Priority::Warning).contains(&line.as_str()), "{:#?}", stage.seen);
+    stage.until_log(&["doshutdown", "poweroff "]);
+    std::fs::write(stage.folder.join("go"), "").unwrap();
+    stage.until_seen(&started(&own));
+    stage.until_over();
+    assert_eq!(stage.outcomes(), [&Outcome::ShutdownFellBack(own.clone()), &started(&own)]);
+}
+
+#[test]
+fn doshutdown_finds_its_flag_and_a_folder_that_does_not_answer_costs_a_second() {
+    let mut stage = Stage::new("flag-first");
+    stage.on("doshutdown", "[ ! -e powerfail ] || echo flag >> log");
+    stage.create_flags();
+    stage.shut_down();
+    stage.until_log(&["doshutdown", "flag"]);
+    stage.until_over();
+    let mut stage = Stage::new("flag-hangs");
+    let (release, now) = (stage.folder.join("release"), stage.now());
+    stage.act.flags.powerfail.hang(&release, now);
+    stage.act.flags.nologin.hang(&release, now);
+    stage.shut_down();
+    stage.turn();
+    assert!(stage.act.is_shutting_down() && stage.log().is_empty());
+    stage.skip(1);
+    stage.until_log(&["doshutdown"]);
+    stage.until_over();
+    assert_eq!(stage.said(Priority::Error).len(), 2, "{:#?}", stage.seen);
+    std::fs::write(&release, "").unwrap();
+    stage.until("both are done after all", |stage| stage.said(Priority::Notice).len() == 3);
+}
+
+#[test]
+fn a_daemon_that_ends_does_not_wait_for_a_flag_beyond_its_limit() {
+    let mut stage = Stage::new("flag-at-end");
+    let (release, now) = (stage.folder.join("release"), stage.now());
+    stage.act.flags.powerfail.hang(&release, now);
+    stage.act.handle(Request::CreateNologin, now);
+    stage.act.finish_flags(Duration::from_millis(20), now);
+    stage.turn();
+    std::fs::write(&release, "").unwrap();
+    let now = stage.now();
+    stage.act.finish_flags(Duration::from_secs(60), now);
+    assert!(stage.folder.join("nologin").exists());
 }

@@ -46,6 +46,7 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
         dry_run: DryRun::No,
         syslog: true,
         stderr: false,
+        shutdown_commands: crate::act::BuiltIn::default(),
         surroundings: crate::program::surroundings::warnings,
     };
     let mut journal_settings = settings::journal(&config, &invocation);

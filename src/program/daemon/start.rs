@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use super::debug;
 use super::options::{CalledAs, Options};
 use super::run_files::{self, RunFiles, Trouble};
+use crate::act::BuiltIn;
 use crate::config::{self, Config};
 use crate::daemon::{
     Clock, DryRun, EventLoop, Invocation, LockedDriver, Observed, Obstacle, Place, Supervisor,
@@ -161,6 +162,7 @@ fn guard(
         // Alerts of a rehearsal have no place in the log of a real machine.
         syslog: !is_dry,
         stderr: true,
+        shutdown_commands: BuiltIn::of_this_machine(),
         surroundings: surroundings::warnings,
     };
     let mut trouble = Trouble::new();

@@ -150,6 +150,7 @@ fn invocation(stage: &Stage) -> Invocation {
         dry_run: DryRun::HooksRun,
         syslog: false,
         stderr: false,
+        shutdown_commands: crate::act::BuiltIn::default(),
         surroundings: |_| Vec::new(),
     }
 }

@@ -73,11 +73,11 @@ fn an_exit_status_and_a_signal_are_told_apart() {
 #[test]
 fn a_program_that_cannot_be_executed_says_why() {
     let folder = Folder::new("exec");
-    assert_eq!(run(&folder.0.join("missing"), &[]), End::NotExecuted(libc::ENOENT));
-    assert_eq!(run(&folder.0, &[]), End::NotExecuted(libc::EACCES));
-    assert_eq!(run(&folder.script("#!/bin/sh\n", 0o644), &[]), End::NotExecuted(libc::EACCES));
-    assert_eq!(run(&folder.script("#!/no/such/shell\n", 0o755), &[]), End::NotExecuted(libc::ENOENT));
-    assert_eq!(run(&folder.script("", 0o755), &[]), End::NotExecuted(libc::ENOEXEC));
+    assert_eq!(run(&folder.0.join("missing"), &[]), End::Failed(libc::ENOENT));
+    assert_eq!(run(&folder.0, &[]), End::Failed(libc::EACCES));
+    assert_eq!(run(&folder.script("#!/bin/sh\n", 0o644), &[]), End::Failed(libc::EACCES));
+    assert_eq!(run(&folder.script("#!/no/such/shell\n", 0o755), &[]), End::Failed(libc::ENOENT));
+    assert_eq!(run(&folder.script("", 0o755), &[]), End::Failed(libc::ENOEXEC));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn await_pid(path: &Path) -> i32 {
 
 #[test]
 fn a_sync_child_ends_with_success() {
-    assert_eq!(wait(&mut spawn_sync().unwrap()), End::Exited(0));
+    assert_eq!(wait(&mut crate::sys::reboot::start_sync().unwrap()), End::Exited(0));
 }
 
 #[test]

@@ -472,7 +472,9 @@ impl Play {
         }
         let flag = |name: &str| self.guard.dir().join("flags").join(name).exists();
         let shut_down = self.record.first_sign().is_some();
-        let writable = !matches!(fault, Fault::DiskFull | Fault::ReadOnly | Fault::NoDescriptors);
+        // A child makes the flag; where there is none until the end, the last resort is near, which no later stage follows.
+        let writable =
+            !matches!(fault, Fault::DiskFull | Fault::ReadOnly | Fault::NoDescriptors | Fault::NoProcesses);
         if flag("powerfail") != shut_down && writable {
             wrong.push(format!("powerfail flag: {}", flag("powerfail")));
         }
