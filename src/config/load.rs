@@ -46,6 +46,14 @@ fn without_number(error: &io::Error) -> String {
 /// # Errors
 /// When it cannot be opened or read, or is longer than 16 MiB.
 pub fn load(path: &Path) -> Result<Parsed, LoadError> {
+    Ok(parse(&read(path)?, &path.to_string_lossy()))
+}
+
+/// Reads a file; [`parse`] makes a configuration of it.
+///
+/// # Errors
+/// As [`load`].
+pub fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     let wrong = |source| LoadError { path: path.to_owned(), source };
     let mut text = Vec::new();
     let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut text));
@@ -53,7 +61,7 @@ pub fn load(path: &Path) -> Result<Parsed, LoadError> {
     if text.len() as u64 > LONGEST {
         return Err(wrong(io::Error::other("longer than 16 MiB, so it is something else")));
     }
-    Ok(parse(&text, &path.to_string_lossy()))
+    Ok(text)
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub mod wrappers;
 pub use changed::{Change, changed};
 pub use diagnostic::{Diagnostic, Severity};
 pub use enums::{Cable, CableClass, Facility, UpsClass, UpsMode};
-pub use load::{LoadError, load};
+pub use load::{LoadError, load, read};
 pub use nis_allow::{NisAllow, NotANetwork};
 pub use parse::{Origin, Parsed, parse};
 pub use settings::{Config, Eeprom};

@@ -10,6 +10,7 @@ mod line_limit;
 mod observed;
 mod obstacles;
 mod recorder;
+mod reread;
 pub mod settings;
 mod status;
 mod supervisor;

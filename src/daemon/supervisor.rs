@@ -13,6 +13,7 @@ use super::event_limit::EventLimit;
 use super::event_loop::Exit;
 use super::line_limit::LineLimit;
 use super::recorder::Recorder;
+use super::reread::Reread;
 use super::settings::{self, Invocation};
 use super::status::Status;
 use super::token;
@@ -62,6 +63,7 @@ pub struct Supervisor {
     events: EventLimit,
     lines: LineLimit,
     contact: Contact,
+    reread: Reread,
     exit: Option<Exit>,
     /// What the observer has not yet seen; filled only if somebody observes.
     log_subscriber: Option<VecDeque<(Priority, String)>>,
@@ -91,6 +93,7 @@ impl Supervisor {
             status: Status::new(snapshot, config.events_file.clone(), now),
             recorder: Recorder::new(&config, &invocation, state_file, now),
             contact: Contact::new(&config),
+            reread: Reread::new(invocation.config_file.clone(), invocation.surroundings),
             invocation,
             config,
             hostname,
@@ -127,6 +130,8 @@ impl Supervisor {
         self.status.set_now(now);
         if self.server.owns(event.token()) {
             self.server.ready(registry, event, now, &mut self.status);
+        } else if event.token() == token::REREAD {
+            self.look_for_configuration(registry, now);
         } else {
             self.driver.ready(registry, event, now);
         }
@@ -145,6 +150,7 @@ impl Supervisor {
         self.act.handle_timeout(now);
         self.server.handle_timeout(registry, now, &mut self.status);
         self.recorder.handle_timeout(&mut self.status, now);
+        self.look_for_configuration(registry, now);
     }
 
     /// The next deadline of anybody.
@@ -158,6 +164,7 @@ impl Supervisor {
             self.act.poll_timeout(),
             self.server.poll_timeout(),
             self.recorder.poll_timeout(),
+            self.reread.poll_timeout(),
         ]
         .into_iter()
         .flatten()

@@ -122,19 +122,15 @@ pub const SYS_TIMERFD_SETTIME64: libc::c_long = SYSTEM_CALLS + 411;
 const SYSTEM_CALLS: libc::c_long = if cfg!(target_arch = "mips") { 4000 } else { 0 };
 
 /// The calendar and clock of the time zone at a moment, in seconds since 1970-01-01 00:00 UTC; `None` if the C library cannot
-/// say (a year that is no `int`). A change of the time zone while the program runs is honoured as far as the C library
-/// looks for one: glibc reads the time zone file again, musl only if `TZ` has changed.
+/// say (a year that is no `int`). The zone is the one that the first call finds: later ones look at no file, which might be on
+/// a disk that no longer answers.
 #[must_use]
 pub fn local(seconds: i64) -> Option<libc::tm> {
-    unsafe extern "C" {
-        fn tzset();
-    }
     let (seconds, years) = calendar::shifted(seconds)?;
     // SAFETY: all zero is a valid `tm`. Nothing in this program changes the environment after its start; `seconds` and `tm`
-    // outlive the call. `localtime_r` alone need not look at the time zone file again.
+    // outlive the call. `tzset` would look at the time zone file again.
     let (known, mut tm) = unsafe {
         let mut tm: libc::tm = mem::zeroed();
-        tzset();
         (!calendar::localtime_r(&raw const seconds, &raw mut tm).is_null(), tm)
     };
     tm.tm_year = tm.tm_year.checked_add(years)?;

@@ -108,6 +108,32 @@ fn sighup_applies_a_good_file_without_dropping_clients_and_keeps_the_old_one_for
     assert_eq!(maxtime().as_deref(), Some("77 Seconds"));
 }
 
+/// A fifo that nobody writes to is opened for as long as a file on a disk that does not answer.
+#[test]
+fn a_configuration_that_does_not_answer_is_given_up_and_holds_nothing_up() {
+    let daemon = play("", setup().with("TIMEOUT", "300"));
+    let maxtime = |value: &'static str| {
+        daemon.wait_for_status(|status| status.get("MAXTIME") == Some(value), TIMEOUT);
+    };
+    maxtime("300 Seconds");
+    let (path, kept) = (daemon.dir().join("mainsd.conf"), daemon.dir().join("kept.conf"));
+    std::fs::rename(&path, &kept).expect("can be moved");
+    let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo");
+    assert!(made.success());
+    daemon.signal("HUP");
+    daemon.signal("HUP");
+    maxtime("300 Seconds");
+    let line = daemon.wait_for_output("the old configuration stays", TIMEOUT);
+    let expected = format!("Error opening configuration file ({}): no answer in 10 s;", path.display());
+    assert!(line.text.contains(&expected), "{}", line.text);
+    let file = std::fs::read_to_string(&kept).expect("the configuration");
+    std::fs::remove_file(&path).expect("can be removed");
+    std::fs::write(&path, file.replace("TIMEOUT 300", "TIMEOUT 77")).expect("can be written");
+    daemon.signal("HUP");
+    maxtime("77 Seconds");
+    assert!(daemon.terminate().status.success());
+}
+
 #[test]
 fn an_upsname_that_is_removed_and_reloaded_leaves_the_status() {
     let daemon = play("", setup().with("UPSNAME", "rack"));

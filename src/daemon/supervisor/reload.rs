@@ -1,4 +1,4 @@
-//! SIGHUP: the configuration is read again, and applied in place.
+//! SIGHUP: the configuration is read again by a child, and applied in place.
 
 use std::time::Instant;
 
@@ -6,37 +6,54 @@ use mio::Registry;
 
 use super::Supervisor;
 use crate::config::{self, Config};
-use crate::daemon::{obstacles, settings};
+use crate::daemon::reread::Found;
+use crate::daemon::settings;
 use crate::ups::Priority;
 
 impl Supervisor {
-    /// Reads the configuration again (SIGHUP). A good one is applied in place; a bad one changes nothing.
+    /// Has the configuration read again (SIGHUP). A good one is applied in place; a bad one changes nothing.
     pub fn reload(&mut self, registry: &Registry, now: Instant) {
-        let file = self.invocation.config_file.clone();
         self.recorder.reloading();
-        let parsed = match config::load(&file) {
-            Ok(parsed) => parsed,
-            Err(error) => {
-                self.log(Priority::Error, &format!("{error}; the old configuration stays"));
-                return self.recorder.ready();
-            }
-        };
+        if let Err(error) = self.reread.start(registry, now) {
+            self.not_read(&error);
+        }
+    }
+
+    /// Takes what the child has found, if it has.
+    pub(super) fn look_for_configuration(&mut self, registry: &Registry, now: Instant) {
+        match self.reread.poll(registry, now) {
+            None => return,
+            Some(Ok(found)) => self.take_configuration(found, registry, now),
+            Some(Err(error)) => self.not_read(&error),
+        }
+        if self.reread.take_again() {
+            self.reload(registry, now);
+        }
+    }
+
+    fn not_read(&mut self, error: &str) {
+        self.log(Priority::Error, &format!("{error}; the old configuration stays"));
+        self.recorder.ready();
+    }
+
+    fn take_configuration(&mut self, found: Found, registry: &Registry, now: Instant) {
+        let file = self.invocation.config_file.clone();
+        let parsed = config::parse(&found.text, &file.to_string_lossy());
         for diagnostic in parsed.of(config::Severity::Warning) {
             self.log(Priority::Warning, &diagnostic.to_string());
         }
         // Also what would only keep the next start from guarding: now somebody is there to read it.
-        let obstacles = obstacles(&parsed);
-        for obstacle in &obstacles {
-            self.log(Priority::Error, &obstacle.diagnostic.to_string());
+        for obstacle in &found.obstacles {
+            self.log(Priority::Error, obstacle);
         }
-        if !obstacles.is_empty() {
+        if !found.obstacles.is_empty() || parsed.has_errors() {
             self.log(
                 Priority::Error,
                 &format!("{}: not applied; the old configuration stays", file.display()),
             );
         } else {
-            for warning in (self.invocation.surroundings)(&parsed) {
-                self.log(Priority::Warning, &warning);
+            for warning in &found.warnings {
+                self.log(Priority::Warning, warning);
             }
             self.apply(self.invocation.dry_run.redirect(parsed.config), registry, now);
         }
