@@ -66,6 +66,8 @@ impl LockError {
 pub struct LockFile {
     path: PathBuf,
     file: File,
+    /// The process that the file names.
+    owner: u32,
 }
 
 impl LockFile {
@@ -77,10 +79,32 @@ impl LockFile {
     ///
     /// [`LockError`].
     pub fn acquire(path: &Path, device: &str) -> Result<Self, LockError> {
+        Self::acquire_for(std::process::id(), path, device)
+    }
+
+    /// Has a child of this process take it, which ends: the file names this process, and the record lock is nobody's.
+    /// [`LockFile::give_back`] removes it.
+    ///
+    /// # Errors
+    ///
+    /// As [`LockFile::acquire`].
+    pub fn leave_for(owner: u32, path: &Path, device: &str) -> Result<(), LockError> {
+        // Dropped, it would be removed.
+        Self::acquire_for(owner, path, device).map(std::mem::forget)
+    }
+
+    /// Removes the file of this name if it is what [`LockFile::leave_for`] left for this process.
+    pub fn give_back(owner: u32, path: &Path) {
+        if let Ok(file) = open(path) {
+            drop(Self { path: path.to_owned(), file, owner });
+        }
+    }
+
+    fn acquire_for(owner: u32, path: &Path, device: &str) -> Result<Self, LockError> {
         let trouble = |error| LockError::Io(path.to_owned(), error);
         for _ in 0..ATTEMPTS {
             let found = match fs::symlink_metadata(path) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => match Self::create(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => match Self::create(owner, path) {
                     Ok(Some(lock)) => return Ok(lock),
                     Ok(None) => continue,
                     Err(error) => return Err(trouble(error)),
@@ -116,7 +140,7 @@ impl LockFile {
     }
 
     /// Makes the file. `None`: somebody else was quicker.
-    fn create(path: &Path) -> io::Result<Option<Self>> {
+    fn create(owner: u32, path: &Path) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
         let created = options.read(true).write(true).create_new(true).mode(0o644).open(path);
         let mut file = match created {
@@ -131,18 +155,18 @@ impl LockFile {
         if !still_named(&file, path) {
             return Ok(None);
         }
-        if let Err(error) = write_pid(&mut file) {
+        if let Err(error) = write_pid(owner, &mut file) {
             let _ = fs::remove_file(path);
             return Err(error);
         }
-        Ok(Some(Self { path: path.to_owned(), file }))
+        Ok(Some(Self { path: path.to_owned(), file, owner }))
     }
 }
 
 impl Drop for LockFile {
     fn drop(&mut self) {
-        let own = i32::try_from(std::process::id()).ok();
-        if still_named(&self.file, &self.path) && read_pid(&mut self.file) == own {
+        let owner = i32::try_from(self.owner).ok();
+        if still_named(&self.file, &self.path) && read_pid(&mut self.file) == owner {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -220,8 +244,8 @@ fn parent() -> i32 {
 }
 
 /// Ten digits and a NUL (config §5).
-fn write_pid(file: &mut File) -> io::Result<()> {
-    let content = format!("{:010}\0", std::process::id());
+fn write_pid(owner: u32, file: &mut File) -> io::Result<()> {
+    let content = format!("{owner:010}\0");
     file.seek(SeekFrom::Start(0))?;
     file.write_all(content.as_bytes())?;
     file.set_len(content.len() as u64)
@@ -364,6 +388,22 @@ pub(super) mod tests {
         drop(first.stdin.take());
         assert!(first.wait().unwrap().success());
         LockFile::acquire(&path, "").unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_a_child_has_taken_is_removed_by_another_and_only_if_it_is_ours() {
+        let folder = Folder::new("lock-left");
+        let path = folder.join("LCK..");
+        let (owner, other) = (std::process::id(), Sleeper::start(&named(&folder, "mainsd"), Stdio::null()));
+        LockFile::leave_for(owner, &path, "").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), ours());
+        LockFile::give_back(other.pid(), &path);
+        assert!(path.exists());
+        LockFile::give_back(owner, &path);
+        assert!(!path.exists());
+        LockFile::give_back(owner, &path);
+        LockFile::leave_for(other.pid(), &path, "").unwrap();
+        assert!(matches!(LockFile::leave_for(owner, &path, ""), Err(LockError::Held(_))));
     }
 
     #[test]

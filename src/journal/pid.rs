@@ -24,6 +24,8 @@ pub enum PidError {
 pub struct PidFile {
     path: PathBuf,
     file: File,
+    /// What it holds; a child of ours that removes it has another id.
+    text: String,
 }
 
 impl PidFile {
@@ -46,15 +48,16 @@ impl PidFile {
             _ => {}
         }
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
-        file.write_all(own().as_bytes())?;
-        Ok(Self { path: path.to_owned(), file })
+        let text = own();
+        file.write_all(text.as_bytes())?;
+        Ok(Self { path: path.to_owned(), file, text })
     }
 }
 
 impl Drop for PidFile {
     fn drop(&mut self) {
         let ours = still_named(&self.file, &self.path)
-            && read(&self.path).is_ok_and(|text| text == own().as_bytes());
+            && read(&self.path).is_ok_and(|text| text == self.text.as_bytes());
         if ours {
             let _ = fs::remove_file(&self.path);
         }

@@ -1,6 +1,10 @@
 //! A driver whose port another program has, as the port's lock file says: it begins once that is free.
+//!
+//! The folder of the lock file may be on a disk that no longer answers, so children look at it.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -9,11 +13,18 @@ use mio::{Registry, event::Event as IoEvent};
 use super::Driver;
 use crate::journal::{LockError, LockFile};
 use crate::link::LinkEvent;
-use crate::sys::process;
+use crate::sys::spawn::Child;
+use crate::sys::{in_child, process, reason};
 use crate::ups::{Asker, Command, CommandResult, PollRate, Priority};
 
 /// Between two tries for the lock.
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// How long a try may take; after that the port is used without the lock.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// How long the removal of the file may hold up the end of the daemon.
+const AT_EXIT: Duration = Duration::from_secs(1);
 
 /// A driver that waits for the lock file of its port (config §5). It begins when nobody holds that any more, with the file or,
 /// if that cannot be made, without.
@@ -21,12 +32,26 @@ pub struct LockedDriver {
     inner: Box<dyn Driver>,
     path: PathBuf,
     device: String,
-    started: bool,
-    lock: Option<LockFile>,
-    try_at: Instant,
+    /// When it is tried next, or the child has had its time; `None`: the driver has begun.
+    next_at: Option<Instant>,
+    running: Option<Try>,
     /// Who held it at the last try.
     holder: Option<i32>,
     events: VecDeque<LinkEvent>,
+}
+
+/// A child that tries to have the lock.
+struct Try {
+    child: Child,
+    answer: File,
+}
+
+/// What came of it.
+enum Tried {
+    /// The file is there, or cannot be made; why.
+    Begin(Option<String>),
+    /// This process holds it.
+    Held(i32),
 }
 
 impl LockedDriver {
@@ -34,20 +59,57 @@ impl LockedDriver {
     #[must_use]
     pub fn new(inner: Box<dyn Driver>, path: PathBuf, device: String, now: Instant) -> Self {
         let events = VecDeque::new();
-        Self { inner, path, device, started: false, lock: None, try_at: now, holder: None, events }
+        Self { inner, path, device, next_at: Some(now), running: None, holder: None, events }
     }
 
-    fn try_again(&mut self, registry: &Registry, now: Instant) {
-        self.try_at = now + AGAIN;
-        match LockFile::acquire(&self.path, &self.device) {
-            Ok(lock) => self.lock = Some(lock),
-            Err(error @ LockError::Io(..)) => {
-                self.events.push_back(LinkEvent::Log(Priority::Warning, error.and_goes_on()));
+    fn go_on(&mut self, registry: &Registry, now: Instant) {
+        // One that has ended is reaped, also where the driver has begun without it.
+        let ended = self.running.as_mut().is_some_and(|running| running.child.try_wait().is_some());
+        let ended = if ended { self.running.take() } else { None };
+        let Some(next_at) = self.next_at else { return };
+        let tried = match (ended, &self.running) {
+            (Some(ended), _) => ended.result(),
+            (None, Some(_)) if next_at <= now => {
+                Tried::Begin(Some(format!("no answer in {} s", LIMIT.as_secs())))
             }
-            Err(LockError::Held(pid)) => return self.wait_for(pid),
+            (None, None) if next_at <= now => match self.begin() {
+                Ok(running) => {
+                    self.running = Some(running);
+                    self.next_at = Some(now + LIMIT);
+                    return;
+                }
+                Err(error) => Tried::Begin(Some(reason(&error))),
+            },
+            _ => return,
+        };
+        match tried {
+            Tried::Held(pid) => {
+                self.next_at = Some(now + AGAIN);
+                self.wait_for(pid);
+            }
+            Tried::Begin(trouble) => {
+                if let Some(why) = trouble {
+                    let error = LockError::Io(self.path.clone(), std::io::Error::other(why));
+                    self.events.push_back(LinkEvent::Log(Priority::Warning, error.and_goes_on()));
+                }
+                self.next_at = None;
+                self.inner.start(registry, now);
+            }
         }
-        self.started = true;
-        self.inner.start(registry, now);
+    }
+
+    fn begin(&self) -> std::io::Result<Try> {
+        let owner = std::process::id();
+        let (child, answer) = in_child::start(|out| {
+            let words = match LockFile::leave_for(owner, &self.path, &self.device) {
+                Ok(()) => String::new(),
+                Err(LockError::Held(pid)) => pid.to_string(),
+                Err(LockError::Io(_, error)) => reason(&error),
+            };
+            // Nobody reads what cannot be written.
+            let _ = out.write_all(words.as_bytes());
+        })?;
+        Ok(Try { child, answer })
     }
 
     fn wait_for(&mut self, pid: i32) {
@@ -59,6 +121,23 @@ impl LockedDriver {
             format!("{device} is held by another program: {holder}, which {path} names; trying again");
         self.events.push_back(LinkEvent::Log(Priority::Warning, reason.clone()));
         self.events.push_back(LinkEvent::Lost { reason });
+    }
+
+    const fn has_begun(&self) -> bool {
+        self.next_at.is_none()
+    }
+}
+
+impl Try {
+    /// What the child has told; it has ended.
+    fn result(mut self) -> Tried {
+        let mut told = [0; 256];
+        let got = self.answer.read(&mut told).unwrap_or(0);
+        let words = String::from_utf8_lossy(told.get(..got).unwrap_or_default()).into_owned();
+        match words.parse() {
+            Ok(pid) => Tried::Held(pid),
+            Err(_) => Tried::Begin(Some(words).filter(|words| !words.is_empty())),
+        }
     }
 }
 
@@ -72,15 +151,14 @@ impl Driver for LockedDriver {
     }
 
     fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
-        if self.started {
+        if self.has_begun() {
             self.inner.handle_timeout(registry, now);
-        } else if self.try_at <= now {
-            self.try_again(registry, now);
         }
+        self.go_on(registry, now);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        if self.started { self.inner.poll_timeout() } else { Some(self.try_at) }
+        self.next_at.or_else(|| self.inner.poll_timeout())
     }
 
     fn poll_event(&mut self) -> Option<LinkEvent> {
@@ -96,7 +174,7 @@ impl Driver for LockedDriver {
     }
 
     fn command(&mut self, asker: Asker, command: Command, now: Instant) {
-        if self.started {
+        if self.has_begun() {
             return self.inner.command(asker, command, now);
         }
         let outcome = Err("no communication with the UPS".to_owned());
@@ -105,6 +183,8 @@ impl Driver for LockedDriver {
 
     fn close(&mut self, registry: &Registry) {
         self.inner.close(registry);
-        self.lock = None;
+        let (owner, path) = (std::process::id(), &self.path);
+        // Also where the child that was to make the file has not ended: it may have made it since.
+        in_child::finish(AT_EXIT, || LockFile::give_back(owner, path));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::start::Refusal;
 use crate::config::Config;
@@ -15,7 +16,7 @@ use crate::journal::{
 use crate::port::device_lock::DeviceLocks;
 use crate::power::SavedOutage;
 use crate::sys::named_lock::NamedLock;
-use crate::sys::{access, process, reason};
+use crate::sys::{access, in_child, process, reason};
 use crate::ups::Priority;
 
 /// Environment variable that names another run folder, for tests. As root it does no harm: the folder must be root's, and
@@ -74,10 +75,21 @@ pub struct RunFiles {
     pub wait_for_port: Option<PathBuf>,
     /// The state file, and what an earlier run left in it.
     pub state: Option<(StateFile, Option<SavedOutage>)>,
-    _pid_file: Option<PidFile>,
-    _port: Option<LockFile>,
+    /// What is on disks that may not answer when it is to be removed.
+    on_disk: Option<(Option<PidFile>, Option<LockFile>)>,
     /// Given back last: what is above belongs to the one daemon with this configuration.
     _config: Option<NamedLock>,
+}
+
+/// How long the removal of files may hold up the end of the daemon.
+const AT_EXIT: Duration = Duration::from_secs(1);
+
+impl Drop for RunFiles {
+    fn drop(&mut self) {
+        in_child::finish(AT_EXIT, || drop(self.on_disk.take()));
+        // It is the child that has removed them, or waits to; this process would wait with it.
+        std::mem::forget(self.on_disk.take());
+    }
 }
 
 impl RunFiles {
@@ -118,8 +130,7 @@ impl RunFiles {
             devices: device_locks(folder.as_ref(), &file),
             wait_for_port,
             state,
-            _pid_file: pid_file,
-            _port: port,
+            on_disk: Some((pid_file, port)),
             _config: config_lock,
         })
     }
