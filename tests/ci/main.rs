@@ -32,6 +32,7 @@ mod permissions;
 mod static_builds;
 #[path = "../support/mod.rs"]
 mod support;
+mod system_calls;
 mod two_daemons;
 mod vm;
 mod with_apcupsd;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
             manual::TESTS,
             packaging::TESTS,
             permissions::TESTS,
+            system_calls::TESTS,
             apcsmart_beside::TESTS,
             with_apcupsd::TESTS,
             nis_master::TESTS,
