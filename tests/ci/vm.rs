@@ -91,9 +91,10 @@ pub fn run(lines: &str) -> String {
              export PATH=/usr/sbin:/usr/bin:/sbin:/bin TZ=UTC TMPDIR=/run/t\n\
              echo 1 > /proc/sys/kernel/printk\n\
              export MAINSD_ASLEEP_LIBRARY={asleep}\n\
-             mkdir /run/t\n\
+             mkdir -p /run/t /dev/pts\n\
+             busybox mount -t devpts devpts /dev/pts\n\
              busybox ip link set lo up\n\
-             modprobe -d {vm}/kroot -a usbip-core vhci-hcd usbhid hid-generic ftdi_sio\n\
+             modprobe -d {vm}/kroot -a usbip-core vhci-hcd usbhid hid-generic ftdi_sio loop ext4\n\
              {lines}\
              echo 'sysrq: Power Off'\n\
              echo o > /proc/sysrq-trigger\n\
@@ -241,6 +242,13 @@ scenarios! {
     cable_940_0023a_lives_its_life
     serial_port_that_is_missing_or_held_is_waited_for
     kill_signal_outlives_a_daemon_that_is_ended_with_the_system
+    frozen_folder_of_the_powerfail_flag_stops_nothing
+    frozen_folder_of_nologin_stops_nothing
+    frozen_folder_of_the_lock_file_stops_nothing
+    frozen_configuration_stops_nothing
+    hook_that_hangs_on_a_frozen_disk_gives_way
+    frozen_lock_file_of_another_program_is_waited_for_no_longer_than_5_s
+    everything_but_the_journal_on_a_frozen_disk_stops_nothing
     port_reads_hears_and_gives_the_device_back
     port_finds_a_device_again_under_its_new_address
     port_leaves_a_unit_that_another_port_holds

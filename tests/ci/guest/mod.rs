@@ -9,6 +9,7 @@ mod dates;
 mod dumb;
 mod expected;
 mod faults;
+mod frozen;
 mod killpower;
 mod port;
 mod power_off;
@@ -155,7 +156,8 @@ pub fn main(args: &[String]) -> ExitCode {
         run(&lab(name, 100 + number), *scenario);
     }
     let together =
-        [killpower::ALL, resume::ALL, dates::ALL, dumb::ALL, port::ALL, story::ALL, faults::ALL].concat();
+        [killpower::ALL, resume::ALL, dates::ALL, dumb::ALL, port::ALL, story::ALL, faults::ALL, frozen::ALL]
+            .concat();
     let queue = Mutex::new(together.iter().filter(wanted).enumerate());
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
