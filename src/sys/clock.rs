@@ -68,7 +68,13 @@ pub fn unix_seconds(wall: SystemTime) -> i64 {
 /// The moment in local time. A change of the time zone while the daemon runs is honoured, see [`time64::local`].
 #[must_use]
 pub fn local(wall: SystemTime) -> Local {
-    let Some(tm) = time64::local(unix_seconds(wall)) else {
+    local_of(unix_seconds(wall))
+}
+
+/// As [`local`], of a moment in seconds since 1970-01-01 00:00 UTC.
+#[must_use]
+pub fn local_of(unix: i64) -> Local {
+    let Some(tm) = time64::local(unix) else {
         // Only for years beyond 32 bits: the clock is broken, and a stamp that shows it is enough.
         return Local { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0, utc_offset: 0 };
     };

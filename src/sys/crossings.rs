@@ -98,17 +98,18 @@ fn constants() -> Vec<Crossing> {
         "sys/file.h": libc { LOCK_EX LOCK_NB LOCK_UN }
         "limits.h": libc { PATH_MAX }
         "poll.h": libc { POLLIN POLLOUT }
-        "signal.h": libc { SIGKILL SIGTERM SIGXFSZ SIG_BLOCK SIG_SETMASK }
+        "signal.h": libc { SIGHUP SIGINT SIGKILL SIGPIPE SIGTERM SIGXFSZ SIG_BLOCK SIG_SETMASK }
         "signal.h": signal_hook::consts { SIGCHLD SIGHUP SIGINT SIGTERM }
         "signal.h sys/wait.h": libc { P_PID WEXITED WNOHANG WNOWAIT }
         "sys/mman.h": libc { MADV_DONTNEED }
+        "sys/prctl.h": libc { PR_SET_NAME }
         "sys/reboot.h": libc { RB_POWER_OFF }
         "sys/resource.h": libc { RLIMIT_NOFILE }
         "linux/close_range.h": libc { CLOSE_RANGE_CLOEXEC }
         "sys/syscall.h": libc { SYS_close_range }
         "sys/socket.h": libc {
-            AF_INET AF_INET6 AF_NETLINK AF_UNIX MSG_CMSG_CLOEXEC MSG_NOSIGNAL SCM_RIGHTS SOCK_CLOEXEC SOCK_DGRAM
-            SOCK_NONBLOCK SOCK_RAW SOCK_SEQPACKET SOCK_STREAM SOL_SOCKET SO_RCVBUF SO_REUSEADDR SO_SNDBUF
+            AF_INET AF_INET6 AF_NETLINK AF_UNIX MSG_CMSG_CLOEXEC MSG_DONTWAIT MSG_NOSIGNAL SCM_RIGHTS SHUT_WR SOCK_CLOEXEC
+            SOCK_DGRAM SOCK_NONBLOCK SOCK_RAW SOCK_SEQPACKET SOCK_STREAM SOL_SOCKET SO_RCVBUF SO_REUSEADDR SO_SNDBUF
         }
         "netinet/in.h": libc { IPPROTO_IPV6 IPPROTO_TCP IPV6_V6ONLY }
         "netinet/tcp.h": libc { TCP_NODELAY TCP_NOTSENT_LOWAT TCP_QUICKACK TCP_USER_TIMEOUT }

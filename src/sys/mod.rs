@@ -14,6 +14,7 @@ pub mod notify;
 pub mod port_holder;
 pub mod process;
 pub mod reboot;
+pub mod role;
 pub mod signals;
 pub mod socket;
 pub mod spawn;

@@ -286,7 +286,7 @@ fn fork_with_signals_blocked(child: impl FnOnce() -> Never) -> io::Result<Pid> {
 }
 
 /// Blocks these signals, or all, and no others; gives back those that were blocked before.
-fn set_mask(signals: Option<libc::sigset_t>) -> libc::sigset_t {
+pub(super) fn set_mask(signals: Option<libc::sigset_t>) -> libc::sigset_t {
     // SAFETY: zero bits are a valid `sigset_t`, which the calls then fill; all sets outlive the calls.
     unsafe {
         let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();

@@ -15,7 +15,7 @@ mod status;
 mod transfer;
 mod units;
 
-pub use clean::{clean, is_unsafe, one_line};
+pub use clean::{MAX_LINE, clean, is_unsafe, one_line};
 pub use command::{Asker, Command, CommandResult, PollRate};
 pub use event::{Event, Priority};
 pub use field::{

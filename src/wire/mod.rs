@@ -3,5 +3,6 @@
 #[cfg(feature = "usb")]
 pub mod hid;
 pub mod nis;
+pub mod role;
 #[cfg(feature = "apcsmart")]
 pub mod upslink;

@@ -11,6 +11,8 @@ pub const MAX_REQUEST: usize = 256;
 pub const MAX_EVENT: usize = 255;
 /// Most chunks in an answer to `events` (nis §6).
 pub const MAX_EVENTS: usize = 50;
+/// How much of the events file's end an answer to `events` is made from, in bytes: all that it can hold, and some more.
+pub const MAX_EVENTS_FILE_END: usize = 16 * 1024;
 /// Longest payload that `apcaccess` takes (nis §2).
 pub const MAX_CLIENT: usize = 257;
 /// The frame that ends a response.

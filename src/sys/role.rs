@@ -1,0 +1,220 @@
+//! A role: a process forked from this one, with one task and one socket to who started it.
+//!
+//! The socket keeps the borders of messages (`SOCK_SEQPACKET`). A role ends when it says that nobody is at the other end, so
+//! none is left over however the main process ends.
+#![allow(unsafe_code)]
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::ptr;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, ioctl_fionbio};
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, recv, send, shutdown, socketpair,
+};
+use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::thread::set_name;
+
+use super::spawn::{close_from, set_mask};
+
+/// What a role has of the standard streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Streams {
+    /// `/dev/null` for all three: no pipe or terminal is held open by it.
+    Null,
+    /// Standard output and error as this process has them.
+    Output,
+}
+
+/// A role, as who started it sees it. Dropped, it is told by the end of the socket; nothing waits for it.
+#[derive(Debug)]
+pub struct Role {
+    pid: Pid,
+    socket: OwnedFd,
+    reaped: bool,
+}
+
+impl Role {
+    /// Forks. The child is named `name` (15 bytes at most are shown), keeps its end of the socket and the descriptors `kept`
+    /// only, ignores what ends the daemon (SIGHUP, SIGINT, SIGTERM) and what a write can bring about (SIGPIPE, SIGXFSZ), has
+    /// the default actions of other signals, runs `task`, and ends without running anything of this process's.
+    ///
+    /// To be called while the process has one thread: the child goes on in this program.
+    ///
+    /// # Errors
+    /// No process or descriptor left.
+    pub fn start(
+        name: &CStr,
+        kept: &[RawFd],
+        streams: Streams,
+        task: impl FnOnce(&Socket),
+    ) -> io::Result<Self> {
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        ioctl_fionbio(&ours, true)?;
+        let kept: Vec<RawFd> = kept.iter().copied().chain([theirs.as_raw_fd()]).collect();
+        let before = set_mask(None);
+        // SAFETY: the program has one thread, so the child is as whole as its parent. All signals are blocked, so no handler runs
+        // in it before it has its own.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            let end = End;
+            become_role(name, kept, streams);
+            task(&Socket(theirs));
+            drop(end);
+        }
+        let error = io::Error::last_os_error();
+        set_mask(Some(before));
+        let pid = if pid < 0 { None } else { Pid::from_raw(pid) };
+        Ok(Self { pid: pid.ok_or(error)?, socket: ours, reaped: false })
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_pid()
+    }
+
+    /// Sends one message without waiting.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if the socket is full; another if it is gone.
+    pub fn send(&self, message: &[u8]) -> io::Result<()> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        rustix::io::retry_on_intr(|| send(&self.socket, message, flags))?;
+        Ok(())
+    }
+
+    /// Receives one message without waiting: its length in `buffer`, cut to that; 0: the role has ended.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if there is none.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        receive(&self.socket, buffer, RecvFlags::DONTWAIT)
+    }
+
+    /// Nothing more will be sent: the role finishes what it was sent and ends.
+    pub fn close(&self) {
+        let _ = shutdown(&self.socket, Shutdown::Write);
+    }
+
+    /// Whether it has ended. Takes its status.
+    pub fn has_ended(&mut self) -> bool {
+        self.reaped = self.reaped
+            || !matches!(waitpid(Some(self.pid), WaitOptions::NOHANG), Ok(None) | Err(Errno::INTR));
+        self.reaped
+    }
+}
+
+impl AsRawFd for Role {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+impl AsFd for Role {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Waits until one of them has something to be received, so long at most.
+pub fn wait_for_any<'a>(roles: impl Iterator<Item = &'a Role>, at_most: Duration) {
+    let mut waited: Vec<PollFd<'_>> = roles.map(|role| PollFd::new(role, PollFlags::IN)).collect();
+    let timeout = Timespec::try_from(at_most).ok();
+    // A signal ends the wait early, which the caller's clock sees.
+    let _ = poll(&mut waited, timeout.as_ref());
+}
+
+/// The socket, as the role sees it. Its calls wait.
+#[derive(Debug)]
+pub struct Socket(OwnedFd);
+
+impl Socket {
+    /// The next message; see [`Role::receive`]. 0: nobody is at the other end, and nothing is left.
+    ///
+    /// # Errors
+    /// What the system says; there will be no more messages.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        receive(&self.0, buffer, RecvFlags::empty())
+    }
+
+    /// The next message if there is one already; see [`Socket::receive`].
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if there is none; what the system says.
+    pub fn receive_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        receive(&self.0, buffer, RecvFlags::DONTWAIT)
+    }
+
+    /// Sends one message. That nobody takes it is told by [`Socket::receive`].
+    pub fn send(&self, message: &[u8]) {
+        let _ = rustix::io::retry_on_intr(|| send(&self.0, message, SendFlags::NOSIGNAL));
+    }
+}
+
+fn receive(socket: &OwnedFd, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
+    loop {
+        match recv(socket, &mut *buffer, flags) {
+            Ok((length, _)) => return Ok(length),
+            // The other end was closed with something unread in it (unix(7)): what was sent before that is still here.
+            Err(Errno::INTR | Errno::CONNRESET) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The end of a child's task, also by unwinding: nothing of its parent's is run or flushed in it.
+struct End;
+
+impl Drop for End {
+    fn drop(&mut self) {
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(0) }
+    }
+}
+
+/// Makes a child of `fork` a role.
+fn become_role(name: &CStr, mut kept: Vec<RawFd>, streams: Streams) {
+    kept.sort_unstable();
+    let mut first = 3;
+    for fd in kept {
+        close_between(first, fd);
+        first = first.max(fd.saturating_add(1));
+    }
+    close_from(first, -1);
+    // SAFETY: system calls on plain numbers and constant texts, in a process with one thread.
+    unsafe {
+        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+        if null >= 0 {
+            libc::dup2(null, 0);
+            if streams == Streams::Null {
+                libc::dup2(null, 1);
+                libc::dup2(null, 2);
+            }
+            if null > 2 {
+                libc::close(null);
+            }
+        }
+        for signal in 1..=libc::SIGRTMAX() {
+            let ignored = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGPIPE, libc::SIGXFSZ];
+            let action = if ignored.contains(&signal) { libc::SIG_IGN } else { libc::SIG_DFL };
+            libc::signal(signal, action);
+        }
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+    }
+    let _ = set_name(name);
+}
+
+/// Closes the descriptors from `first` up to, but not with, `end`.
+fn close_between(first: RawFd, end: RawFd) {
+    for fd in first..end {
+        // SAFETY: a plain number; the caller is a child that uses none of these descriptors.
+        unsafe { libc::close(fd) };
+    }
+}
