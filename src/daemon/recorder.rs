@@ -7,25 +7,28 @@
 
 use std::time::{Duration, Instant};
 
+use mio::{Registry, Token};
+
 use super::settings::{self, Invocation};
 use super::status::Status;
+use super::writers::{Places, Told, Writers};
 use crate::config::Config;
 use crate::drivers::Traits;
-use crate::journal::{BootClock, Journal, StateFile, StatusFile, data_record, dumb_data_record};
+use crate::journal::{data_record, dumb_data_record, end_of_events, event_record};
 use crate::power::SavedOutage;
+use crate::server::nis::EventsTail;
 use crate::sys::clock;
 use crate::sys::notify::Notifier;
-use crate::ups::{Priority, StatusFlags};
+use crate::ups::{Priority, StatusFlags, one_line};
+use crate::wire::nis::MAX_EVENTS_FILE_END;
 
 /// How long after a line the events file is looked at for trimming; lines that come together cost one look.
 const TRIM_DELAY: Duration = Duration::from_secs(10);
 
-/// Writes down what happens.
+/// Has written down what happens.
 #[derive(Debug)]
 pub struct Recorder {
-    journal: Journal,
-    status_file: Option<StatusFile>,
-    state_file: Option<StateFile>,
+    writers: Writers,
     notifier: Notifier,
     log_stats: bool,
     dumb: bool,
@@ -62,20 +65,13 @@ impl Periodic {
 }
 
 impl Recorder {
-    /// Writes by this configuration.
+    /// Writes by this configuration: starts the writers. To be called before anything that somebody else says is read.
     #[must_use]
-    pub fn new(
-        config: &Config,
-        invocation: &Invocation,
-        state_file: Option<StateFile>,
-        now: Instant,
-    ) -> Self {
+    pub fn new(config: &Config, places: Places, now: Instant) -> Self {
         let notifier = Notifier::from_environment();
         let watchdog = notifier.watchdog_interval().unwrap_or_default();
         let mut recorder = Self {
-            journal: Journal::new(settings::journal(config, invocation)),
-            status_file: None,
-            state_file,
+            writers: Writers::start(places, now),
             notifier,
             log_stats: false,
             dumb: false,
@@ -90,63 +86,135 @@ impl Recorder {
         recorder
     }
 
+    /// The end of the events file of this configuration. It is read here, so this is for the start only.
+    #[must_use]
+    pub fn read_events(config: &Config) -> EventsTail {
+        let end = |path: &std::path::PathBuf| end_of_events(path, MAX_EVENTS_FILE_END).ok();
+        EventsTail::new(config.events_file.as_ref().and_then(end))
+    }
+
     /// Writes by a new configuration from now on.
-    pub fn reconfigure(&mut self, config: &Config, invocation: &Invocation, now: Instant) {
-        self.journal.reconfigure(settings::journal(config, invocation));
+    pub fn reconfigure(
+        &mut self,
+        config: &Config,
+        invocation: &Invocation,
+        status: &mut Status,
+        now: Instant,
+    ) {
+        let log = settings::system_log(config, invocation);
+        self.writers.reconfigure(log, settings::files(config), now);
+        status.events().await_file();
+        self.writers.ask_for_events(now);
         self.schedule(config, now);
     }
 
     fn schedule(&mut self, config: &Config, now: Instant) {
         self.log_stats = config.log_stats;
         self.dumb = !config.measures();
-        self.status_file = None;
-        if let Some(path) = config.stat_file.as_deref() {
-            if config.stat_time.is_zero() {
-                // Without STATTIME a file left from before would look like news (config §3).
-                let _ = StatusFile::remove(path);
-            } else {
-                self.status_file = Some(StatusFile::new(path));
-            }
-        }
         self.stat = Periodic::new(config.stat_time, now);
         let has_records = config.ups_is(Traits::HAS_RECORDS);
         let data_time = if has_records { config.data_time } else { Duration::ZERO };
         self.data = Periodic::new(data_time, now);
     }
 
-    /// Logs one line.
-    pub fn log(&mut self, priority: Priority, text: &str) {
-        self.journal.log(priority, text, clock::now());
-        self.written |= priority != Priority::Info;
+    /// Makes the loop wake for what the writers tell.
+    pub fn register(&mut self, registry: &Registry) {
+        self.writers.register(registry);
+    }
+
+    /// Whether a token is one of a writer.
+    #[must_use]
+    pub const fn owns(token: Token) -> bool {
+        Writers::owns(token)
+    }
+
+    /// A writer has told something.
+    pub fn handle_readable(&mut self, token: Token, now: Instant) {
+        self.writers.handle_readable(token, now);
+    }
+
+    /// A child of ours may have ended.
+    pub fn handle_child_signal(&mut self, now: Instant) {
+        self.writers.handle_child_signal(now);
+    }
+
+    /// Logs one line, and one only, whatever `text` holds: every line to the system log, all but [`Priority::Info`] to the
+    /// events file (config §8).
+    pub fn log(&mut self, status: &mut Status, priority: Priority, text: &str, now: Instant) {
+        self.write_line(status, priority, &one_line(text), true, now);
         log::debug!("{text}");
     }
 
-    /// Writes the state file. Words about the trouble, if there is any that has not been told.
-    pub fn save(&mut self, saved: &SavedOutage, now: Instant) -> Option<String> {
-        let clock = BootClock { now, uptime: clock::since_boot() };
-        self.state_file.as_mut()?.save(saved, clock)
+    fn write_line(
+        &mut self,
+        status: &mut Status,
+        priority: Priority,
+        text: &str,
+        for_files: bool,
+        now: Instant,
+    ) {
+        let unix = clock::unix_seconds(clock::now());
+        self.writers.log(priority, unix, text, for_files, now);
+        if for_files && priority != Priority::Info && self.writers.has_events_file() {
+            self.written = true;
+            status.events().push(&event_record(&clock::local_of(unix), text));
+        }
+    }
+
+    /// The next line that a writer has for the log.
+    pub fn poll_line(&mut self, status: &mut Status, now: Instant) -> Option<(Priority, String)> {
+        self.writers.print_debug_lines(now);
+        loop {
+            match self.writers.poll_told()? {
+                Told::Line(priority, text) => return Some((priority, text)),
+                Told::NotForFiles(text) => self.write_line(status, Priority::Warning, &text, false, now),
+                Told::Events(bytes, [first, last, found]) => {
+                    status.events().take_piece(&bytes, first, last, found);
+                }
+            }
+        }
+    }
+
+    /// The newest line for the events file, for [`Recorder::is_past`].
+    #[must_use]
+    pub const fn newest_line(&self) -> u64 {
+        self.writers.newest_for_files()
+    }
+
+    /// Whether the events file has this line, or its writer is not worth waiting for.
+    #[must_use]
+    pub fn is_past(&self, line: u64, now: Instant) -> bool {
+        self.writers.files_are_past(line, now)
+    }
+
+    /// Writes the state file.
+    pub fn save(&mut self, saved: &SavedOutage, now: Instant) {
+        if let Some(state) = self.writers.state() {
+            state.note(saved);
+        }
+        self.writers.write_state(now);
     }
 
     /// The UPS has told its serial number, or none. A line for the log if what was taken over at the start is of another UPS.
     pub fn told_serial(&mut self, serial: Option<&str>, now: Instant) -> Option<String> {
-        let clock = BootClock { now, uptime: clock::since_boot() };
-        self.state_file.as_mut()?.told_serial(serial?, clock)
+        let line = self.writers.state()?.told_serial(serial?);
+        self.writers.write_state(now);
+        line
     }
 
     /// Writes what is due.
-    pub fn handle_timeout(&mut self, status: &mut Status, now: Instant) {
+    pub fn handle_timeout(&mut self, registry: &Registry, status: &mut Status, now: Instant) {
+        self.writers.handle_timeout(registry, now);
         if self.watchdog.take(now) {
             self.notifier.alive();
         }
         if self.stat.take(now) {
-            let wall = clock::now();
-            let text = status.text(now);
-            let trouble = self.status_file.as_mut().and_then(|file| file.write(text));
+            let text = status.text(now).to_owned();
+            self.writers.write_status(&text, now);
             if self.log_stats {
-                self.journal.log_status(text, wall);
-            }
-            if let Some(trouble) = trouble {
-                self.log(Priority::Warning, &trouble);
+                for line in text.lines() {
+                    self.write_line(status, Priority::Notice, &one_line(line), true, now);
+                }
             }
         }
         if self.data.take(now) {
@@ -157,7 +225,7 @@ impl Recorder {
                 data_record(&snapshot.values, self.toggle)
             };
             self.toggle = !self.toggle;
-            self.log(Priority::Info, &record);
+            self.log(status, Priority::Info, &record, now);
         }
         if std::mem::take(&mut self.written) {
             self.trim_at.get_or_insert(now + TRIM_DELAY);
@@ -167,7 +235,7 @@ impl Recorder {
             Some(at) if at <= now && on_battery => self.trim_at = Some(now + TRIM_DELAY),
             Some(at) if at <= now => {
                 self.trim_at = None;
-                self.journal.trim_events(clock::now());
+                self.writers.trim_events(now);
             }
             _ => {}
         }
@@ -176,7 +244,11 @@ impl Recorder {
     /// The next deadline.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.stat.next, self.data.next, self.watchdog.next, self.trim_at].into_iter().flatten().min()
+        let writers = self.writers.poll_timeout();
+        [self.stat.next, self.data.next, self.watchdog.next, self.trim_at, writers]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Tells the service manager that the daemon guards.
@@ -192,5 +264,11 @@ impl Recorder {
     /// Tells the service manager that the daemon ends.
     pub fn stopping(&self) {
         self.notifier.stopping();
+    }
+
+    /// Has everything written, and waits for it, a second at most.
+    pub fn finish(&mut self, now: Instant) {
+        self.writers.print_debug_lines(now);
+        self.writers.finish();
     }
 }

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::dry_run::DryRun;
-use crate::act::{ActSettings, BuiltIn, Fallback, Output};
+use super::writers::Places;
+use crate::act::{self, ActSettings, BuiltIn, Fallback};
 use crate::config::{Config, Parsed, UpsClass, UpsMode};
 use crate::drivers::Traits;
-use crate::journal::{JournalSettings, stderr_wanted};
+use crate::journal::{DebugTarget, FilesSettings, Output, StateFile, SystemLogSettings, stderr_wanted};
 use crate::power::kill_power::{Role, Share};
 use crate::report::{Facts, Stamp};
 use crate::ups::{Minutes, Percent};
@@ -102,21 +103,46 @@ pub fn act(config: &Config, invocation: &Invocation) -> ActSettings {
         nologin_dir: config.nologin_dir.clone(),
         hook_timeout: config.hook_timeout,
         fallback,
-        output: if invocation.foreground { Output::Inherit } else { Output::Null },
+        output: if invocation.foreground { act::Output::Inherit } else { act::Output::Null },
     }
 }
 
-/// Settings of the log.
+/// Settings of the system log.
 #[must_use]
-pub fn journal(config: &Config, invocation: &Invocation) -> JournalSettings {
-    let default = JournalSettings::default();
-    JournalSettings {
+pub fn system_log(config: &Config, invocation: &Invocation) -> SystemLogSettings {
+    let default = SystemLogSettings::default();
+    SystemLogSettings {
         ident: invocation.name.to_owned(),
         facility: config.facility.0,
-        syslog: default.syslog.filter(|_| invocation.syslog),
-        stderr: invocation.stderr && stderr_wanted(invocation.foreground),
-        events_file: config.events_file.clone(),
-        events_file_max: config.events_file_max,
+        socket: default.socket.filter(|_| invocation.syslog),
+    }
+}
+
+/// Settings of the files that are written.
+#[must_use]
+pub fn files(config: &Config) -> FilesSettings {
+    FilesSettings {
+        events: config.events_file.clone(),
+        events_max: config.events_file_max,
+        status: config.stat_file.clone(),
+        has_status: !config.stat_time.is_zero(),
+    }
+}
+
+/// All that the daemon writes to. Debug output goes to the place that is given.
+#[must_use]
+pub fn places(
+    config: &Config,
+    invocation: &Invocation,
+    debug: Option<DebugTarget>,
+    state: Option<StateFile>,
+) -> Places {
+    Places {
+        system_log: system_log(config, invocation),
+        output: Output { stderr: invocation.stderr && stderr_wanted(invocation.foreground), debug },
+        files: files(config),
+        state,
+        forks: true,
     }
 }
 

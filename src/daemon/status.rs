@@ -5,13 +5,12 @@
     reason = "wall time is read here to be shown, and nowhere decides anything"
 )]
 
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::power::PowerView;
 use crate::report::{Snapshot, Stamp};
-use crate::server::nis::{Cache, StatusSource, events_answer};
+use crate::server::nis::{Cache, EventsTail, StatusSource};
 use crate::sys::clock;
 use crate::ups::{Identity, Reading, Values};
 
@@ -19,7 +18,7 @@ use crate::ups::{Identity, Reading, Values};
 #[derive(Debug)]
 pub struct Status {
     cache: Cache,
-    events_file: Option<PathBuf>,
+    events: EventsTail,
     wall: WallClock,
     /// When the outage that runs now began, and the finished part of CUMONBATT.
     on_battery_since: Option<Instant>,
@@ -48,12 +47,12 @@ impl WallClock {
 }
 
 impl Status {
-    /// Shows `snapshot`.
+    /// Shows `snapshot`, and these events.
     #[must_use]
-    pub fn new(snapshot: Snapshot, events_file: Option<PathBuf>, now: Instant) -> Self {
+    pub fn new(snapshot: Snapshot, events: EventsTail, now: Instant) -> Self {
         Self {
             cache: Cache::new(snapshot),
-            events_file,
+            events,
             wall: WallClock::default(),
             on_battery_since: None,
             on_battery_total: Duration::ZERO,
@@ -79,9 +78,9 @@ impl Status {
         self.cache.snapshot()
     }
 
-    /// Which file answers `events`.
-    pub fn set_events_file(&mut self, path: Option<PathBuf>) {
-        self.events_file = path;
+    /// What answers `events`.
+    pub const fn events(&mut self) -> &mut EventsTail {
+        &mut self.events
     }
 
     /// Wall time, as a stamp.
@@ -181,7 +180,7 @@ impl StatusSource for Status {
     }
 
     fn events(&mut self) -> Rc<[u8]> {
-        events_answer(self.events_file.as_deref())
+        self.events.answer()
     }
 
     fn stamp(&mut self) -> Stamp {

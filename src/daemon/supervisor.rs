@@ -11,6 +11,7 @@ use super::contact::Contact;
 use super::driver::Driver;
 use super::event_limit::EventLimit;
 use super::event_loop::Exit;
+use super::held_hooks::HeldHooks;
 use super::line_limit::LineLimit;
 use super::recorder::Recorder;
 use super::reread::Reread;
@@ -20,11 +21,10 @@ use super::token;
 use crate::act::{Act, HookArgs, Outcome, Request};
 use crate::config::Config;
 use crate::drivers::Traits;
-use crate::journal::StateFile;
 use crate::link::LinkEvent;
 use crate::power::{AtStart, HookReport, Machine, Order};
 use crate::report::{Snapshot, Stamp};
-use crate::server::nis::{Nis, Server};
+use crate::server::nis::{EventsTail, Nis, Server};
 use crate::ups::{Asker, Command, CommandResult, Event, Evidence, Priority, StatusFlags};
 
 /// How long each of the flags may hold up the end of the daemon.
@@ -38,8 +38,10 @@ pub struct SupervisorConfig {
     pub invocation: Invocation,
     /// The driver that UPSTYPE names.
     pub driver: Box<dyn Driver>,
-    /// Where the outage that runs is kept over a restart, read already; `None`: nowhere.
-    pub state_file: Option<StateFile>,
+    /// What writes down what happens.
+    pub recorder: Recorder,
+    /// The events so far, as clients are told them.
+    pub past_events: EventsTail,
     /// What is true when the daemon starts.
     pub at_start: AtStart,
     /// HOSTNAME.
@@ -56,6 +58,7 @@ pub struct Supervisor {
     driver: Box<dyn Driver>,
     machine: Machine,
     act: Act,
+    held_hooks: HeldHooks,
     server: Server,
     status: Status,
     recorder: Recorder,
@@ -79,8 +82,16 @@ impl Supervisor {
     /// Puts the parts together; touches nothing yet.
     #[must_use]
     pub fn new(parts: SupervisorConfig, now: Instant) -> Self {
-        let SupervisorConfig { config, invocation, driver, state_file, at_start, hostname, start_time } =
-            parts;
+        let SupervisorConfig {
+            config,
+            invocation,
+            driver,
+            recorder,
+            past_events,
+            at_start,
+            hostname,
+            start_time,
+        } = parts;
         let snapshot = Snapshot {
             facts: settings::facts(&config, &invocation, &hostname, start_time),
             ups_name: Some(config.ups_name.clone()).filter(|name| !name.is_empty()),
@@ -89,9 +100,10 @@ impl Supervisor {
         Self {
             machine: Machine::new(settings::power(&config, &invocation), now, at_start),
             act: Act::new(settings::act(&config, &invocation)),
+            held_hooks: HeldHooks::default(),
             server: Server::new(Nis::default(), settings::server(&config), token::SERVER),
-            status: Status::new(snapshot, config.events_file.clone(), now),
-            recorder: Recorder::new(&config, &invocation, state_file, now),
+            status: Status::new(snapshot, past_events, now),
+            recorder,
             contact: Contact::new(&config),
             reread: Reread::new(invocation.config_file.clone(), invocation.surroundings),
             invocation,
@@ -107,17 +119,20 @@ impl Supervisor {
 
     /// Opens the port, then the device.
     pub fn start(&mut self, registry: &Registry, now: Instant) {
+        self.recorder.register(registry);
         self.log(
             Priority::Notice,
             &format!("{} {} startup succeeded", self.invocation.name, self.invocation.version),
+            now,
         );
         if let Some(words) = self.invocation.dry_run.announcement() {
-            self.log(Priority::Warning, &words);
+            self.log(Priority::Warning, &words, now);
         }
         if self.invocation.kill_on_powerfail && !self.config.ups_is(Traits::DELAYS_OFF) {
             self.log(
                 Priority::Warning,
                 "Ignoring --kill-on-powerfail since it is unsafe on Simple Signaling UPSes",
+                now,
             );
         }
         self.server.open(registry, now);
@@ -132,6 +147,8 @@ impl Supervisor {
             self.server.ready(registry, event, now, &mut self.status);
         } else if event.token() == token::REREAD {
             self.look_for_configuration(registry, now);
+        } else if Recorder::owns(event.token()) {
+            self.recorder.handle_readable(event.token(), now);
         } else {
             self.driver.ready(registry, event, now);
         }
@@ -149,7 +166,7 @@ impl Supervisor {
         self.events.handle_timeout(now);
         self.act.handle_timeout(now);
         self.server.handle_timeout(registry, now, &mut self.status);
-        self.recorder.handle_timeout(&mut self.status, now);
+        self.recorder.handle_timeout(registry, &mut self.status, now);
         self.look_for_configuration(registry, now);
     }
 
@@ -162,6 +179,7 @@ impl Supervisor {
             self.events.poll_timeout(),
             self.lines.poll_timeout(),
             self.act.poll_timeout(),
+            self.held_hooks.poll_timeout(),
             self.server.poll_timeout(),
             self.recorder.poll_timeout(),
             self.reread.poll_timeout(),
@@ -174,6 +192,7 @@ impl Supervisor {
     /// A child of ours may have ended.
     pub fn handle_child_signal(&mut self, now: Instant) {
         self.act.handle_child_signal(now);
+        self.recorder.handle_child_signal(now);
     }
 
     /// The machine slept: whatever was believed about the UPS is old.
@@ -181,6 +200,7 @@ impl Supervisor {
         self.log(
             Priority::Notice,
             &format!("The machine slept for {} s; looking at the UPS", slept.as_secs()),
+            now,
         );
         self.machine.handle_resume(now);
     }
@@ -188,7 +208,7 @@ impl Supervisor {
     /// Whether neither a hook nor a shutdown is being waited for: tests let their clock run on only then.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.act.poll_timeout().is_none()
+        self.act.poll_timeout().is_none() && self.held_hooks.is_empty()
     }
 
     /// Moves everything until nothing is left to move.
@@ -211,6 +231,11 @@ impl Supervisor {
                 self.carry_out(order, now);
                 moved = true;
             }
+            while let Some((event, args)) = self.held_hooks.poll(now, |line| self.recorder.is_past(line, now))
+            {
+                self.act.handle(Request::Hook(event, args), now);
+                moved = true;
+            }
             while let Some(outcome) = self.act.poll_outcome() {
                 self.take_outcome(outcome, now);
                 moved = true;
@@ -218,8 +243,11 @@ impl Supervisor {
             while let Some((priority, text)) = self.server.poll_log() {
                 self.log_rarely(priority, &text, now);
             }
+            while let Some((priority, text)) = self.recorder.poll_line(&mut self.status, now) {
+                self.log_unless_often(priority, &text, now);
+            }
             while let Some((priority, text)) = self.lines.poll_line(now) {
-                self.log(priority, &text);
+                self.log(priority, &text, now);
             }
             if !moved {
                 break;
@@ -236,7 +264,7 @@ impl Supervisor {
             LinkEvent::Attached(identity) => {
                 self.contact.handle_attached(&identity);
                 if let Some(line) = self.recorder.told_serial(identity.serial.as_deref(), now) {
-                    self.log(Priority::Warning, &line);
+                    self.log(Priority::Warning, &line, now);
                     self.machine.handle_other_ups(now);
                 }
                 self.status.show_identity(*identity);
@@ -245,14 +273,14 @@ impl Supervisor {
             }
             LinkEvent::Reading(mut reading) => {
                 if let Some(line) = self.contact.handle_reading(&reading) {
-                    self.log(Priority::Info, &line);
+                    self.log(Priority::Info, &line, now);
                 }
                 reading.values = self.machine.handle_reading(now, &reading);
                 self.status.show_reading(*reading);
             }
             LinkEvent::Lost { reason } => {
                 if let Some(line) = self.contact.handle_lost(&reason) {
-                    self.log(Priority::Info, &line);
+                    self.log(Priority::Info, &line, now);
                 }
                 self.machine.handle_lost(now, &reason);
             }
@@ -279,12 +307,12 @@ impl Supervisor {
     fn carry_out(&mut self, order: Order, now: Instant) {
         match order {
             Order::Event(event) => {
-                self.log(event.priority(), event.text());
+                self.log(event.priority(), event.text(), now);
                 self.run_hook(event, now);
             }
             Order::EventWithReason(event, reason) => {
-                self.log(event.priority(), event.text());
-                self.log(event.priority(), &reason);
+                self.log(event.priority(), event.text(), now);
+                self.log(event.priority(), &reason, now);
                 self.run_hook(event, now);
             }
             Order::Hook(event) => self.run_hook(event, now),
@@ -297,11 +325,7 @@ impl Supervisor {
             Order::RemoveNologin => self.act.handle(Request::RemoveNologin, now),
             Order::CountSlaves => self.count_slaves(now),
             Order::Shutdown { explanation, .. } => self.shut_down(explanation, now),
-            Order::Save(saved) => {
-                if let Some(trouble) = self.recorder.save(&saved, now) {
-                    self.log(Priority::Warning, &trouble);
-                }
-            }
+            Order::Save(saved) => self.recorder.save(&saved, now),
             Order::Exit => self.request_exit(Exit::ShutdownUnderWay),
         }
     }
@@ -316,9 +340,16 @@ impl Supervisor {
         let args = self.hook_args();
         if self.invocation.dry_run.is_log_only() {
             let words = format!("Dry run: not run: {}", self.command_line(event, &args));
-            return self.log(Priority::Info, &words);
+            return self.log(Priority::Info, &words, now);
         }
-        self.act.handle(Request::Hook(event, args), now);
+        self.held_hooks.hold(event, args, self.recorder.newest_line(), now);
+    }
+
+    /// The hooks that are held back are run now.
+    fn release_hooks(&mut self, now: Instant) {
+        while let Some((event, args)) = self.held_hooks.release() {
+            self.act.handle(Request::Hook(event, args), now);
+        }
     }
 
     /// Nothing else shuts the machine down: a dry run tells the power machine that it was.
@@ -327,9 +358,11 @@ impl Supervisor {
         if self.invocation.dry_run.is_log_only() {
             let how = self.command_line(Event::DoShutdown, &args);
             let words = format!("Dry run: this machine would be shut down now, by {how}: {explanation}");
-            self.log(Priority::Alert, &words);
+            self.log(Priority::Alert, &words, now);
             return self.machine.handle_report(now, HookReport::ShutdownStarted);
         }
+        // A shutdown waits for no file.
+        self.release_hooks(now);
         self.act.handle(Request::Shutdown(args, explanation), now);
     }
 
@@ -338,7 +371,7 @@ impl Supervisor {
         if self.invocation.dry_run.is_log_only()
             && let Some(words) = command.order()
         {
-            self.log(Priority::Warning, &format!("Dry run: the UPS does not get the order: {words}"));
+            self.log(Priority::Warning, &format!("Dry run: the UPS does not get the order: {words}"), now);
             let outcome = Ok("nothing was sent: dry run".to_owned());
             return self.machine.handle_command_result(now, &CommandResult::new(command, outcome));
         }
@@ -407,17 +440,19 @@ impl Supervisor {
     pub fn close(&mut self, registry: &Registry, exit: Exit, now: Instant) {
         self.recorder.stopping();
         if let Exit::Signal(number) = exit {
-            self.log(Priority::Warning, &format!("{} exiting, signal {number}", self.invocation.name));
+            self.log(Priority::Warning, &format!("{} exiting, signal {number}", self.invocation.name), now);
         }
         self.machine.handle_stop(now);
         self.events.close(now);
         self.pump(now);
+        self.release_hooks(now);
         self.act.run_pending_now(now);
         self.act.finish_flags(FLAGS_AT_EXIT, now);
         self.pump(now);
         self.server.close();
         self.driver.close(registry);
-        self.log(Priority::Notice, &format!("{} shutdown succeeded", self.invocation.name));
+        self.log(Priority::Notice, &format!("{} shutdown succeeded", self.invocation.name), now);
+        self.recorder.finish(now);
     }
 
     /// Keeps what is logged from now on for [`Supervisor::poll_log_line`].
@@ -439,7 +474,7 @@ impl Supervisor {
     fn log_unless_often(&mut self, priority: Priority, text: &str, now: Instant) {
         let decided = self.machine.view().flags.contains(StatusFlags::SHUTDOWN);
         if decided || self.act.is_shutting_down() {
-            return self.log(priority, text);
+            return self.log(priority, text, now);
         }
         self.log_rarely(priority, text, now);
     }
@@ -447,13 +482,13 @@ impl Supervisor {
     /// Logs one line that somebody outside can cause, unless it has come too often.
     fn log_rarely(&mut self, priority: Priority, text: &str, now: Instant) {
         if let Some(line) = self.lines.offer(priority, text, now) {
-            self.log(priority, &line);
+            self.log(priority, &line, now);
         }
     }
 
     /// Logs one line.
-    pub fn log(&mut self, priority: Priority, text: &str) {
-        self.recorder.log(priority, text);
+    pub fn log(&mut self, priority: Priority, text: &str, now: Instant) {
+        self.recorder.log(&mut self.status, priority, text, now);
         if let Some(log_subscriber) = &mut self.log_subscriber {
             log_subscriber.push_back((priority, text.to_owned()));
         }

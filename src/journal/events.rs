@@ -12,7 +12,7 @@ use crate::sys::{reason, trust};
 
 /// The file is never longer than twice what it may be, or so much longer if that is more, in bytes: room for a long outage.
 const ROOM: u64 = 64 * 1024;
-/// The most that is copied to make room for a record, in bytes: the loop waits for it.
+/// The most that is copied to make room for a record, in bytes: a hook waits for it.
 const COPY_MAX: u64 = 4 * 1024 * 1024;
 /// A file that cannot be trimmed may be so much longer than one that can, in bytes.
 const UNTRIMMED_MORE: u64 = 1024 * 1024;
@@ -56,7 +56,7 @@ impl EventsFile {
     /// Appends `2026-11-21 04:09:56 +0100  text`. A line about the trouble if there is any, but only the first time until
     /// it is over.
     pub fn append(&mut self, local: &Local, text: &str) -> Option<String> {
-        let record = format!("{local}  {text}\n");
+        let record = super::event_record(local, text);
         let result = self.write(record.as_bytes());
         let first = !std::mem::replace(&mut self.failing, result.is_err());
         match result {
@@ -154,6 +154,35 @@ impl EventsFile {
         file.seek(SeekFrom::Start(start))?;
         replace::with(&self.path, |new| replace::copy(&mut file, new), durable, Owner::Kept).map(drop)
     }
+}
+
+/// The end of an events file, for who asks for events: whole lines, of at most this many bytes.
+///
+/// # Errors
+/// What the system says; a file of another user in a folder that everybody can write to, through which everybody could read
+/// whatever this daemon can; no plain file.
+pub fn end_of_events(path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
+    let file = trust::open_to_read(path)?;
+    let data = file.metadata()?;
+    if !data.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let start = match data.len().saturating_sub(bytes as u64) {
+        0 => 0,
+        start => start_of_line(&file, start)?,
+    };
+    let mut end = vec![0; bytes];
+    let mut length = 0;
+    while let Some(rest) = end.get_mut(length..).filter(|rest| !rest.is_empty()) {
+        let got = file.read_at(rest, start + length as u64)?;
+        if got == 0 {
+            break;
+        }
+        length += got;
+    }
+    end.truncate(length);
+    end.shrink_to_fit();
+    Ok(end)
 }
 
 /// The length of a plain file; 0 of a pipe or a device, which has none.

@@ -24,8 +24,8 @@ const NAME_MAX: usize = 200;
 const NAME_END: usize = 190;
 /// How often, and how far apart, a lock is looked at that somebody has: a daemon that has been told to end takes a moment, and
 /// so does one that writes who it is.
-const LOOKS: u32 = 50;
-const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+pub(super) const LOOKS: u32 = 50;
+pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// The folder, made and found to be ours alone.
 #[derive(Clone, Debug, PartialEq, Eq)]

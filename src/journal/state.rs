@@ -21,20 +21,25 @@
 //! never came has no line, and no more a serial number that the UPS has not told. Version 1, of the first mainsd, has no
 //! lines about the UPS.
 
+mod message;
+
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::iter::Peekable;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::Split;
 use std::time::{Duration, Instant};
 
 use super::replace::{self, Durable, Owner};
+use super::run_folder::{BETWEEN_LOOKS, LOOKS};
 use crate::power::SavedOutage;
 use crate::sys::fs::{flock, flock_release};
 use crate::sys::named_lock::still_named;
 use crate::sys::{access, clock, reason, trust};
+use crate::wire::role::MAX_SERIAL;
 
 const HEAD: &str = "mainsd state 2";
 /// As the first version wrote it.
@@ -44,7 +49,7 @@ const END: &str = "end";
 /// Longest file that is looked at, in bytes; a complete one has about 300.
 const MAX_BYTES: u64 = 4096;
 /// Longest description of a driver, device or serial number in the file, in bytes.
-const MAX_TEXT: usize = 400;
+const MAX_TEXT: usize = MAX_SERIAL;
 
 /// The UPS that a state belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -185,7 +190,7 @@ impl StateFile {
         if data.mode() & 0o022 != 0 {
             return Err("others can write to it".to_owned());
         }
-        if keep && is_in_use(&file) {
+        if keep && stays_in_use(&file) {
             self.failing = true;
             return Err(
                 "another process is using it; a restart during an outage will begin to count anew".to_owned()
@@ -211,8 +216,9 @@ impl StateFile {
     }
 
     /// The UPS has told its serial number. Another one than an earlier instance left means that what was taken over is of
-    /// another UPS: a line for the log, and the caller must forget it. Later changes are only noted.
-    pub fn told_serial(&mut self, serial: &str, clock: BootClock) -> Option<String> {
+    /// another UPS: a line for the log, and the caller must forget it. Later changes are only noted. What is to be written
+    /// after this has changed.
+    pub fn told_serial(&mut self, serial: &str) -> Option<String> {
         let serial = plain(serial);
         if serial.is_empty() {
             return None;
@@ -222,16 +228,15 @@ impl StateFile {
             return None;
         }
         self.ups.serial = Some(serial.clone());
-        let words = left.map(|left| {
+        left.map(|left| {
             self.latest = SavedOutage::default();
             format!("The UPS is another one than before the restart, serial number {serial} and not {left}: it starts anew")
-        });
-        let latest = self.latest.clone();
-        if self.save(&latest, clock).is_some() {
-            // To be told with the next change.
-            self.failing = false;
-        }
-        words
+        })
+    }
+
+    /// Takes note of what is to be saved.
+    pub fn note(&mut self, saved: &SavedOutage) {
+        self.latest = saved.clone();
     }
 
     /// Writes it, unless it holds just that. A line about the trouble if there is any, but only the first time until it is over.
@@ -257,6 +262,11 @@ impl StateFile {
                 None
             }
         }
+    }
+
+    /// The descriptor of the file that is locked.
+    pub(super) fn lock(&self) -> Option<RawFd> {
+        self.locked.as_ref().map(AsRawFd::as_raw_fd)
     }
 
     /// Puts the text in place of the old one. At every moment the file that has the name is locked by us.
@@ -306,6 +316,18 @@ impl Drop for StateFile {
 fn is_in_use(file: &File) -> bool {
     let locked = flock(file).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
     locked && file.metadata().is_ok_and(|data| data.uid() == access::user() && data.mode() & 0o077 == 0)
+}
+
+/// Whether it is in use still after a moment: the writer of a daemon that was killed ends by itself.
+#[allow(clippy::disallowed_methods, reason = "before the loop begins, and for a second at most")]
+fn stays_in_use(file: &File) -> bool {
+    for _ in 1..LOOKS {
+        if !is_in_use(file) {
+            return false;
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+    is_in_use(file)
 }
 
 /// Whether two open files are one.

@@ -32,8 +32,8 @@ const IMPORTS: [(&str, &[&str]); 15] = [
     ("act", &["sys"]),
     ("report", &["wire"]),
     ("server", &["wire", "report", "sys"]),
-    // The state file holds what the machine wants kept: `power::SavedOutage`.
-    ("journal", &["power", "sys"]),
+    // The state file holds what the machine wants kept: `power::SavedOutage`; writers are told what to do by messages.
+    ("journal", &["power", "sys", "wire"]),
     // The vocabulary of its safe types.
     ("sys", &["bus"]),
 ];

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use mainsd::config::{self, Config};
-use mainsd::daemon::{Driver, Invocation, Supervisor, SupervisorConfig, driver};
+use mainsd::daemon::{Driver, Invocation, Places, Recorder, Supervisor, SupervisorConfig, driver, settings};
 use mainsd::port::device_lock::DeviceLocks;
 use mainsd::power::AtStart;
 use mainsd::report::{Stamp, text};
@@ -79,8 +79,20 @@ impl FakeTime {
         let at_start = AtStart { saved: None, powerfail: config.powerfail_dir.join("powerfail").exists() };
         let driver = driver(&config, now);
         let (hostname, start_time) = ("harness".to_owned(), Stamp::new(0, 0));
-        let parts =
-            SupervisorConfig { config, invocation, driver, state_file: None, at_start, hostname, start_time };
+        // Tests have threads, and a writer is a fork.
+        let places = Places { forks: false, ..settings::places(&config, &invocation, None, None) };
+        let recorder = Recorder::new(&config, places, now);
+        let past_events = Recorder::read_events(&config);
+        let parts = SupervisorConfig {
+            config,
+            invocation,
+            driver,
+            recorder,
+            past_events,
+            at_start,
+            hostname,
+            start_time,
+        };
         let mut supervisor = Supervisor::new(parts, now);
         supervisor.subscribe_log();
         let poll = Poll::new().unwrap();

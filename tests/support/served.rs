@@ -9,8 +9,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use mainsd::server::Settings;
-use mainsd::server::nis::{Nis, Server, StatusSource, events_answer};
+use mainsd::server::nis::{EventsTail, Nis, Server, StatusSource};
 use mainsd::ups::Priority;
+use mainsd::wire::nis::MAX_EVENTS_FILE_END;
 use mio::{Events, Poll, Token, Waker};
 
 const WAKE: Token = Token(0);
@@ -36,7 +37,8 @@ impl StatusSource for Source {
     }
 
     fn events(&mut self) -> Rc<[u8]> {
-        events_answer(self.events.as_deref())
+        let end = |path: &PathBuf| mainsd::journal::end_of_events(path, MAX_EVENTS_FILE_END).ok();
+        EventsTail::new(self.events.as_ref().and_then(end)).answer()
     }
 
     fn stamp(&mut self) -> mainsd::report::Stamp {

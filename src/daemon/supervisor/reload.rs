@@ -15,7 +15,7 @@ impl Supervisor {
     pub fn reload(&mut self, registry: &Registry, now: Instant) {
         self.recorder.reloading();
         if let Err(error) = self.reread.start(registry, now) {
-            self.not_read(&error);
+            self.not_read(&error, now);
         }
     }
 
@@ -24,15 +24,15 @@ impl Supervisor {
         match self.reread.poll(registry, now) {
             None => return,
             Some(Ok(found)) => self.take_configuration(found, registry, now),
-            Some(Err(error)) => self.not_read(&error),
+            Some(Err(error)) => self.not_read(&error, now),
         }
         if self.reread.take_again() {
             self.reload(registry, now);
         }
     }
 
-    fn not_read(&mut self, error: &str) {
-        self.log(Priority::Error, &format!("{error}; the old configuration stays"));
+    fn not_read(&mut self, error: &str, now: Instant) {
+        self.log(Priority::Error, &format!("{error}; the old configuration stays"), now);
         self.recorder.ready();
     }
 
@@ -40,20 +40,21 @@ impl Supervisor {
         let file = self.invocation.config_file.clone();
         let parsed = config::parse(&found.text, &file.to_string_lossy());
         for diagnostic in parsed.of(config::Severity::Warning) {
-            self.log(Priority::Warning, &diagnostic.to_string());
+            self.log(Priority::Warning, &diagnostic.to_string(), now);
         }
         // Also what would only keep the next start from guarding: now somebody is there to read it.
         for obstacle in &found.obstacles {
-            self.log(Priority::Error, obstacle);
+            self.log(Priority::Error, obstacle, now);
         }
         if !found.obstacles.is_empty() || parsed.has_errors() {
             self.log(
                 Priority::Error,
                 &format!("{}: not applied; the old configuration stays", file.display()),
+                now,
             );
         } else {
             for warning in &found.warnings {
-                self.log(Priority::Warning, warning);
+                self.log(Priority::Warning, warning, now);
             }
             self.apply(self.invocation.dry_run.redirect(parsed.config), registry, now);
         }
@@ -63,7 +64,7 @@ impl Supervisor {
     fn apply(&mut self, new: Config, registry: &Registry, now: Instant) {
         for change in config::changed(&self.config, &new) {
             let wait = if change.in_place() { "" } else { "; waits for the next start" };
-            self.log(Priority::Notice, &format!("{change}{wait}"));
+            self.log(Priority::Notice, &format!("{change}{wait}"), now);
         }
         // What cannot change in place stays as it is until a restart; the lines above have named it.
         let new = Config {
@@ -78,8 +79,7 @@ impl Supervisor {
         self.act.reconfigure(settings::act(&new, &self.invocation));
         self.server.reconfigure(settings::server(&new), registry, now);
         self.driver.set_poll_time(settings::poll_time(&new), now);
-        self.recorder.reconfigure(&new, &self.invocation, now);
-        self.status.set_events_file(new.events_file.clone());
+        self.recorder.reconfigure(&new, &self.invocation, &mut self.status, now);
         let start_time = self.status.snapshot().facts.start_time;
         let mut facts = settings::facts(&new, &self.invocation, &self.hostname, start_time);
         let snapshot = self.status.update();
@@ -89,6 +89,6 @@ impl Supervisor {
         snapshot.facts = facts;
         self.config = new;
         self.show_ups_name();
-        self.log(Priority::Notice, &format!("{}: applied", self.invocation.config_file.display()));
+        self.log(Priority::Notice, &format!("{}: applied", self.invocation.config_file.display()), now);
     }
 }

@@ -36,6 +36,14 @@ fn file(path: &Path) -> StateFile {
     StateFile::new(path, UpsIdentity::new("usb", "1-1.2"))
 }
 
+/// The UPS tells its serial number, and the file is written.
+fn told(file: &mut StateFile, serial: &str, clock: BootClock) -> Option<String> {
+    let line = file.told_serial(serial);
+    let latest = file.latest.clone();
+    file.save(&latest, clock);
+    line
+}
+
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().mode() & 0o7777
 }
@@ -93,6 +101,30 @@ fn it_is_written_only_when_something_changed() {
 }
 
 #[test]
+fn what_one_process_finds_unwritten_another_writes_and_nobody_twice() {
+    let folder = Folder::new("state-put");
+    let path = folder.join("state");
+    let (clock, later) = (clock_at(2000), clock_at(2007));
+    let mut loop_side = file(&folder.join("not written"));
+    let mut writer = file(&path);
+    loop_side.note(&outage(clock));
+    assert_eq!(loop_side.told_serial("3B1004X02003"), None);
+    let saved = loop_side.take_unwritten(clock).unwrap();
+    assert_eq!(writer.put(&saved, later), None);
+    assert_eq!(loop_side.take_unwritten(clock), None);
+    drop(writer);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.replace(&clock::boot_id().unwrap(), BOOT), EXAMPLE, "to the millisecond");
+    loop_side.note(&SavedOutage::default());
+    let mut writer = file(&path);
+    assert_eq!(writer.put(&loop_side.take_unwritten(clock).unwrap(), later), None);
+    drop(writer);
+    let mut next = file(&path);
+    assert_eq!(next.load(later), Ok(Some(SavedOutage::default())));
+    assert_eq!(next.ups.serial.as_deref(), Some("3B1004X02003"));
+}
+
+#[test]
 fn the_state_of_another_driver_or_device_is_ignored_in_one_line() {
     let folder = Folder::new("state-other");
     let path = folder.join("state");
@@ -127,29 +159,29 @@ fn until_the_ups_has_told_its_serial_number_driver_and_device_are_enough() {
     let mut second = file(&path);
     assert_eq!(second.load(clock), Ok(Some(outage(clock))));
     for nothing in ["", "  ", "\t"] {
-        assert_eq!(second.told_serial(nothing, clock), None);
+        assert_eq!(told(&mut second, nothing, clock), None);
     }
-    assert_eq!(second.told_serial("3B1004X02003  ", clock), None);
-    assert_eq!(second.told_serial("3B1004X02003", clock), None);
+    assert_eq!(told(&mut second, "3B1004X02003  ", clock), None);
+    assert_eq!(told(&mut second, "3B1004X02003", clock), None);
     drop(second);
     // Known: it stays in the file until the UPS tells it again, and the same one changes nothing.
     let mut third = file(&path);
     assert_eq!(third.load(clock), Ok(Some(outage(clock))));
     third.save(&SavedOutage { transfers: 4, ..outage(clock) }, clock);
     assert!(std::fs::read_to_string(&path).unwrap().contains("\nserial 3B1004X02003\n"));
-    assert_eq!(third.told_serial("3B1004X02003", clock), None);
+    assert_eq!(told(&mut third, "3B1004X02003", clock), None);
     drop(third);
     // An exchanged UPS starts anew, once; and the file is that one's.
     let mut fourth = file(&path);
     assert!(fourth.load(clock).unwrap().is_some());
-    let words = fourth.told_serial("9Z9", clock).unwrap();
+    let words = told(&mut fourth, "9Z9", clock).unwrap();
     assert_eq!(
         words,
         "The UPS is another one than before the restart, serial number 9Z9 and not 3B1004X02003: it starts anew"
     );
-    assert_eq!(fourth.told_serial("9Z9", clock), None);
+    assert_eq!(told(&mut fourth, "9Z9", clock), None);
     // One that is exchanged while the daemon runs is only noted.
-    assert_eq!(fourth.told_serial("8Y8", clock), None);
+    assert_eq!(told(&mut fourth, "8Y8", clock), None);
     drop(fourth);
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains("\nserial 8Y8\n") && !text.contains("on_battery_since"), "{text}");
@@ -164,12 +196,12 @@ fn whatever_a_device_calls_itself_the_file_stays_one_that_can_be_read() {
     {
         let mut first = StateFile::new(&path, UpsIdentity::new(name, name));
         let _ = first.load(clock);
-        first.told_serial(name, clock);
+        told(&mut first, name, clock);
         assert_eq!(first.save(&outage(clock), clock), None);
         drop(first);
         let mut second = StateFile::new(&path, UpsIdentity::new(name, name));
         assert_eq!(second.load(clock), Ok(Some(outage(clock))), "{name:?}");
-        assert_eq!(second.told_serial(name, clock), None, "{name:?}");
+        assert_eq!(told(&mut second, name, clock), None, "{name:?}");
     }
 }
 
@@ -290,7 +322,7 @@ fn what_the_first_version_left_is_taken_over_once() {
     assert!(old.exists(), "until it is safe elsewhere");
     assert_eq!(file.save(&outage(clock), clock), None);
     assert!(!old.exists() && new.exists());
-    assert_eq!(file.told_serial("9Z9", clock), None, "no number was left to compare with");
+    assert_eq!(told(&mut file, "9Z9", clock), None, "no number was left to compare with");
     assert_eq!(file.load_old(&old, clock), Ok(None));
     // A STATEFILE of one's own may be of the first version too.
     drop(file);

@@ -16,11 +16,11 @@ use super::run_files;
 use super::start::{self, Refusal};
 use crate::config::Config;
 use crate::daemon::{DryRun, Invocation, settings};
-use crate::journal::Journal;
+use crate::journal::SystemLog;
 use crate::power::kill_power::{FlagDoubt, NotOurs, flag_allows};
 use crate::program::out::complain;
 use crate::sys::{clock, trust};
-use crate::ups::{Command, Priority};
+use crate::ups::{Command, Priority, one_line};
 
 /// How long a share slave waits before it says that it waits for its master to kill the power, and then (config §3, UPSCLASS).
 const SLAVE_WAITS: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(60)];
@@ -49,13 +49,11 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
         shutdown_commands: crate::act::BuiltIn::default(),
         surroundings: crate::program::surroundings::warnings,
     };
-    let mut journal_settings = settings::journal(&config, &invocation);
-    // Late in a shutdown the disk with the events file is read-only or gone.
-    journal_settings.events_file = None;
-    let mut journal = Journal::new(journal_settings);
+    // No events file: late in a shutdown its disk is read-only or gone.
+    let mut system_log = SystemLog::new(settings::system_log(&config, &invocation));
     let mut say = |priority: Priority, text: &str| {
         complain(&format!("{}: {text}", invocation.name));
-        journal.log(priority, text, clock::now());
+        system_log.write(priority, clock::unix_seconds(clock::now()), &one_line(text));
     };
     let kill = command == Command::KillPower;
     let wait = settings::role(&config).wait();

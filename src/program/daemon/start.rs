@@ -12,10 +12,10 @@ use super::run_files::{self, RunFiles, Trouble};
 use crate::act::BuiltIn;
 use crate::config::{self, Config};
 use crate::daemon::{
-    Clock, DryRun, EventLoop, Invocation, LockedDriver, Observed, Obstacle, Place, Supervisor,
-    SupervisorConfig, Unobserved, driver, obstacles,
+    Clock, DryRun, EventLoop, Invocation, LockedDriver, Observed, Obstacle, Place, Recorder, Supervisor,
+    SupervisorConfig, Unobserved, driver, obstacles, settings,
 };
-use crate::journal::{BootClock, RunFolder};
+use crate::journal::{BootClock, DebugTarget, RunFolder};
 use crate::power::AtStart;
 use crate::program::out::complain;
 use crate::program::private_folder::PrivateFolder;
@@ -111,17 +111,26 @@ fn status_of(called_as: CalledAs, obstacles: &[Obstacle]) -> u8 {
 
 /// Guards the machine until a signal ends it.
 pub fn run(options: &Options) -> Result<ExitCode, Refusal> {
-    debug::start(options).map_err(Refusal::new)?;
+    let mut debug = debug::start_queued(options).map_err(Refusal::new)?;
+    let ended = start(options, &mut debug);
+    if ended.is_err() {
+        debug::print_rest(debug);
+    }
+    ended
+}
+
+/// Takes `debug`, where debug output goes, when there is a writer for it.
+fn start(options: &Options, debug: &mut Option<DebugTarget>) -> Result<ExitCode, Refusal> {
     let start_time = stamp();
     let loaded = load(options)?;
     if options.foreground {
-        return guard(options, loaded, start_time, None);
+        return guard(options, loaded, start_time, debug, None);
     }
     loaded.print_warnings(options);
     match daemonize().map_err(|error| Refusal::new(format!("cannot go to the background: {error}")))? {
         Side::Caller(0) => Ok(ExitCode::SUCCESS),
         Side::Caller(status) => Ok(ExitCode::from(status)),
-        Side::Background(readiness) => guard(options, loaded, start_time, Some(readiness)),
+        Side::Background(readiness) => guard(options, loaded, start_time, debug, Some(readiness)),
     }
 }
 
@@ -129,6 +138,7 @@ fn guard(
     options: &Options,
     loaded: Loaded,
     start_time: Stamp,
+    debug: &mut Option<DebugTarget>,
     readiness: Option<Readiness>,
 ) -> Result<ExitCode, Refusal> {
     // Before anything is held: from here on a signal ends the daemon in order.
@@ -189,6 +199,10 @@ fn guard(
     }
     trouble.extend(warnings.into_iter().map(|warning| (Priority::Warning, warning)));
     let (state_file, saved) = files.state.take().unzip();
+    let past_events = Recorder::read_events(&config);
+    // The writers, before anything that somebody else says is read.
+    let recorder =
+        Recorder::new(&config, settings::places(&config, &invocation, debug.take(), state_file), now);
     let powerfail = config.powerfail_dir.join("powerfail").exists();
     let at_start = AtStart { saved: saved.flatten(), powerfail };
     let mut driver = driver::open(&of_the_file, &files.devices, options.faults, now).map_err(Refusal::new)?;
@@ -196,10 +210,19 @@ fn guard(
         driver = Box::new(LockedDriver::new(driver, path, config.device.clone(), now));
     }
     let hostname = process::hostname();
-    let parts = SupervisorConfig { config, invocation, driver, state_file, at_start, hostname, start_time };
+    let parts = SupervisorConfig {
+        config,
+        invocation,
+        driver,
+        recorder,
+        past_events,
+        at_start,
+        hostname,
+        start_time,
+    };
     let mut supervisor = Supervisor::new(parts, now);
     for (priority, line) in trouble {
-        supervisor.log(priority, &line);
+        supervisor.log(priority, &line, now);
     }
     let mut event_loop = EventLoop::new(clock, signals).map_err(Refusal::new)?;
     if let Some(readiness) = readiness {

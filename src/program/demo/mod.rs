@@ -32,8 +32,8 @@ pub use options::usage;
 use super::out::{complain, print};
 use crate::config::{self, Config};
 use crate::daemon::{
-    Clock, DryRun, EventLoop, Invocation, Observed, Supervisor, SupervisorConfig, Unobserved, driver,
-    settings,
+    Clock, DryRun, EventLoop, Invocation, Observed, Places, Recorder, Supervisor, SupervisorConfig,
+    Unobserved, driver, settings,
 };
 use crate::power::AtStart;
 use crate::report::Stamp;
@@ -71,12 +71,17 @@ fn run(options: Options) -> Result<(), String> {
     let now = clock.now();
     let script = options.scenario.script();
     let driver = driver::simulated(script.clone(), settings::poll_time(&config), now);
+    let invocation = invocation(&stage);
+    // Its files are its own, and gone with it.
+    let places = Places { forks: false, ..settings::places(&config, &invocation, None, None) };
+    let recorder = Recorder::new(&config, places, now);
     let mut supervisor = Supervisor::new(
         SupervisorConfig {
-            invocation: invocation(&stage),
-            config,
+            invocation,
             driver: Box::new(driver),
-            state_file: None,
+            recorder,
+            past_events: Recorder::read_events(&config),
+            config,
             at_start: AtStart::default(),
             hostname: process::hostname(),
             start_time: stamp(),

@@ -14,12 +14,12 @@ use crate::wire::nis::{INVALID_COMMAND, Request, RequestReader};
 use poller_table::PollerTable;
 
 pub use cache::Cache;
-pub use events::events_answer;
+pub use events::EventsTail;
 
 /// The server of port 3551.
 pub type Server = super::Server<Nis>;
 
-/// Where answers come from. The daemon implements it over its snapshot and events file.
+/// Where answers come from. The daemon implements it over its snapshot and the last events.
 pub trait StatusSource {
     /// The complete framed answer to `status`, ready to send (nis §2, §5).
     fn status(&mut self) -> Rc<[u8]>;

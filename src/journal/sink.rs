@@ -1,0 +1,80 @@
+//! A place to write to that can hang, each the business of a process of its own.
+
+use std::ffi::CStr;
+use std::os::fd::{AsRawFd, RawFd};
+
+use super::files::Files;
+use super::output::{DebugTarget, Output};
+use super::state::BootClock;
+use super::system_log::SystemLog;
+use crate::sys::role::Streams;
+use crate::wire::role::{FromWriter, ToWriter};
+
+/// What one writer writes to. What it does may wait; so it is done in a role, or in the loop if there can be none.
+#[derive(Debug)]
+pub enum Sink {
+    /// The system log.
+    SystemLog(SystemLog),
+    /// Standard error and debug output.
+    Output(Output),
+    /// Events file, status file, state file.
+    Files(Box<Files>),
+}
+
+impl Sink {
+    /// The name of its process, as `ps` shows it.
+    #[must_use]
+    pub const fn process_name(&self) -> &'static CStr {
+        match self {
+            Self::SystemLog(_) => c"mainsd: syslog",
+            Self::Output(_) => c"mainsd: output",
+            Self::Files(_) => c"mainsd: writer",
+        }
+    }
+
+    /// What it writes, for a sentence.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::SystemLog(_) => "the system log",
+            Self::Output(_) => "standard error and debug output",
+            Self::Files(_) => "events, status and state file",
+        }
+    }
+
+    /// What its process needs of the standard streams.
+    #[must_use]
+    pub const fn streams(&self) -> Streams {
+        if matches!(self, Self::Output(_)) { Streams::Output } else { Streams::Null }
+    }
+
+    /// The descriptor that its process needs, beside the standard streams.
+    #[must_use]
+    pub fn kept(&self) -> Option<RawFd> {
+        match self {
+            Self::Output(Output { debug: Some(DebugTarget::File(file)), .. }) => Some(file.as_raw_fd()),
+            Self::SystemLog(_) | Self::Output(_) => None,
+            Self::Files(files) => files.kept(),
+        }
+    }
+
+    /// Does what comes before the first message.
+    pub fn begin(&mut self) {
+        if let Self::Files(files) = self {
+            files.begin();
+        }
+    }
+
+    /// Does what a message says; `tell` takes what there is to say.
+    pub fn handle(&mut self, message: &ToWriter<'_>, clock: BootClock, tell: &mut dyn FnMut(FromWriter<'_>)) {
+        match (self, message) {
+            (Self::Files(files), message) => files.handle(message, clock, tell),
+            (Self::SystemLog(log), ToWriter::Line { priority, unix, text }) => {
+                log.write(*priority, *unix, text)
+            }
+            (Self::Output(output), ToWriter::Line { unix, text, .. }) => output.write(*unix, text),
+            (Self::Output(Output { debug: Some(target), .. }), ToWriter::Debug(text)) => target.write(text),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! From the process that knows what is to be saved to the one that writes the state file.
+
+use super::{BootClock, StateFile, plain};
+use crate::power::SavedOutage;
+use crate::wire::role::Saved;
+
+impl StateFile {
+    /// What there is to be written that the file does not hold, for [`StateFile::put`]; it counts as written from now on.
+    pub fn take_unwritten(&mut self, clock: BootClock) -> Option<Saved<'_>> {
+        let content = Some((self.ups.clone(), self.latest.clone()));
+        if self.written == content {
+            return None;
+        }
+        self.written = content;
+        let saved = &self.latest;
+        let moments = [
+            saved.on_battery_since,
+            saved.on_battery_at,
+            saved.off_battery_at,
+            saved.last_self_test_at,
+            saved.decided_at,
+        ];
+        Some(Saved {
+            announced: saved.announced,
+            transfers: saved.transfers,
+            on_battery_total: saved.on_battery_total,
+            moments: moments.map(|moment| moment.map(|moment| clock.since_boot(moment))),
+            serial: self.ups.serial.as_deref().unwrap_or_default(),
+        })
+    }
+
+    /// Writes what another [`StateFile`] has found unwritten. A line about the trouble, as [`StateFile::save`].
+    pub fn put(&mut self, saved: &Saved<'_>, clock: BootClock) -> Option<String> {
+        let [on_battery_since, on_battery_at, off_battery_at, last_self_test_at, decided_at] =
+            saved.moments.map(|moment| moment.map(|moment| clock.moment(moment).unwrap_or(clock.now)));
+        self.ups.serial = Some(plain(saved.serial)).filter(|serial| !serial.is_empty());
+        self.written = None;
+        let outage = SavedOutage {
+            on_battery_since,
+            announced: saved.announced,
+            transfers: saved.transfers,
+            on_battery_total: saved.on_battery_total,
+            on_battery_at,
+            off_battery_at,
+            last_self_test_at,
+            decided_at,
+        };
+        self.save(&outage, clock)
+    }
+}
