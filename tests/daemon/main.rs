@@ -44,3 +44,4 @@ mod stopped;
 mod support;
 mod suspend;
 mod two_daemons;
+mod writers;

@@ -286,22 +286,20 @@ impl Daemon {
         std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().count()
     }
 
+    /// The process of one of its roles, by the name that `ps` shows, as soon as there is one that is not `other`.
+    pub fn role(&self, name: &str, other: Option<u32>) -> u32 {
+        poll_until(TIMEOUT, || role_of(self.pid(), name).filter(|pid| Some(*pid) != other))
+            .unwrap_or_else(|| panic!("no process {name:?}; {}", self.describe()))
+    }
+
     /// Sends it a signal by name: `HUP`, `TERM` …
     pub fn signal(&self, name: &str) {
-        let status =
-            Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status().unwrap();
-        assert!(status.success(), "kill -{name} {}: {status}", self.pid());
+        send_signal(self.pid(), name);
     }
 
     /// Stops it with SIGSTOP, and waits until the kernel has.
     pub fn stop(&self) {
-        self.signal("STOP");
-        let stat = format!("/proc/{}/stat", self.pid());
-        let stopped = || {
-            let text = std::fs::read_to_string(&stat).ok()?;
-            text.rsplit_once(") ")?.1.starts_with('T').then_some(())
-        };
-        poll_until(TIMEOUT, stopped).expect("it does not stop");
+        stop(self.pid());
     }
 
     /// Ends it with SIGTERM; panics if it is not gone after [`TIMEOUT`].
@@ -359,6 +357,42 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// State letter and parent of a process, from `/proc/PID/stat` (proc(5)); `None`: it is gone.
+fn stat(pid: u32) -> Option<(char, u32)> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = text.rsplit_once(") ")?.1.split(' ');
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+}
+
+/// Whether a process runs, or is stopped: it has not ended.
+pub fn is_there(pid: u32) -> bool {
+    stat(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
+}
+
+/// The child of a process with this name.
+fn role_of(parent: u32, name: &str) -> Option<u32> {
+    let named = |pid: &u32| {
+        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)
+    };
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(named)
+        .find(|pid| stat(*pid).is_some_and(|(state, its)| its == parent && !matches!(state, 'Z' | 'X')))
+}
+
+/// Sends a process a signal by name.
+pub fn send_signal(pid: u32, name: &str) {
+    let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().unwrap();
+    assert!(status.success(), "kill -{name} {pid}: {status}");
+}
+
+/// Stops a process with SIGSTOP, and waits until the kernel has.
+pub fn stop(pid: u32) {
+    send_signal(pid, "STOP");
+    let stopped = || stat(pid).filter(|(state, _)| *state == 'T');
+    poll_until(TIMEOUT, stopped).expect("it does not stop");
 }
 
 /// The lines of the events file in this folder, without `2026-11-21 04:09:56 +0100` and two spaces before each.

@@ -1,4 +1,4 @@
-//! The writers without processes: who writes what. With processes: `tests/forking/writers.rs`, `tests/daemon/writers.rs`.
+//! The writers without processes: who writes what. With processes: `tests/daemon/writers.rs`.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};

@@ -271,6 +271,7 @@ impl Writer {
     /// A deadline may have passed.
     pub fn handle_timeout(&mut self, registry: &Registry, token: Token, now: Instant) {
         if self.start_at.is_some_and(|at| at <= now) {
+            self.left.retain_mut(|role| !role.has_ended());
             if self.left.len() >= MAX_LEFT {
                 self.start_at = Some(now + APART);
             } else {
