@@ -1,6 +1,6 @@
 //! mainsd: watches a UPS and shuts the machine down cleanly when the battery runs out.
 //!
-//! One process, one thread, one event loop. What can be decided without touching the world is a
+//! One event loop in one thread, and a small process for each place that it writes to. What can be decided without touching the world is a
 //! pure function or a sans-I/O state machine; what touches the world is small, never blocks, and
 //! hangs off the loop. A byte from a UPS passes through these rooms, in this order:
 //!

@@ -56,6 +56,7 @@ impl HeldHooks {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "any moment will do")]
 mod tests {
     use super::*;
 
