@@ -142,6 +142,13 @@ impl Socket {
         receive(&self.0, buffer, RecvFlags::empty())
     }
 
+    /// Waits for a message, or the end; false: there was none for so long.
+    #[must_use]
+    pub fn wait(&self, at_most: Duration) -> bool {
+        let mut waited = [PollFd::new(&self.0, PollFlags::IN)];
+        !matches!(poll(&mut waited, Timespec::try_from(at_most).ok().as_ref()), Ok(0))
+    }
+
     /// The next message if there is one already; see [`Socket::receive`].
     ///
     /// # Errors

@@ -5,15 +5,18 @@
     reason = "a process of its own, outside of the loop: the state file's moments are counted by its clock"
 )]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::journal::{BootClock, Sink};
 use crate::sys::clock;
+use crate::sys::memory::drop_clean_pages;
 use crate::sys::role::Socket;
 use crate::wire::role::{FromWriter, MAX_PACKET, ToWriter};
 
 /// At the latest after so many messages it tells how far it is; else when nothing more is there.
 const BATCH: usize = 16;
+/// When it has had nothing to do for so long, it gives back the memory that it needs for nothing else.
+const IDLE: Duration = Duration::from_secs(10);
 
 /// Writes until nobody is at the other end of the socket.
 pub fn run(sink: &mut Sink, socket: &Socket) {
@@ -28,6 +31,9 @@ pub fn run(sink: &mut Sink, socket: &Socket) {
             Err(_) | Ok(0) => {
                 if std::mem::take(&mut untold) > 0 {
                     socket.send(&FromWriter::Acknowledged(newest).encode());
+                }
+                if !socket.wait(IDLE) {
+                    drop_clean_pages();
                 }
                 socket.receive(&mut buffer)
             }
