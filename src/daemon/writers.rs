@@ -19,7 +19,7 @@ use crate::sys::clock;
 use crate::sys::role::{Role, wait_for_any};
 use crate::ups::{MAX_LINE, Priority, is_unsafe};
 use crate::wire::role::{ToWriter, cut};
-use writer::Writer;
+use writer::{Fork, Writer, fork};
 
 pub use writer::Told;
 
@@ -35,7 +35,7 @@ pub struct Writers {
     system_log_settings: SystemLogSettings,
     stderr: bool,
     debug: bool,
-    forks: bool,
+    fork: Option<Fork>,
 }
 
 /// What there is to write to.
@@ -58,14 +58,15 @@ impl Writers {
     #[must_use]
     pub fn start(places: Places, now: Instant) -> Self {
         let Places { system_log: settings, output, files, state, forks } = places;
-        let writer = |sink| Writer::new(sink, forks, now);
+        let fork = forks.then_some(fork as Fork);
+        let writer = |sink| Writer::new(sink, fork, now);
         Self {
             files: writer(Sink::Files(Box::new(Files::new(files, state)))),
             system_log: system_log(&settings).map(writer),
             system_log_settings: settings,
             stderr: output.stderr,
             debug: output.debug.is_some(),
-            forks,
+            fork,
             output: output.is_wanted().then_some(Sink::Output(output)).map(writer),
         }
     }
@@ -90,7 +91,7 @@ impl Writers {
                 *writer.sink() = sink;
                 writer.renew(now);
             }
-            (writer, sink) => *writer = sink.map(|sink| Writer::new(sink, self.forks, now)),
+            (writer, sink) => *writer = sink.map(|sink| Writer::new(sink, self.fork, now)),
         }
         self.system_log_settings = log;
     }

@@ -238,6 +238,29 @@ fn signals_that_end_the_daemon_do_not_end_a_writer() {
 }
 
 #[test]
+fn a_writer_holds_its_socket_and_what_it_writes_to_and_nothing_else() {
+    let daemon = play("", setup());
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    let held = |name: &str| {
+        let fds = std::fs::read_dir(format!("/proc/{}/fd", daemon.role(name, None))).unwrap().flatten();
+        let links = fds.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        let mut kinds: Vec<String> = links
+            .map(|link| match link.display().to_string() {
+                link if link.starts_with("socket:") => "socket".to_owned(),
+                link if link.starts_with("pipe:") => "pipe".to_owned(),
+                link => link.replace(&daemon.dir().display().to_string(), ""),
+            })
+            .collect();
+        kinds.sort();
+        kinds
+    };
+    daemon.wait_for_log("a line", |log| (!log.is_empty()).then_some(()));
+    let state = ["/dev/null", "/dev/null", "/dev/null", "/events", "/state", "socket"];
+    assert_eq!(held(FILES), state);
+    assert_eq!(held(OUTPUT), ["/dev/null", "pipe", "pipe", "socket"]);
+}
+
+#[test]
 fn a_hook_finds_the_line_of_its_event_in_the_events_file() {
     let scratch = Scratch::new();
     let (events, found) = (scratch.path().join("events"), scratch.path().join("found"));

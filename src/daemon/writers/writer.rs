@@ -39,16 +39,30 @@ pub enum Told {
     Events(Vec<u8>, [bool; 3]),
 }
 
+/// Starts the process of a writer; another one in tests, so that it can be made to fail.
+pub type Fork = fn(&mut Sink) -> std::io::Result<Role>;
+
+/// Starts a process that writes to this sink.
+///
+/// # Errors
+/// No process or descriptor left.
+pub fn fork(sink: &mut Sink) -> std::io::Result<Role> {
+    let (name, kept, streams) = (sink.process_name(), sink.kept(), sink.streams());
+    Role::start(name, kept.as_slice(), streams, |socket| task::run(sink, socket))
+}
+
 /// The way to one sink.
 #[derive(Debug)]
 pub struct Writer {
     /// As a new process gets it; written to only if there can be none.
     sink: Sink,
     role: Option<Role>,
-    /// A process is wanted.
-    forks: bool,
-    /// There is no process: the loop writes.
+    /// Starts a process; `None`: none is wanted.
+    fork: Option<Fork>,
+    /// There has been no process yet: the loop writes.
     in_loop: bool,
+    /// The last start has failed.
+    cannot_start: bool,
     queue: Queue,
     started_at: Instant,
     /// When a process is to be started.
@@ -66,14 +80,15 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts a process that writes there; if not `forks`, the loop writes.
+    /// Starts a process that writes there; without `fork`, or if it fails, the loop writes.
     #[must_use]
-    pub fn new(sink: Sink, forks: bool, now: Instant) -> Self {
+    pub fn new(sink: Sink, fork: Option<Fork>, now: Instant) -> Self {
         let mut writer = Self {
             sink,
             role: None,
-            forks,
-            in_loop: !forks,
+            fork,
+            in_loop: true,
+            cannot_start: false,
             queue: Queue::default(),
             started_at: now,
             start_at: None,
@@ -84,7 +99,7 @@ impl Writer {
             told_hung: false,
             finishing: false,
         };
-        if forks {
+        if fork.is_some() {
             writer.start(now);
         } else {
             writer.sink.begin();
@@ -98,27 +113,30 @@ impl Writer {
     }
 
     fn start(&mut self, now: Instant) {
+        let Some(fork) = self.fork else { return };
         self.started_at = now;
         self.start_at = None;
         self.renewing = false;
-        let sink = &mut self.sink;
-        let kept = sink.kept();
-        let started = Role::start(sink.process_name(), kept.as_slice(), sink.streams(), |socket| {
-            task::run(sink, socket);
-        });
-        let first = !self.in_loop;
-        self.in_loop = started.is_err();
-        match started {
-            Ok(role) => self.role = Some(role),
+        let first = !std::mem::replace(&mut self.cannot_start, false);
+        match fork(&mut self.sink) {
+            Ok(role) => {
+                self.role = Some(role);
+                self.in_loop = false;
+            }
             Err(error) => {
-                self.start_at = Some(now + FORK_AGAIN);
-                self.sink.begin();
+                self.cannot_start = true;
+                // One that has written knows what a disk that hangs would do to the loop.
+                let (again, effect) = if self.in_loop {
+                    self.sink.begin();
+                    (FORK_AGAIN, "a disk or terminal that hangs holds up the daemon")
+                } else {
+                    (APART, "what is said waits, or is lost")
+                };
+                self.start_at = Some(now + again);
                 if first {
-                    let words = format!(
-                        "There is no process for {} ({}): a disk or terminal that hangs holds up the daemon",
-                        self.sink.name(),
-                        reason(&error)
-                    );
+                    let name = self.sink.name();
+                    let words =
+                        format!("No process can be started for {name} ({}): {effect}", reason(&error));
                     self.told.push_back(Told::Line(Priority::Warning, words));
                 }
             }
@@ -238,7 +256,7 @@ impl Writer {
 
     /// The sink has changed: another process is started when this one has finished and ended, or after a moment.
     pub fn renew(&mut self, now: Instant) {
-        if !self.forks {
+        if self.fork.is_none() {
             return self.sink.begin();
         }
         if self.in_loop {
@@ -315,7 +333,9 @@ impl Writer {
     /// Whether nothing up to this message is worth waiting for: it is done, or the writer hangs.
     #[must_use]
     pub fn is_past(&self, number: u64, now: Instant) -> bool {
-        self.queue.is_done(number) || self.queue.stuck_since().is_some_and(|since| since + HANGS_AFTER <= now)
+        self.queue.is_done(number)
+            || self.cannot_start
+            || self.queue.stuck_since().is_some_and(|since| since + HANGS_AFTER <= now)
     }
 
     /// What there is to tell; call until `None`.
@@ -325,7 +345,7 @@ impl Writer {
 
     /// Sends what can be sent, and says that nothing more comes when all was. True: nothing is left to be waited for.
     pub fn finish(&mut self, now: Instant) -> bool {
-        if !self.finishing && self.forks && self.role.is_none() && !self.queue.is_empty() {
+        if !self.finishing && self.role.is_none() && !self.queue.is_empty() {
             self.start(now);
         }
         self.finishing = true;
@@ -352,4 +372,35 @@ fn take(from: &FromWriter<'_>, told: &mut VecDeque<Told>) {
         }
         FromWriter::Acknowledged(_) => return,
     });
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "any moment will do")]
+mod tests {
+    use super::*;
+    use crate::journal::{Files, FilesSettings};
+
+    #[test]
+    fn where_no_process_can_be_had_the_loop_writes_and_says_so_once() {
+        let now = Instant::now();
+        let path = std::env::temp_dir().join(format!("mainsd-writer-in-loop-{}", std::process::id()));
+        let settings = FilesSettings { events: Some(path.clone()), ..FilesSettings::default() };
+        let fork: Fork = |_| Err(std::io::Error::from_raw_os_error(11));
+        let mut writer = Writer::new(Sink::Files(Box::new(Files::new(settings, None))), Some(fork), now);
+        let words = "No process can be started for events, status and state file (Resource temporarily unavailable): \
+                     a disk or terminal that hangs holds up the daemon";
+        assert_eq!(writer.poll_told(), Some(Told::Line(Priority::Warning, words.to_owned())));
+        let line = |text| ToWriter::Line { priority: Priority::Notice, unix: 0, text };
+        let number = writer.tell(&line("one"), now);
+        assert!(writer.is_past(number, now));
+        assert_eq!(writer.poll_timeout(), Some(now + FORK_AGAIN));
+        let poll = mio::Poll::new().unwrap();
+        writer.handle_timeout(poll.registry(), Token(2), now + FORK_AGAIN);
+        writer.tell(&line("two"), now + FORK_AGAIN);
+        assert_eq!(writer.poll_told(), None);
+        assert!(writer.finish(now + FORK_AGAIN));
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(text.contains("  one\n") && text.ends_with("  two\n"), "{text}");
+    }
 }
