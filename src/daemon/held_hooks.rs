@@ -42,12 +42,6 @@ impl HeldHooks {
         Some((event, args))
     }
 
-    /// Whether none waits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
-    }
-
     /// When the next one is run at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -78,7 +72,7 @@ mod tests {
         assert_eq!(hooks.poll_timeout(), Some(now + LONGEST));
         assert_eq!(poll(&mut hooks, ms(999), 3), Some(Event::PowerOut));
         assert_eq!(poll(&mut hooks, ms(999), 3), Some(Event::OnBattery));
-        assert_eq!((hooks.poll_timeout(), hooks.is_empty()), (None, true));
+        assert_eq!(hooks.poll_timeout(), None);
         hooks.hold(Event::PowerOut, args(), 3, now);
         assert_eq!(poll(&mut hooks, ms(1000), 0), Some(Event::PowerOut));
         hooks.hold(Event::PowerOut, args(), 3, now);

@@ -208,7 +208,7 @@ impl Supervisor {
     /// Whether neither a hook nor a shutdown is being waited for: tests let their clock run on only then.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.act.poll_timeout().is_none() && self.held_hooks.is_empty()
+        self.act.poll_timeout().is_none() && self.held_hooks.poll_timeout().is_none()
     }
 
     /// Moves everything until nothing is left to move.
