@@ -43,6 +43,11 @@ pub fn run(sink: &mut Sink, socket: &Socket) {
         // What is no message was not sent by this program.
         let message = buffer.get(..length).and_then(ToWriter::decode);
         let Some((number, message)) = message else { continue };
+        // Hooks wait for lines; what is not one may take longer.
+        if untold > 0 && !matches!(message, ToWriter::Line { .. } | ToWriter::Debug(_)) {
+            untold = 0;
+            socket.send(&FromWriter::Acknowledged(newest).encode());
+        }
         sink.handle(&message, boot_clock(), &mut |told| socket.send(&told.encode()));
         newest = number;
         untold += 1;
