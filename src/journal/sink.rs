@@ -58,6 +58,15 @@ impl Sink {
         }
     }
 
+    /// A process has it now: nothing of it stays open here, for to close a file can wait for its disk.
+    pub fn hand_over(&mut self) {
+        if let Self::Files(files) = self
+            && let Some(state) = files.state()
+        {
+            state.hand_over_lock();
+        }
+    }
+
     /// Does what comes before the first message.
     pub fn begin(&mut self) {
         if let Self::Files(files) = self {

@@ -269,6 +269,12 @@ impl StateFile {
         self.locked.as_ref().map(AsRawFd::as_raw_fd)
     }
 
+    /// The lock is that of another process, which has inherited the descriptor: this one closes its own, while it is not the
+    /// last.
+    pub(super) fn hand_over_lock(&mut self) {
+        self.locked = None;
+    }
+
     /// Puts the text in place of the old one. At every moment the file that has the name is locked by us.
     fn write(&mut self, text: &str) -> io::Result<()> {
         let path = trust::resolve(&self.path)?;

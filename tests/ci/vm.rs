@@ -248,7 +248,10 @@ scenarios! {
     frozen_configuration_stops_nothing
     hook_that_hangs_on_a_frozen_disk_gives_way
     frozen_lock_file_of_another_program_is_waited_for_no_longer_than_5_s
-    everything_but_the_journal_on_a_frozen_disk_stops_nothing
+    frozen_events_file_stops_nothing
+    frozen_status_file_stops_nothing
+    frozen_state_file_stops_nothing
+    everything_on_a_frozen_disk_stops_nothing
     port_reads_hears_and_gives_the_device_back
     port_finds_a_device_again_under_its_new_address
     port_leaves_a_unit_that_another_port_holds

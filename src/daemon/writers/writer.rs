@@ -122,6 +122,7 @@ impl Writer {
             Ok(role) => {
                 self.role = Some(role);
                 self.in_loop = false;
+                self.sink.hand_over();
             }
             Err(error) => {
                 self.cannot_start = true;

@@ -21,18 +21,24 @@ pub const ALL: &[Scenario] = &[
     ("frozen_configuration_stops_nothing", |lab| outage(lab, &[Frozen::Configuration])),
     ("hook_that_hangs_on_a_frozen_disk_gives_way", |lab| outage(lab, &[Frozen::Hook])),
     ("frozen_lock_file_of_another_program_is_waited_for_no_longer_than_5_s", lock_of_another),
-    ("everything_but_the_journal_on_a_frozen_disk_stops_nothing", |lab| outage(lab, ALL_OF_THEM)),
+    ("frozen_events_file_stops_nothing", |lab| outage(lab, &[Frozen::Directive("EVENTSFILE")])),
+    ("frozen_status_file_stops_nothing", |lab| outage(lab, &[Frozen::Directive("STATFILE")])),
+    ("frozen_state_file_stops_nothing", |lab| outage(lab, &[Frozen::Directive("STATEFILE")])),
+    ("everything_on_a_frozen_disk_stops_nothing", |lab| outage(lab, ALL_OF_THEM)),
 ];
 
 const ALL_OF_THEM: &[Frozen] = &[
     Frozen::Directive("PWRFAILDIR"),
     Frozen::Directive("NOLOGINDIR"),
     Frozen::Directive("LOCKFILE"),
+    Frozen::Directive("EVENTSFILE"),
+    Frozen::Directive("STATFILE"),
+    Frozen::Directive("STATEFILE"),
     Frozen::Configuration,
     Frozen::Hook,
 ];
 
-/// Directives that name a file. They get rows, and standard error one, when a process of its own writes the journal.
+/// Directives that name a file.
 const FILES: [&str; 3] = ["EVENTSFILE", "STATEFILE", "STATFILE"];
 
 /// What is on the frozen file system.
@@ -91,6 +97,8 @@ fn must(command: &mut Command) {
 
 fn setup(setup: Setup, lab: &Lab, frozen: &[Frozen], folder: &Path) -> Setup {
     let mut setup = setup.with("TIMEOUT", "4").with("NOLOGON", "always").with("HOOKTIMEOUT", "5");
+    // The status file is written while the outage lasts.
+    setup = setup.with("STATTIME", "2");
     setup.program.clone_from(&lab.program);
     for what in frozen {
         match what {
