@@ -21,6 +21,9 @@ pub const LOCK_FATAL: &str = "Unable to create UPS lock file.\n  If apcupsd or a
 /// Programs that hold such a lock for as long as they run.
 const UPS_PROGRAMS: [&str; 3] = ["apcupsd", "mainsd", "apctest"];
 
+/// Begins the names of the processes that write for a daemon, and hold nothing ([`super::Sink::process_name`]).
+const WRITER: &str = "mainsd: ";
+
 /// The lock file of a device: `<dir>/LCK..<text after the last slash of DEVICE>` (config §3).
 #[must_use]
 pub fn lock_path(dir: &Path, device: &str) -> PathBuf {
@@ -235,6 +238,9 @@ pub fn is_ups_program(pid: i32) -> bool {
         return false;
     }
     let names = [process::program(pid), process::command(pid)];
+    if names.iter().flatten().any(|name| name.starts_with(WRITER)) {
+        return false;
+    }
     names.iter().flatten().any(|name| UPS_PROGRAMS.contains(&name.as_str()))
 }
 
@@ -358,6 +364,28 @@ pub(super) mod tests {
         let device = device.to_str().unwrap();
         assert!(matches!(LockFile::acquire(&path, device), Err(LockError::Held(_))));
         LockFile::acquire(&path, "/nonexistent").unwrap();
+    }
+
+    #[test]
+    fn a_writer_of_a_ups_program_holds_nothing() {
+        let folder = Folder::new("lock-writer");
+        let path = folder.join("LCK..");
+        let program = folder.join("mainsd");
+        assert!(Command::new("cp").arg("/bin/sh").arg(&program).status().unwrap().success());
+        let mut writer = Command::new(&program)
+            .args(["-c", "printf 'mainsd: writer' > /proc/self/comm; echo named; read _"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = io::BufReader::new(writer.stdout.take().unwrap()).lines();
+        assert_eq!(said.next().unwrap().unwrap(), "named");
+        // Its id was once that of a daemon.
+        fs::write(&path, format!("{:010}\0", writer.id())).unwrap();
+        let lock = LockFile::acquire(&path, "");
+        drop(writer.stdin.take());
+        writer.wait().unwrap();
+        lock.unwrap();
     }
 
     /// The first instance is this test again, in a process of its own, told by an environment variable what to hold.
