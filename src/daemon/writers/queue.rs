@@ -28,7 +28,9 @@ pub enum Kind {
     Status,
     /// The state: the newest counts, and has room always.
     Saved,
-    /// The events file is to be trimmed, or told: once is enough.
+    /// The events file is to be told, as it is when that was last asked for.
+    TellEvents,
+    /// The events file is to be trimmed: once is enough.
     Once,
 }
 
@@ -38,7 +40,8 @@ impl Kind {
             ToWriter::Line { .. } | ToWriter::Debug(_) => Self::Line,
             ToWriter::Status { .. } => Self::Status,
             ToWriter::Saved(_) => Self::Saved,
-            ToWriter::Trim | ToWriter::TellEvents => Self::Once,
+            ToWriter::TellEvents => Self::TellEvents,
+            ToWriter::Trim => Self::Once,
         }
     }
 }
@@ -66,7 +69,7 @@ impl Queue {
         let packet = message.encode(self.number + 1).into_boxed_slice();
         match kind {
             // What has not been sent is void.
-            Kind::Saved => self.drop_unsent(Kind::Saved),
+            Kind::Saved | Kind::TellEvents => self.drop_unsent(kind),
             Kind::Line if self.bytes + packet.len() + EACH > MAX_WAITING => {
                 self.lost += 1;
                 return self.number;
@@ -253,6 +256,15 @@ mod tests {
         assert_eq!(send_all(&mut queue, now), ["2 one", "3 saved 2", "4 Trim", "5 TellEvents"]);
         queue.push(&saved(3));
         assert_eq!(send_all(&mut queue, now), ["6 saved 3"]);
+    }
+
+    #[test]
+    fn the_events_file_is_told_as_it_is_when_that_was_last_asked_for() {
+        let mut queue = Queue::default();
+        queue.push(&ToWriter::TellEvents);
+        queue.push(&line("one"));
+        queue.push(&ToWriter::TellEvents);
+        assert_eq!(send_all(&mut queue, Instant::now()), ["2 one", "3 TellEvents"]);
     }
 
     #[test]
