@@ -44,6 +44,11 @@ impl Output {
         self.stderr || self.debug.is_some()
     }
 
+    /// Whether standard output or error is written to, and not only a file.
+    pub(super) const fn uses_streams(&self) -> bool {
+        self.stderr || matches!(self.debug, Some(DebugTarget::Stdout))
+    }
+
     /// Prints a line of the log that was said at this moment (seconds since 1970).
     pub fn write(&self, unix: i64, text: &str) {
         if self.stderr {

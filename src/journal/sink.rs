@@ -44,8 +44,11 @@ impl Sink {
 
     /// What its process needs of the standard streams.
     #[must_use]
-    pub const fn streams(&self) -> Streams {
-        if matches!(self, Self::Output(_)) { Streams::Output } else { Streams::Null }
+    pub fn streams(&self) -> Streams {
+        match self {
+            Self::Output(output) if output.uses_streams() => Streams::Output,
+            Self::SystemLog(_) | Self::Output(_) | Self::Files(_) => Streams::Null,
+        }
     }
 
     /// The descriptor that its process needs, beside the standard streams.

@@ -305,6 +305,15 @@ fn a_new_events_file_is_written_by_a_new_writer_and_told_to_clients() {
 
 #[test]
 fn in_the_background_no_writer_holds_the_terminal_of_who_started_it() {
+    holds_no_terminal_in_the_background(&[]);
+}
+
+#[test]
+fn in_the_background_who_writes_a_trace_file_holds_no_terminal() {
+    holds_no_terminal_in_the_background(&["-T"]);
+}
+
+fn holds_no_terminal_in_the_background(options: &[&str]) {
     let scratch = Scratch::new();
     let config = support::write_config(&setup(), &scratch, support::free_port());
     let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_mainsd"))
@@ -312,6 +321,8 @@ fn in_the_background_no_writer_holds_the_terminal_of_who_started_it() {
         .arg(&config)
         .arg("-P")
         .arg(scratch.path().join("pid"))
+        .args(options)
+        .current_dir(scratch.path())
         .env("MAINSD_DRY_RUN", "1")
         .env("MAINSD_RUN_DIR", scratch.path().join("run"))
         .stdin(std::process::Stdio::null())
