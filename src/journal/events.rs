@@ -67,6 +67,11 @@ impl EventsFile {
         }
     }
 
+    /// Closes the file until the next record.
+    pub(super) fn let_go(&mut self) {
+        self.open = None;
+    }
+
     fn write(&mut self, record: &[u8]) -> io::Result<()> {
         let length = self.opened()?.file.metadata().map(|data| plain_length(&data))?;
         self.make_room(length.saturating_add(record.len() as u64))?;

@@ -68,6 +68,13 @@ impl Files {
         self.state.as_ref().and_then(StateFile::lock)
     }
 
+    /// Closes the events file until the next line.
+    pub(super) fn let_go(&mut self) {
+        if let Some(events) = &mut self.events {
+            events.let_go();
+        }
+    }
+
     /// Without STATTIME a status file left from before would look like news (config §3).
     pub(super) fn begin(&self) {
         if let (Some(path), false) = (&self.settings.status, self.settings.has_status) {

@@ -70,6 +70,15 @@ impl Sink {
         }
     }
 
+    /// Closes what the next message opens again: a process that is to be started would find the numbers of closed descriptors.
+    pub fn let_go(&mut self) {
+        match self {
+            Self::Files(files) => files.let_go(),
+            Self::SystemLog(log) => log.let_go(),
+            Self::Output(_) => {}
+        }
+    }
+
     /// Does what comes before the first message.
     pub fn begin(&mut self) {
         if let Self::Files(files) = self {

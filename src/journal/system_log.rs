@@ -40,6 +40,13 @@ impl SystemLog {
         Self { settings, socket, pid: std::process::id() }
     }
 
+    /// Closes the connection until the next line.
+    pub(super) fn let_go(&mut self) {
+        if let Some(socket) = &mut self.socket {
+            socket.disconnect();
+        }
+    }
+
     /// Sends a line that was said at this moment (seconds since 1970).
     pub fn write(&mut self, priority: Priority, unix: i64, text: &str) {
         let Some(syslog) = &mut self.socket else { return };

@@ -53,6 +53,11 @@ impl Syslog {
         taken
     }
 
+    /// Closes the connection; the next record makes another.
+    pub fn disconnect(&mut self) {
+        self.socket = None;
+    }
+
     /// How many records were dropped since this was last asked.
     pub fn take_dropped(&mut self) -> u64 {
         std::mem::take(&mut self.dropped)

@@ -118,6 +118,7 @@ impl Writer {
         self.start_at = None;
         self.renewing = false;
         let first = !std::mem::replace(&mut self.cannot_start, false);
+        self.sink.let_go();
         match fork(&mut self.sink) {
             Ok(role) => {
                 self.role = Some(role);
@@ -399,6 +400,13 @@ mod tests {
         writer.handle_timeout(poll.registry(), Token(2), now + FORK_AGAIN);
         writer.tell(&line("two"), now + FORK_AGAIN);
         assert_eq!(writer.poll_told(), None);
+        let is_open = || {
+            let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+            open.filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|target| target == path)
+        };
+        assert!(is_open());
+        writer.handle_timeout(poll.registry(), Token(2), now + 2 * FORK_AGAIN);
+        assert!(!is_open(), "a process would have its number, and no file");
         assert!(writer.finish(now + FORK_AGAIN));
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
