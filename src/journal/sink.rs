@@ -86,6 +86,14 @@ impl Sink {
         }
     }
 
+    /// Writes what could not be written; true: nor can it be now.
+    pub fn try_again(&mut self, clock: BootClock) -> bool {
+        match self {
+            Self::Files(files) => files.state().is_some_and(|state| state.try_again(clock)),
+            Self::SystemLog(_) | Self::Output(_) => false,
+        }
+    }
+
     /// Does what a message says; `tell` takes what there is to say.
     pub fn handle(&mut self, message: &ToWriter<'_>, clock: BootClock, tell: &mut dyn FnMut(FromWriter<'_>)) {
         match (self, message) {

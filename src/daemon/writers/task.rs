@@ -32,8 +32,11 @@ pub fn run(sink: &mut Sink, socket: &Socket) {
                 if std::mem::take(&mut untold) > 0 {
                     socket.send(&FromWriter::Acknowledged(newest).encode());
                 }
-                if !socket.wait(IDLE) {
+                while !socket.wait(IDLE) {
                     drop_clean_pages();
+                    if !sink.try_again(boot_clock()) {
+                        break;
+                    }
                 }
                 socket.receive(&mut buffer)
             }

@@ -29,6 +29,18 @@ impl StateFile {
         })
     }
 
+    /// Writes what was to be written last and could not be; true: nor can it be now. Who has found it unwritten will not say it
+    /// again.
+    pub fn try_again(&mut self, clock: BootClock) -> bool {
+        if self.failing && self.written.is_none() {
+            let latest = self.latest.clone();
+            // The trouble has been told.
+            let _ = self.save(&latest, clock);
+            return self.failing;
+        }
+        false
+    }
+
     /// Writes what another [`StateFile`] has found unwritten. A line about the trouble, as [`StateFile::save`].
     pub fn put(&mut self, saved: &Saved<'_>, clock: BootClock) -> Option<String> {
         let [on_battery_since, on_battery_at, off_battery_at, last_self_test_at, decided_at] =

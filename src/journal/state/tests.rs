@@ -125,6 +125,26 @@ fn what_one_process_finds_unwritten_another_writes_and_nobody_twice() {
 }
 
 #[test]
+fn what_another_process_keeps_from_being_written_is_written_when_that_has_ended() {
+    let folder = Folder::new("state-again");
+    let path = folder.join("state");
+    let clock = clock_at(2000);
+    let mut before = file(&path);
+    assert_eq!(before.save(&SavedOutage::default(), clock), None);
+    let mut writer = file(&path);
+    assert!(!writer.try_again(clock), "nothing has failed");
+    let mut loop_side = file(&path);
+    loop_side.note(&outage(clock));
+    let trouble = writer.put(&loop_side.take_unwritten(clock).unwrap(), clock).unwrap();
+    assert!(trouble.ends_with("another process is using it"), "{trouble}");
+    assert!(writer.try_again(clock));
+    drop(before);
+    assert!(!writer.try_again(clock));
+    drop(writer);
+    assert_eq!(file(&path).load(clock).unwrap().map(|saved| saved.transfers), Some(3));
+}
+
+#[test]
 fn the_state_of_another_driver_or_device_is_ignored_in_one_line() {
     let folder = Folder::new("state-other");
     let path = folder.join("state");
