@@ -200,7 +200,10 @@ impl Writer {
                 {
                     return;
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return self.handle_end(now),
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                    self.take_all_told(now);
+                    return self.handle_end(now);
+                }
                 Err(_) => {
                     self.send_at = Some(now + SEND_AGAIN);
                     return;
@@ -218,19 +221,27 @@ impl Writer {
         }
     }
 
-    /// It may have told something.
-    pub fn handle_readable(&mut self, now: Instant) {
+    /// Takes what it has told; true: it has ended.
+    fn take_all_told(&mut self, now: Instant) -> bool {
         let mut buffer = [0; MAX_PACKET + 1];
         while let Some(role) = &self.role {
             match role.receive(&mut buffer) {
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return false,
                 Ok(length @ 1..) => match buffer.get(..length).and_then(FromWriter::decode) {
                     Some(FromWriter::Acknowledged(number)) => self.queue.acknowledge(number, now),
                     Some(from) => take(&from, &mut self.told),
                     None => {}
                 },
-                Ok(_) | Err(_) => return self.handle_end(now),
+                Ok(_) | Err(_) => return true,
             }
+        }
+        false
+    }
+
+    /// It may have told something.
+    pub fn handle_readable(&mut self, now: Instant) {
+        if self.take_all_told(now) {
+            return self.handle_end(now);
         }
         if self.told_hung && self.queue.stuck_since().is_none() {
             self.told_hung = false;
@@ -381,6 +392,27 @@ fn take(from: &FromWriter<'_>, told: &mut VecDeque<Told>) {
 mod tests {
     use super::*;
     use crate::journal::{Files, FilesSettings};
+
+    #[test]
+    fn what_a_writer_has_told_before_its_end_counts() {
+        let now = Instant::now();
+        let fork: Fork = |_| {
+            Role::start(c"acknowledges", &[], crate::sys::role::Streams::Null, |socket| {
+                let _ = socket.receive(&mut [0; MAX_PACKET]);
+                socket.send(&[b'a', 1, 0, 0, 0, 0, 0, 0, 0]);
+            })
+        };
+        let sink = Sink::Files(Box::new(Files::new(FilesSettings::default(), None)));
+        let mut writer = Writer::new(sink, Some(fork), now);
+        let line = ToWriter::Line { priority: Priority::Notice, unix: 0, text: "a line" };
+        let first = writer.tell(&line, now);
+        while !writer.role.as_mut().unwrap().has_ended() {
+            std::thread::yield_now();
+        }
+        let second = writer.tell(&line, now);
+        assert!(writer.role.is_none() && writer.is_past(first, now), "it would be written twice");
+        assert!(!writer.is_past(second, now));
+    }
 
     #[test]
     fn where_no_process_can_be_had_the_loop_writes_and_says_so_once() {
