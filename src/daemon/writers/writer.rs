@@ -269,6 +269,8 @@ impl Writer {
 
     /// The sink has changed: another process is started when this one has finished and ended, or after a moment.
     pub fn renew(&mut self, now: Instant) {
+        // The sink may have another events file now, and lines since.
+        self.told.retain(|told| !matches!(told, Told::Events(..)));
         if self.fork.is_none() {
             return self.sink.begin();
         }
@@ -412,6 +414,20 @@ mod tests {
         let second = writer.tell(&line, now);
         assert!(writer.role.is_none() && writer.is_past(first, now), "it would be written twice");
         assert!(!writer.is_past(second, now));
+    }
+
+    #[test]
+    fn the_events_file_as_the_writer_before_told_it_is_no_answer_to_who_asks_the_next() {
+        let now = Instant::now();
+        let fork: Fork = |_| Err(std::io::Error::from_raw_os_error(11));
+        let mut writer =
+            Writer::new(Sink::Files(Box::new(Files::new(FilesSettings::default(), None))), Some(fork), now);
+        writer.told.clear();
+        writer.told.push_back(Told::Events(b"old\n".to_vec(), [true; 3]));
+        writer.told.push_back(Told::NotForFiles("trouble".to_owned()));
+        writer.renew(now);
+        assert_eq!(writer.poll_told(), Some(Told::NotForFiles("trouble".to_owned())));
+        assert_eq!(writer.poll_told(), None);
     }
 
     #[test]
