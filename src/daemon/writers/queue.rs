@@ -179,6 +179,12 @@ impl Queue {
         self.waiting.is_empty()
     }
 
+    /// Whether lines were lost, which is still to be told.
+    #[must_use]
+    pub const fn has_lost(&self) -> bool {
+        self.lost > 0
+    }
+
     /// How many lines were lost, once there is room again.
     pub fn take_lost(&mut self) -> Option<u64> {
         let has_room = self.bytes <= MAX_WAITING / 2;

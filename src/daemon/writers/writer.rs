@@ -365,7 +365,8 @@ impl Writer {
         }
         self.finishing = true;
         self.handle_readable(now);
-        if let Some(role) = self.role.as_ref().filter(|_| self.queue.next_unsent().is_none()) {
+        let all_sent = self.queue.next_unsent().is_none() && !self.queue.has_lost();
+        if let Some(role) = self.role.as_ref().filter(|_| all_sent) {
             role.close();
         }
         self.role.is_none()
@@ -428,6 +429,35 @@ mod tests {
         writer.renew(now);
         assert_eq!(writer.poll_told(), Some(Told::NotForFiles("trouble".to_owned())));
         assert_eq!(writer.poll_told(), None);
+    }
+
+    #[test]
+    fn at_the_end_what_was_lost_is_told_before_nothing_more_comes() {
+        let now = Instant::now();
+        let fork: Fork = |_| {
+            Role::start(c"acknowledges", &[], crate::sys::role::Streams::Null, |socket| {
+                let mut buffer = [0; MAX_PACKET];
+                while let Ok(1..) = socket.receive(&mut buffer) {
+                    buffer[0] = b'a';
+                    socket.send(&buffer[..9]);
+                }
+            })
+        };
+        let sink = Sink::Files(Box::new(Files::new(FilesSettings::default(), None)));
+        let mut writer = Writer::new(sink, Some(fork), now);
+        let text = "x".repeat(1000);
+        for _ in 0..200 {
+            writer.queue.push(&ToWriter::Line { priority: Priority::Notice, unix: 0, text: &text });
+        }
+        // So many that the socket has room for the rest, and the queue has none yet.
+        for _ in 0..40 {
+            writer.queue.note_sent(now);
+        }
+        writer.queue.acknowledge(40, now);
+        while !writer.finish(now) {
+            crate::sys::role::wait_for_any(writer.role().into_iter(), HANGS_AFTER);
+        }
+        assert!(writer.queue.is_empty() && !writer.queue.has_lost());
     }
 
     #[test]
