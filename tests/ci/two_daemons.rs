@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use crate::support::runner::{Group, Needs, tests};
-use crate::support::{Scratch, Setup, TIMEOUT, play_in};
+use crate::support::{Scratch, Setup, TIMEOUT, play_in, poll_until, wait_for_file};
 
 pub const TESTS: Group = Group {
     needs: Needs::Ci("root, for /run/mainsd in a mount namespace"),
@@ -38,7 +38,8 @@ fn as_root_everything_is_in_run_mainsd_and_the_first_versions_state_is_taken_ove
     assert!(seconds.unwrap().parse::<u32>().unwrap() >= 100, "{}", line.text);
     daemon.wait_for_status(|status| status.has("ONBATT") && status.is("NUMXFERS", "5"), TIMEOUT);
     let run = PathBuf::from(format!("/proc/{}/root/run", daemon.pid()));
-    assert!(!run.join("mainsd.state").exists(), "taken over once");
+    let gone = poll_until(TIMEOUT, || (!run.join("mainsd.state").exists()).then_some(()));
+    assert!(gone.is_some(), "taken over once");
     let config = daemon.dir().join("mainsd.conf").canonicalize().unwrap();
     let name = config.display().to_string().replace('-', "%2D").replace('/', "-");
     let name = name.trim_start_matches('-');
@@ -52,7 +53,8 @@ fn as_root_everything_is_in_run_mainsd_and_the_first_versions_state_is_taken_ove
         let data = std::fs::metadata(run.join(&path)).unwrap_or_else(|error| panic!("{path}: {error}"));
         assert_eq!((data.uid(), data.mode() & 0o7777), (0, mode), "{path}");
     }
-    let state = std::fs::read_to_string(run.join("mainsd/state").join(name)).unwrap();
-    assert!(state.starts_with("mainsd state 2\n") && state.contains("\nserial SIM000000001\n"), "{state}");
+    wait_for_file(&run.join("mainsd/state").join(name), |state| {
+        state.starts_with("mainsd state 2\n") && state.contains("\nserial SIM000000001\n")
+    });
     assert!(daemon.terminate().status.success());
 }

@@ -32,7 +32,7 @@ fn links_of_the_administrator_go_on_working() {
     let read = |name: &str| fs::read_to_string(real.path().join(name)).unwrap_or_default();
     assert!(support::poll_until(TIMEOUT, || read("STATFILE").contains("ONBATT").then_some(())).is_some());
     assert!(read("EVENTSFILE").contains("Power failure."), "{}", daemon.describe());
-    assert!(read("STATEFILE").contains("on_battery_since"));
+    support::wait_for_file(&real.path().join("STATEFILE"), |text| text.contains("on_battery_since"));
     assert!(daemon.nis().events().unwrap().concat().contains("Power failure."));
     for keyword in ["EVENTSFILE", "STATFILE", "STATEFILE"] {
         assert!(fs::symlink_metadata(folder.path().join(keyword)).unwrap().is_symlink(), "{keyword}");

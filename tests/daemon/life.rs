@@ -1,6 +1,6 @@
 //! Starting, being asked, re-reading the configuration, ending: the daemon on a simulated UPS.
 
-use crate::support::{self, Daemon, Setup, Status, TIMEOUT, play};
+use crate::support::{self, Daemon, Setup, Status, TIMEOUT, play, wait_for_file};
 
 fn setup() -> Setup {
     Setup::new("test").with("NOLOGON", "disable")
@@ -54,8 +54,7 @@ fn the_events_file_and_the_events_command_say_what_the_log_says() {
     daemon.wait_for_hook("mainsback", TIMEOUT);
     daemon.wait_for_logged("Power is back. UPS running on mains.");
     let asked = daemon.nis().events().expect("events");
-    let file = std::fs::read_to_string(daemon.dir().join("events")).expect("an events file");
-    assert_eq!(asked.concat(), file);
+    let file = wait_for_file(&daemon.dir().join("events"), |text| text == asked.concat());
     let (stamp, text) = file.lines().find(|line| line.ends_with("Power failure.")).unwrap().split_at(27);
     assert_eq!(text, "Power failure.");
     assert!(stamp.ends_with(" +0000  ") && stamp.len() == 27, "{stamp:?}");

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 
 use crate::support::smart::{Generation, Smart};
 use crate::support::{
-    self, Daemon, Scratch, Setup, TIMEOUT, free_port, play_in, poll_until, state_files, write_config,
+    self, Daemon, Scratch, Setup, TIMEOUT, free_port, play_in, poll_until, state_files, wait_for_file,
+    write_config,
 };
 
 /// A daemon whose state and locks are in this folder, in a file of the default name.
@@ -33,7 +34,7 @@ fn two_configurations_without_statefile_share_nothing() {
     left.wait_for_hook("onbattery", TIMEOUT);
     let right = play("", &run);
     right.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
-    assert_eq!(state_files(&run).len(), 2);
+    assert!(poll_until(TIMEOUT, || (state_files(&run).len() == 2).then_some(())).is_some());
     // The one whose UPS never left mains, killed and started again, knows nothing of the other's outage.
     let right = play_in("", setup(&run).with("TIMEOUT", "1"), kill(right));
     let status = right.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
@@ -56,9 +57,10 @@ fn an_exchanged_ups_starts_fresh_and_the_same_one_does_not() {
     let run = run.path().join("mainsd");
     let first = play("0 serial 7\n1 mains off", &run);
     first.wait_for_hook("onbattery", TIMEOUT);
-    let state = state_files(&run).remove(0);
-    let text = std::fs::read_to_string(&state).unwrap();
-    assert!(text.contains("\ndriver test\n") && text.contains("/script\nserial SIM000000007\n"), "{text}");
+    let state = poll_until(TIMEOUT, || state_files(&run).pop()).expect("a state file");
+    wait_for_file(&state, |text| {
+        text.contains("\ndriver test\n") && text.contains("/script\nserial SIM000000007\n")
+    });
     // A minute in which the same UPS does not answer: the outage counts on.
     let same = play_in("0 serial 7\n0 mains off\n0 silent\n1 answer", setup(&run), kill(first));
     same.wait_for_output("already when this daemon started: that time counts", TIMEOUT);
@@ -69,8 +71,9 @@ fn an_exchanged_ups_starts_fresh_and_the_same_one_does_not() {
     let status = other.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     assert!(status.is("NUMXFERS", "0") && status.is("SERIALNO", "SIM000000008"), "{}", status.text());
     assert_eq!(other.events(), [""; 0], "{}", other.describe());
-    let text = std::fs::read_to_string(&state).unwrap();
-    assert!(text.contains("\nserial SIM000000008\n") && !text.contains("on_battery_since"), "{text}");
+    wait_for_file(&state, |text| {
+        text.contains("\nserial SIM000000008\n") && !text.contains("on_battery_since")
+    });
 }
 
 #[test]
@@ -86,7 +89,7 @@ fn a_state_in_use_is_left_to_who_has_it() {
     assert!(line.text.contains("is ignored: another process is using it"), "{}", line.text);
     let status = right.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     assert!(status.is("NUMXFERS", "0"), "{}", status.text());
-    assert!(std::fs::read_to_string(&state).unwrap().contains("on_battery_since"));
+    wait_for_file(&state, |text| text.contains("on_battery_since"));
     let told = right.output().since(0).iter().filter(|line| line.text.contains("tate file")).count();
     assert_eq!(told, 1, "{}", right.describe());
 }

@@ -80,6 +80,13 @@ use std::time::Duration;
 /// defect exceeds it.
 pub const TIMEOUT: Duration = Duration::from_secs(90);
 
+/// The text of a file once it holds this: a writer of the daemon's has its own time.
+pub fn wait_for_file(path: &std::path::Path, holds: impl Fn(&str) -> bool) -> String {
+    let read = || std::fs::read_to_string(path).unwrap_or_default();
+    let found = poll_until(TIMEOUT, || Some(read()).filter(|text| holds(text)));
+    found.unwrap_or_else(|| panic!("{}: {}", path.display(), read()))
+}
+
 /// Waits for `look` to give something; `None` at the deadline. Only for what no event announces.
 pub fn poll_until<T>(timeout: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = std::time::Instant::now() + timeout;
