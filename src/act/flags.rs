@@ -190,7 +190,7 @@ impl Flag {
     /// In place of a child that creates the flag, one that ends when this file is there.
     #[cfg(test)]
     pub fn hang(&mut self, until: &Path, now: Instant) {
-        let script = format!("while [ ! -e {} ]; do sleep 0.01; done", until.display());
+        let script = super::tests::waits_for(until);
         let spec = crate::sys::spawn::Spec::new(Path::new("/bin/sh"), ["-c", &script], super::Output::Null);
         let child = crate::sys::spawn::spawn(&spec).unwrap();
         self.running = Some(Running { child, wanted: Wanted::Present, until: Some(now + LIMIT) });

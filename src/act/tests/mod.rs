@@ -25,6 +25,12 @@ type Script = Option<(&'static str, u32)>;
 const APCCONTROL: &str =
     "#!/bin/sh\ncd \"${0%/*}\" || exit 1\necho \"$*\" >> log\n[ ! -f \"$1\" ] || . \"./$1\"\n";
 
+/// What a script does that hangs until this file is there, or the folder is gone that it would be in.
+pub(super) fn waits_for(file: &Path) -> String {
+    let folder = file.parent().unwrap().display();
+    format!("while [ -d {folder} ] && [ ! -e {} ]; do sleep 0.02; done", file.display())
+}
+
 impl Stage {
     fn new(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("mainsd-act-{name}-{}", std::process::id()));

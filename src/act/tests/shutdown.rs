@@ -330,7 +330,7 @@ impl Stage {
 fn a_machine_on_which_everything_hangs_is_off_30_seconds_after_hooktimeout() {
     let mut stage = Stage::new("all-hang");
     let release = stage.folder.join("release");
-    let waits = format!("while [ ! -e {} ]; do sleep 0.05; done", release.display());
+    let waits = waits_for(&release);
     for event in ["powerout", "doshutdown"] {
         stage.on(event, &waits);
     }
@@ -365,8 +365,7 @@ fn a_machine_on_which_everything_hangs_is_off_30_seconds_after_hooktimeout() {
 fn a_command_that_is_slow_and_ends_well_counts_beside_those_after_it() {
     let mut stage = Stage::new("slow");
     stage.on("doshutdown", &hang("hook", true));
-    stage.act.settings.fallback.shutdown_cmd =
-        Some(format!("cd {}; while [ ! -e go ]; do sleep 0.01; done", stage.folder.display()));
+    stage.act.settings.fallback.shutdown_cmd = Some(waits_for(&stage.folder.join("go")));
     stage.command("poweroff", 1);
     stage.find_commands();
     stage.shut_down();
