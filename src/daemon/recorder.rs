@@ -88,7 +88,7 @@ impl Recorder {
 
     /// The end of the events file of this configuration. It is read here, so this is for the start only.
     #[must_use]
-    pub fn read_events(config: &Config) -> EventsTail {
+    pub(super) fn read_events(config: &Config) -> EventsTail {
         let end = |path: &std::path::PathBuf| end_of_events(path, MAX_EVENTS_FILE_END).ok();
         EventsTail::new(config.events_file.as_ref().and_then(end))
     }

@@ -24,7 +24,7 @@ use crate::drivers::Traits;
 use crate::link::LinkEvent;
 use crate::power::{AtStart, HookReport, Machine, Order};
 use crate::report::{Snapshot, Stamp};
-use crate::server::nis::{EventsTail, Nis, Server};
+use crate::server::nis::{Nis, Server};
 use crate::ups::{Asker, Command, CommandResult, Event, Evidence, Priority, StatusFlags};
 
 /// How long each of the flags may hold up the end of the daemon.
@@ -40,8 +40,6 @@ pub struct SupervisorConfig {
     pub driver: Box<dyn Driver>,
     /// What writes down what happens.
     pub recorder: Recorder,
-    /// The events so far, as clients are told them.
-    pub past_events: EventsTail,
     /// What is true when the daemon starts.
     pub at_start: AtStart,
     /// HOSTNAME.
@@ -79,19 +77,10 @@ impl std::fmt::Debug for Supervisor {
 }
 
 impl Supervisor {
-    /// Puts the parts together; touches nothing yet.
+    /// Puts the parts together. Reads the events so far, which clients are told; touches nothing else yet.
     #[must_use]
     pub fn new(parts: SupervisorConfig, now: Instant) -> Self {
-        let SupervisorConfig {
-            config,
-            invocation,
-            driver,
-            recorder,
-            past_events,
-            at_start,
-            hostname,
-            start_time,
-        } = parts;
+        let SupervisorConfig { config, invocation, driver, recorder, at_start, hostname, start_time } = parts;
         let snapshot = Snapshot {
             facts: settings::facts(&config, &invocation, &hostname, start_time),
             ups_name: Some(config.ups_name.clone()).filter(|name| !name.is_empty()),
@@ -102,7 +91,7 @@ impl Supervisor {
             act: Act::new(settings::act(&config, &invocation)),
             held_hooks: HeldHooks::default(),
             server: Server::new(Nis::default(), settings::server(&config), token::SERVER),
-            status: Status::new(snapshot, past_events, now),
+            status: Status::new(snapshot, Recorder::read_events(&config), now),
             recorder,
             contact: Contact::new(&config),
             reread: Reread::new(invocation.config_file.clone(), invocation.surroundings),

@@ -82,17 +82,7 @@ impl FakeTime {
         // Tests have threads, and a writer is a fork.
         let places = Places { forks: false, ..settings::places(&config, &invocation, None, None) };
         let recorder = Recorder::new(&config, places, now);
-        let past_events = Recorder::read_events(&config);
-        let parts = SupervisorConfig {
-            config,
-            invocation,
-            driver,
-            recorder,
-            past_events,
-            at_start,
-            hostname,
-            start_time,
-        };
+        let parts = SupervisorConfig { config, invocation, driver, recorder, at_start, hostname, start_time };
         let mut supervisor = Supervisor::new(parts, now);
         supervisor.subscribe_log();
         let poll = Poll::new().unwrap();

@@ -199,7 +199,6 @@ fn guard(
     }
     trouble.extend(warnings.into_iter().map(|warning| (Priority::Warning, warning)));
     let (state_file, saved) = files.state.take().unzip();
-    let past_events = Recorder::read_events(&config);
     // The writers, before anything that somebody else says is read.
     let recorder =
         Recorder::new(&config, settings::places(&config, &invocation, debug.take(), state_file), now);
@@ -210,16 +209,7 @@ fn guard(
         driver = Box::new(LockedDriver::new(driver, path, config.device.clone(), now));
     }
     let hostname = process::hostname();
-    let parts = SupervisorConfig {
-        config,
-        invocation,
-        driver,
-        recorder,
-        past_events,
-        at_start,
-        hostname,
-        start_time,
-    };
+    let parts = SupervisorConfig { config, invocation, driver, recorder, at_start, hostname, start_time };
     let mut supervisor = Supervisor::new(parts, now);
     for (priority, line) in trouble {
         supervisor.log(priority, &line, now);

@@ -80,7 +80,6 @@ fn run(options: Options) -> Result<(), String> {
             invocation,
             driver: Box::new(driver),
             recorder,
-            past_events: Recorder::read_events(&config),
             config,
             at_start: AtStart::default(),
             hostname: process::hostname(),
