@@ -2,13 +2,12 @@
 //! hold up. What children do is theirs. Each call that is no row of the list is named by the failure, as the row that it would be.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::support::runner::{Group, Needs, tests};
 use crate::support::smart::{Generation, Smart};
-use crate::support::{self, Daemon, Scratch, Serial, Setup, TIMEOUT, free_port};
+use crate::support::{self, Daemon, Scratch, Serial, Setup, TIMEOUT, free_port, other_program};
 
 pub const TESTS: Group = Group {
     needs: Needs::Machine("strace that may trace (Debian: strace)", can_trace),
@@ -206,11 +205,9 @@ fn each_call_of_the_loop_is_in_the_list_at_a_serial_ups() {
     let (ports, traces) = (Scratch::new(), Scratch::new());
     let port = ports.path().join("ttyS0");
     let ups = Smart::start(Generation::Third, &port, false);
-    let open = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NOCTTY).open(&port).unwrap();
-    let mut other = Command::new("sleep").arg("1000").stdin(open).spawn().unwrap();
-    ports.dir("lock");
-    ports.file("lock/LCK..ttyS0", format!("{:10}\n", other.id()));
-    let locks = ports.path().join("lock").display().to_string();
+    let locks = ports.dir("lock");
+    let mut other = other_program(&port, &locks.join("LCK..ttyS0"));
+    let locks = locks.display().to_string();
     let trace = traces.path().join("trace");
     let setup = traced(&Serial::setup(&port).with("LOCKFILE", &locks).with("TIMEOUT", "2"), &trace);
     let daemon = Daemon::start(&setup);

@@ -1,11 +1,12 @@
 //! The daemon at a simulated Smart-UPS on a serial port: status, events, losses, and switching off. Early units, which must be waited
 //! for again and again: `tests/pure/apcsmart.rs`.
 
-use std::os::unix::fs::OpenOptionsExt;
 use std::process::{Command, Stdio};
 
 use crate::support::smart::{self, Generation, Smart};
-use crate::support::{self, Daemon, Lines, Scratch, Serial, Setup, Status, TIMEOUT, free_port};
+use crate::support::{
+    self, Daemon, Lines, Scratch, Serial, Setup, Status, TIMEOUT, free_port, other_program,
+};
 
 fn setup(port: &std::path::Path) -> Setup {
     Serial::setup(port)
@@ -379,13 +380,9 @@ fn a_port_that_a_terminal_program_has_locked_is_waited_for() {
     let ports = Scratch::new();
     let port = ports.path().join("ttyS0");
     let ups = Smart::start(Generation::Third, &port, false);
-    // As minicom does: it names itself in the lock file and has the port open.
-    let open = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NOCTTY).open(&port).unwrap();
-    let mut other = Command::new("sleep").arg("1000").stdin(open).spawn().unwrap();
-    ports.dir("lock");
-    ports.file("lock/LCK..ttyS0", format!("{:10}\n", other.id()));
-    let daemon =
-        Daemon::start(&setup(&port).with("LOCKFILE", &ports.path().join("lock").display().to_string()));
+    let locks = ports.dir("lock");
+    let mut other = other_program(&port, &locks.join("LCK..ttyS0"));
+    let daemon = Daemon::start(&setup(&port).with("LOCKFILE", &locks.display().to_string()));
     daemon.wait_for_output("is held by another program", TIMEOUT);
     daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), TIMEOUT);
     assert!(ups.unit().received.is_empty());

@@ -70,7 +70,7 @@ pub use nis::{Nis, Status};
 pub use ports::{free_port, free_port_for_dry_run};
 pub use relay::{Relay, Wire};
 pub use scratch::Scratch;
-pub use serial::Serial;
+pub use serial::{Serial, other_program};
 pub use simulated::{play, play_in};
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,8 @@
 //! A daemon at a serial UPS: what happens to the UPS happens when the test says so.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 
 use super::smart::{Generation, Smart, Unit};
 use super::{Daemon, Scratch, Setup, TIMEOUT};
@@ -40,4 +42,13 @@ impl Serial {
     pub fn unit(&self) -> std::sync::MutexGuard<'_, Unit> {
         self.ups.unit()
     }
+}
+
+/// Another program that has this serial port open and names itself in this lock file, as minicom does; it has neither lock nor
+/// exclusive mode. Not ended by itself.
+pub fn other_program(port: &Path, lock: &Path) -> Child {
+    let open = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NOCTTY).open(port).unwrap();
+    let other = Command::new("sleep").arg("1000").stdin(open).spawn().unwrap();
+    std::fs::write(lock, format!("{:10}\n", other.id())).unwrap();
+    other
 }

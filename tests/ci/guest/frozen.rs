@@ -1,7 +1,7 @@
 //! Files and folders on a file system that no longer answers: ext4 on a loop device, frozen (`FIFREEZE`), so that whatever writes to
 //! it hangs beyond the reach of SIGKILL. An outage is seen, port 3551 answers, and the shutdown is carried out.
 
-use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{Lab, Scenario, ensure, ensure_within};
 use crate::support::smart::{Generation, Smart};
-use crate::support::{self, Daemon, Nis, Scratch, Serial, Setup, TIMEOUT};
+use crate::support::{self, Daemon, Nis, Scratch, Serial, Setup, TIMEOUT, other_program};
 
 /// All of them.
 pub const ALL: &[Scenario] = &[
@@ -174,9 +174,7 @@ fn lock_of_another(lab: &Lab) {
     let (disk, ports) = (Disk::new(), Scratch::new());
     let port = ports.path().join("ttyS0");
     let _ups = Smart::start(Generation::Third, &port, false);
-    let open = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NOCTTY).open(&port).unwrap();
-    let mut other = Command::new("sleep").arg("1000").stdin(open).spawn().unwrap();
-    std::fs::write(disk.folder.join("LCK..ttyS0"), format!("{:10}\n", other.id())).unwrap();
+    let mut other = other_program(&port, &disk.folder.join("LCK..ttyS0"));
     let daemon =
         Daemon::start(&setup(Serial::setup(&port), lab, &[Frozen::Directive("LOCKFILE")], &disk.folder));
     daemon.wait_for_output("is held by another program", TIMEOUT);
