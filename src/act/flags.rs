@@ -13,7 +13,7 @@ use crate::ups::Priority;
 pub const NOLOGIN_TEXT: &str = "POWER FAILURE\n";
 
 /// How long a shutdown waits for its flag, and after what time the log says that a folder does not answer.
-const LIMIT: Duration = Duration::from_secs(1);
+const FLAG_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// While no process can be made, it is tried again after this.
 const FORK_RETRY: Duration = Duration::from_secs(1);
@@ -140,7 +140,8 @@ impl Flag {
                 None => {
                     if running.until.is_some_and(|until| until <= now) {
                         running.until = None;
-                        let answer = format!("no answer in {} s; nothing waits for it", LIMIT.as_secs());
+                        let answer =
+                            format!("no answer in {} s; nothing waits for it", FLAG_TIMEOUT.as_secs());
                         lines.push((Priority::Error, self.unable(running.wanted, &answer)));
                     }
                     self.running = Some(running);
@@ -163,7 +164,7 @@ impl Flag {
         match flag_file::start(&self.path, change) {
             Ok(child) => {
                 self.told_fork = false;
-                self.running = Some(Running { child, wanted, until: Some(now + LIMIT) });
+                self.running = Some(Running { child, wanted, until: Some(now + FLAG_TIMEOUT) });
                 None
             }
             Err(error) => {
@@ -193,7 +194,7 @@ impl Flag {
         let script = super::tests::waits_for(until);
         let spec = crate::sys::spawn::Spec::new(Path::new("/bin/sh"), ["-c", &script], super::Output::Null);
         let child = crate::sys::spawn::spawn(&spec).unwrap();
-        self.running = Some(Running { child, wanted: Wanted::Present, until: Some(now + LIMIT) });
+        self.running = Some(Running { child, wanted: Wanted::Present, until: Some(now + FLAG_TIMEOUT) });
     }
 
     fn unable(&self, wanted: Wanted, answer: &str) -> String {
@@ -362,17 +363,17 @@ mod tests {
         assert!(flags.powerfail.is_awaited());
         assert_eq!(flags.nologin.run(Wanted::Present), NOTHING);
         let path = folder.0.join("powerfail");
-        assert_eq!(flags.deadline(), Some(now + LIMIT));
+        assert_eq!(flags.deadline(), Some(now + FLAG_TIMEOUT));
         let told = format!("Unable to create {}: ERR=no answer in 1 s; nothing waits for it", path.display());
-        assert_eq!(flags.advance(now + LIMIT), [(Priority::Error, told)]);
+        assert_eq!(flags.advance(now + FLAG_TIMEOUT), [(Priority::Error, told)]);
         assert!(!flags.powerfail.is_awaited() && flags.deadline().is_none());
         // The file that the child makes at last is removed all the same.
         fs::write(&path, "").unwrap();
-        assert_eq!(flags.advance(now + 10 * LIMIT), []);
+        assert_eq!(flags.advance(now + 10 * FLAG_TIMEOUT), []);
         fs::write(&release, "").unwrap();
         let mut said = Vec::new();
         while flags.powerfail.running.is_some() || flags.powerfail.next.is_some() {
-            said.extend(flags.powerfail.advance(now + 10 * LIMIT));
+            said.extend(flags.powerfail.advance(now + 10 * FLAG_TIMEOUT));
             assert!(now.elapsed() < TIMEOUT);
         }
         assert_eq!(said, [(Priority::Notice, format!("{} is created after all", path.display()))]);

@@ -10,7 +10,7 @@ use crate::sys::spawn::Child;
 const SYNC_LIMIT: Duration = Duration::from_secs(6);
 
 /// How long they have for everything, before the machine is switched off all the same.
-const LIMIT: Duration = Duration::from_secs(10);
+const DISKS_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// While no process can be made, it is tried again after this.
 const FORK_RETRY: Duration = Duration::from_secs(1);
@@ -28,7 +28,7 @@ pub(super) struct Syncing {
 
 impl Syncing {
     pub fn begin(now: Instant) -> Self {
-        let mut syncing = Self { child: None, remounts: false, next_at: now, over_at: now + LIMIT };
+        let mut syncing = Self { child: None, remounts: false, next_at: now, over_at: now + DISKS_TIMEOUT };
         syncing.start(reboot::start_sync, now, now + SYNC_LIMIT);
         syncing
     }

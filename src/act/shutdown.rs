@@ -21,7 +21,7 @@ const HURRIED_END: Duration = Duration::from_secs(19);
 const HURRIED_LEAST: Duration = Duration::from_secs(9);
 
 /// For how long everything is tried again while `fork` fails for some of it, and how often.
-const FORK_PATIENCE: Duration = Duration::from_secs(10);
+const FORK_TIMEOUT: Duration = Duration::from_secs(10);
 const FORK_RETRY: Duration = Duration::from_secs(1);
 
 /// What was asked for, and what became of it so far.
@@ -234,7 +234,7 @@ impl Act {
         if !tasks.is_empty() {
             return Phase::Commands { pending, tasks, rest, next_at: None };
         }
-        if pending.fork_failed && now < *pending.fork_until.get_or_insert(now + FORK_PATIENCE) {
+        if pending.fork_failed && now < *pending.fork_until.get_or_insert(now + FORK_TIMEOUT) {
             return Phase::Retrying { pending, at: now + FORK_RETRY };
         }
         self.last_resort(&pending, now)

@@ -7,7 +7,7 @@ use crate::act::HookArgs;
 use crate::ups::Event;
 
 /// How long a hook waits at most.
-const LONGEST: Duration = Duration::from_secs(1);
+const HOLD_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Held {
@@ -27,7 +27,7 @@ pub struct HeldHooks {
 impl HeldHooks {
     /// Holds a hook until this line is in the events file.
     pub fn hold(&mut self, event: Event, args: HookArgs, line: u64, now: Instant) {
-        self.held.push_back(Held { line, until: now + LONGEST, event, args });
+        self.held.push_back(Held { line, until: now + HOLD_TIMEOUT, event, args });
     }
 
     /// The next hook to be run; `is_past`: whether a line is in the file, or not worth waiting for.
@@ -63,13 +63,13 @@ mod tests {
         let now = Instant::now();
         let mut hooks = HeldHooks::default();
         hooks.hold(Event::PowerOut, args(), 3, now);
-        hooks.hold(Event::OnBattery, args(), 2, now + LONGEST / 2);
+        hooks.hold(Event::OnBattery, args(), 2, now + HOLD_TIMEOUT / 2);
         let poll = |hooks: &mut HeldHooks, after: Duration, done: u64| {
             hooks.poll(now + after, |line| line <= done).map(|(event, _)| event)
         };
         let ms = Duration::from_millis;
         assert_eq!(poll(&mut hooks, ms(999), 2), None, "the second would overtake the first");
-        assert_eq!(hooks.poll_timeout(), Some(now + LONGEST));
+        assert_eq!(hooks.poll_timeout(), Some(now + HOLD_TIMEOUT));
         assert_eq!(poll(&mut hooks, ms(999), 3), Some(Event::PowerOut));
         assert_eq!(poll(&mut hooks, ms(999), 3), Some(Event::OnBattery));
         assert_eq!(hooks.poll_timeout(), None);

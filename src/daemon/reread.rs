@@ -18,10 +18,10 @@ use crate::sys::spawn::Child;
 use crate::sys::{in_child, reason};
 
 /// How long the child may take.
-const LIMIT: Duration = Duration::from_secs(10);
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Most that is taken of it, in bytes: the longest file that is read, and what there is to say about it.
-const MOST: usize = 20 << 20;
+const ANSWER_BYTES_MAX: usize = 20 << 20;
 
 /// Most children that hang before no further one is made.
 const MOST_LEFT_BEHIND: usize = 4;
@@ -97,7 +97,7 @@ impl Reread {
             })?;
             let fd = answer.as_raw_fd();
             registry.register(&mut SourceFd(&fd), token::REREAD, Interest::READABLE)?;
-            Ok(Running { child, answer, taken: Vec::new(), until: now + LIMIT })
+            Ok(Running { child, answer, taken: Vec::new(), until: now + READ_TIMEOUT })
         };
         let begun: io::Result<Running> = begin();
         self.running = Some(begun.map_err(|error| self.trouble(&reason(&error)))?);
@@ -111,7 +111,7 @@ impl Reread {
         let result = match running.take() {
             Ok(true) => parse(&running.taken).unwrap_or_else(|| Err(self.trouble("its reader was ended"))),
             Ok(false) if now < running.until => return None,
-            Ok(false) => Err(self.trouble(&format!("no answer in {} s", LIMIT.as_secs()))),
+            Ok(false) => Err(self.trouble(&format!("no answer in {} s", READ_TIMEOUT.as_secs()))),
             Err(error) => Err(self.trouble(&reason(&error))),
         };
         if let Some(running) = self.running.take() {
@@ -151,7 +151,7 @@ impl Running {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
-            if self.taken.len() > MOST {
+            if self.taken.len() > ANSWER_BYTES_MAX {
                 return Err(io::Error::other("there is no end of it"));
             }
         }

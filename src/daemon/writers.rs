@@ -24,7 +24,7 @@ use writer::{Fork, Writer, fork};
 pub use writer::Told;
 
 /// How long the end of the daemon waits for what is still to be written.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// All writers.
 #[derive(Debug)]
@@ -227,7 +227,7 @@ impl Writers {
     /// Has them finish, and waits for it, a second at most.
     pub fn finish(&mut self) {
         let mut now = task::boot_clock().now;
-        let deadline = now + LAST_WORDS;
+        let deadline = now + FINISH_TIMEOUT;
         loop {
             let mut unfinished = false;
             self.all().for_each(|(_, writer)| unfinished |= !writer.finish(now));

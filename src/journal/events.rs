@@ -68,7 +68,7 @@ impl EventsFile {
     }
 
     /// Closes the file until the next record.
-    pub(super) fn let_go(&mut self) {
+    pub(super) fn close_opened(&mut self) {
         self.open = None;
     }
 

@@ -69,9 +69,9 @@ impl Files {
     }
 
     /// Closes the events file until the next line.
-    pub(super) fn let_go(&mut self) {
+    pub(super) fn close_opened(&mut self) {
         if let Some(events) = &mut self.events {
-            events.let_go();
+            events.close_opened();
         }
     }
 

@@ -71,10 +71,10 @@ impl Sink {
     }
 
     /// Closes what the next message opens again: a process that is to be started would find the numbers of closed descriptors.
-    pub fn let_go(&mut self) {
+    pub fn close_opened(&mut self) {
         match self {
-            Self::Files(files) => files.let_go(),
-            Self::SystemLog(log) => log.let_go(),
+            Self::Files(files) => files.close_opened(),
+            Self::SystemLog(log) => log.close_opened(),
             Self::Output(_) => {}
         }
     }

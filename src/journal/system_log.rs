@@ -41,7 +41,7 @@ impl SystemLog {
     }
 
     /// Closes the connection until the next line.
-    pub(super) fn let_go(&mut self) {
+    pub(super) fn close_opened(&mut self) {
         if let Some(socket) = &mut self.socket {
             socket.disconnect();
         }

@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use crate::wire::role::ToWriter;
 
-/// Most that waits, in bytes with [`EACH`]: some 700 lines.
+/// Most that waits, in bytes with [`MESSAGE_OVERHEAD_BYTES`]: some 700 lines.
 const MAX_WAITING: usize = 128 * 1024;
 /// What a message costs beside its own bytes.
-const EACH: usize = 80;
+const MESSAGE_OVERHEAD_BYTES: usize = 80;
 
 /// A message that is not done.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Queue {
         match kind {
             // What has not been sent is void.
             Kind::Saved | Kind::TellEvents => self.drop_unsent(kind),
-            Kind::Line if self.bytes + packet.len() + EACH > MAX_WAITING => {
+            Kind::Line if self.bytes + packet.len() + MESSAGE_OVERHEAD_BYTES > MAX_WAITING => {
                 self.lost += 1;
                 return self.number;
             }
@@ -82,7 +82,7 @@ impl Queue {
             Kind::Line | Kind::Status | Kind::Once => {}
         }
         self.number += 1;
-        self.bytes += packet.len() + EACH;
+        self.bytes += packet.len() + MESSAGE_OVERHEAD_BYTES;
         self.waiting.push_back(Waiting { number: self.number, packet, kind, sent_at: None });
         self.number
     }
@@ -94,7 +94,7 @@ impl Queue {
             if self.waiting.get(at).is_some_and(|it| it.kind == kind)
                 && let Some(dropped) = self.waiting.remove(at)
             {
-                self.bytes -= dropped.packet.len() + EACH;
+                self.bytes -= dropped.packet.len() + MESSAGE_OVERHEAD_BYTES;
             }
         }
     }
@@ -133,7 +133,7 @@ impl Queue {
             && let Some(done) = self.waiting.pop_front()
         {
             self.sent -= 1;
-            self.bytes -= done.packet.len() + EACH;
+            self.bytes -= done.packet.len() + MESSAGE_OVERHEAD_BYTES;
             self.done = done.number;
             self.done_at = Some(now);
         }

@@ -14,9 +14,9 @@ use crate::sys::role::Socket;
 use crate::wire::role::{FromWriter, MAX_PACKET, ToWriter};
 
 /// At the latest after so many messages it tells how far it is; else when nothing more is there.
-const BATCH: usize = 16;
+const MESSAGES_PER_ACKNOWLEDGEMENT: usize = 16;
 /// When it has had nothing to do for so long, it gives back the memory that it needs for nothing else.
-const IDLE: Duration = Duration::from_secs(10);
+const IDLE_BEFORE_RELEASE: Duration = Duration::from_secs(10);
 
 /// Writes until nobody is at the other end of the socket.
 pub fn run(sink: &mut Sink, socket: &Socket) {
@@ -32,7 +32,7 @@ pub fn run(sink: &mut Sink, socket: &Socket) {
                 if std::mem::take(&mut untold) > 0 {
                     socket.send(&FromWriter::Acknowledged(newest).encode());
                 }
-                while !socket.wait(IDLE) {
+                while !socket.wait(IDLE_BEFORE_RELEASE) {
                     drop_clean_pages();
                     if !sink.try_again(boot_clock()) {
                         break;
@@ -54,7 +54,7 @@ pub fn run(sink: &mut Sink, socket: &Socket) {
         sink.handle(&message, boot_clock(), &mut |told| socket.send(&told.encode()));
         newest = number;
         untold += 1;
-        if untold == BATCH {
+        if untold == MESSAGES_PER_ACKNOWLEDGEMENT {
             untold = 0;
             socket.send(&FromWriter::Acknowledged(newest).encode());
         }

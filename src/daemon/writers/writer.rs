@@ -20,13 +20,13 @@ const HANGS_AFTER: Duration = Duration::from_secs(1);
 /// That it hangs is told when it has for so long.
 const TOLD_AFTER: Duration = Duration::from_secs(10);
 /// The least time between two starts, and the most that a new one waits for the end of the one before it.
-const APART: Duration = Duration::from_secs(1);
+const START_INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// When none could be started, another try is made after so long.
-const FORK_AGAIN: Duration = Duration::from_secs(60);
+const FORK_RETRY_INTERVAL: Duration = Duration::from_secs(60);
 /// When the kernel has no memory for a message, another try is made after so long.
-const SEND_AGAIN: Duration = Duration::from_millis(100);
+const SEND_RETRY_INTERVAL: Duration = Duration::from_millis(100);
 /// Most processes that were told to end and hang; while there are so many, no other is started.
-const MAX_LEFT: usize = 4;
+const MAX_ENDING: usize = 4;
 
 /// Something that a writer, or what became of it, has to tell.
 #[derive(Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl Writer {
         self.start_at = None;
         self.renewing = false;
         let first = !std::mem::replace(&mut self.cannot_start, false);
-        self.sink.let_go();
+        self.sink.close_opened();
         match fork(&mut self.sink) {
             Ok(role) => {
                 self.role = Some(role);
@@ -130,9 +130,9 @@ impl Writer {
                 // One that has written knows what a disk that hangs would do to the loop.
                 let (again, effect) = if self.in_loop {
                     self.sink.begin();
-                    (FORK_AGAIN, "a disk or terminal that hangs holds up the daemon")
+                    (FORK_RETRY_INTERVAL, "a disk or terminal that hangs holds up the daemon")
                 } else {
-                    (APART, "what is said waits, or is lost")
+                    (START_INTERVAL_MIN, "what is said waits, or is lost")
                 };
                 self.start_at = Some(now + again);
                 if first {
@@ -205,7 +205,7 @@ impl Writer {
                     return self.handle_end(now);
                 }
                 Err(_) => {
-                    self.send_at = Some(now + SEND_AGAIN);
+                    self.send_at = Some(now + SEND_RETRY_INTERVAL);
                     return;
                 }
             }
@@ -264,7 +264,7 @@ impl Writer {
         ));
         self.left.push(role);
         self.queue.send_again();
-        self.start_at = Some(now.max(self.started_at + APART));
+        self.start_at = Some(now.max(self.started_at + START_INTERVAL_MIN));
     }
 
     /// The sink has changed: another process is started when this one has finished and ended, or after a moment.
@@ -285,7 +285,7 @@ impl Writer {
             self.queue.count_sent_as_done(now);
         }
         self.renewing = true;
-        self.start_at = Some(now + APART);
+        self.start_at = Some(now + START_INTERVAL_MIN);
     }
 
     /// A child of ours may have ended.
@@ -305,8 +305,8 @@ impl Writer {
     pub fn handle_timeout(&mut self, registry: &Registry, token: Token, now: Instant) {
         if self.start_at.is_some_and(|at| at <= now) {
             self.left.retain_mut(|role| !role.has_ended());
-            if self.left.len() >= MAX_LEFT {
-                self.start_at = Some(now + APART);
+            if self.left.len() >= MAX_ENDING {
+                self.start_at = Some(now + START_INTERVAL_MIN);
             } else {
                 self.start(now);
                 self.register(registry, token);
@@ -473,19 +473,19 @@ mod tests {
         let line = |text| ToWriter::Line { priority: Priority::Notice, unix: 0, text };
         let number = writer.tell(&line("one"), now);
         assert!(writer.is_past(number, now));
-        assert_eq!(writer.poll_timeout(), Some(now + FORK_AGAIN));
+        assert_eq!(writer.poll_timeout(), Some(now + FORK_RETRY_INTERVAL));
         let poll = mio::Poll::new().unwrap();
-        writer.handle_timeout(poll.registry(), Token(2), now + FORK_AGAIN);
-        writer.tell(&line("two"), now + FORK_AGAIN);
+        writer.handle_timeout(poll.registry(), Token(2), now + FORK_RETRY_INTERVAL);
+        writer.tell(&line("two"), now + FORK_RETRY_INTERVAL);
         assert_eq!(writer.poll_told(), None);
         let is_open = || {
             let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
             open.filter_map(|entry| std::fs::read_link(entry.path()).ok()).any(|target| target == path)
         };
         assert!(is_open());
-        writer.handle_timeout(poll.registry(), Token(2), now + 2 * FORK_AGAIN);
+        writer.handle_timeout(poll.registry(), Token(2), now + 2 * FORK_RETRY_INTERVAL);
         assert!(!is_open(), "a process would have its number, and no file");
-        assert!(writer.finish(now + FORK_AGAIN));
+        assert!(writer.finish(now + FORK_RETRY_INTERVAL));
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
         assert!(text.contains("  one\n") && text.ends_with("  two\n"), "{text}");
