@@ -52,6 +52,10 @@ pub enum Exit {
     ShutdownUnderWay,
     /// Everything that was to be done is done.
     Done,
+    /// The helper's process has ended: nobody carries anything out.
+    HelperEnded,
+    /// Another main process is to be started; the loop goes on after that.
+    StartMain,
 }
 
 /// The loop with what hangs off it.

@@ -43,6 +43,20 @@ pub struct Invocation {
     pub stderr: bool,
 }
 
+/// What holds of a configuration that was read again: what cannot change in place stays as it is until a restart.
+#[must_use]
+pub fn in_place(old: &Config, new: Config) -> Config {
+    Config {
+        ups_type: old.ups_type,
+        ups_cable: old.ups_cable,
+        device: old.device.clone(),
+        lock_dir: old.lock_dir.clone(),
+        state_file: old.state_file.clone(),
+        privsep: old.privsep,
+        ..new
+    }
+}
+
 /// Settings of the power machine.
 #[must_use]
 pub fn power(config: &Config, invocation: &Invocation) -> power::Settings {

@@ -12,23 +12,20 @@ use super::driver::Driver;
 use super::event_limit::EventLimit;
 use super::event_loop::Exit;
 use super::held_hooks::HeldHooks;
+use super::helper::{Helper, Told};
 use super::line_limit::LineLimit;
 use super::recorder::Recorder;
-use super::reread::Reread;
 use super::settings::{self, Invocation};
 use super::status::Status;
 use super::token;
-use crate::act::{Act, HookArgs, Outcome, Request};
+use crate::act::{HookArgs, Outcome, Request};
 use crate::config::Config;
 use crate::drivers::Traits;
 use crate::link::LinkEvent;
 use crate::power::{AtStart, HookReport, Machine, Order};
 use crate::report::{Snapshot, Stamp};
-use crate::server::nis::{Nis, Server};
+use crate::server::nis::{EventsTail, Nis, Server};
 use crate::ups::{Asker, Command, CommandResult, Event, Evidence, Priority, StatusFlags};
-
-/// How long each of the flags may hold up the end of the daemon.
-const FLAGS_AT_EXIT: Duration = Duration::from_secs(1);
 
 /// What a supervisor is built from.
 pub struct SupervisorConfig {
@@ -40,6 +37,10 @@ pub struct SupervisorConfig {
     pub driver: Box<dyn Driver>,
     /// What writes down what happens.
     pub recorder: Recorder,
+    /// What carries out.
+    pub helper: Helper,
+    /// It takes the place of a main process that has ended: the daemon itself goes on.
+    pub is_restarted: bool,
     /// What is true when the daemon starts.
     pub at_start: AtStart,
     /// HOSTNAME.
@@ -55,7 +56,8 @@ pub struct Supervisor {
     hostname: String,
     driver: Box<dyn Driver>,
     machine: Machine,
-    act: Act,
+    helper: Helper,
+    is_restarted: bool,
     held_hooks: HeldHooks,
     server: Server,
     status: Status,
@@ -64,7 +66,6 @@ pub struct Supervisor {
     events: EventLimit,
     lines: LineLimit,
     contact: Contact,
-    reread: Reread,
     exit: Option<Exit>,
     /// What the observer has not yet seen; filled only if somebody observes.
     log_subscriber: Option<VecDeque<(Priority, String)>>,
@@ -80,7 +81,19 @@ impl Supervisor {
     /// Puts the parts together. Reads the events so far, which clients are told; touches nothing else yet.
     #[must_use]
     pub fn new(parts: SupervisorConfig, now: Instant) -> Self {
-        let SupervisorConfig { config, invocation, driver, recorder, at_start, hostname, start_time } = parts;
+        let SupervisorConfig {
+            config,
+            invocation,
+            driver,
+            recorder,
+            helper,
+            is_restarted,
+            at_start,
+            hostname,
+            start_time,
+        } = parts;
+        // Later the writer is asked: the disk may not answer by then.
+        let events = if is_restarted { EventsTail::new(None) } else { Recorder::read_events(&config) };
         let snapshot = Snapshot {
             facts: settings::facts(&config, &invocation, &hostname, start_time),
             ups_name: Some(config.ups_name.clone()).filter(|name| !name.is_empty()),
@@ -88,13 +101,13 @@ impl Supervisor {
         };
         Self {
             machine: Machine::new(settings::power(&config, &invocation), now, at_start),
-            act: Act::new(settings::act(&config, &invocation)),
+            helper,
+            is_restarted,
             held_hooks: HeldHooks::default(),
             server: Server::new(Nis::default(), settings::server(&config), token::SERVER),
-            status: Status::new(snapshot, Recorder::read_events(&config), now),
+            status: Status::new(snapshot, events, now),
             recorder,
             contact: Contact::new(&config),
-            reread: Reread::new(invocation.config_file.clone(), invocation.surroundings),
             invocation,
             config,
             hostname,
@@ -109,6 +122,18 @@ impl Supervisor {
     /// Opens the port, then the device.
     pub fn start(&mut self, registry: &Registry, now: Instant) {
         self.recorder.register(registry);
+        self.helper.register(registry);
+        if self.is_restarted {
+            self.recorder.ask_for_events(&mut self.status, now);
+        } else {
+            self.tell_start(now);
+        }
+        self.server.open(registry, now);
+        self.driver.start(registry, now);
+        self.helper.ready(now);
+    }
+
+    fn tell_start(&mut self, now: Instant) {
         self.log(
             Priority::Notice,
             &format!("{} {} startup succeeded", self.invocation.name, self.invocation.version),
@@ -124,9 +149,6 @@ impl Supervisor {
                 now,
             );
         }
-        self.server.open(registry, now);
-        self.driver.start(registry, now);
-        self.recorder.ready();
     }
 
     /// A descriptor is ready.
@@ -134,8 +156,8 @@ impl Supervisor {
         self.status.set_now(now);
         if self.server.owns(event.token()) {
             self.server.ready(registry, event, now, &mut self.status);
-        } else if event.token() == token::REREAD {
-            self.look_for_configuration(registry, now);
+        } else if event.token() == token::HELPER {
+            self.helper.handle_readable(now);
         } else if Recorder::owns(event.token()) {
             self.recorder.handle_readable(event.token(), now);
         } else {
@@ -153,10 +175,13 @@ impl Supervisor {
         }
         self.machine.handle_timeout(now);
         self.events.handle_timeout(now);
-        self.act.handle_timeout(now);
+        self.helper.handle_timeout(registry, now);
         self.server.handle_timeout(registry, now, &mut self.status);
         self.recorder.handle_timeout(registry, &mut self.status, now);
-        self.look_for_configuration(registry, now);
+        // Here, where the registry is: a configuration can open and close ports.
+        while let Some(told) = self.helper.poll_told() {
+            self.take_told(told, registry, now);
+        }
     }
 
     /// The next deadline of anybody.
@@ -167,11 +192,10 @@ impl Supervisor {
             self.machine.poll_timeout(),
             self.events.poll_timeout(),
             self.lines.poll_timeout(),
-            self.act.poll_timeout(),
+            self.helper.poll_timeout(),
             self.held_hooks.poll_timeout(),
             self.server.poll_timeout(),
             self.recorder.poll_timeout(),
-            self.reread.poll_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -180,7 +204,7 @@ impl Supervisor {
 
     /// A child of ours may have ended.
     pub fn handle_child_signal(&mut self, now: Instant) {
-        self.act.handle_child_signal(now);
+        self.helper.handle_child_signal(now);
         self.recorder.handle_child_signal(now);
     }
 
@@ -197,7 +221,7 @@ impl Supervisor {
     /// Whether neither a hook nor a shutdown is being waited for: tests let their clock run on only then.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.act.poll_timeout().is_none() && self.held_hooks.poll_timeout().is_none()
+        self.helper.is_idle() && self.held_hooks.poll_timeout().is_none()
     }
 
     /// Moves everything until nothing is left to move.
@@ -222,10 +246,10 @@ impl Supervisor {
             }
             while let Some((event, args)) = self.held_hooks.poll(now, |line| self.recorder.is_past(line, now))
             {
-                self.act.handle(Request::Hook(event, args), now);
+                self.helper.handle(Request::Hook(event, args), now);
                 moved = true;
             }
-            while let Some(outcome) = self.act.poll_outcome() {
+            while let Some(outcome) = self.helper.poll_outcome() {
                 self.take_outcome(outcome, now);
                 moved = true;
             }
@@ -308,13 +332,16 @@ impl Supervisor {
             Order::Log(priority, text) => self.log_unless_often(priority, &text, now),
             Order::SetPace(poll_rate) => self.driver.set_poll_rate(poll_rate, now),
             Order::Command(command) => self.send(command, now),
-            Order::CreatePowerfail => self.act.handle(Request::CreatePowerfail, now),
-            Order::RemovePowerfail => self.act.handle(Request::RemovePowerfail, now),
-            Order::CreateNologin => self.act.handle(Request::CreateNologin, now),
-            Order::RemoveNologin => self.act.handle(Request::RemoveNologin, now),
+            Order::CreatePowerfail => self.helper.handle(Request::CreatePowerfail, now),
+            Order::RemovePowerfail => self.helper.handle(Request::RemovePowerfail, now),
+            Order::CreateNologin => self.helper.handle(Request::CreateNologin, now),
+            Order::RemoveNologin => self.helper.handle(Request::RemoveNologin, now),
             Order::CountSlaves => self.count_slaves(now),
             Order::Shutdown { explanation, .. } => self.shut_down(explanation, now),
-            Order::Save(saved) => self.recorder.save(&saved, now),
+            Order::Save(saved) => {
+                self.recorder.save(&saved, now);
+                self.helper.keep(&saved, now);
+            }
             Order::Exit => self.request_exit(Exit::ShutdownUnderWay),
         }
     }
@@ -337,7 +364,7 @@ impl Supervisor {
     /// The hooks that are held back are run now.
     fn release_hooks(&mut self, now: Instant) {
         while let Some((event, args)) = self.held_hooks.release() {
-            self.act.handle(Request::Hook(event, args), now);
+            self.helper.handle(Request::Hook(event, args), now);
         }
     }
 
@@ -352,7 +379,7 @@ impl Supervisor {
         }
         // A shutdown waits for no file.
         self.release_hooks(now);
-        self.act.handle(Request::Shutdown(args, explanation), now);
+        self.helper.handle(Request::Shutdown(args, explanation), now);
     }
 
     /// Nothing else gives the driver a command: a dry run keeps back those that change what the UPS does.
@@ -397,6 +424,21 @@ impl Supervisor {
         }
     }
 
+    fn take_told(&mut self, told: Told, registry: &Registry, now: Instant) {
+        match told {
+            Told::Configuration(found, _) => self.take_configuration(found, registry, now),
+            Told::NotRead(why) => self.not_read(&why, now),
+            Told::Terminate(signal) => self.request_exit(Exit::Signal(signal)),
+            Told::Gone => self.request_exit(Exit::HelperEnded),
+        }
+    }
+
+    /// Whether signals that end the daemon, or have it read its configuration, come here.
+    #[must_use]
+    pub const fn takes_signals(&self) -> bool {
+        self.helper.takes_signals_here()
+    }
+
     fn take_outcome(&mut self, outcome: Outcome, now: Instant) {
         match outcome {
             Outcome::Log(priority, text) => self.log_unless_often(priority, &text, now),
@@ -410,7 +452,7 @@ impl Supervisor {
 
     /// Ends the loop at the end of this turn; the first reason counts.
     pub fn request_exit(&mut self, exit: Exit) {
-        if self.exit.is_none() || matches!(exit, Exit::Signal(_)) {
+        if self.exit.is_none() || matches!(exit, Exit::Signal(_) | Exit::HelperEnded) {
             self.exit = Some(exit);
         }
     }
@@ -420,14 +462,14 @@ impl Supervisor {
     #[must_use]
     pub fn exit(&self) -> Option<Exit> {
         match self.exit {
-            Some(Exit::ShutdownUnderWay) if self.act.is_shutting_down() => None,
+            Some(Exit::ShutdownUnderWay) if self.helper.is_shutting_down() => None,
             exit => exit,
         }
     }
 
     /// Gives everything back. Bounded: whatever the device, the clients and the hooks do.
     pub fn close(&mut self, registry: &Registry, exit: Exit, now: Instant) {
-        self.recorder.stopping();
+        self.helper.stopping(now);
         if let Exit::Signal(number) = exit {
             self.log(Priority::Warning, &format!("{} exiting, signal {number}", self.invocation.name), now);
         }
@@ -435,8 +477,7 @@ impl Supervisor {
         self.events.close(now);
         self.pump(now);
         self.release_hooks(now);
-        self.act.run_pending_now(now);
-        self.act.finish_flags(FLAGS_AT_EXIT, now);
+        self.helper.finish(now);
         self.pump(now);
         self.server.close();
         self.driver.close(registry);
@@ -462,7 +503,7 @@ impl Supervisor {
     /// Logs one line of the machine or of `act/`: whole while a shutdown is decided, else as often as the same may come.
     fn log_unless_often(&mut self, priority: Priority, text: &str, now: Instant) {
         let decided = self.machine.view().flags.contains(StatusFlags::SHUTDOWN);
-        if decided || self.act.is_shutting_down() {
+        if decided || self.helper.is_shutting_down() {
             return self.log(priority, text, now);
         }
         self.log_rarely(priority, text, now);

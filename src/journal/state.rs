@@ -41,6 +41,8 @@ use crate::sys::named_lock::still_named;
 use crate::sys::{access, clock, reason, trust};
 use crate::wire::role::MAX_SERIAL;
 
+pub use message::{saved_message, saved_outage};
+
 const HEAD: &str = "mainsd state 2";
 /// As the first version wrote it.
 const OLD_HEAD: &str = "mainsd state 1";
@@ -234,6 +236,14 @@ impl StateFile {
         })
     }
 
+    /// Goes on in place of a process of the same daemon, with what that had to save: whatever the UPS tells now belongs to it.
+    pub fn take_over(&mut self, saved: &SavedOutage) {
+        self.left = None;
+        self.written = None;
+        self.obsolete = None;
+        self.latest = saved.clone();
+    }
+
     /// Takes note of what is to be saved.
     pub fn note(&mut self, saved: &SavedOutage) {
         self.latest = saved.clone();
@@ -265,13 +275,14 @@ impl StateFile {
     }
 
     /// The descriptor of the file that is locked.
-    pub(super) fn lock(&self) -> Option<RawFd> {
+    #[must_use]
+    pub fn lock(&self) -> Option<RawFd> {
         self.locked.as_ref().map(AsRawFd::as_raw_fd)
     }
 
     /// The lock is that of another process, which has inherited the descriptor: this one closes its own, while it is not the
     /// last.
-    pub(super) fn hand_over_lock(&mut self) {
+    pub fn hand_over_lock(&mut self) {
         self.locked = None;
     }
 

@@ -58,11 +58,24 @@ pub fn command(pid: i32) -> Option<String> {
 /// A process for a message: `minicom (process 1234)`.
 #[must_use]
 pub fn describe(pid: i32) -> String {
+    let pid = daemon_of(pid);
     match program(pid) {
         // Whoever named it may have written line breaks into its name.
         Some(program) => format!("{} (process {pid})", program.replace(char::is_control, "?")),
         None => format!("process {pid}"),
     }
+}
+
+/// The process that started this one, if that is a role of a daemon of ours (`mainsd: main`): it is the one to be told to end.
+fn daemon_of(pid: i32) -> i32 {
+    let parent = fs::read_to_string(format!("/proc/{pid}/stat")).ok().and_then(|stat| {
+        // The name is in brackets, and may hold any (proc(5)).
+        let (begin, rest) = stat.rsplit_once(')')?;
+        let is_role = begin.split_once('(')?.1.starts_with("mainsd: ");
+        rest.split_ascii_whitespace().nth(1).filter(|_| is_role)?.parse().ok()
+    });
+    // A role whose daemon has ended is a child of the first process.
+    parent.filter(|parent| *parent > 1).unwrap_or(pid)
 }
 
 /// A look at all processes for those that have a device open, in steps that take less than a millisecond each: a machine may

@@ -15,10 +15,12 @@ use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, recv, send, shutdown, socketpair,
 };
-use rustix::process::{Pid, WaitOptions, waitpid};
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpid, getppid, kill_process, set_parent_process_death_signal, waitpid,
+};
 use rustix::thread::set_name;
 
-use super::spawn::{close_from, set_mask};
+use super::spawn::{self, close_from, set_mask};
 
 /// What a role has of the standard streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,22 @@ pub enum Streams {
     Null,
     /// Standard output and error as this process has them.
     Output,
+    /// All three as this process has them.
+    All,
+}
+
+/// What a role is made with.
+#[derive(Debug)]
+pub struct Kind<'a> {
+    /// Its name; 15 bytes at most are shown.
+    pub name: &'static CStr,
+    /// The descriptors that it keeps, beside the standard streams and its socket.
+    pub kept: &'a [RawFd],
+    /// What it has of the standard streams.
+    pub streams: Streams,
+    /// It has a loop, with handlers of its own for signals, and is killed when the thread ends that has started it. Else it ignores
+    /// what ends the daemon, and finishes what it was sent.
+    pub has_loop: bool,
 }
 
 /// A role, as who started it sees it. Dropped, it is told by the end of the socket; nothing waits for it.
@@ -34,42 +52,46 @@ pub enum Streams {
 pub struct Role {
     pid: Pid,
     socket: OwnedFd,
-    reaped: bool,
+    end: Option<spawn::End>,
 }
 
 impl Role {
-    /// Forks. The child is named `name` (15 bytes at most are shown), keeps its end of the socket and the descriptors `kept`
-    /// only, ignores what ends the daemon (SIGHUP, SIGINT, SIGTERM) and what a write can bring about (SIGPIPE, SIGXFSZ), has
-    /// the default actions of other signals, runs `task`, and ends without running anything of this process's.
+    /// Forks. The child keeps its end of the socket and what its kind says, has the default actions of signals but ignores what
+    /// ends the daemon (SIGHUP, SIGINT, SIGTERM) and what a write can bring about (SIGPIPE, SIGXFSZ), runs `task`, and ends
+    /// without running anything of this process's.
+    ///
+    /// `before` runs first in the child, while it still has all descriptors: for what must be dropped before they are closed.
     ///
     /// To be called while the process has one thread: the child goes on in this program.
     ///
     /// # Errors
     /// No process or descriptor left.
-    pub fn start(
-        name: &CStr,
-        kept: &[RawFd],
-        streams: Streams,
-        task: impl FnOnce(&Socket),
-    ) -> io::Result<Self> {
+    pub fn start(kind: &Kind<'_>, before: impl FnOnce(), task: impl FnOnce(Socket)) -> io::Result<Self> {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         ioctl_fionbio(&ours, true)?;
-        let kept: Vec<RawFd> = kept.iter().copied().chain([theirs.as_raw_fd()]).collect();
-        let before = set_mask(None);
+        let parent = getpid();
+        let mask = set_mask(None);
         // SAFETY: the program has one thread, so the child is as whole as its parent. All signals are blocked, so no handler runs
         // in it before it has its own.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             let end = End;
-            become_role(name, kept, streams);
-            task(&Socket(theirs));
+            before();
+            become_role(kind, theirs.as_raw_fd());
+            // Its parent may have ended before that was asked for.
+            if !kind.has_loop
+                || set_parent_process_death_signal(Some(Signal::KILL)).is_err()
+                || getppid() == Some(parent)
+            {
+                task(Socket(theirs));
+            }
             drop(end);
         }
         let error = io::Error::last_os_error();
-        set_mask(Some(before));
+        set_mask(Some(mask));
         let pid = if pid < 0 { None } else { Pid::from_raw(pid) };
-        Ok(Self { pid: pid.ok_or(error)?, socket: ours, reaped: false })
+        Ok(Self { pid: pid.ok_or(error)?, socket: ours, end: None })
     }
 
     /// Its process id.
@@ -103,9 +125,29 @@ impl Role {
 
     /// Whether it has ended. Takes its status.
     pub fn has_ended(&mut self) -> bool {
-        self.reaped = self.reaped
-            || !matches!(waitpid(Some(self.pid), WaitOptions::NOHANG), Ok(None) | Err(Errno::INTR));
-        self.reaped
+        self.end().is_some()
+    }
+
+    /// How it has ended; `None`: it runs.
+    pub fn end(&mut self) -> Option<spawn::End> {
+        if self.end.is_none() {
+            self.end = match waitpid(Some(self.pid), WaitOptions::NOHANG) {
+                Ok(None) | Err(Errno::INTR) => None,
+                Ok(Some((_, status))) => Some(match status.terminating_signal() {
+                    Some(signal) => spawn::End::Signaled(signal),
+                    None => spawn::End::Exited(status.exit_status().unwrap_or(0)),
+                }),
+                Err(_) => Some(spawn::End::Unknown),
+            };
+        }
+        self.end
+    }
+
+    /// SIGKILL, unless its status has been taken.
+    pub fn kill(&self) {
+        if self.end.is_none() {
+            let _ = kill_process(self.pid, Signal::KILL);
+        }
     }
 }
 
@@ -157,9 +199,25 @@ impl Socket {
         receive(&self.0, buffer, RecvFlags::DONTWAIT)
     }
 
+    /// Sends one message without waiting.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if the socket is full; another if nobody is at the other end.
+    pub fn send_now(&self, message: &[u8]) -> io::Result<()> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        rustix::io::retry_on_intr(|| send(&self.0, message, flags))?;
+        Ok(())
+    }
+
     /// Sends one message. That nobody takes it is told by [`Socket::receive`].
     pub fn send(&self, message: &[u8]) {
         let _ = rustix::io::retry_on_intr(|| send(&self.0, message, SendFlags::NOSIGNAL));
+    }
+}
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 }
 
@@ -185,7 +243,8 @@ impl Drop for End {
 }
 
 /// Makes a child of `fork` a role.
-fn become_role(name: &CStr, mut kept: Vec<RawFd>, streams: Streams) {
+fn become_role(kind: &Kind<'_>, socket: RawFd) {
+    let mut kept: Vec<RawFd> = kind.kept.iter().copied().chain([socket]).collect();
     kept.sort_unstable();
     let mut first = 3;
     for fd in kept {
@@ -195,27 +254,31 @@ fn become_role(name: &CStr, mut kept: Vec<RawFd>, streams: Streams) {
     close_from(first, -1);
     // SAFETY: system calls on plain numbers and constant texts, in a process with one thread.
     unsafe {
-        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
-        if null >= 0 {
-            libc::dup2(null, 0);
-            if streams == Streams::Null {
-                libc::dup2(null, 1);
-                libc::dup2(null, 2);
-            }
-            if null > 2 {
-                libc::close(null);
+        if kind.streams != Streams::All {
+            let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+            if null >= 0 {
+                libc::dup2(null, 0);
+                if kind.streams == Streams::Null {
+                    libc::dup2(null, 1);
+                    libc::dup2(null, 2);
+                }
+                if null > 2 {
+                    libc::close(null);
+                }
             }
         }
-        for signal in 1..=libc::SIGRTMAX() {
-            let ignored = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGPIPE, libc::SIGXFSZ];
-            let action = if ignored.contains(&signal) { libc::SIG_IGN } else { libc::SIG_DFL };
-            libc::signal(signal, action);
+        if !kind.has_loop {
+            for signal in 1..=libc::SIGRTMAX() {
+                let ignored = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGPIPE, libc::SIGXFSZ];
+                let action = if ignored.contains(&signal) { libc::SIG_IGN } else { libc::SIG_DFL };
+                libc::signal(signal, action);
+            }
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
     }
-    let _ = set_name(name);
+    let _ = set_name(kind.name);
 }
 
 /// Closes the descriptors from `first` up to, but not with, `end`.

@@ -283,7 +283,13 @@ impl Daemon {
 
     /// How many threads it has (Linux).
     pub fn threads(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().count()
+        let of = |pid: u32| std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+        of(self.pid()).max(of(self.main_pid()))
+    }
+
+    /// The process that has the loop, as soon as there is one.
+    pub fn main_pid(&self) -> u32 {
+        self.role(MAIN, None)
     }
 
     /// The process of one of its roles, by the name that `ps` shows, as soon as there is one that is not `other`.
@@ -297,9 +303,18 @@ impl Daemon {
         send_signal(self.pid(), name);
     }
 
-    /// Stops it with SIGSTOP, and waits until the kernel has.
+    /// Stops it with SIGSTOP, helper and main process, and waits until the kernel has.
     pub fn stop(&self) {
+        let main = self.main_pid();
         stop(self.pid());
+        stop(main);
+    }
+
+    /// Lets it go on after [`Daemon::stop`].
+    pub fn go_on(&self) {
+        // The helper last: it would find the other one silent.
+        send_signal(self.main_pid(), "CONT");
+        send_signal(self.pid(), "CONT");
     }
 
     /// Ends it with SIGTERM; panics if it is not gone after [`TIMEOUT`].
@@ -371,8 +386,16 @@ pub fn is_there(pid: u32) -> bool {
     stat(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
 }
 
+/// The name of the process that has the loop.
+pub const MAIN: &str = "mainsd: main";
+
+/// The process of a daemon with this name: a child of the helper, or of its main process.
+pub fn role_of(helper: u32, name: &str) -> Option<u32> {
+    child_of(helper, name).or_else(|| child_of(child_of(helper, MAIN)?, name))
+}
+
 /// The child of a process with this name.
-fn role_of(parent: u32, name: &str) -> Option<u32> {
+fn child_of(parent: u32, name: &str) -> Option<u32> {
     let named = |pid: &u32| {
         std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)
     };

@@ -61,8 +61,8 @@ pub mod wall_clock;
 pub use asleep::Asleep;
 pub use capture::Capture;
 pub use daemon::{
-    Daemon, End, Finished, Setup, is_there, logged, run, run_program, run_program_for, send_signal, stop,
-    write_config,
+    Daemon, End, Finished, MAIN, Setup, is_there, logged, role_of, run, run_program, run_program_for,
+    send_signal, stop, write_config,
 };
 pub use fake_time::FakeTime;
 pub use lines::{Line, Lines};

@@ -11,7 +11,7 @@ use super::queue::{Kind, Queue};
 use super::task;
 use crate::journal::Sink;
 use crate::sys::reason;
-use crate::sys::role::Role;
+use crate::sys::role::{Kind as RoleKind, Role};
 use crate::ups::Priority;
 use crate::wire::role::{FromWriter, MAX_PACKET, ToWriter};
 
@@ -47,8 +47,9 @@ pub type Fork = fn(&mut Sink) -> std::io::Result<Role>;
 /// # Errors
 /// No process or descriptor left.
 pub fn fork(sink: &mut Sink) -> std::io::Result<Role> {
-    let (name, kept, streams) = (sink.process_name(), sink.kept(), sink.streams());
-    Role::start(name, kept.as_slice(), streams, |socket| task::run(sink, socket))
+    let (kept, streams) = (sink.kept(), sink.streams());
+    let kind = RoleKind { name: sink.process_name(), kept: kept.as_slice(), streams, has_loop: false };
+    Role::start(&kind, || (), |socket| task::run(sink, &socket))
 }
 
 /// The way to one sink.
@@ -395,15 +396,23 @@ fn take(from: &FromWriter<'_>, told: &mut VecDeque<Told>) {
 mod tests {
     use super::*;
     use crate::journal::{Files, FilesSettings};
+    use crate::sys::role::Streams;
+
+    const ACKNOWLEDGES: RoleKind<'static> =
+        RoleKind { name: c"acknowledges", kept: &[], streams: Streams::Null, has_loop: false };
 
     #[test]
     fn what_a_writer_has_told_before_its_end_counts() {
         let now = Instant::now();
         let fork: Fork = |_| {
-            Role::start(c"acknowledges", &[], crate::sys::role::Streams::Null, |socket| {
-                let _ = socket.receive(&mut [0; MAX_PACKET]);
-                socket.send(&[b'a', 1, 0, 0, 0, 0, 0, 0, 0]);
-            })
+            Role::start(
+                &ACKNOWLEDGES,
+                || (),
+                |socket| {
+                    let _ = socket.receive(&mut [0; MAX_PACKET]);
+                    socket.send(&[b'a', 1, 0, 0, 0, 0, 0, 0, 0]);
+                },
+            )
         };
         let sink = Sink::Files(Box::new(Files::new(FilesSettings::default(), None)));
         let mut writer = Writer::new(sink, Some(fork), now);
@@ -435,13 +444,17 @@ mod tests {
     fn at_the_end_what_was_lost_is_told_before_nothing_more_comes() {
         let now = Instant::now();
         let fork: Fork = |_| {
-            Role::start(c"acknowledges", &[], crate::sys::role::Streams::Null, |socket| {
-                let mut buffer = [0; MAX_PACKET];
-                while let Ok(1..) = socket.receive(&mut buffer) {
-                    buffer[0] = b'a';
-                    socket.send(&buffer[..9]);
-                }
-            })
+            Role::start(
+                &ACKNOWLEDGES,
+                || (),
+                |socket| {
+                    let mut buffer = [0; MAX_PACKET];
+                    while let Ok(1..) = socket.receive(&mut buffer) {
+                        buffer[0] = b'a';
+                        socket.send(&buffer[..9]);
+                    }
+                },
+            )
         };
         let sink = Sink::Files(Box::new(Files::new(FilesSettings::default(), None)));
         let mut writer = Writer::new(sink, Some(fork), now);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 
-use super::super::{Lines, Scratch, Setup, free_port, write_config};
+use super::super::{Lines, MAIN, Scratch, Setup, free_port, role_of, write_config};
 
 /// Who the daemon runs as when the tests run as root: `nobody`. Limits and modes do not hold for root.
 pub const NOBODY: u32 = 65534;
@@ -126,9 +126,22 @@ impl Guard {
         self.child.try_wait().unwrap()
     }
 
-    /// Sends it a signal by name.
+    /// Its processes: the helper, and the main process if there is one just now.
+    fn pids(&self) -> Vec<String> {
+        let main = role_of(self.pid(), MAIN);
+        [Some(self.pid()), main].into_iter().flatten().map(|pid| pid.to_string()).collect()
+    }
+
+    /// Sends its processes a signal by name. One that has ended meanwhile gets none.
     pub fn signal(&self, name: &str) {
-        must(Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()));
+        let _ = Command::new("kill").arg(format!("-{name}")).args(self.pids()).output();
+    }
+
+    /// Sends its main process a signal by name, if there is one.
+    pub fn signal_main(&self, name: &str) {
+        if let Some(pid) = role_of(self.pid(), MAIN) {
+            let _ = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).output();
+        }
     }
 
     /// SIGKILL, and waits for its end.
@@ -139,13 +152,15 @@ impl Guard {
 
     /// Sets a limit of it: an argument of prlimit(1).
     pub fn limit(&self, argument: &str) {
-        must(as_nobody("prlimit").args(["--pid", &self.pid().to_string(), argument]));
+        for pid in self.pids() {
+            let _ = as_nobody("prlimit").args(["--pid", &pid, argument]).output();
+        }
     }
 
     /// The highest descriptor that it has open.
     pub fn highest_descriptor(&self) -> u32 {
-        let path = format!("/proc/{}/fd", self.pid());
-        let list = as_nobody("ls").arg(path).output().unwrap();
+        let paths = self.pids().into_iter().map(|pid| format!("/proc/{pid}/fd"));
+        let list = as_nobody("ls").args(paths).output().unwrap();
         let numbers = String::from_utf8_lossy(&list.stdout);
         numbers.split_whitespace().filter_map(|number| number.parse().ok()).max().unwrap_or(16)
     }

@@ -1,0 +1,479 @@
+//! The helper in a process of its own: its loop has the main process's socket, signals, and children.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+use mio::Registry;
+use mio::event::Event as IoEvent;
+
+use super::main_role::{Due, MainRole, describe};
+use super::outbox::Outbox;
+use super::{Hands, Told};
+use crate::act::{HookArgs, Outcome, Request};
+use crate::daemon::event_loop::{Exit, Source};
+use crate::daemon::token;
+use crate::journal::{BootClock, saved_outage};
+use crate::power::AtStart;
+use crate::sys::role::Role;
+use crate::sys::signals::Signal;
+use crate::sys::{clock, reason};
+use crate::ups::{Priority, one_line};
+use crate::wire::helper::{Arguments, FromHelper, MAX_PACKET, ToHelper};
+
+/// The least and the most time between the end of a main process and the start of the next.
+const RESTART_DELAY_MIN: Duration = Duration::from_millis(100);
+const RESTART_DELAY_MAX: Duration = Duration::from_secs(5);
+/// So many ends within so long, and the next main process has no server: somebody may bring the end about through it.
+const DEATHS_MAX: usize = 3;
+const DEATHS_WITHIN: Duration = Duration::from_secs(60);
+/// How long a main process that was told to end may take, before it is killed.
+const END_TIMEOUT: Duration = Duration::from_secs(8);
+/// Most messages that are taken in one turn; more wait for the next, after signals and children.
+const MESSAGES_PER_TURN: usize = 64;
+/// Most ended main processes that hang and are waited for.
+const MAX_LEFT: usize = 16;
+/// So many hooks may be asked for at once, and one more for each of these intervals: more than any UPS can bring about.
+const HOOKS_AT_ONCE: u32 = 64;
+const HOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How the next main process is to start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Start {
+    /// What it takes over.
+    pub at_start: AtStart,
+    /// It is the first one.
+    pub is_first: bool,
+    /// It opens no port.
+    pub without_server: bool,
+}
+
+/// The helper's process.
+#[derive(Debug)]
+pub struct HelperProcess {
+    hands: Hands,
+    main: Option<MainRole>,
+    /// Main processes that were given up, to be reaped.
+    left: Vec<Role>,
+    outbox: Outbox,
+    next: Start,
+    /// When the last main processes ended by themselves.
+    deaths: VecDeque<Instant>,
+    restart_at: Option<Instant>,
+    restart_delay: Duration,
+    /// The shutdown was started, by this, then.
+    started: Option<(String, Instant)>,
+    /// The main process that has asked for it has ended since.
+    started_before: bool,
+    /// How many hooks may be asked for, and when that was counted.
+    hooks_left: (u32, Instant),
+    /// More may have been said than was taken, since then.
+    more: Option<Instant>,
+    /// The main process that has ended, and what is to be said of it once its status can be had.
+    ended: Option<(Role, String)>,
+    /// The next one is to be started now.
+    start_due: bool,
+    /// That none can be started has been told.
+    told_fork: bool,
+    ending: Option<Ending>,
+    exit: Option<Exit>,
+}
+
+/// The end of the daemon.
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    exit: Exit,
+    /// The main process is killed then.
+    kill_at: Instant,
+    /// Everything is carried out.
+    finished: bool,
+}
+
+impl HelperProcess {
+    /// Without a main process yet.
+    #[must_use]
+    pub fn new(hands: Hands, at_start: AtStart, now: Instant) -> Self {
+        Self {
+            hands,
+            main: None,
+            left: Vec::new(),
+            outbox: Outbox::default(),
+            next: Start { at_start, is_first: true, without_server: false },
+            deaths: VecDeque::new(),
+            restart_at: None,
+            restart_delay: RESTART_DELAY_MIN,
+            started: None,
+            started_before: false,
+            hooks_left: (HOOKS_AT_ONCE, now),
+            more: None,
+            ended: None,
+            start_due: false,
+            told_fork: false,
+            ending: None,
+            exit: None,
+        }
+    }
+
+    /// What carries out; for a main process that is to do so by itself.
+    #[must_use]
+    pub fn into_hands(self) -> Hands {
+        self.hands
+    }
+
+    /// What carries out.
+    #[must_use]
+    pub const fn hands(&self) -> &Hands {
+        &self.hands
+    }
+
+    /// How the next main process is to start.
+    #[must_use]
+    pub const fn next(&self) -> &Start {
+        &self.next
+    }
+
+    /// The main process was started, or not.
+    pub fn handle_start(&mut self, role: io::Result<Role>, now: Instant) {
+        match role {
+            Ok(role) => {
+                self.main = Some(MainRole::new(role, now));
+                self.told_fork = false;
+                self.next.is_first = false;
+                // It was made from what holds now.
+                self.outbox.drop_configuration();
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.told_fork, true) {
+                    let words =
+                        format!("No main process can be started ({}): it is tried again", reason(&error));
+                    self.log(Priority::Alert, &words);
+                }
+                self.restart(now);
+            }
+        }
+    }
+
+    fn restart(&mut self, now: Instant) {
+        self.restart_at = Some(now + self.restart_delay);
+        self.restart_delay = (self.restart_delay * 2).min(RESTART_DELAY_MAX);
+    }
+
+    fn on_battery(&self) -> bool {
+        self.next.at_start.saved.as_ref().is_some_and(|saved| saved.on_battery_since.is_some())
+    }
+
+    /// A line that the next message of the main process's log begins with; lost where too many wait.
+    fn log(&mut self, priority: Priority, text: &str) {
+        self.outbox.push_if_room(FromHelper::Log(priority, &one_line(text)).encode());
+    }
+
+    /// Takes what the main process has said.
+    fn take_all(&mut self, now: Instant) {
+        let mut buffer = [0; MAX_PACKET + 1];
+        self.more = None;
+        for _ in 0..MESSAGES_PER_TURN {
+            let Some(main) = &mut self.main else { return };
+            match main.role().receive(&mut buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Ok(length @ 1..) => {
+                    let message = buffer.get(..length).and_then(ToHelper::decode);
+                    let Some(message) = message else {
+                        let why = "says what this program never says";
+                        return self.give_up(why, now);
+                    };
+                    main.note_heard(now);
+                    self.take(message, now);
+                }
+                Ok(_) | Err(_) => return self.handle_end(now),
+            }
+        }
+        self.more = Some(now);
+    }
+
+    fn take(&mut self, message: ToHelper<'_>, now: Instant) {
+        let request = match message {
+            ToHelper::Hook(event, arguments) if self.may_run_hook(now) => {
+                Request::Hook(event, args(&arguments))
+            }
+            ToHelper::Hook(event, _) => {
+                let words = format!("Too many hooks were asked for: {} is not run", event.arg());
+                return self.log(Priority::Warning, &words);
+            }
+            ToHelper::Shutdown(arguments, reason) => {
+                if std::mem::take(&mut self.started_before)
+                    && let Some((what, _)) = &self.started
+                {
+                    // The main process before this one has asked, and this one cannot know.
+                    let packet = FromHelper::ShutdownStarted(&one_line(what)).encode();
+                    return self.outbox.push(packet);
+                }
+                self.started = None;
+                Request::Shutdown(args(&arguments), reason.to_owned())
+            }
+            ToHelper::Powerfail { present } => {
+                self.next.at_start.powerfail = present;
+                if present { Request::CreatePowerfail } else { Request::RemovePowerfail }
+            }
+            ToHelper::Nologin { present: true } => Request::CreateNologin,
+            ToHelper::Nologin { present: false } => Request::RemoveNologin,
+            ToHelper::Saved(saved) => {
+                let clock = BootClock { now, uptime: clock::since_boot() };
+                self.next.at_start.saved = Some(saved_outage(&saved, clock));
+                return;
+            }
+            ToHelper::Ready => return self.hands.ready(),
+            ToHelper::Stopping => return self.hands.stopping(),
+            ToHelper::Alive => return,
+            ToHelper::Finish => return self.finish(now),
+        };
+        self.hands.handle(request, now);
+    }
+
+    fn may_run_hook(&mut self, now: Instant) -> bool {
+        let (left, counted_at) = &mut self.hooks_left;
+        let whole = now.saturating_duration_since(*counted_at).as_secs() / HOOK_INTERVAL.as_secs();
+        let more = u32::try_from(whole).unwrap_or(HOOKS_AT_ONCE);
+        *left = left.saturating_add(more).min(HOOKS_AT_ONCE);
+        if more > 0 {
+            *counted_at = now;
+        }
+        let may = *left > 0;
+        *left = left.saturating_sub(1);
+        may
+    }
+
+    /// The main process ends by itself, in order.
+    fn finish(&mut self, now: Instant) {
+        self.hands.finish(now);
+        self.pump_told(now);
+        self.outbox.push(FromHelper::Finished.encode());
+        let ending = Ending { exit: Exit::Done, kill_at: now + END_TIMEOUT, finished: true };
+        let exit = self.ending.map_or(Exit::Done, |ending| ending.exit);
+        self.ending = Some(Ending { exit, ..ending });
+    }
+
+    /// The main process has ended.
+    fn handle_end(&mut self, now: Instant) {
+        let Some(mut main) = self.main.take() else { return };
+        if self.ending.is_some() {
+            self.reap_later(main.into_role());
+            return self.end_if_reaped();
+        }
+        let words = format!("The main process ({})", main.role().pid());
+        let age = main.age(now);
+        // Its socket is closed a moment before its status can be had.
+        self.ended = Some((main.into_role(), words));
+        self.died(age, now);
+    }
+
+    /// The main process is ended: it hangs, or is somebody else's by now.
+    fn give_up(&mut self, why: &str, now: Instant) {
+        let Some(mut main) = self.main.take() else { return };
+        main.role().kill();
+        if let Some(ending) = self.ending {
+            self.exit = Some(ending.exit);
+            return;
+        }
+        let (pid, age) = (main.role().pid(), main.age(now));
+        self.reap_later(main.into_role());
+        self.log(Priority::Error, &format!("The main process ({pid}) {why} and was killed"));
+        self.died(age, now);
+    }
+
+    /// The daemon ends when the main process is gone with all that it holds.
+    fn end_if_reaped(&mut self) {
+        self.left.retain_mut(|role| !role.has_ended());
+        if let Some(ending) = self.ending
+            && self.main.is_none()
+            && self.left.is_empty()
+        {
+            self.exit = Some(ending.exit);
+        }
+    }
+
+    fn reap_later(&mut self, mut role: Role) {
+        if !role.has_ended() && self.left.len() < MAX_LEFT {
+            self.left.push(role);
+        }
+    }
+
+    fn died(&mut self, age: Duration, now: Instant) {
+        let grace = self.hands.of_the_file().shutdown_grace;
+        let is_decided = self.next.at_start.saved.as_ref().is_some_and(|saved| saved.decided_at.is_some());
+        self.started_before = is_decided
+            && self.started.as_ref().is_some_and(|(_, at)| now.saturating_duration_since(*at) < grace);
+        if age >= DEATHS_WITHIN {
+            self.restart_delay = RESTART_DELAY_MIN;
+        }
+        self.deaths.push_back(now);
+        while self.deaths.front().is_some_and(|at| now.saturating_duration_since(*at) >= DEATHS_WITHIN) {
+            self.deaths.pop_front();
+        }
+        self.next.without_server |= self.deaths.len() >= DEATHS_MAX;
+        self.restart(now);
+    }
+
+    /// The next main process is due: what is to be said of the one before it comes first.
+    fn tell_end(&mut self) {
+        if let Some((mut role, who)) = self.ended.take() {
+            let how = describe(role.end());
+            self.reap_later(role);
+            self.log(Priority::Error, &format!("{who} {how}"));
+        }
+        let effect = if self.next.without_server {
+            ", without the port for clients until the next reload"
+        } else {
+            ""
+        };
+        self.log(Priority::Warning, &format!("Another main process watches the UPS{effect}"));
+    }
+
+    /// What was carried out is told.
+    fn pump_told(&mut self, now: Instant) {
+        while let Some(outcome) = self.hands.poll_outcome() {
+            let packet = match outcome {
+                Outcome::Log(priority, text) => {
+                    self.log(priority, &text);
+                    continue;
+                }
+                Outcome::HookFinished { .. } => continue,
+                Outcome::ShutdownStarted(what) => {
+                    let packet = FromHelper::ShutdownStarted(&one_line(&what)).encode();
+                    self.started = Some((what, now));
+                    packet
+                }
+                Outcome::ShutdownFellBack(what) => FromHelper::ShutdownFellBack(&one_line(&what)).encode(),
+                Outcome::ShutdownFailed => FromHelper::ShutdownFailed.encode(),
+            };
+            self.outbox.push(packet);
+        }
+        while let Some(told) = self.hands.poll_told() {
+            match told {
+                Told::Configuration(found, answer) => {
+                    if found.obstacles.is_empty() {
+                        self.next.without_server = false;
+                    }
+                    self.outbox.push_configuration(answer);
+                }
+                Told::NotRead(why) => self.outbox.push(FromHelper::NotRead(&one_line(&why)).encode()),
+                Told::Terminate(_) | Told::Gone => {}
+            }
+        }
+    }
+
+    fn send(&mut self, now: Instant) {
+        let Some(main) = &mut self.main else { return };
+        let role = main.role();
+        if self.outbox.send(now, |packet| role.send(packet)).is_err() {
+            // What it has said before that counts.
+            self.take_all(now);
+        }
+    }
+
+    fn watch(&mut self, now: Instant) {
+        let on_battery = self.on_battery();
+        match self.main.as_mut().and_then(|main| main.handle_timeout(on_battery, now)) {
+            Some(Due::Ask) => self.outbox.push(FromHelper::IsAlive.encode()),
+            Some(Due::Hangs) => self.give_up("does not answer", now),
+            None => {}
+        }
+    }
+}
+
+impl Source for HelperProcess {
+    fn start(&mut self, registry: &Registry, _: Instant) {
+        self.start_due = false;
+        if let Some(main) = &self.main {
+            main.register(registry);
+        }
+    }
+
+    fn ready(&mut self, _: &Registry, event: &IoEvent, now: Instant) {
+        if event.token() == token::HELPER {
+            self.take_all(now);
+        }
+    }
+
+    fn handle_signal(&mut self, signal: Signal, registry: &Registry, now: Instant) {
+        match signal {
+            Signal::Terminate(number) => {
+                let exit = Exit::Signal(number);
+                if self.main.is_none() {
+                    self.exit = Some(exit);
+                }
+                self.ending.get_or_insert(Ending { exit, kill_at: now + END_TIMEOUT, finished: false });
+                self.outbox.push(FromHelper::Terminate(number).encode());
+            }
+            Signal::Reload => self.hands.reload(registry, now),
+            Signal::Child => {
+                self.hands.handle_child_signal(now);
+                self.end_if_reaped();
+                if self.main.as_mut().is_some_and(|main| main.role().has_ended()) {
+                    // What it has said before that counts.
+                    self.take_all(now);
+                    if self.more.is_none() {
+                        self.handle_end(now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn handle_resume(&mut self, _: Duration, now: Instant) {
+        if let Some(main) = &mut self.main {
+            main.note_heard(now);
+        }
+    }
+
+    fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
+        if self.more.is_some() {
+            self.take_all(now);
+        }
+        self.hands.handle_timeout(registry, now);
+        if self.restart_at.is_some_and(|at| at <= now) {
+            self.restart_at = None;
+            self.start_due = true;
+            self.tell_end();
+        }
+        if let Some(ending) = self.ending.filter(|ending| ending.kill_at <= now) {
+            self.give_up("does not end", now);
+            self.exit = Some(ending.exit);
+        } else {
+            self.watch(now);
+        }
+    }
+
+    fn pump(&mut self, now: Instant) {
+        self.pump_told(now);
+        self.send(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let main = self.main.as_ref().map(|main| main.poll_timeout(self.on_battery()));
+        let outbox = self.outbox.poll_timeout().filter(|_| self.main.is_some());
+        let kill_at = self.ending.map(|ending| ending.kill_at);
+        [main, outbox, self.more, kill_at, self.restart_at, self.hands.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn exit(&self) -> Option<Exit> {
+        self.exit.or(self.start_due.then_some(Exit::StartMain))
+    }
+
+    fn close(&mut self, _: &Registry, _: Exit, now: Instant) {
+        if !self.ending.is_some_and(|ending| ending.finished) {
+            self.hands.stopping();
+            self.hands.finish(now);
+        }
+    }
+}
+
+fn args(arguments: &Arguments<'_>) -> HookArgs {
+    HookArgs {
+        ups_name: arguments.ups_name.to_owned(),
+        connected: arguments.connected,
+        powered: arguments.powered,
+    }
+}
