@@ -469,7 +469,7 @@ impl Supervisor {
 
     /// Gives everything back. Bounded: whatever the device, the clients and the hooks do.
     pub fn close(&mut self, registry: &Registry, exit: Exit, now: Instant) {
-        self.helper.stopping(now);
+        self.helper.stopping();
         if let Exit::Signal(number) = exit {
             self.log(Priority::Warning, &format!("{} exiting, signal {number}", self.invocation.name), now);
         }

@@ -237,7 +237,7 @@ impl StateFile {
     }
 
     /// Goes on in place of a process of the same daemon, with what that had to save: whatever the UPS tells now belongs to it.
-    pub fn take_over(&mut self, saved: &SavedOutage) {
+    pub fn resume_saved_outage(&mut self, saved: &SavedOutage) {
         self.left = None;
         self.written = None;
         self.obsolete = None;

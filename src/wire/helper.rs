@@ -1,8 +1,8 @@
 //! Messages between the main process and its helper: one message a packet, little-endian, a tag first.
 //!
 //! ```text
-//! to the helper: h event (1) arguments                   H arguments, reason       p, P, n, N (flags: powerfail, nologin; capital: create)
-//!                O as to a writer, without its number    r ready    s stopping    a alive    f finish
+//! to the helper: h event (1) arguments                   H arguments, reason       p, n present (1): flags powerfail, nologin
+//!                O as to a writer, without its number    r ready    a alive    f finish
 //! to main:       l priority (1) text     B text (begun)  b text (fell back)       x (failed)
 //!                c last (1) bytes        C text          t signal (1)              i    e
 //! arguments:     flags (1) length of the name (2) name
@@ -21,11 +21,10 @@ pub const MAX_NAME: usize = 255;
 
 const HOOK: u8 = b'h';
 const SHUTDOWN: u8 = b'H';
-const POWERFAIL: [u8; 2] = *b"pP";
-const NOLOGIN: [u8; 2] = *b"nN";
+const POWERFAIL: u8 = b'p';
+const NOLOGIN: u8 = b'n';
 const SAVED: u8 = b'O';
 const READY: u8 = b'r';
-const STOPPING: u8 = b's';
 const ALIVE: u8 = b'a';
 const FINISH: u8 = b'f';
 
@@ -71,11 +70,9 @@ pub enum ToHelper<'a> {
     Saved(Saved<'a>),
     /// The UPS is watched; a configuration has been applied, or not.
     Ready,
-    /// The daemon is about to end.
-    Stopping,
     /// The loop goes on.
     Alive,
-    /// Nothing more comes: carry out what is left, and say when that is done.
+    /// The daemon ends, as it was told to: carry out what is left, and say when that is done.
     Finish,
 }
 
@@ -124,15 +121,14 @@ impl ToHelper<'_> {
                 out.extend_from_slice(cut(reason, MAX_LINE).as_bytes());
                 out
             }
-            Self::Powerfail { present } => vec![POWERFAIL[usize::from(*present)]],
-            Self::Nologin { present } => vec![NOLOGIN[usize::from(*present)]],
+            Self::Powerfail { present } => vec![POWERFAIL, u8::from(*present)],
+            Self::Nologin { present } => vec![NOLOGIN, u8::from(*present)],
             Self::Saved(saved) => {
                 let mut out = vec![SAVED];
                 saved.encode(&mut out);
                 out
             }
             Self::Ready => vec![READY],
-            Self::Stopping => vec![STOPPING],
             Self::Alive => vec![ALIVE],
             Self::Finish => vec![FINISH],
         }
@@ -154,12 +150,17 @@ impl ToHelper<'_> {
                 return Some(ToHelper::Shutdown(arguments, line(rest)?));
             }
             SAVED => return Saved::decode(rest).map(ToHelper::Saved),
+            POWERFAIL | NOLOGIN => {
+                let [present] = rest else { return None };
+                let present = flag(*present)?;
+                return Some(match *tag {
+                    POWERFAIL => ToHelper::Powerfail { present },
+                    _ => ToHelper::Nologin { present },
+                });
+            }
             READY => ToHelper::Ready,
-            STOPPING => ToHelper::Stopping,
             ALIVE => ToHelper::Alive,
             FINISH => ToHelper::Finish,
-            tag if POWERFAIL.contains(&tag) => ToHelper::Powerfail { present: tag == POWERFAIL[1] },
-            tag if NOLOGIN.contains(&tag) => ToHelper::Nologin { present: tag == NOLOGIN[1] },
             _ => return None,
         };
         rest.is_empty().then_some(message)
@@ -246,7 +247,7 @@ mod tests {
 
     fn packets() -> impl Strategy<Value = Vec<u8>> {
         let tagged = (
-            proptest::sample::select(b"hHpPnNOrsaflBbxcCtie".as_slice()),
+            proptest::sample::select(b"hHpnOraflBbxcCtie".as_slice()),
             proptest::collection::vec(0_u8..8, 0..8),
             proptest::collection::vec(any::<u8>(), 0..40),
         )
@@ -270,7 +271,6 @@ mod tests {
                 ToHelper::Nologin { present: powered },
                 ToHelper::Saved(saved),
                 ToHelper::Ready,
-                ToHelper::Stopping,
                 ToHelper::Alive,
                 ToHelper::Finish,
             ] {

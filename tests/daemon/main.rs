@@ -24,6 +24,7 @@ mod fault_injection;
 mod faults;
 mod files;
 mod harness;
+mod helper;
 mod hook_scripts;
 mod hostile;
 mod hostile_files;

@@ -4,11 +4,15 @@
 //! foreign, and takes fixed messages ([`crate::wire::helper`]) from the main process, which has the loop. A main process that ends, or hangs,
 //! is followed by another one, which is told the outage so far. Where there is no such process (`PRIVSEP off`, no process to be had) the loop does the same by itself.
 
+mod allowance;
 mod hands;
 mod main_role;
 mod outbox;
 mod process;
 mod remote;
+mod restarts;
+#[cfg(test)]
+mod tests;
 
 use std::time::Instant;
 
@@ -82,10 +86,9 @@ impl Helper {
     }
 
     /// The daemon ends.
-    pub fn stopping(&mut self, now: Instant) {
-        match self {
-            Self::Here(hands) => hands.stopping(),
-            Self::Process(remote) => remote.stopping(now),
+    pub fn stopping(&self) {
+        if let Self::Here(hands) = self {
+            hands.stopping();
         }
     }
 

@@ -79,6 +79,12 @@ impl Outbox {
         }
     }
 
+    /// How many packets wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.packets.len()
+    }
+
     /// When to call [`Outbox::send`] again.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Instant> {

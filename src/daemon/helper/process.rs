@@ -1,14 +1,15 @@
 //! The helper in a process of its own: its loop has the main process's socket, signals, and children.
 
-use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
 use mio::Registry;
 use mio::event::Event as IoEvent;
 
+use super::allowance::Allowance;
 use super::main_role::{Due, MainRole, describe};
 use super::outbox::Outbox;
+use super::restarts::Restarts;
 use super::{Hands, Told};
 use crate::act::{HookArgs, Outcome, Request};
 use crate::daemon::event_loop::{Exit, Source};
@@ -21,22 +22,14 @@ use crate::sys::{clock, reason};
 use crate::ups::{Priority, one_line};
 use crate::wire::helper::{Arguments, FromHelper, MAX_PACKET, ToHelper};
 
-/// The least and the most time between the end of a main process and the start of the next.
-const RESTART_DELAY_MIN: Duration = Duration::from_millis(100);
-const RESTART_DELAY_MAX: Duration = Duration::from_secs(5);
-/// So many ends within so long, and the next main process has no server: somebody may bring the end about through it.
-const DEATHS_MAX: usize = 3;
-const DEATHS_WITHIN: Duration = Duration::from_secs(60);
 /// How long a main process that was told to end may take, before it is killed.
 const END_TIMEOUT: Duration = Duration::from_secs(8);
 /// Most messages that are taken in one turn; more wait for the next, after signals and children.
 const MESSAGES_PER_TURN: usize = 64;
+/// So many packets wait for a main process that takes none only if somebody else has it.
+const MAX_WAITING: usize = 1024;
 /// Most ended main processes that hang and are waited for.
 const MAX_LEFT: usize = 16;
-/// So many hooks may be asked for at once, and one more for each of these intervals: more than any UPS can bring about.
-const HOOKS_AT_ONCE: u32 = 64;
-const HOOK_INTERVAL: Duration = Duration::from_secs(1);
-
 /// How the next main process is to start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Start {
@@ -57,22 +50,16 @@ pub struct HelperProcess {
     left: Vec<Role>,
     outbox: Outbox,
     next: Start,
-    /// When the last main processes ended by themselves.
-    deaths: VecDeque<Instant>,
-    restart_at: Option<Instant>,
-    restart_delay: Duration,
+    restarts: Restarts,
     /// The shutdown was started, by this, then.
     started: Option<(String, Instant)>,
     /// The main process that has asked for it has ended since.
     started_before: bool,
-    /// How many hooks may be asked for, and when that was counted.
-    hooks_left: (u32, Instant),
+    allowance: Allowance,
     /// More may have been said than was taken, since then.
     more: Option<Instant>,
     /// The main process that has ended, and what is to be said of it once its status can be had.
     ended: Option<(Role, String)>,
-    /// The next one is to be started now.
-    start_due: bool,
     /// That none can be started has been told.
     told_fork: bool,
     ending: Option<Ending>,
@@ -99,15 +86,12 @@ impl HelperProcess {
             left: Vec::new(),
             outbox: Outbox::default(),
             next: Start { at_start, is_first: true, without_server: false },
-            deaths: VecDeque::new(),
-            restart_at: None,
-            restart_delay: RESTART_DELAY_MIN,
+            restarts: Restarts::default(),
             started: None,
             started_before: false,
-            hooks_left: (HOOKS_AT_ONCE, now),
+            allowance: Allowance::new(now),
             more: None,
             ended: None,
-            start_due: false,
             told_fork: false,
             ending: None,
             exit: None,
@@ -148,14 +132,19 @@ impl HelperProcess {
                         format!("No main process can be started ({}): it is tried again", reason(&error));
                     self.log(Priority::Alert, &words);
                 }
-                self.restart(now);
+                self.restarts.plan(now);
             }
         }
     }
 
-    fn restart(&mut self, now: Instant) {
-        self.restart_at = Some(now + self.restart_delay);
-        self.restart_delay = (self.restart_delay * 2).min(RESTART_DELAY_MAX);
+    #[cfg(test)]
+    pub(super) const fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    #[cfg(test)]
+    pub(super) const fn hands_mut(&mut self) -> &mut Hands {
+        &mut self.hands
     }
 
     fn on_battery(&self) -> bool {
@@ -168,7 +157,7 @@ impl HelperProcess {
     }
 
     /// Takes what the main process has said.
-    fn take_all(&mut self, now: Instant) {
+    pub(super) fn take_all(&mut self, now: Instant) {
         let mut buffer = [0; MAX_PACKET + 1];
         self.more = None;
         for _ in 0..MESSAGES_PER_TURN {
@@ -192,7 +181,7 @@ impl HelperProcess {
 
     fn take(&mut self, message: ToHelper<'_>, now: Instant) {
         let request = match message {
-            ToHelper::Hook(event, arguments) if self.may_run_hook(now) => {
+            ToHelper::Hook(event, arguments) if self.allowance.take(now) => {
                 Request::Hook(event, args(&arguments))
             }
             ToHelper::Hook(event, _) => {
@@ -222,28 +211,23 @@ impl HelperProcess {
                 return;
             }
             ToHelper::Ready => return self.hands.ready(),
-            ToHelper::Stopping => return self.hands.stopping(),
             ToHelper::Alive => return,
-            ToHelper::Finish => return self.finish(now),
+            ToHelper::Finish => return self.handle_finish(now),
         };
         self.hands.handle(request, now);
     }
 
-    fn may_run_hook(&mut self, now: Instant) -> bool {
-        let (left, counted_at) = &mut self.hooks_left;
-        let whole = now.saturating_duration_since(*counted_at).as_secs() / HOOK_INTERVAL.as_secs();
-        let more = u32::try_from(whole).unwrap_or(HOOKS_AT_ONCE);
-        *left = left.saturating_add(more).min(HOOKS_AT_ONCE);
-        if more > 0 {
-            *counted_at = now;
+    /// The main process ends by itself, in order. Without a reason it does not: the guard would be ended by whoever has it.
+    fn handle_finish(&mut self, now: Instant) {
+        let invocation = self.hands.invocation();
+        let goes_down = self.started.is_some() || invocation.dry_run.is_log_only();
+        if self.ending.is_none() && !(invocation.term_on_powerfail && goes_down) {
+            return self.give_up("ends without a reason", now);
         }
-        let may = *left > 0;
-        *left = left.saturating_sub(1);
-        may
-    }
-
-    /// The main process ends by itself, in order.
-    fn finish(&mut self, now: Instant) {
+        if self.ending.is_some_and(|ending| ending.finished) {
+            return;
+        }
+        self.hands.stopping();
         self.hands.finish(now);
         self.pump_told(now);
         self.outbox.push(FromHelper::Finished.encode());
@@ -302,15 +286,7 @@ impl HelperProcess {
         let is_decided = self.next.at_start.saved.as_ref().is_some_and(|saved| saved.decided_at.is_some());
         self.started_before = is_decided
             && self.started.as_ref().is_some_and(|(_, at)| now.saturating_duration_since(*at) < grace);
-        if age >= DEATHS_WITHIN {
-            self.restart_delay = RESTART_DELAY_MIN;
-        }
-        self.deaths.push_back(now);
-        while self.deaths.front().is_some_and(|at| now.saturating_duration_since(*at) >= DEATHS_WITHIN) {
-            self.deaths.pop_front();
-        }
-        self.next.without_server |= self.deaths.len() >= DEATHS_MAX;
-        self.restart(now);
+        self.next.without_server |= self.restarts.note_end(age, now);
     }
 
     /// The next main process is due: what is to be said of the one before it comes first.
@@ -367,13 +343,15 @@ impl HelperProcess {
         if self.outbox.send(now, |packet| role.send(packet)).is_err() {
             // What it has said before that counts.
             self.take_all(now);
+        } else if self.outbox.waiting() > MAX_WAITING {
+            self.give_up("takes nothing that it is told", now);
         }
     }
 
     fn watch(&mut self, now: Instant) {
         let on_battery = self.on_battery();
         match self.main.as_mut().and_then(|main| main.handle_timeout(on_battery, now)) {
-            Some(Due::Ask) => self.outbox.push(FromHelper::IsAlive.encode()),
+            Some(Due::Ask) => self.outbox.replace(FromHelper::IsAlive.encode()),
             Some(Due::Hangs) => self.give_up("does not answer", now),
             None => {}
         }
@@ -382,7 +360,7 @@ impl HelperProcess {
 
 impl Source for HelperProcess {
     fn start(&mut self, registry: &Registry, _: Instant) {
-        self.start_due = false;
+        self.restarts.note_start();
         if let Some(main) = &self.main {
             main.register(registry);
         }
@@ -401,6 +379,7 @@ impl Source for HelperProcess {
                 if self.main.is_none() {
                     self.exit = Some(exit);
                 }
+                self.hands.stopping();
                 self.ending.get_or_insert(Ending { exit, kill_at: now + END_TIMEOUT, finished: false });
                 self.outbox.push(FromHelper::Terminate(number).encode());
             }
@@ -430,9 +409,7 @@ impl Source for HelperProcess {
             self.take_all(now);
         }
         self.hands.handle_timeout(registry, now);
-        if self.restart_at.is_some_and(|at| at <= now) {
-            self.restart_at = None;
-            self.start_due = true;
+        if self.restarts.handle_timeout(now) {
             self.tell_end();
         }
         if let Some(ending) = self.ending.filter(|ending| ending.kill_at <= now) {
@@ -452,14 +429,14 @@ impl Source for HelperProcess {
         let main = self.main.as_ref().map(|main| main.poll_timeout(self.on_battery()));
         let outbox = self.outbox.poll_timeout().filter(|_| self.main.is_some());
         let kill_at = self.ending.map(|ending| ending.kill_at);
-        [main, outbox, self.more, kill_at, self.restart_at, self.hands.poll_timeout()]
+        [main, outbox, self.more, kill_at, self.restarts.poll_timeout(), self.hands.poll_timeout()]
             .into_iter()
             .flatten()
             .min()
     }
 
     fn exit(&self) -> Option<Exit> {
-        self.exit.or(self.start_due.then_some(Exit::StartMain))
+        self.exit.or(self.restarts.is_due().then_some(Exit::StartMain))
     }
 
     fn close(&mut self, _: &Registry, _: Exit, now: Instant) {

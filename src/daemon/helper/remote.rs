@@ -98,12 +98,6 @@ impl Remote {
         self.send(now);
     }
 
-    /// The daemon ends.
-    pub fn stopping(&mut self, now: Instant) {
-        self.outbox.replace(ToHelper::Stopping.encode());
-        self.send(now);
-    }
-
     /// Makes the loop wake for what it tells.
     pub fn register(&self, registry: &Registry) {
         // Without it, it is heard when something else happens.

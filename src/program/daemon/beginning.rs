@@ -153,7 +153,7 @@ impl Beginning {
         config.net_server &= !start.without_server;
         let mut state: Option<StateFile> = self.files.state.take().map(|(state, _)| state);
         if let (Some(state), Some(saved), false) = (&mut state, &start.at_start.saved, start.is_first) {
-            state.take_over(saved);
+            state.resume_saved_outage(saved);
         }
         // The writers, before anything that somebody else says is read.
         let places = settings::places(&config, invocation, self.debug.take(), state);

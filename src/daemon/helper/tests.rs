@@ -1,0 +1,168 @@
+//! A main process that is somebody else's: it sends what it likes, as fast as it likes.
+
+#![allow(clippy::disallowed_methods, reason = "tests run real processes by the real clock")]
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use mio::Poll;
+
+use super::allowance::HOOKS_AT_ONCE;
+use super::process::HelperProcess;
+use super::*;
+use crate::act::BuiltIn;
+use crate::config::{self, Config};
+use crate::daemon::event_loop::{Exit, Source};
+use crate::daemon::{DryRun, Invocation};
+use crate::power::AtStart;
+use crate::sys::role::{Kind, Role, Socket, Streams};
+use crate::sys::signals::Signal;
+use crate::sys::spawn::tests::write_script;
+use crate::ups::Event;
+use crate::wire::helper::{Arguments, MAX_PACKET, ToHelper};
+use crate::wire::role::Saved;
+
+const MAIN: Kind<'static> = Kind { name: c"main", kept: &[], streams: Streams::Null, has_loop: false };
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A helper with an `apccontrol` that logs, and a main process that does this.
+struct Stage {
+    folder: PathBuf,
+    poll: Poll,
+    helper: HelperProcess,
+}
+
+impl Stage {
+    fn new(name: &str, lines: &str, main: impl FnOnce(Socket)) -> Self {
+        let folder = std::env::temp_dir().join(format!("mainsd-helper-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(&folder).unwrap();
+        let text = "#!/bin/sh\necho \"$1\" >> \"${0%/*}/log\"\n";
+        write_script(&folder.join("apccontrol"), text, 0o755);
+        let hands = Hands::new(configuration(&folder, lines), invocation(&folder), Instant::now());
+        let mut helper = HelperProcess::new(hands, AtStart::default(), Instant::now());
+        helper.handle_start(Role::start(&MAIN, || (), main), Instant::now());
+        let poll = Poll::new().unwrap();
+        helper.start(poll.registry(), Instant::now());
+        Self { folder, poll, helper }
+    }
+
+    /// Turns the loop until there is nothing to be read or carried out, and this is so.
+    fn turn_until(&mut self, wanted: impl Fn(&HelperProcess) -> bool) {
+        let deadline = Instant::now() + TIMEOUT;
+        while !wanted(&self.helper) {
+            assert!(Instant::now() < deadline, "{:?}", self.helper);
+            let now = Instant::now();
+            self.helper.take_all(now);
+            self.helper.handle_signal(Signal::Child, self.poll.registry(), now);
+            self.helper.handle_timeout(self.poll.registry(), now);
+            self.helper.pump(now);
+            assert!(self.helper.outbox().waiting() <= 2000, "the helper grows");
+            std::thread::yield_now();
+        }
+    }
+
+    fn hooks(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        log.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn configuration(folder: &Path, lines: &str) -> Config {
+    let folder = folder.display();
+    let text =
+        format!("UPSTYPE test\nSCRIPTDIR {folder}\nPWRFAILDIR {folder}\nNOLOGINDIR {folder}\n{lines}\n");
+    config::parse(text.as_bytes(), "test").config
+}
+
+fn invocation(folder: &Path) -> Invocation {
+    Invocation {
+        name: "mainsd",
+        version: "0",
+        config_file: folder.join("conf"),
+        pid_file: None,
+        foreground: false,
+        kill_on_powerfail: false,
+        term_on_powerfail: false,
+        // Nothing built in shuts this machine down.
+        dry_run: DryRun::HooksRun,
+        syslog: false,
+        stderr: false,
+        shutdown_commands: BuiltIn::default(),
+        surroundings: |_| Vec::new(),
+    }
+}
+
+const ARGUMENTS: Arguments<'static> = Arguments { ups_name: "ups", connected: true, powered: true };
+
+fn ended(helper: &HelperProcess) -> bool {
+    helper.exit() == Some(Exit::StartMain)
+}
+
+#[test]
+fn a_main_process_that_says_what_none_says_is_killed_and_another_one_is_due() {
+    for packet in [b"zzz".to_vec(), vec![b'h', 255], vec![0; MAX_PACKET + 1], ToHelper::Finish.encode()] {
+        let mut stage = Stage::new(&format!("nonsense-{}", packet.len()), "", |socket| {
+            socket.send(&packet);
+            // It goes on until it is killed.
+            let _ = socket.receive(&mut [0; 16]);
+            let _ = socket.receive(&mut [0; 16]);
+            loop {
+                socket.send(&ToHelper::Alive.encode());
+            }
+        });
+        stage.turn_until(ended);
+        assert!(!stage.helper.next().is_first);
+    }
+}
+
+#[test]
+fn every_message_in_any_order_at_full_speed_runs_configured_hooks_only_and_not_too_many() {
+    let mut stage = Stage::new("flood", "", |socket| {
+        let saved = Saved { announced: true, transfers: 9, ..Saved::default() };
+        for turn in 0..2000_usize {
+            let event = Event::ALL[turn % Event::ALL.len()];
+            let messages = [
+                ToHelper::Hook(event, ARGUMENTS),
+                ToHelper::Powerfail { present: turn % 2 == 0 },
+                ToHelper::Shutdown(ARGUMENTS, "because"),
+                ToHelper::Saved(saved),
+                ToHelper::Nologin { present: turn % 3 == 0 },
+                ToHelper::Ready,
+                ToHelper::Alive,
+            ];
+            for message in messages {
+                socket.send(&message.encode());
+            }
+        }
+    });
+    stage.turn_until(ended);
+    stage.helper.hands_mut().finish(Instant::now());
+    let hooks = stage.hooks();
+    let names: Vec<&str> = Event::ALL.iter().map(|event| event.arg()).collect();
+    assert!(hooks.iter().all(|hook| names.contains(&hook.as_str())), "{hooks:?}");
+    assert!(!hooks.is_empty());
+    let most = usize::try_from(HOOKS_AT_ONCE).unwrap() + usize::try_from(TIMEOUT.as_secs()).unwrap();
+    let asked = hooks.iter().filter(|hook| *hook != "doshutdown").count();
+    assert!(asked <= most, "{asked}");
+}
+
+#[test]
+fn a_main_process_that_ends_is_told_of_once_its_status_is_known_and_hears_what_was_to_be_told() {
+    let mut stage = Stage::new("ends", "", |socket| {
+        let outage = Saved { announced: true, transfers: 3, ..Saved::default() };
+        socket.send(&ToHelper::Saved(outage).encode());
+        socket.send(&ToHelper::Powerfail { present: true }.encode());
+    });
+    stage.turn_until(ended);
+    let next = stage.helper.next().clone();
+    assert_eq!(next.at_start.saved.map(|saved| (saved.announced, saved.transfers)), Some((true, 3)));
+    assert!(next.at_start.powerfail && !next.is_first && !next.without_server);
+    assert!(stage.helper.outbox().waiting() >= 2, "two lines for the log");
+}

@@ -1,0 +1,183 @@
+//! The helper, and main processes that end, hang, or are somebody else's: the guard goes on.
+
+use std::time::{Duration, Instant};
+
+use crate::support::{
+    Daemon, MAIN, Scratch, Setup, TIMEOUT, is_there, logged, play, play_in, poll_until, role_of, send_signal,
+    stop,
+};
+
+fn setup() -> Setup {
+    Setup::new("test").with("NOLOGON", "disable").with("TIMEOUT", "0").with("ONBATTERYDELAY", "1")
+}
+
+/// The UPS of the next main process is on battery from its start on.
+fn stays_on_battery(daemon: &Daemon) {
+    std::fs::write(daemon.dir().join("script"), "0 mains off\n").unwrap();
+}
+
+/// Ends the main process with this signal; the next one.
+fn next_main(daemon: &Daemon, signal: &str) -> u32 {
+    let first = daemon.main_pid();
+    send_signal(first, signal);
+    daemon.role(MAIN, Some(first))
+}
+
+#[test]
+fn a_main_process_that_is_killed_on_mains_is_followed_by_another_and_the_daemon_goes_on() {
+    let daemon = play("", setup());
+    let before = daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    let first = daemon.main_pid();
+    next_main(&daemon, "KILL");
+    daemon.wait_for_logged(&format!("The main process ({first}) was ended by signal 9"));
+    daemon.wait_for_logged("Another main process watches the UPS");
+    let after = daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    assert_eq!(after.get("STARTTIME"), before.get("STARTTIME"), "the daemon was not started again");
+    let starts = daemon.log().iter().filter(|line| line.ends_with("startup succeeded")).count();
+    assert_eq!(starts, 1, "{}", daemon.describe());
+    // What was logged before is told to clients still.
+    let events = poll_until(TIMEOUT, || {
+        let events = daemon.nis().events().unwrap().concat();
+        (events.contains("startup succeeded") && events.contains("Another main process")).then_some(events)
+    });
+    assert!(events.is_some(), "{}", daemon.describe());
+    let end = daemon.terminate();
+    assert!(end.status.success() && end.output.contains("mainsd shutdown succeeded"), "{}", end.output);
+}
+
+#[test]
+fn an_outage_counts_on_over_the_end_of_a_main_process_and_is_announced_once() {
+    let daemon = play("1 mains off\n", setup().replaced("TIMEOUT", "8"));
+    daemon.wait_for_hook("onbattery", TIMEOUT);
+    let began = daemon.wait_for_hook("powerout", TIMEOUT).at;
+    stays_on_battery(&daemon);
+    for signal in ["KILL", "ABRT"] {
+        next_main(&daemon, signal);
+        daemon.wait_for_status(|status| status.has("ONBATT"), TIMEOUT);
+    }
+    let took = daemon.wait_for_hook("doshutdown", TIMEOUT).at - began;
+    // Two starts would have put it off by more than this each.
+    assert!(took > Duration::from_secs(6) && took < Duration::from_secs(30), "{took:?}");
+    assert_eq!(daemon.events(), ["powerout", "onbattery", "timeout", "doshutdown"], "{}", daemon.describe());
+    daemon.wait_for_status(|status| status.is("NUMXFERS", "1") && status.has("SHUTTING"), TIMEOUT);
+}
+
+#[test]
+fn a_main_process_that_hangs_in_an_outage_is_killed_and_the_limit_is_kept() {
+    let daemon = play("1 mains off\n", setup().replaced("TIMEOUT", "5"));
+    daemon.wait_for_hook("onbattery", TIMEOUT);
+    stays_on_battery(&daemon);
+    let first = daemon.main_pid();
+    stop(first);
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
+    daemon.wait_for_logged(&format!("The main process ({first}) does not answer and was killed"));
+    assert_eq!(daemon.events(), ["powerout", "onbattery", "timeout", "doshutdown"], "{}", daemon.describe());
+}
+
+#[test]
+fn a_shutdown_that_was_started_is_not_started_again_by_the_next_main_process() {
+    let daemon = play("1 mains off\n", setup().replaced("TIMEOUT", "2"));
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
+    daemon.wait_for_log("it is started", |log| {
+        log.iter().any(|line| line.starts_with("System shutdown started by ")).then_some(())
+    });
+    stays_on_battery(&daemon);
+    next_main(&daemon, "KILL");
+    // It decides by itself what the one before it has decided.
+    let count = |log: &[String], text: &str| log.iter().filter(|line| line.starts_with(text)).count();
+    daemon.wait_for_log("it is decided again", |log| {
+        (count(log, "Initiating system shutdown!") == 2).then_some(())
+    });
+    daemon.signal("TERM");
+    let (end, scratch) = daemon.wait_for_exit_keeping();
+    assert!(end.status.success());
+    assert_eq!(count(&logged(scratch.path()), "System shutdown started"), 1, "{}", end.output);
+}
+
+#[test]
+fn a_shutdown_goes_on_without_a_main_process() {
+    let hook = "if [ $1 = doshutdown ]; then while [ ! -e go ]; do sleep 0.05; done; fi";
+    let scratch = Scratch::new();
+    let go = scratch.path().join("go");
+    let hook = hook.replace("go ]", &format!("{} ]", go.display()));
+    let daemon = play_in("1 mains off\n", setup().replaced("TIMEOUT", "2").hook(&hook), scratch);
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
+    stays_on_battery(&daemon);
+    let next = next_main(&daemon, "KILL");
+    daemon.wait_for_status(|status| status.has("ONBATT"), TIMEOUT);
+    std::fs::write(go, "").unwrap();
+    daemon.wait_for_log("it is started", |log| {
+        log.iter().any(|line| line.starts_with("System shutdown started by ")).then_some(())
+    });
+    assert_eq!(daemon.main_pid(), next);
+    let shutdowns = daemon.events().iter().filter(|event| *event == "doshutdown").count();
+    assert_eq!(shutdowns, 1, "{}", daemon.describe());
+}
+
+#[test]
+fn main_processes_that_end_again_and_again_go_on_without_a_port_until_a_reload() {
+    let daemon = play("", setup());
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    for _ in 0..3 {
+        next_main(&daemon, "KILL");
+    }
+    daemon.wait_for_logged(
+        "Another main process watches the UPS, without the port for clients until the next reload",
+    );
+    daemon.signal("HUP");
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+}
+
+#[test]
+fn a_helper_that_is_killed_takes_its_main_process_and_writers_with_it() {
+    let daemon = play("", setup());
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    let roles = [MAIN, "mainsd: writer", "mainsd: output"].map(|name| daemon.role(name, None));
+    let killed = Instant::now();
+    daemon.signal("KILL");
+    let (_, _scratch) = daemon.wait_for_exit_keeping();
+    for pid in roles {
+        assert!(poll_until(TIMEOUT, || (!is_there(pid)).then_some(())).is_some(), "{pid}");
+    }
+    // A second is promised.
+    assert!(killed.elapsed() < Duration::from_secs(10), "{:?}", killed.elapsed());
+}
+
+#[test]
+fn signals_to_a_main_process_alone_end_nothing() {
+    let daemon = play("1 mains off\n1.5 mains on", setup());
+    let main = daemon.main_pid();
+    for signal in ["TERM", "INT", "HUP", "PIPE"] {
+        send_signal(main, signal);
+    }
+    daemon.wait_for_hook("mainsback", TIMEOUT);
+    assert_eq!(daemon.main_pid(), main);
+}
+
+#[test]
+fn without_privsep_one_process_has_the_loop_and_carries_out() {
+    let daemon = play("1 mains off\n", setup().with("PRIVSEP", "off").replaced("TIMEOUT", "2"));
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
+    daemon.wait_for_status(|status| status.has("SHUTTING"), TIMEOUT);
+    assert_eq!(role_of(daemon.pid(), MAIN), None);
+    daemon.role("mainsd: writer", None);
+    daemon.signal("HUP");
+    daemon.wait_for_log("it is applied", |log| {
+        log.iter().any(|line| line.ends_with("mainsd.conf: applied")).then_some(())
+    });
+    let end = daemon.terminate();
+    assert!(end.status.success() && end.output.contains("mainsd exiting, signal 15"), "{}", end.output);
+}
+
+#[test]
+fn a_main_process_keeps_only_the_descriptors_that_it_needs() {
+    let daemon = play("", setup());
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    let fds = std::fs::read_dir(format!("/proc/{}/fd", daemon.main_pid())).unwrap().flatten();
+    let links: Vec<String> = fds
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+        .map(|link| link.display().to_string())
+        .filter(|link| link.starts_with('/') && link != "/dev/null")
+        .collect();
+    assert_eq!(links, [""; 0], "no lock, no file");
+}
