@@ -77,6 +77,12 @@ impl EventLoop {
         Ok(Self { poll, signals, clock })
     }
 
+    /// Where descriptors are registered.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        self.poll.registry()
+    }
+
     /// Runs until the source has a reason to end.
     ///
     /// # Errors

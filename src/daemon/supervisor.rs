@@ -60,6 +60,7 @@ pub struct Supervisor {
     is_restarted: bool,
     held_hooks: HeldHooks,
     server: Server,
+    server_is_open: bool,
     status: Status,
     recorder: Recorder,
     /// How much of what happens is announced, and of what is said is logged.
@@ -105,6 +106,7 @@ impl Supervisor {
             is_restarted,
             held_hooks: HeldHooks::default(),
             server: Server::new(Nis::default(), settings::server(&config), token::SERVER),
+            server_is_open: false,
             status: Status::new(snapshot, events, now),
             recorder,
             contact: Contact::new(&config),
@@ -119,6 +121,12 @@ impl Supervisor {
         }
     }
 
+    /// Opens the port, where it is to be opened before the loop runs.
+    pub fn open_server(&mut self, registry: &Registry, now: Instant) {
+        self.server.open(registry, now);
+        self.server_is_open = true;
+    }
+
     /// Opens the port, then the device.
     pub fn start(&mut self, registry: &Registry, now: Instant) {
         self.recorder.register(registry);
@@ -128,7 +136,9 @@ impl Supervisor {
         } else {
             self.tell_start(now);
         }
-        self.server.open(registry, now);
+        if !self.server_is_open {
+            self.open_server(registry, now);
+        }
         self.driver.start(registry, now);
         self.helper.ready(now);
     }

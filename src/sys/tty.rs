@@ -3,7 +3,7 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
@@ -46,6 +46,8 @@ const SPEED: u32 = 2400;
 pub struct Tty {
     fd: OwnedFd,
     before: Option<Termios>,
+    /// Another process has opened it, and gives it back.
+    is_lent: bool,
 }
 
 impl Tty {
@@ -70,7 +72,7 @@ impl Tty {
         take_alone(&fd)?;
         let mut raw = before.clone();
         // From here on dropping gives everything back.
-        let tty = Self { fd, before: Some(before) };
+        let tty = Self { fd, before: Some(before), is_lent: false };
         raw.input_modes = InputModes::IGNPAR;
         raw.output_modes = OutputModes::empty();
         raw.local_modes = LocalModes::empty();
@@ -82,6 +84,12 @@ impl Tty {
         tcsetattr(&tty.fd, OptionalActions::Now, &raw)?;
         tty.flush_input();
         Ok(tty)
+    }
+
+    /// A port that another process has opened with [`Tty::open`], and gives back.
+    #[must_use]
+    pub const fn lent(fd: OwnedFd) -> Self {
+        Self { fd, before: None, is_lent: true }
     }
 
     /// The settings, and with them the modem lines, stay as they are when it is closed.
@@ -141,6 +149,12 @@ impl Tty {
     }
 }
 
+impl AsFd for Tty {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
 impl AsRawFd for Tty {
     fn as_raw_fd(&self) -> RawFd {
         self.fd.as_raw_fd()
@@ -149,6 +163,9 @@ impl AsRawFd for Tty {
 
 impl Drop for Tty {
     fn drop(&mut self) {
+        if self.is_lent {
+            return;
+        }
         let _ = tcflush(&self.fd, QueueSelector::IOFlush);
         if let Some(before) = &self.before {
             // A port that is gone has no settings.

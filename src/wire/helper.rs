@@ -3,6 +3,7 @@
 //! ```text
 //! to the helper: h event (1) arguments                   H arguments, reason       p, n present (1): flags powerfail, nologin
 //!                O as to a writer, without its number    r ready    a alive    f finish
+//!                U bus (2) device (2) location    S    L    W number (1): jobs, each with the other end of its socket
 //! to main:       l priority (1) text     B text (begun)  b text (fell back)       x (failed)
 //!                c last (1) bytes        C text          t signal (1)              i    e
 //! arguments:     flags (1) length of the name (2) name
@@ -16,6 +17,8 @@ use crate::ups::{Event, MAX_LINE, Priority, is_unsafe};
 
 /// Longest packet in bytes.
 pub const MAX_PACKET: usize = 8 + 4 * MAX_NAME + MAX_LINE;
+/// Longest place where a USB device is plugged in, in bytes.
+pub const MAX_LOCATION: usize = 32;
 /// Longest name of a UPS, in characters.
 pub const MAX_NAME: usize = 255;
 
@@ -25,6 +28,10 @@ const POWERFAIL: u8 = b'p';
 const NOLOGIN: u8 = b'n';
 const SAVED: u8 = b'O';
 const READY: u8 = b'r';
+const USB_DEVICE: u8 = b'U';
+const SERIAL_PORT: u8 = b'S';
+const PORT_LOCK: u8 = b'L';
+const WRITER: u8 = b'W';
 const ALIVE: u8 = b'a';
 const FINISH: u8 = b'f';
 
@@ -68,6 +75,21 @@ pub enum ToHelper<'a> {
     },
     /// What a main process that is started in place of this one has to know.
     Saved(Saved<'a>),
+    /// Open a USB device for who has the other end of the socket that comes with this.
+    UsbDevice {
+        /// Where it is plugged in, [`MAX_LOCATION`] bytes at most.
+        location: &'a str,
+        /// Number of its bus.
+        bus: u16,
+        /// Number of the device on the bus.
+        device: u16,
+    },
+    /// Open the serial port, likewise.
+    SerialPort,
+    /// Make the lock file of the serial port, likewise.
+    PortLock,
+    /// Start a writer, likewise; its number.
+    Writer(u8),
     /// The UPS is watched; a configuration has been applied, or not.
     Ready,
     /// The loop goes on.
@@ -128,6 +150,13 @@ impl ToHelper<'_> {
                 saved.encode(&mut out);
                 out
             }
+            Self::UsbDevice { location, bus, device } => {
+                let location = cut(location, MAX_LOCATION).as_bytes();
+                [&[USB_DEVICE], &bus.to_le_bytes()[..], &device.to_le_bytes()[..], location].concat()
+            }
+            Self::SerialPort => vec![SERIAL_PORT],
+            Self::PortLock => vec![PORT_LOCK],
+            Self::Writer(number) => vec![WRITER, *number],
             Self::Ready => vec![READY],
             Self::Alive => vec![ALIVE],
             Self::Finish => vec![FINISH],
@@ -158,6 +187,19 @@ impl ToHelper<'_> {
                     _ => ToHelper::Nologin { present },
                 });
             }
+            USB_DEVICE => {
+                let (bus, rest) = rest.split_first_chunk()?;
+                let (device, rest) = rest.split_first_chunk()?;
+                let location = line(rest).filter(|location| location.len() <= MAX_LOCATION)?;
+                let (bus, device) = (u16::from_le_bytes(*bus), u16::from_le_bytes(*device));
+                return Some(ToHelper::UsbDevice { location, bus, device });
+            }
+            WRITER => match rest {
+                [number] => return Some(ToHelper::Writer(*number)),
+                _ => return None,
+            },
+            SERIAL_PORT => ToHelper::SerialPort,
+            PORT_LOCK => ToHelper::PortLock,
             READY => ToHelper::Ready,
             ALIVE => ToHelper::Alive,
             FINISH => ToHelper::Finish,
@@ -247,7 +289,7 @@ mod tests {
 
     fn packets() -> impl Strategy<Value = Vec<u8>> {
         let tagged = (
-            proptest::sample::select(b"hHpnOraflBbxcCtie".as_slice()),
+            proptest::sample::select(b"hHpnOUSLWraflBbxcCtie".as_slice()),
             proptest::collection::vec(0_u8..8, 0..8),
             proptest::collection::vec(any::<u8>(), 0..40),
         )
@@ -270,6 +312,10 @@ mod tests {
                 ToHelper::Powerfail { present: powered },
                 ToHelper::Nologin { present: powered },
                 ToHelper::Saved(saved),
+                ToHelper::UsbDevice { location: "1-1.2", bus: 1, device: 300 },
+                ToHelper::SerialPort,
+                ToHelper::PortLock,
+                ToHelper::Writer(2),
                 ToHelper::Ready,
                 ToHelper::Alive,
                 ToHelper::Finish,

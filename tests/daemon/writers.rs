@@ -173,8 +173,10 @@ fn a_writer_that_is_killed_in_an_outage_is_started_again_and_nothing_is_lost() {
         // Promised within two seconds; a machine with other things to do has ten times as long.
         assert!(killed.elapsed() < Duration::from_secs(20), "{:?}", killed.elapsed());
         assert_ne!(first, second);
-        let line = format!("(process {first}) has ended: another one is started");
-        daemon.wait_for_log(&line, |log| log.iter().any(|logged| logged.ends_with(&line)).then_some(()));
+        let what =
+            if name == FILES { "events, status and state file" } else { "standard error and debug output" };
+        let line = format!("The process for {what} has ended: another one is started");
+        daemon.wait_for_log(&line, |log| log.contains(&line).then_some(()));
         daemon.wait_for_output(&line, TIMEOUT);
     }
     assert!(daemon.status().has("ONBATT"));

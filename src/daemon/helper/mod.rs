@@ -6,6 +6,7 @@
 
 mod allowance;
 mod hands;
+mod jobs;
 mod main_role;
 mod outbox;
 mod process;
@@ -23,6 +24,7 @@ use crate::act::{Outcome, Request};
 use crate::power::SavedOutage;
 
 pub use hands::Hands;
+pub use jobs::Means;
 pub use process::{HelperProcess, Start};
 pub use remote::Remote;
 

@@ -1,12 +1,14 @@
 //! The helper in a process of its own: its loop has the main process's socket, signals, and children.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use mio::Registry;
 use mio::event::Event as IoEvent;
 
-use super::allowance::Allowance;
+use super::allowance::{Allowance, HOOKS};
+use super::jobs::{Jobs, Means};
 use super::main_role::{Due, MainRole, describe};
 use super::outbox::Outbox;
 use super::restarts::Restarts;
@@ -16,7 +18,8 @@ use crate::daemon::event_loop::{Exit, Source};
 use crate::daemon::token;
 use crate::journal::{BootClock, saved_outage};
 use crate::power::AtStart;
-use crate::sys::role::Role;
+use crate::sys::job::Job;
+use crate::sys::role::{Process, Role};
 use crate::sys::signals::Signal;
 use crate::sys::{clock, reason};
 use crate::ups::{Priority, one_line};
@@ -47,7 +50,7 @@ pub struct HelperProcess {
     hands: Hands,
     main: Option<MainRole>,
     /// Main processes that were given up, to be reaped.
-    left: Vec<Role>,
+    left: Vec<Process>,
     outbox: Outbox,
     next: Start,
     restarts: Restarts,
@@ -56,10 +59,11 @@ pub struct HelperProcess {
     /// The main process that has asked for it has ended since.
     started_before: bool,
     allowance: Allowance,
+    jobs: Jobs,
     /// More may have been said than was taken, since then.
     more: Option<Instant>,
     /// The main process that has ended, and what is to be said of it once its status can be had.
-    ended: Option<(Role, String)>,
+    ended: Option<(Process, String)>,
     /// That none can be started has been told.
     told_fork: bool,
     ending: Option<Ending>,
@@ -79,7 +83,7 @@ struct Ending {
 impl HelperProcess {
     /// Without a main process yet.
     #[must_use]
-    pub fn new(hands: Hands, at_start: AtStart, now: Instant) -> Self {
+    pub fn new(hands: Hands, means: Means, at_start: AtStart, now: Instant) -> Self {
         Self {
             hands,
             main: None,
@@ -89,7 +93,8 @@ impl HelperProcess {
             restarts: Restarts::default(),
             started: None,
             started_before: false,
-            allowance: Allowance::new(now),
+            allowance: Allowance::new(HOOKS, now),
+            jobs: Jobs::new(means, now),
             more: None,
             ended: None,
             told_fork: false,
@@ -162,16 +167,16 @@ impl HelperProcess {
         self.more = None;
         for _ in 0..MESSAGES_PER_TURN {
             let Some(main) = &mut self.main else { return };
-            match main.role().receive(&mut buffer) {
+            match main.role().receive_with(&mut buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Ok(length @ 1..) => {
+                Ok((length @ 1.., passed)) => {
                     let message = buffer.get(..length).and_then(ToHelper::decode);
                     let Some(message) = message else {
                         let why = "says what this program never says";
                         return self.give_up(why, now);
                     };
                     main.note_heard(now);
-                    self.take(message, now);
+                    self.take(message, passed, now);
                 }
                 Ok(_) | Err(_) => return self.handle_end(now),
             }
@@ -179,8 +184,14 @@ impl HelperProcess {
         self.more = Some(now);
     }
 
-    fn take(&mut self, message: ToHelper<'_>, now: Instant) {
+    fn take(&mut self, message: ToHelper<'_>, passed: Option<OwnedFd>, now: Instant) {
         let request = match message {
+            ToHelper::UsbDevice { location, bus, device } => {
+                return self.start_job(&Job::UsbDevice { location, bus, device }, passed, now);
+            }
+            ToHelper::SerialPort => return self.start_job(&Job::SerialPort, passed, now),
+            ToHelper::PortLock => return self.start_job(&Job::PortLock, passed, now),
+            ToHelper::Writer(number) => return self.start_job(&Job::Writer(number), passed, now),
             ToHelper::Hook(event, arguments) if self.allowance.take(now) => {
                 Request::Hook(event, args(&arguments))
             }
@@ -217,6 +228,12 @@ impl HelperProcess {
         self.hands.handle(request, now);
     }
 
+    fn start_job(&mut self, job: &Job<'_>, socket: Option<OwnedFd>, now: Instant) {
+        if let Some(socket) = socket {
+            self.jobs.start(job, socket, &self.hands, now);
+        }
+    }
+
     /// The main process ends by itself, in order. Without a reason it does not: the guard would be ended by whoever has it.
     fn handle_finish(&mut self, now: Instant) {
         let invocation = self.hands.invocation();
@@ -238,15 +255,14 @@ impl HelperProcess {
 
     /// The main process has ended.
     fn handle_end(&mut self, now: Instant) {
-        let Some(mut main) = self.main.take() else { return };
+        let Some(main) = self.main.take() else { return };
         if self.ending.is_some() {
-            self.reap_later(main.into_role());
+            self.reap_later(main.into_process());
             return self.end_if_reaped();
         }
-        let words = format!("The main process ({})", main.role().pid());
-        let age = main.age(now);
+        let (words, age) = (main.describe(), main.age(now));
         // Its socket is closed a moment before its status can be had.
-        self.ended = Some((main.into_role(), words));
+        self.ended = main.into_process().map(|process| (process, words));
         self.died(age, now);
     }
 
@@ -258,15 +274,15 @@ impl HelperProcess {
             self.exit = Some(ending.exit);
             return;
         }
-        let (pid, age) = (main.role().pid(), main.age(now));
-        self.reap_later(main.into_role());
-        self.log(Priority::Error, &format!("The main process ({pid}) {why} and was killed"));
+        let (words, age) = (main.describe(), main.age(now));
+        self.reap_later(main.into_process());
+        self.log(Priority::Error, &format!("{words} {why} and was killed"));
         self.died(age, now);
     }
 
     /// The daemon ends when the main process is gone with all that it holds.
     fn end_if_reaped(&mut self) {
-        self.left.retain_mut(|role| !role.has_ended());
+        self.left.retain_mut(|process| process.end().is_none());
         if let Some(ending) = self.ending
             && self.main.is_none()
             && self.left.is_empty()
@@ -275,9 +291,12 @@ impl HelperProcess {
         }
     }
 
-    fn reap_later(&mut self, mut role: Role) {
-        if !role.has_ended() && self.left.len() < MAX_LEFT {
-            self.left.push(role);
+    fn reap_later(&mut self, process: Option<Process>) {
+        if let Some(mut process) = process
+            && process.end().is_none()
+            && self.left.len() < MAX_LEFT
+        {
+            self.left.push(process);
         }
     }
 
@@ -291,9 +310,9 @@ impl HelperProcess {
 
     /// The next main process is due: what is to be said of the one before it comes first.
     fn tell_end(&mut self) {
-        if let Some((mut role, who)) = self.ended.take() {
-            let how = describe(role.end());
-            self.reap_later(role);
+        if let Some((mut process, who)) = self.ended.take() {
+            let how = describe(process.end());
+            self.reap_later(Some(process));
             self.log(Priority::Error, &format!("{who} {how}"));
         }
         let effect = if self.next.without_server {
@@ -386,6 +405,7 @@ impl Source for HelperProcess {
             Signal::Reload => self.hands.reload(registry, now),
             Signal::Child => {
                 self.hands.handle_child_signal(now);
+                self.jobs.handle_child_signal();
                 self.end_if_reaped();
                 if self.main.as_mut().is_some_and(|main| main.role().has_ended()) {
                     // What it has said before that counts.

@@ -6,7 +6,8 @@
 )]
 
 use std::collections::VecDeque;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
@@ -20,6 +21,7 @@ use crate::daemon::token;
 use crate::journal::{BootClock, saved_message};
 use crate::power::SavedOutage;
 use crate::sys::clock;
+use crate::sys::job::{Job, Starter};
 use crate::sys::role::Socket;
 use crate::ups::{Priority, is_unsafe, one_line};
 use crate::wire::helper::{Arguments, FromHelper, MAX_PACKET, ToHelper};
@@ -32,7 +34,7 @@ const MAX_CONFIGURATION: usize = 24 << 20;
 /// The other end of the helper's socket.
 #[derive(Debug)]
 pub struct Remote {
-    socket: Socket,
+    socket: Rc<Socket>,
     outbox: Outbox,
     outcomes: VecDeque<Outcome>,
     told: VecDeque<Told>,
@@ -49,7 +51,7 @@ impl Remote {
     #[must_use]
     pub fn new(socket: Socket) -> Self {
         Self {
-            socket,
+            socket: Rc::new(socket),
             outbox: Outbox::default(),
             outcomes: VecDeque::new(),
             told: VecDeque::new(),
@@ -58,6 +60,21 @@ impl Remote {
             finished: false,
             gone: false,
         }
+    }
+
+    /// Who does what takes rights: the helper.
+    #[must_use]
+    pub fn starter(&self) -> Starter {
+        let socket = Rc::clone(&self.socket);
+        Starter::new(move |job, theirs| {
+            let message = match *job {
+                Job::UsbDevice { location, bus, device } => ToHelper::UsbDevice { location, bus, device },
+                Job::SerialPort => ToHelper::SerialPort,
+                Job::PortLock => ToHelper::PortLock,
+                Job::Writer(number) => ToHelper::Writer(number),
+            };
+            socket.send_with(&message.encode(), theirs.as_fd())
+        })
     }
 
     /// Has something carried out.

@@ -1,7 +1,8 @@
 //! One writer, as the loop sees it: told without waiting, started again when it ends.
 
 use std::collections::VecDeque;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
@@ -10,8 +11,10 @@ use mio::{Interest, Registry, Token};
 use super::queue::{Kind, Queue};
 use super::task;
 use crate::journal::Sink;
+use crate::sys::job::{Job, Starter};
+use crate::sys::passing::socket_pair;
 use crate::sys::reason;
-use crate::sys::role::{Kind as RoleKind, Role};
+use crate::sys::role::{Kind as RoleKind, Process, Role};
 use crate::ups::Priority;
 use crate::wire::role::{FromWriter, MAX_PACKET, ToWriter};
 
@@ -40,16 +43,37 @@ pub enum Told {
 }
 
 /// Starts the process of a writer; another one in tests, so that it can be made to fail.
-pub type Fork = fn(&mut Sink) -> std::io::Result<Role>;
+#[derive(Clone)]
+pub struct Fork(Rc<Start>);
 
-/// Starts a process that writes to this sink.
+type Start = dyn Fn(&mut Sink) -> std::io::Result<Role>;
+
+impl std::fmt::Debug for Fork {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fork")
+    }
+}
+
+/// Has processes started by who has the rights.
+#[must_use]
+pub fn fork(starter: Starter) -> Fork {
+    Fork(Rc::new(move |sink| {
+        if let Some(socket) = starter.start(&Job::Writer(sink.number())) {
+            return socket.map(Role::of_another);
+        }
+        let (ours, theirs) = socket_pair()?;
+        serve(sink, theirs).map(|process| Role::of_child(process, ours))
+    }))
+}
+
+/// Starts a process that writes to this sink, with this end of its socket.
 ///
 /// # Errors
-/// No process or descriptor left.
-pub fn fork(sink: &mut Sink) -> std::io::Result<Role> {
+/// No process left.
+pub fn serve(sink: &mut Sink, socket: OwnedFd) -> std::io::Result<Process> {
     let (kept, streams) = (sink.kept(), sink.streams());
     let kind = RoleKind { name: sink.process_name(), kept: kept.as_slice(), streams, has_loop: false };
-    Role::start(&kind, || (), |socket| task::run(sink, &socket))
+    Process::start(&kind, socket, || (), |socket| task::run(sink, &socket))
 }
 
 /// The way to one sink.
@@ -87,7 +111,7 @@ impl Writer {
         let mut writer = Self {
             sink,
             role: None,
-            fork,
+            fork: fork.clone(),
             in_loop: true,
             cannot_start: false,
             queue: Queue::default(),
@@ -114,13 +138,13 @@ impl Writer {
     }
 
     fn start(&mut self, now: Instant) {
-        let Some(fork) = self.fork else { return };
+        let Some(fork) = self.fork.clone() else { return };
         self.started_at = now;
         self.start_at = None;
         self.renewing = false;
         let first = !std::mem::replace(&mut self.cannot_start, false);
         self.sink.close_opened();
-        match fork(&mut self.sink) {
+        match (fork.0)(&mut self.sink) {
             Ok(role) => {
                 self.role = Some(role);
                 self.in_loop = false;
@@ -258,10 +282,11 @@ impl Writer {
         if self.finishing {
             return;
         }
-        let (pid, name) = (role.pid(), self.sink.name());
+        let name = self.sink.name();
+        let process = role.pid().map(|pid| format!(" (process {pid})")).unwrap_or_default();
         self.told.push_back(Told::Line(
             Priority::Warning,
-            format!("The process for {name} (process {pid}) has ended: another one is started"),
+            format!("The process for {name}{process} has ended: another one is started"),
         ));
         self.left.push(role);
         self.queue.send_again();
@@ -404,7 +429,7 @@ mod tests {
     #[test]
     fn what_a_writer_has_told_before_its_end_counts() {
         let now = Instant::now();
-        let fork: Fork = |_| {
+        let fork = Fork(Rc::new(|_| {
             Role::start(
                 &ACKNOWLEDGES,
                 || (),
@@ -413,7 +438,7 @@ mod tests {
                     socket.send(&[b'a', 1, 0, 0, 0, 0, 0, 0, 0]);
                 },
             )
-        };
+        }));
         let sink = Sink::Files(Box::new(Files::new(FilesSettings::default(), None)));
         let mut writer = Writer::new(sink, Some(fork), now);
         let line = ToWriter::Line { priority: Priority::Notice, unix: 0, text: "a line" };
@@ -429,7 +454,7 @@ mod tests {
     #[test]
     fn the_events_file_as_the_writer_before_told_it_is_no_answer_to_who_asks_the_next() {
         let now = Instant::now();
-        let fork: Fork = |_| Err(std::io::Error::from_raw_os_error(11));
+        let fork = Fork(Rc::new(|_| Err(std::io::Error::from_raw_os_error(11))));
         let mut writer =
             Writer::new(Sink::Files(Box::new(Files::new(FilesSettings::default(), None))), Some(fork), now);
         writer.told.clear();
@@ -443,7 +468,7 @@ mod tests {
     #[test]
     fn at_the_end_what_was_lost_is_told_before_nothing_more_comes() {
         let now = Instant::now();
-        let fork: Fork = |_| {
+        let fork = Fork(Rc::new(|_| {
             Role::start(
                 &ACKNOWLEDGES,
                 || (),
@@ -455,7 +480,7 @@ mod tests {
                     }
                 },
             )
-        };
+        }));
         let sink = Sink::Files(Box::new(Files::new(FilesSettings::default(), None)));
         let mut writer = Writer::new(sink, Some(fork), now);
         let text = "x".repeat(1000);
@@ -478,7 +503,7 @@ mod tests {
         let now = Instant::now();
         let path = std::env::temp_dir().join(format!("mainsd-writer-in-loop-{}", std::process::id()));
         let settings = FilesSettings { events: Some(path.clone()), ..FilesSettings::default() };
-        let fork: Fork = |_| Err(std::io::Error::from_raw_os_error(11));
+        let fork = Fork(Rc::new(|_| Err(std::io::Error::from_raw_os_error(11))));
         let mut writer = Writer::new(Sink::Files(Box::new(Files::new(settings, None))), Some(fork), now);
         let words = "No process can be started for events, status and state file (Resource temporarily unavailable): \
                      a disk or terminal that hangs holds up the daemon";

@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::bus::usb::DeviceInfo;
+use crate::sys::job::Job;
 
 /// Where the kernel shows its devices; other folders in tests.
 #[derive(Clone, Debug)]
@@ -48,6 +49,14 @@ impl Candidate {
         self.driver.as_deref() == Some("usbfs")
     }
 
+    /// What another process with the rights for it is to open; `None`: the node has no numbers.
+    #[must_use]
+    pub fn job(&self) -> Option<Job<'_>> {
+        let mut numbers = self.node.iter().rev().map(|part| part.to_str()?.parse().ok());
+        let (device, bus) = (numbers.next()??, numbers.next()??);
+        Some(Job::UsbDevice { location: &self.info.location, bus, device })
+    }
+
     /// The device in words: `1-1.2 (051d:0002)`.
     #[must_use]
     pub fn words(&self) -> String {
@@ -71,6 +80,8 @@ pub(super) struct Other {
 
 /// Longest report descriptor taken; the longest seen has 2149 bytes (usb-hid §4), the kernel's limit is 4096.
 const DESCRIPTOR_MAX: u64 = 4096;
+/// Longest path of ports that the kernel makes, in bytes, and then some.
+const LOCATION_MAX: usize = 32;
 /// USB class of human interface devices.
 const CLASS_HID: u8 = 3;
 /// USB class of hubs.
@@ -120,6 +131,18 @@ impl Roots {
         // A device without a configuration has no interface, and no hub is more than a hub.
         found.retain(|other| !other.classes.contains(&CLASS_HID) && other.classes != [CLASS_HUB]);
         found
+    }
+
+    /// The device's folder and node, if it has a HID interface and these numbers.
+    pub(super) fn hid_device(&self, location: &str, bus: u16, device: u16) -> Option<(PathBuf, PathBuf)> {
+        let is_location = |c: char| c.is_ascii_digit() || c == '-' || c == '.';
+        if location.is_empty() || location.len() > LOCATION_MAX || !location.chars().all(is_location) {
+            return None;
+        }
+        let of_device = |candidate: &Candidate| candidate.info.location == location;
+        let candidate = self.scan().into_iter().find(of_device)?;
+        let has_numbers = candidate.job() == Some(Job::UsbDevice { location, bus, device });
+        has_numbers.then_some((candidate.folder, candidate.node))
     }
 
     /// The HID interface of this name, if it is one and still there.
