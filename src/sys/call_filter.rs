@@ -192,6 +192,29 @@ mod tests {
         assert!(filter.len() < 256, "a jump reaches so far");
     }
 
+    /// A filter holds for the thread that installs it, and its children.
+    #[test]
+    fn the_kernel_refuses_what_the_filter_does_and_this_process_goes_on() {
+        let tried = std::thread::spawn(|| {
+            rustix::thread::set_no_new_privs(true).unwrap();
+            if let Err(error) = install() {
+                // A kernel without filters.
+                assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "{error}");
+                return Vec::new();
+            }
+            let call = |number: &u32| {
+                // SAFETY: the filter refuses the call, whatever its arguments are; zeros lead nowhere.
+                let result = unsafe { libc::syscall(libc::c_long::from(*number), 0, 0, 0, 0, 0, 0) };
+                (*number, result, io::Error::last_os_error().raw_os_error())
+            };
+            refused().iter().map(call).collect()
+        });
+        for (number, result, error) in tried.join().unwrap() {
+            assert_eq!((result, error), (-1, Some(libc::EPERM)), "{number}");
+        }
+        assert!(std::process::Command::new("true").status().unwrap().success(), "other threads are free");
+    }
+
     #[test]
     fn an_instruction_is_laid_out_as_the_kernels() {
         assert_eq!(size_of::<Instruction>(), size_of::<libc::sock_filter>());
