@@ -62,7 +62,7 @@ impl Role {
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             let end = End;
-            become_role(name, kept, streams);
+            become_role(name, &kept, streams);
             task(&Socket(theirs));
             drop(end);
         }
@@ -185,12 +185,12 @@ impl Drop for End {
 }
 
 /// Makes a child of `fork` a role.
-fn become_role(name: &CStr, mut kept: Vec<RawFd>, streams: Streams) {
-    kept.sort_unstable();
+fn become_role(name: &CStr, kept: &[RawFd], streams: Streams) {
     let mut first = 3;
-    for fd in kept {
-        close_between(first, fd);
-        first = first.max(fd.saturating_add(1));
+    for _ in kept {
+        let Some(next) = kept.iter().copied().filter(|fd| *fd >= first).min() else { break };
+        close_between(first, next);
+        first = next.saturating_add(1);
     }
     close_from(first, -1);
     // SAFETY: system calls on plain numbers and constant texts, in a process with one thread.
