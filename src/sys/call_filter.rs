@@ -51,6 +51,19 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_mknodat,
 ];
 
+/// The same by the names that only these systems have.
+#[cfg(any(target_arch = "x86", target_arch = "arm"))]
+const REFUSED_32: &[libc::c_long] = &[
+    libc::SYS_setuid32,
+    libc::SYS_setgid32,
+    libc::SYS_setresuid32,
+    libc::SYS_setresgid32,
+    libc::SYS_setgroups32,
+    libc::SYS_clock_settime64,
+];
+#[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
+const REFUSED_32: &[libc::c_long] = &[];
+
 /// Instructions of a filter (`linux/filter.h`): load a word of the call, compare and jump, end with a value.
 const LOAD: u16 = 0x20;
 const JUMP_IF_EQUAL: u16 = 0x15;
@@ -97,10 +110,10 @@ const fn architecture() -> Option<u32> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Instruction {
-    code: u16,
-    if_true: u8,
-    if_false: u8,
-    value: u32,
+    pub(super) code: u16,
+    pub(super) if_true: u8,
+    pub(super) if_false: u8,
+    pub(super) value: u32,
 }
 
 const fn instruction(code: u16, value: u32, if_true: u8, if_false: u8) -> Instruction {
@@ -129,7 +142,7 @@ pub fn filter(architecture: u32, refused: &[u32]) -> Vec<Instruction> {
 /// The numbers of the refused calls on this system.
 #[must_use]
 pub fn refused() -> Vec<u32> {
-    REFUSED.iter().filter_map(|number| u32::try_from(*number).ok()).collect()
+    REFUSED.iter().chain(REFUSED_32).filter_map(|number| u32::try_from(*number).ok()).collect()
 }
 
 /// Has them refused, for this process and its children, for ever. It must not be able to get new rights before.

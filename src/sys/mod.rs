@@ -28,6 +28,8 @@ pub mod time64;
 pub mod trust;
 #[cfg(any(feature = "serial-port", test))]
 pub mod tty;
+#[cfg(all(no_unwinder, panic = "abort"))]
+mod unwind;
 #[cfg(feature = "usb")]
 pub mod usb;
 

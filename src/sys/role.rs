@@ -331,12 +331,12 @@ impl Drop for End {
 
 /// Makes a child of `fork` a role.
 fn become_role(kind: &Kind<'_>, socket: RawFd) {
-    let mut kept: Vec<RawFd> = kind.kept.iter().copied().chain([socket]).collect();
-    kept.sort_unstable();
+    let kept = || kind.kept.iter().copied().chain([socket]);
     let mut first = 3;
-    for fd in kept {
-        close_between(first, fd);
-        first = first.max(fd.saturating_add(1));
+    for _ in kept() {
+        let Some(next) = kept().filter(|fd| *fd >= first).min() else { break };
+        close_between(first, next);
+        first = next.saturating_add(1);
     }
     close_from(first, -1);
     // SAFETY: system calls on plain numbers and constant texts, in a process with one thread.

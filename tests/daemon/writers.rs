@@ -342,3 +342,24 @@ fn holds_no_terminal_in_the_background(options: &[&str]) {
     send_signal(pid, "TERM");
     assert!(poll_until(TIMEOUT, || (!is_there(pid)).then_some(())).is_some());
 }
+
+/// The hook of an event finds the line that says why, also while slaves are waited for before the shutdown.
+#[test]
+fn a_hook_finds_the_reason_of_its_event_in_the_events_file() {
+    let hook = r#"
+dir=$(dirname "$0")/..
+case $1 in
+timeout) grep -q "Shutdown because TIMEOUT is over" "$dir/events" && echo "found-timeout" > "$dir/hooks" ;;
+doshutdown) grep -q "Initiating system shutdown!" "$dir/events" && echo "found-doshutdown" > "$dir/hooks" ;;
+commfailure) grep -q "No answer from the UPS: " "$dir/events" && echo "found-commfailure" > "$dir/hooks" ;;
+esac"#;
+    let setup = Setup::new("test").hook(hook).with("TIMEOUT", "1").with("SLAVEWAIT", "3");
+    let daemon = play("2 mains off\n8 silent\n", setup);
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    // A slave that stays, so that the shutdown waits for it.
+    let mut slave = daemon.nis();
+    slave.request(b"watch").expect("sent");
+    for found in ["found-timeout", "found-doshutdown", "found-commfailure"] {
+        daemon.wait_for_hook(found, TIMEOUT);
+    }
+}

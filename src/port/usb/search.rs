@@ -93,18 +93,24 @@ impl UsbPort {
     pub(super) fn look(&mut self, registry: &Registry) {
         self.looked_at = Some(self.now);
         self.sources.free_stuck(registry);
-        let mut queue: VecDeque<Candidate> = self.roots.scan().into();
-        queue.retain(|c| {
-            let foreign = (self.matcher)(&c.info) == Verdict::Foreign;
-            if foreign && !self.seen.is_over() {
-                self.seen.note_foreign(c);
+        // What is a UPS for certain comes first, each in its order.
+        let (mut queue, mut doubtful) = (VecDeque::new(), VecDeque::new());
+        for candidate in self.roots.scan() {
+            let list = match (self.matcher)(&candidate.info) {
+                Verdict::Foreign if self.seen.is_over() => continue,
+                Verdict::Foreign => {
+                    self.seen.note_foreign(&candidate);
+                    continue;
+                }
+                Verdict::NeedsDescriptor | Verdict::Doubtful => &mut doubtful,
+                Verdict::Wanted | Verdict::Other => &mut queue,
+            };
+            if !self.sources.is_stuck(&candidate.info.location) && !self.left_alone.contains(&candidate.node)
+            {
+                list.push_back(candidate);
             }
-            !foreign && !self.sources.is_stuck(&c.info.location) && !self.left_alone.contains(&c.node)
-        });
-        // Stable: what is a UPS for certain comes first, each in its order.
-        queue.make_contiguous().sort_by_cached_key(|c| {
-            matches!((self.matcher)(&c.info), Verdict::NeedsDescriptor | Verdict::Doubtful)
-        });
+        }
+        queue.append(&mut doubtful);
         if !self.seen.is_over() {
             self.roots.others().iter().for_each(|other| self.seen.note_other(other));
         }

@@ -92,23 +92,27 @@ impl Roots {
         self.sys.join("bus/usb/devices")
     }
 
-    /// All HID interfaces, in order of bus, ports and interface number.
-    #[must_use]
-    pub fn scan(&self) -> Vec<Candidate> {
-        let names = fs::read_dir(self.devices()).into_iter().flatten().flatten();
-        let mut found: Vec<Candidate> =
-            names.filter_map(|entry| self.look(entry.file_name().to_str()?)).collect();
-        found.sort_by_cached_key(|c| numbers(&c.name));
-        found
+    /// The names of all devices and interfaces, in order of bus, ports and interface number: `1-1.10` comes after `1-1.9`.
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for entry in fs::read_dir(self.devices()).into_iter().flatten().flatten() {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let place = names.partition_point(|other| numbers(other) <= numbers(&name));
+            names.insert(place, name);
+        }
+        names
     }
 
-    /// All devices without a HID interface but the hubs, in order of bus and ports.
+    /// All HID interfaces, in order.
+    #[must_use]
+    pub fn scan(&self) -> Vec<Candidate> {
+        self.names().iter().filter_map(|name| self.look(name)).collect()
+    }
+
+    /// All devices without a HID interface but the hubs, in order.
     pub(super) fn others(&self) -> Vec<Other> {
-        let names = fs::read_dir(self.devices()).into_iter().flatten().flatten();
         let mut found: Vec<Other> = Vec::new();
-        let mut names: Vec<String> = names.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-        names.sort_by_cached_key(|name| numbers(name));
-        for name in names {
+        for name in self.names() {
             let class = |path: &Path| hex(path).and_then(|class| u8::try_from(class).ok());
             let Some((device, _)) = name.split_once(':') else {
                 let at = self.devices().join(&name);
@@ -172,7 +176,7 @@ impl Roots {
     }
 }
 
-/// The numbers in a name, for sorting: `1-1.10` comes after `1-1.9`.
+/// The numbers in a name.
 fn numbers(name: &str) -> Vec<u32> {
     name.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect()
 }
