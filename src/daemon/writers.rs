@@ -4,6 +4,7 @@
 //! the disk of the events file does not answer, and a terminal that nobody reads holds up nothing else.
 
 mod queue;
+mod start;
 mod task;
 mod writer;
 
@@ -22,7 +23,8 @@ use crate::sys::job::Starter;
 use crate::sys::role::{Process, Role, wait_for_any};
 use crate::ups::{MAX_LINE, Priority, is_unsafe};
 use crate::wire::role::{ToWriter, cut};
-use writer::{Fork, Writer, fork, serve};
+use start::{Fork, fork, serve};
+use writer::Writer;
 
 pub use writer::Told;
 

@@ -4,6 +4,7 @@
 //! between other work; a program that has the port open without a lock is named too, and the port is used all the same.
 
 mod keeper;
+mod lent;
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,13 +18,12 @@ use mio::{Interest, Registry, Token};
 use super::Port;
 use super::device_lock::DeviceLocks;
 use crate::bus::serial::{Event, Outputs, Serial, Transmit};
-use crate::sys::job::Job;
 use crate::sys::named_lock::NamedLock;
 use crate::sys::process::{self, UserSearch};
 use crate::sys::reason;
 use crate::sys::tty::{self, Tty};
 use crate::ups::Priority;
-use keeper::{Keeper, Said};
+use keeper::Keeper;
 
 /// Pauses before the port is opened again, in seconds; the last one repeats (apcsmart §3).
 const PAUSES: [u64; 4] = [0, 1, 2, 5];
@@ -38,8 +38,6 @@ const SEND_MAX: usize = 64;
 /// How often sending is tried again when the port takes nothing, and for how long.
 const SEND_RETRY_INTERVAL: Duration = Duration::from_millis(50);
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long the keeper of a port may take to open it.
-const KEEPER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Who holds a port is looked up again after this.
 const SEARCH_AGAIN: Duration = Duration::from_secs(60);
 
@@ -170,79 +168,13 @@ impl SerialPort {
     }
 
     fn open(&mut self, registry: &Registry, now: Instant) {
-        if let Some(socket) = self.locks.starter().start(&Job::SerialPort) {
-            let begun = socket.map(Keeper::new).and_then(|keeper| {
-                let mut source = SourceFd(&keeper.as_raw_fd());
-                registry.register(&mut source, self.keeper_token(), Interest::READABLE)?;
-                Ok(keeper)
-            });
-            match begun {
-                Ok(keeper) => self.state = State::Opening(keeper, now + KEEPER_TIMEOUT),
-                Err(error) => self.closed(now, &self.words(&error)),
-            }
+        if self.ask_keeper(registry, now) {
             return;
         }
         let opened = self.try_open(registry).map(|(tty, lock)| (tty, Held::Here { _lock: lock }));
         self.handle_opened(opened, now);
         if matches!(self.state, State::Open { .. }) {
             self.begin_search(now);
-        }
-    }
-
-    const fn keeper_token(&self) -> Token {
-        Token(self.token.0 + 1)
-    }
-
-    /// Takes what a keeper has said.
-    fn hear_keeper(&mut self, registry: &Registry, now: Instant) {
-        loop {
-            let keeper = match &self.state {
-                State::Opening(keeper, _) | State::Open { held: Held::There(keeper), .. } => keeper,
-                State::Open { .. } | State::Closed(_) => return,
-            };
-            let Some(said) = keeper.receive() else { return };
-            match said {
-                Said::Open(fd) => self.take_tty(fd, registry, now),
-                Said::Used(user) => {
-                    let words = self.used(&user);
-                    self.log.push_back(words);
-                }
-                Said::Held(holder) => self.not_opened(registry, Busy::Locked(holder), now),
-                Said::Taken(holder) => {
-                    let words = self.held(holder);
-                    self.not_opened(registry, Busy::Told(words), now);
-                }
-                Said::Failed(error) => self.not_opened(registry, Busy::Error(error), now),
-                Said::Gone if matches!(self.state, State::Open { .. }) => {
-                    return self.gone(registry, now, "has lost the process that keeps it");
-                }
-                Said::Gone => {
-                    let error = io::Error::other("the process that opens it has ended");
-                    self.not_opened(registry, Busy::Error(error), now);
-                }
-            }
-        }
-    }
-
-    fn take_tty(&mut self, fd: std::os::fd::OwnedFd, registry: &Registry, now: Instant) {
-        let tty = Tty::lent(fd);
-        let registered = registry.register(&mut SourceFd(&tty.as_raw_fd()), self.token, Interest::READABLE);
-        let State::Opening(keeper, _) = std::mem::replace(&mut self.state, State::Closed(now)) else {
-            return;
-        };
-        let opened = registered.map(|()| (tty, Held::There(keeper))).map_err(Busy::Error);
-        self.handle_opened(opened, now);
-    }
-
-    fn not_opened(&mut self, registry: &Registry, why: Busy, now: Instant) {
-        self.drop_keeper(registry);
-        self.handle_opened(Err(why), now);
-    }
-
-    fn drop_keeper(&mut self, registry: &Registry) {
-        if let State::Opening(keeper, at) = &self.state {
-            let _ = registry.deregister(&mut SourceFd(&keeper.as_raw_fd()));
-            self.state = State::Closed(*at);
         }
     }
 

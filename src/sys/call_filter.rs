@@ -207,6 +207,10 @@ mod tests {
 
     /// A filter holds for the thread that installs it, and its children.
     #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a filter holds for one thread, and the others are of other tests"
+    )]
     fn the_kernel_refuses_what_the_filter_does_and_this_process_goes_on() {
         let tried = std::thread::spawn(|| {
             rustix::thread::set_no_new_privs(true).unwrap();

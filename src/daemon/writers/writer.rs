@@ -1,20 +1,18 @@
 //! One writer, as the loop sees it: told without waiting, started again when it ends.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::rc::Rc;
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
 use super::queue::{Kind, Queue};
+use super::start::Fork;
 use super::task;
 use crate::journal::Sink;
-use crate::sys::job::{Job, Starter};
-use crate::sys::passing::socket_pair;
 use crate::sys::reason;
-use crate::sys::role::{Kind as RoleKind, Process, Role};
+use crate::sys::role::Role;
 use crate::ups::Priority;
 use crate::wire::role::{FromWriter, MAX_PACKET, ToWriter};
 
@@ -40,40 +38,6 @@ pub enum Told {
     NotForFiles(String),
     /// A piece of the end of the events file: first, last, found.
     Events(Vec<u8>, [bool; 3]),
-}
-
-/// Starts the process of a writer; another one in tests, so that it can be made to fail.
-#[derive(Clone)]
-pub struct Fork(Rc<Start>);
-
-type Start = dyn Fn(&mut Sink) -> std::io::Result<Role>;
-
-impl std::fmt::Debug for Fork {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Fork")
-    }
-}
-
-/// Has processes started by who has the rights.
-#[must_use]
-pub fn fork(starter: Starter) -> Fork {
-    Fork(Rc::new(move |sink| {
-        if let Some(socket) = starter.start(&Job::Writer(sink.number())) {
-            return socket.map(Role::of_another);
-        }
-        let (ours, theirs) = socket_pair()?;
-        serve(sink, theirs).map(|process| Role::of_child(process, ours))
-    }))
-}
-
-/// Starts a process that writes to this sink, with this end of its socket.
-///
-/// # Errors
-/// No process left.
-pub fn serve(sink: &mut Sink, socket: OwnedFd) -> std::io::Result<Process> {
-    let (kept, streams) = (sink.kept(), sink.streams());
-    let kind = RoleKind { name: sink.process_name(), kept: kept.as_slice(), streams, has_loop: false };
-    Process::start(&kind, socket, || (), |socket| task::run(sink, &socket))
 }
 
 /// The way to one sink.
@@ -421,7 +385,9 @@ fn take(from: &FromWriter<'_>, told: &mut VecDeque<Told>) {
 mod tests {
     use super::*;
     use crate::journal::{Files, FilesSettings};
-    use crate::sys::role::Streams;
+    use std::rc::Rc;
+
+    use crate::sys::role::{Kind as RoleKind, Streams};
 
     const ACKNOWLEDGES: RoleKind<'static> =
         RoleKind { name: c"acknowledges", kept: &[], streams: Streams::Null, has_loop: false };
