@@ -300,6 +300,8 @@ impl Supervisor {
                     self.log(Priority::Info, &line, now);
                 }
                 reading.values = self.machine.handle_reading(now, &reading);
+                let on_battery = self.machine.view().flags.contains(StatusFlags::ONBATT);
+                self.helper.note_reading(&reading, on_battery, now);
                 self.status.show_reading(*reading);
             }
             LinkEvent::Lost { reason } => {

@@ -12,6 +12,7 @@ use super::jobs::{Jobs, Means};
 use super::main_role::{Due, MainRole, describe};
 use super::outbox::Outbox;
 use super::restarts::Restarts;
+use super::stand_in::{Outage, StandIn};
 use super::{Hands, Told};
 use crate::act::{HookArgs, Outcome, Request};
 use crate::daemon::event_loop::{Exit, Source};
@@ -47,19 +48,20 @@ pub struct Start {
 /// The helper's process.
 #[derive(Debug)]
 pub struct HelperProcess {
-    hands: Hands,
+    pub(super) hands: Hands,
     main: Option<MainRole>,
     /// Main processes that were given up, to be reaped.
     left: Vec<Process>,
     outbox: Outbox,
-    next: Start,
+    pub(super) next: Start,
     restarts: Restarts,
     /// The shutdown was started, by this, then.
-    started: Option<(String, Instant)>,
+    pub(super) started: Option<(String, Instant)>,
     /// The main process that has asked for it has ended since.
-    started_before: bool,
+    pub(super) started_before: bool,
     allowance: Allowance,
     jobs: Jobs,
+    pub(super) outage: Outage,
     /// More may have been said than was taken, since then.
     more: Option<Instant>,
     /// The main process that has ended, and what is to be said of it once its status can be had.
@@ -95,6 +97,7 @@ impl HelperProcess {
             started_before: false,
             allowance: Allowance::new(HOOKS, now),
             jobs: Jobs::new(means, now),
+            outage: Outage::default(),
             more: None,
             ended: None,
             told_fork: false,
@@ -157,7 +160,7 @@ impl HelperProcess {
     }
 
     /// A line that the next message of the main process's log begins with; lost where too many wait.
-    fn log(&mut self, priority: Priority, text: &str) {
+    pub(super) fn log(&mut self, priority: Priority, text: &str) {
         self.outbox.push_if_room(FromHelper::Log(priority, &one_line(text)).encode());
     }
 
@@ -193,6 +196,7 @@ impl HelperProcess {
             ToHelper::PortLock => return self.start_job(&Job::PortLock, passed, now),
             ToHelper::Writer(number) => return self.start_job(&Job::Writer(number), passed, now),
             ToHelper::Hook(event, arguments) if self.allowance.take(now) => {
+                self.outage.args = Some(args(&arguments));
                 Request::Hook(event, args(&arguments))
             }
             ToHelper::Hook(event, _) => {
@@ -216,6 +220,10 @@ impl HelperProcess {
             }
             ToHelper::Nologin { present: true } => Request::CreateNologin,
             ToHelper::Nologin { present: false } => Request::RemoveNologin,
+            ToHelper::OnBattery(said) => return self.outage.note_heard(Some(&said), now),
+            ToHelper::OnMains => return self.outage.note_heard(None, now),
+            // One that has not heard the UPS knows no more of the outage than what it was told.
+            ToHelper::Saved(_) if self.outage.stand_in.is_some() => return,
             ToHelper::Saved(saved) => {
                 let clock = BootClock { now, uptime: clock::since_boot() };
                 self.next.at_start.saved = Some(saved_outage(&saved, clock));
@@ -306,6 +314,7 @@ impl HelperProcess {
         self.started_before = is_decided
             && self.started.as_ref().is_some_and(|(_, at)| now.saturating_duration_since(*at) < grace);
         self.next.without_server |= self.restarts.note_end(age, now);
+        self.stand_in(now);
     }
 
     /// The next main process is due: what is to be said of the one before it comes first.
@@ -326,6 +335,7 @@ impl HelperProcess {
     /// What was carried out is told.
     fn pump_told(&mut self, now: Instant) {
         while let Some(outcome) = self.hands.poll_outcome() {
+            self.report_to_stand_in(&outcome, now);
             let packet = match outcome {
                 Outcome::Log(priority, text) => {
                     self.log(priority, &text);
@@ -429,6 +439,7 @@ impl Source for HelperProcess {
             self.take_all(now);
         }
         self.hands.handle_timeout(registry, now);
+        self.run_stand_in(now);
         if self.restarts.handle_timeout(now) {
             self.tell_end();
         }
@@ -447,9 +458,10 @@ impl Source for HelperProcess {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let main = self.main.as_ref().map(|main| main.poll_timeout(self.on_battery()));
+        let stand_in = self.outage.stand_in.as_ref().and_then(StandIn::poll_timeout);
         let outbox = self.outbox.poll_timeout().filter(|_| self.main.is_some());
         let kill_at = self.ending.map(|ending| ending.kill_at);
-        [main, outbox, self.more, kill_at, self.restarts.poll_timeout(), self.hands.poll_timeout()]
+        [main, stand_in, outbox, self.more, kill_at, self.restarts.poll_timeout(), self.hands.poll_timeout()]
             .into_iter()
             .flatten()
             .min()

@@ -81,7 +81,7 @@ fn configuration(folder: &Path, lines: &str) -> Config {
     config::parse(text.as_bytes(), "test").config
 }
 
-fn invocation(folder: &Path) -> Invocation {
+pub(super) fn invocation(folder: &Path) -> Invocation {
     Invocation {
         name: "mainsd",
         version: "0",
