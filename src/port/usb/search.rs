@@ -200,7 +200,7 @@ impl UsbPort {
                 self.next_candidate(registry);
             }
             Message::Held(holder) => {
-                let reason = held(&probe.candidate, Some(holder));
+                let reason = held(&probe.candidate, Some(holder).filter(|holder| !holder.is_empty()));
                 self.pass_over(reason);
                 self.next_candidate(registry);
             }
@@ -250,9 +250,10 @@ impl UsbPort {
             }
             // Where the kernel shows no descriptor, or a damaged one, it is read from the device.
             Verdict::Wanted | Verdict::Doubtful | Verdict::NeedsDescriptor
-                if !claimed && self.locks.starter().is_another() =>
+                if self.locks.starter().is_another() =>
             {
-                probe.helper.open()
+                // One that is claimed is not touched; its lock says by whom.
+                if claimed { probe.helper.ask_holder() } else { probe.helper.open() }
             }
             Verdict::Wanted | Verdict::Doubtful | Verdict::NeedsDescriptor => {
                 match self.locks.take(&lock_name(&probe.candidate.info.location)) {

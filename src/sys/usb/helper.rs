@@ -43,7 +43,7 @@ pub enum Message {
     Failed(io::Error),
     /// The node is open, but the device does not answer.
     Silent,
-    /// Another program has the device's lock; who, in words.
+    /// Another program has the device's lock; who, in words. Empty: nobody has.
     Held(String),
     /// The kernel has been asked to attach its driver, or to reset the device.
     Done,
@@ -68,6 +68,7 @@ const TAG_DONE: u8 = b'd';
 const TAG_HELD: u8 = b'h';
 const GO_OPEN: u8 = b'o';
 const GO_ATTACH: u8 = b'a';
+const GO_ASK: u8 = b'l';
 
 /// A child that waits in our place. Dropped, it is left alone and ends when its call returns.
 #[derive(Debug)]
@@ -100,6 +101,14 @@ impl Helper {
     /// The child is gone.
     pub fn open(&self) -> io::Result<()> {
         self.say([GO_OPEN, 0])
+    }
+
+    /// Asks a child of [`serve`] who has the device's lock: [`Message::Held`] comes, without words if nobody has.
+    ///
+    /// # Errors
+    /// The child is gone.
+    pub fn ask_holder(&self) -> io::Result<()> {
+        self.say([GO_ASK, 0])
     }
 
     /// Tells the child to have the kernel attach its driver to an interface that has none.
@@ -324,11 +333,18 @@ fn child_look_with(
     if got != 2 {
         return None;
     }
-    if go == GO_OPEN
-        && let Err(holder) = lock()
-    {
-        let words = [&[TAG_HELD], holder.get(..FILE_MAX).unwrap_or(&holder).as_bytes()].concat();
-        return send(socket, &words, None).ok();
+    let held = |holder: &str| {
+        let words = [&[TAG_HELD], holder.get(..FILE_MAX).unwrap_or(holder).as_bytes()].concat();
+        send(socket, &words, None).ok()
+    };
+    match go {
+        GO_OPEN => {
+            if let Err(holder) = lock() {
+                return held(&holder);
+            }
+        }
+        GO_ASK => return held(&lock().err().unwrap_or_default()),
+        _ => {}
     }
     let sent = match open(node, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
         Err(error) => {
