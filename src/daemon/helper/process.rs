@@ -189,9 +189,11 @@ impl HelperProcess {
 
     fn take(&mut self, message: ToHelper<'_>, passed: Option<OwnedFd>, now: Instant) {
         let request = match message {
-            ToHelper::UsbDevice { location, bus, device } => {
-                return self.start_job(&Job::UsbDevice { location, bus, device }, passed, now);
+            ToHelper::UsbDevice { interface, bus, device } => {
+                return self.start_job(&Job::UsbDevice { interface, bus, device }, passed, now);
             }
+            ToHelper::UsbList => return self.start_job(&Job::UsbList, passed, now),
+            ToHelper::Resolve(number) => return self.start_job(&Job::Resolve(number), passed, now),
             ToHelper::SerialPort => return self.start_job(&Job::SerialPort, passed, now),
             ToHelper::PortLock => return self.start_job(&Job::PortLock, passed, now),
             ToHelper::Writer(number) => return self.start_job(&Job::Writer(number), passed, now),
