@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit};
-use rustix::thread::set_no_new_privs;
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
 
 use super::access::is_root;
 use super::call_filter;
@@ -72,6 +72,18 @@ pub fn give_up(user: User, empty: Option<&Path>, parent: i32) -> Vec<String> {
     note("it can leave a core file", setrlimit(Resource::Core, none).map_err(Into::into));
     note("no system call is refused", call_filter::install());
     kept
+}
+
+/// Keeps only what it takes to write files of any owner, or nothing of root's rights; nobody that this process starts has more.
+/// Without it goes on as it is.
+pub fn keep_for_files(writes_files: bool) {
+    let files = CapabilitySet::DAC_OVERRIDE | CapabilitySet::CHOWN | CapabilitySet::FOWNER;
+    let kept = if writes_files { files } else { CapabilitySet::empty() };
+    if is_root() {
+        let inheritable = CapabilitySet::empty();
+        let _ = set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable });
+    }
+    let _ = set_no_new_privs(true);
 }
 
 fn enter(empty: &Path) -> io::Result<()> {

@@ -240,4 +240,11 @@ fn a_main_process_has_no_rights() {
     let root = std::fs::read_link(format!("/proc/{main}/root")).unwrap();
     assert_eq!(root, daemon.dir().join("run/empty").canonicalize().unwrap());
     assert_eq!(std::fs::read_dir(root).unwrap().count(), 0);
+    // CHOWN, DAC_OVERRIDE and FOWNER: a trimmed file keeps its owner.
+    for (name, capabilities) in
+        [("mainsd: writer", "000000000000000b"), ("mainsd: output", "0000000000000000")]
+    {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.role(name, None))).unwrap();
+        assert!(status.contains(&format!("CapEff:\t{capabilities}")), "{name}: {status}");
+    }
 }
