@@ -148,6 +148,11 @@ impl HelperProcess {
     }
 
     #[cfg(test)]
+    pub(super) fn main_pid(&mut self) -> Option<i32> {
+        self.main.as_mut()?.role().pid()
+    }
+
+    #[cfg(test)]
     pub(super) const fn hands_mut(&mut self) -> &mut Hands {
         &mut self.hands
     }
@@ -263,12 +268,15 @@ impl HelperProcess {
 
     /// The main process has ended.
     fn handle_end(&mut self, now: Instant) {
-        let Some(main) = self.main.take() else { return };
+        let Some(mut main) = self.main.take() else { return };
         if self.ending.is_some() {
             self.reap_later(main.into_process());
             return self.end_if_reaped();
         }
         let (words, age) = (main.describe(), main.age(now));
+        // One that has only closed its socket would keep the UPS from the next. How one ends that already does, this does not
+        // change.
+        main.role().kill();
         // Its socket is closed a moment before its status can be had.
         self.ended = main.into_process().map(|process| (process, words));
         self.died(age, now);
@@ -370,6 +378,9 @@ impl HelperProcess {
         if self.outbox.send(now, |packet| role.send(packet)).is_err() {
             // What it has said before that counts.
             self.take_all(now);
+            if self.more.is_none() {
+                self.give_up("takes nothing that it is told", now);
+            }
         } else if self.outbox.waiting() > MAX_WAITING {
             self.give_up("takes nothing that it is told", now);
         }

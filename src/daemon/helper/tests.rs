@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mio::Poll;
+use rustix::net::{Shutdown, shutdown};
 
 use super::allowance::HOOKS;
 use super::process::HelperProcess;
@@ -15,11 +16,12 @@ use crate::config::{self, Config};
 use crate::daemon::event_loop::{Exit, Source};
 use crate::daemon::{DryRun, Invocation};
 use crate::power::AtStart;
+use crate::sys::process;
 use crate::sys::role::{Kind, Role, Socket, Streams};
 use crate::sys::signals::Signal;
 use crate::sys::spawn::tests::write_script;
 use crate::ups::Event;
-use crate::wire::helper::{Arguments, MAX_PACKET, OnBattery, ToHelper};
+use crate::wire::helper::{Arguments, FromHelper, MAX_PACKET, OnBattery, ToHelper};
 use crate::wire::role::Saved;
 
 const MAIN: Kind<'static> = Kind { name: c"main", kept: &[], streams: Streams::Null, has_loop: false };
@@ -222,11 +224,11 @@ fn a_shutdown_that_the_machine_that_stands_in_has_decided_is_not_started_again_f
     stage.start_main(|socket| {
         socket.send(&ToHelper::OnBattery(said(Duration::ZERO)).encode());
         socket.send(&ToHelper::Saved(Saved { transfers: 1, ..Saved::default() }).encode());
-        while !hooks(&folder).contains(&"doshutdown".to_owned()) {
-            std::thread::yield_now();
+        let mut packet = [0; MAX_PACKET];
+        while let Ok(length @ 1..) = socket.receive(&mut packet)
+            && !matches!(FromHelper::decode(&packet[..length]), Some(FromHelper::ShutdownStarted(_)))
+        {
         }
-        // The helper is told of the end of the hook before it takes this.
-        let _ = socket.receive(&mut [0; 2000]);
         socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
         socket.send(&ToHelper::Hook(Event::OnBattery, ARGUMENTS).encode());
         while let Ok(1..) = socket.receive(&mut [0; 2000]) {}
@@ -236,4 +238,27 @@ fn a_shutdown_that_the_machine_that_stands_in_has_decided_is_not_started_again_f
     stage.turn_until(|_| hooks(&folder).contains(&"onbattery".to_owned()));
     let shutdowns = stage.hooks().iter().filter(|hook| *hook == "doshutdown").count();
     assert_eq!(shutdowns, 1, "{:?}", stage.hooks());
+}
+
+#[test]
+fn a_main_process_that_closes_its_socket_and_lives_on_is_killed() {
+    type Closes = fn(&Socket);
+    // An empty message is received as the end is; the other cannot be told what has come of its shutdown.
+    let ways: [(&str, Closes); 2] = [
+        ("empty", |socket| socket.send(&[])),
+        ("deaf", |socket| {
+            let _ = shutdown(socket, Shutdown::Read);
+            socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+        }),
+    ];
+    for (name, close) in ways {
+        let mut stage = Stage::new(name, "", |socket| {
+            close(&socket);
+            loop {
+                std::thread::park();
+            }
+        });
+        let main = stage.helper.main_pid().unwrap();
+        stage.turn_until(|helper| ended(helper) && !process::runs(main));
+    }
 }
