@@ -13,6 +13,7 @@ use super::main_role::{Due, MainRole, describe};
 use super::outbox::Outbox;
 use super::restarts::Restarts;
 use super::stand_in::{Outage, StandIn};
+use super::started::Started;
 use super::{Hands, Told};
 use crate::act::{HookArgs, Outcome, Request};
 use crate::daemon::event_loop::{Exit, Source};
@@ -55,10 +56,7 @@ pub struct HelperProcess {
     outbox: Outbox,
     pub(super) next: Start,
     restarts: Restarts,
-    /// The shutdown was started, by this, then.
-    pub(super) started: Option<(String, Instant)>,
-    /// The main process that has asked for it has ended since.
-    pub(super) started_before: bool,
+    pub(super) started: Started,
     allowance: Allowance,
     jobs: Jobs,
     pub(super) outage: Outage,
@@ -93,8 +91,7 @@ impl HelperProcess {
             outbox: Outbox::default(),
             next: Start { at_start, is_first: true, without_server: false },
             restarts: Restarts::default(),
-            started: None,
-            started_before: false,
+            started: Started::default(),
             allowance: Allowance::new(HOOKS, now),
             jobs: Jobs::new(means, now),
             outage: Outage::default(),
@@ -148,6 +145,11 @@ impl HelperProcess {
     #[cfg(test)]
     pub(super) const fn outbox(&self) -> &Outbox {
         &self.outbox
+    }
+
+    #[cfg(test)]
+    pub(super) fn main_pid(&mut self) -> Option<i32> {
+        self.main.as_mut()?.role().pid()
     }
 
     #[cfg(test)]
@@ -206,14 +208,13 @@ impl HelperProcess {
                 return self.log(Priority::Warning, &words);
             }
             ToHelper::Shutdown(arguments, reason) => {
-                if std::mem::take(&mut self.started_before)
-                    && let Some((what, _)) = &self.started
-                {
-                    // The main process before this one has asked, and this one cannot know.
+                // Also if this one ends before it has told that.
+                self.next.at_start.saved.get_or_insert_default().decided_at.get_or_insert(now);
+                let grace = self.hands.of_the_file().shutdown_grace;
+                if let Some(what) = self.started.ask(grace, now) {
                     let packet = FromHelper::ShutdownStarted(&one_line(what)).encode();
                     return self.outbox.push(packet);
                 }
-                self.started = None;
                 Request::Shutdown(args(&arguments), reason.to_owned())
             }
             ToHelper::Powerfail { present } => {
@@ -228,7 +229,11 @@ impl HelperProcess {
             ToHelper::Saved(_) if self.outage.stand_in.is_some() => return,
             ToHelper::Saved(saved) => {
                 let clock = BootClock { now, uptime: clock::since_boot() };
-                self.next.at_start.saved = Some(saved_outage(&saved, clock));
+                let saved = saved_outage(&saved, clock);
+                if saved.decided_at.is_none() && self.outage.is_over {
+                    self.started.note_undecided();
+                }
+                self.next.at_start.saved = Some(saved);
                 return;
             }
             ToHelper::Ready => return self.hands.ready(),
@@ -265,12 +270,15 @@ impl HelperProcess {
 
     /// The main process has ended.
     fn handle_end(&mut self, now: Instant) {
-        let Some(main) = self.main.take() else { return };
+        let Some(mut main) = self.main.take() else { return };
         if self.ending.is_some() {
             self.reap_later(main.into_process());
             return self.end_if_reaped();
         }
         let (words, age) = (main.describe(), main.age(now));
+        // One that has only closed its socket would keep the UPS from the next. How one ends that already does, this does not
+        // change.
+        main.role().kill();
         // Its socket is closed a moment before its status can be had.
         self.ended = main.into_process().map(|process| (process, words));
         self.died(age, now);
@@ -311,10 +319,9 @@ impl HelperProcess {
     }
 
     fn died(&mut self, age: Duration, now: Instant) {
-        let grace = self.hands.of_the_file().shutdown_grace;
-        let is_decided = self.next.at_start.saved.as_ref().is_some_and(|saved| saved.decided_at.is_some());
-        self.started_before = is_decided
-            && self.started.as_ref().is_some_and(|(_, at)| now.saturating_duration_since(*at) < grace);
+        if self.next.at_start.saved.as_ref().is_some_and(|saved| saved.decided_at.is_some()) {
+            self.started.note_former();
+        }
         self.next.without_server |= self.restarts.note_end(age, now);
         self.stand_in(now);
     }
@@ -345,9 +352,8 @@ impl HelperProcess {
                 }
                 Outcome::HookFinished { .. } => continue,
                 Outcome::ShutdownStarted(what) => {
-                    let packet = FromHelper::ShutdownStarted(&one_line(&what)).encode();
-                    self.started = Some((what, now));
-                    packet
+                    self.started.note(&what, now);
+                    FromHelper::ShutdownStarted(&one_line(&what)).encode()
                 }
                 Outcome::ShutdownFellBack(what) => FromHelper::ShutdownFellBack(&one_line(&what)).encode(),
                 Outcome::ShutdownFailed => FromHelper::ShutdownFailed.encode(),
@@ -374,6 +380,9 @@ impl HelperProcess {
         if self.outbox.send(now, |packet| role.send(packet)).is_err() {
             // What it has said before that counts.
             self.take_all(now);
+            if self.more.is_none() {
+                self.give_up("takes nothing that it is told", now);
+            }
         } else if self.outbox.waiting() > MAX_WAITING {
             self.give_up("takes nothing that it is told", now);
         }

@@ -67,25 +67,23 @@ impl HelperProcess {
 
     fn shut_down(&mut self, explanation: String, now: Instant) {
         let grace = self.hands.of_the_file().shutdown_grace;
-        if self.started.as_ref().is_some_and(|(_, at)| now.saturating_duration_since(*at) < grace) {
+        if self.started.stands(grace, now) {
             // The main process before has asked for it.
             return self.report(HookReport::ShutdownStarted, now);
         }
+        self.started.note_former();
         self.log(Priority::Alert, "No main process hears the UPS: the helper shuts this machine down");
         let args = self.hook_args();
         self.hands.handle(Request::Shutdown(args, explanation), now);
     }
 
-    /// The machine that stands in hears what came of its order, and a main process that asks for the same the same.
+    /// The machine that stands in hears what came of its order.
     pub(super) fn report_to_stand_in(&mut self, outcome: &Outcome, now: Instant) {
         if self.outage.stand_in.is_none() {
             return;
         }
         match outcome {
-            Outcome::ShutdownStarted(_) => {
-                self.started_before = true;
-                self.report(HookReport::ShutdownStarted, now);
-            }
+            Outcome::ShutdownStarted(_) => self.report(HookReport::ShutdownStarted, now),
             Outcome::ShutdownFellBack(_) => self.report(HookReport::ShutdownFellBack, now),
             Outcome::ShutdownFailed => self.report(HookReport::ShutdownFailed, now),
             Outcome::Log(..) | Outcome::HookFinished { .. } => {}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mio::Poll;
+use rustix::net::{Shutdown, shutdown};
 
 use super::allowance::HOOKS;
 use super::process::HelperProcess;
@@ -15,11 +16,12 @@ use crate::config::{self, Config};
 use crate::daemon::event_loop::{Exit, Source};
 use crate::daemon::{DryRun, Invocation};
 use crate::power::AtStart;
+use crate::sys::process;
 use crate::sys::role::{Kind, Role, Socket, Streams};
 use crate::sys::signals::Signal;
 use crate::sys::spawn::tests::write_script;
 use crate::ups::Event;
-use crate::wire::helper::{Arguments, MAX_PACKET, ToHelper};
+use crate::wire::helper::{Arguments, FromHelper, MAX_PACKET, OnBattery, ToHelper};
 use crate::wire::role::Saved;
 
 const MAIN: Kind<'static> = Kind { name: c"main", kept: &[], streams: Streams::Null, has_loop: false };
@@ -40,11 +42,15 @@ impl Stage {
         let text = "#!/bin/sh\necho \"$1\" >> \"${0%/*}/log\"\n";
         write_script(&folder.join("apccontrol"), text, 0o755);
         let hands = Hands::new(configuration(&folder, lines), invocation(&folder), Instant::now());
-        let mut helper = HelperProcess::new(hands, Means::default(), AtStart::default(), Instant::now());
-        helper.handle_start(Role::start(&MAIN, || (), main), Instant::now());
-        let poll = Poll::new().unwrap();
-        helper.start(poll.registry(), Instant::now());
-        Self { folder, poll, helper }
+        let helper = HelperProcess::new(hands, Means::default(), AtStart::default(), Instant::now());
+        let mut stage = Self { folder, poll: Poll::new().unwrap(), helper };
+        stage.start_main(main);
+        stage
+    }
+
+    fn start_main(&mut self, main: impl FnOnce(Socket)) {
+        self.helper.handle_start(Role::start(&MAIN, || (), main), Instant::now());
+        self.helper.start(self.poll.registry(), Instant::now());
     }
 
     /// Turns the loop until there is nothing to be read or carried out, and this is so.
@@ -62,10 +68,21 @@ impl Stage {
         }
     }
 
-    fn hooks(&self) -> Vec<String> {
-        let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-        log.lines().map(str::to_owned).collect()
+    /// From now on each hook waits for the file `go`.
+    fn make_hooks_wait(&self) {
+        let text =
+            "#!/bin/sh\nwhile [ ! -e \"${0%/*}/go\" ]; do sleep 0.02; done\necho \"$1\" >> \"${0%/*}/log\"\n";
+        write_script(&self.folder.join("apccontrol"), text, 0o755);
     }
+
+    fn hooks(&self) -> Vec<String> {
+        hooks(&self.folder)
+    }
+}
+
+fn hooks(folder: &Path) -> Vec<String> {
+    let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+    log.lines().map(str::to_owned).collect()
 }
 
 impl Drop for Stage {
@@ -165,4 +182,83 @@ fn a_main_process_that_ends_is_told_of_once_its_status_is_known_and_hears_what_w
     assert_eq!(next.at_start.saved.map(|saved| (saved.announced, saved.transfers)), Some((true, 3)));
     assert!(next.at_start.powerfail && !next.is_first && !next.without_server);
     assert!(stage.helper.outbox().waiting() >= 2, "two lines for the log");
+}
+
+#[test]
+fn a_shutdown_that_is_started_while_there_is_no_main_process_is_not_started_again_for_the_next() {
+    let mut stage = Stage::new("between", "", |socket| {
+        let decided = [Some(Duration::from_secs(1)), None, None, None, Some(Duration::from_secs(2))];
+        socket
+            .send(&ToHelper::Saved(Saved { announced: true, moments: decided, ..Saved::default() }).encode());
+        socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+    });
+    let waits =
+        "#!/bin/sh\nwhile [ ! -e \"${0%/*}/go\" ]; do sleep 0.02; done\necho \"$1\" >> \"${0%/*}/log\"\n";
+    write_script(&stage.folder.join("apccontrol"), waits, 0o755);
+    stage.turn_until(|helper| ended(helper) && helper.hands().is_shutting_down());
+    std::fs::write(stage.folder.join("go"), "").unwrap();
+    stage.turn_until(|helper| !helper.hands().is_shutting_down());
+    stage.start_main(|socket| {
+        socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+        socket.send(&ToHelper::Hook(Event::OnBattery, ARGUMENTS).encode());
+        let _ = socket.receive(&mut [0; 16]);
+    });
+    let folder = stage.folder.clone();
+    stage.turn_until(|_| hooks(&folder).contains(&"onbattery".to_owned()));
+    assert_eq!(stage.hooks(), ["doshutdown", "onbattery"]);
+}
+
+#[test]
+fn a_shutdown_that_the_machine_that_stands_in_has_decided_is_not_started_again_for_the_next_main_process() {
+    let said = |age| OnBattery { low: false, line_age: age, charge: None, runtime: None };
+    let mut stage = Stage::new("stand-in", "TIMEOUT 1\nONBATTERYDELAY 0", |socket| {
+        let moments = [Some(Duration::ZERO), None, None, None, None];
+        socket.send(&ToHelper::Saved(Saved { announced: true, moments, ..Saved::default() }).encode());
+        for age in [9, 6, 3] {
+            socket.send(&ToHelper::OnBattery(said(Duration::from_secs(age))).encode());
+        }
+    });
+    stage.make_hooks_wait();
+    stage.turn_until(|helper| ended(helper) && helper.hands().is_shutting_down());
+    let folder = stage.folder.clone();
+    stage.start_main(|socket| {
+        socket.send(&ToHelper::OnBattery(said(Duration::ZERO)).encode());
+        socket.send(&ToHelper::Saved(Saved { transfers: 1, ..Saved::default() }).encode());
+        let mut packet = [0; MAX_PACKET];
+        while let Ok(length @ 1..) = socket.receive(&mut packet)
+            && !matches!(FromHelper::decode(&packet[..length]), Some(FromHelper::ShutdownStarted(_)))
+        {
+        }
+        socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+        socket.send(&ToHelper::Hook(Event::OnBattery, ARGUMENTS).encode());
+        while let Ok(1..) = socket.receive(&mut [0; 2000]) {}
+    });
+    stage.turn_until(|helper| helper.outage.stand_in.is_none());
+    std::fs::write(stage.folder.join("go"), "").unwrap();
+    stage.turn_until(|_| hooks(&folder).contains(&"onbattery".to_owned()));
+    let shutdowns = stage.hooks().iter().filter(|hook| *hook == "doshutdown").count();
+    assert_eq!(shutdowns, 1, "{:?}", stage.hooks());
+}
+
+#[test]
+fn a_main_process_that_closes_its_socket_and_lives_on_is_killed() {
+    type Closes = fn(&Socket);
+    // An empty message is received as the end is; the other cannot be told what has come of its shutdown.
+    let ways: [(&str, Closes); 2] = [
+        ("empty", |socket| socket.send(&[])),
+        ("deaf", |socket| {
+            let _ = shutdown(socket, Shutdown::Read);
+            socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+        }),
+    ];
+    for (name, close) in ways {
+        let mut stage = Stage::new(name, "", |socket| {
+            close(&socket);
+            loop {
+                std::thread::park();
+            }
+        });
+        let main = stage.helper.main_pid().unwrap();
+        stage.turn_until(|helper| ended(helper) && !process::runs(main));
+    }
 }
