@@ -91,7 +91,7 @@ impl Drop for Stage {
     }
 }
 
-fn configuration(folder: &Path, lines: &str) -> Config {
+pub(super) fn configuration(folder: &Path, lines: &str) -> Config {
     let folder = folder.display();
     let text =
         format!("UPSTYPE test\nSCRIPTDIR {folder}\nPWRFAILDIR {folder}\nNOLOGINDIR {folder}\n{lines}\n");
