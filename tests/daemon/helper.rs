@@ -248,3 +248,14 @@ fn a_main_process_has_no_rights() {
         assert!(status.contains(&format!("CapEff:\t{capabilities}")), "{name}: {status}");
     }
 }
+
+#[test]
+fn a_main_process_has_no_terminal_of_its_own() {
+    let daemon = play("", setup());
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    let main = daemon.main_pid();
+    let stat = std::fs::read_to_string(format!("/proc/{main}/stat")).unwrap();
+    // After the name: state, parent, process group, session (proc(5)).
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    assert_eq!(rest.split_whitespace().nth(3), Some(&*main.to_string()), "it leads a session: {stat}");
+}
