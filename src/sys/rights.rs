@@ -72,8 +72,11 @@ pub fn give_up(user: User, files: Files<'_>, parent: i32) -> Vec<String> {
             Files::None(None) => note("it sees the file system", Err(io::ErrorKind::NotFound.into())),
             Files::AsOthers => {}
         }
-        note("it stays root", try_become_user(user));
+        let [groups, of_user] = try_become_user(user);
+        note("it keeps root's groups", groups);
+        note("it stays root", of_user);
     }
+    note("it keeps capabilities", drop_capabilities());
     // A change of the user takes it away (prctl(2)).
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     if getppid().is_none_or(|now| now.as_raw_pid() != parent) {
@@ -110,22 +113,33 @@ pub fn become_user(user: User) {
     if is_root() {
         let _ = try_become_user(user);
     }
+    let _ = drop_capabilities();
 }
 
-fn try_become_user(user: User) -> io::Result<()> {
+/// Becomes the user as far as it goes: whether its groups, and itself.
+fn try_become_user(user: User) -> [io::Result<()>; 2] {
     let check = |result: libc::c_int| if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
-    // SAFETY: calls on plain numbers and an empty list, in a process with one thread; capabilities go with the last user id that
-    // is root's.
+    // SAFETY: calls on plain numbers and an empty list, in a process with one thread.
     unsafe {
-        check(libc::setgroups(0, std::ptr::null()))?;
-        check(libc::setresgid(user.gid, user.gid, user.gid))?;
-        check(libc::setresuid(user.uid, user.uid, user.uid))
+        let groups = check(libc::setgroups(0, std::ptr::null()));
+        let group = check(libc::setresgid(user.gid, user.gid, user.gid));
+        [groups.and(group), check(libc::setresuid(user.uid, user.uid, user.uid))]
     }
+}
+
+/// Drops all capabilities. They go with root's user id, but that may stay; and a service manager can give some to any user.
+fn drop_capabilities() -> io::Result<()> {
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    Ok(set_capabilities(None, sets)?)
 }
 
 #[cfg(test)]
 mod tests {
+    use rustix::thread::capabilities;
+
     use super::*;
+    use crate::sys::role::{Kind, Role, Streams, wait_for_any};
 
     #[test]
     fn the_own_user_is_taken_else_nobody_and_never_root() {
@@ -136,5 +150,48 @@ mod tests {
         for broken in ["", "mainsd", "mainsd:x:0:0:::\n", "mainsd:x:many:1:::\n", "nobody:x::1:::\n"] {
             assert_eq!(find_user(broken), (NOBODY, false), "{broken}");
         }
+    }
+
+    /// A child of `fork`, without these capabilities, does this; what it says.
+    fn in_child(dropped: CapabilitySet, work: impl FnOnce() -> String) -> String {
+        let kind = Kind { name: c"rights", kept: &[], streams: Streams::All, has_loop: false };
+        let role = Role::start(
+            &kind,
+            || (),
+            |socket| {
+                let CapabilitySets { effective, permitted, inheritable } = capabilities(None).unwrap();
+                let sets = [effective, permitted, inheritable].map(|set| set - dropped);
+                let [effective, permitted, inheritable] = sets;
+                set_capabilities(None, CapabilitySets { effective, permitted, inheritable }).unwrap();
+                socket.send(work().as_bytes());
+            },
+        );
+        let role = role.unwrap();
+        wait_for_any([&role].into_iter(), std::time::Duration::from_secs(60));
+        let mut said = [0; 1000];
+        let length = role.receive(&mut said).unwrap();
+        String::from_utf8_lossy(&said[..length]).into_owned()
+    }
+
+    #[test]
+    fn what_can_be_given_up_is_also_where_something_else_cannot() {
+        let parent = std::process::id().cast_signed();
+        let give_up = move || {
+            let kept = give_up(NOBODY, Some(Path::new("/")), parent);
+            let left = capabilities(None).unwrap();
+            format!("{kept:?} {} {:?}", rustix::process::getuid(), left.permitted | left.effective)
+        };
+        let none = CapabilitySet::empty();
+        let without = |dropped| in_child(dropped, give_up);
+        if !is_root() {
+            assert!(without(none).ends_with(&format!("{} {none:?}", rustix::process::getuid())));
+            return;
+        }
+        let uid = NOBODY.uid;
+        assert_eq!(without(none), format!("[] {uid} {none:?}"));
+        let groups = "it keeps root's groups: Operation not permitted";
+        assert_eq!(without(CapabilitySet::SETGID), format!("[{groups:?}] {uid} {none:?}"));
+        let user = "it stays root: Operation not permitted";
+        assert_eq!(without(CapabilitySet::SETUID), format!("[{user:?}] 0 {none:?}"));
     }
 }

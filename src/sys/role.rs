@@ -360,7 +360,11 @@ fn become_role(kind: &Kind<'_>, socket: RawFd) {
                 }
             }
         }
-        if !kind.has_loop {
+        if kind.has_loop {
+            // The terminal of who has started the daemon is not its controlling terminal: it cannot type into it (TIOCSTI,
+            // ioctl_tty(2)).
+            libc::setsid();
+        } else {
             for signal in 1..=libc::SIGRTMAX() {
                 let ignored = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGPIPE, libc::SIGXFSZ];
                 let action = if ignored.contains(&signal) { libc::SIG_IGN } else { libc::SIG_DFL };

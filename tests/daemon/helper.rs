@@ -1,5 +1,6 @@
 //! The helper, and main processes that end, hang, or are somebody else's: the guard goes on.
 
+use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 use crate::support::{
@@ -247,4 +248,41 @@ fn a_main_process_has_no_rights() {
         let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.role(name, None))).unwrap();
         assert!(status.contains(&format!("CapEff:\t{capabilities}")), "{name}: {status}");
     }
+}
+
+#[test]
+fn a_main_process_has_no_terminal_of_its_own() {
+    let daemon = play("", setup());
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    let main = daemon.main_pid();
+    let stat = std::fs::read_to_string(format!("/proc/{main}/stat")).unwrap();
+    // After the name: state, parent, process group, session (proc(5)).
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    assert_eq!(rest.split_whitespace().nth(3), Some(&*main.to_string()), "it leads a session: {stat}");
+}
+
+#[test]
+fn the_service_manager_hears_that_the_daemon_guards_once_for_a_start_and_for_a_reload() {
+    let scratch = Scratch::new();
+    let socket = UnixDatagram::bind(scratch.path().join("notify")).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
+    let daemon =
+        play("", setup().environment("NOTIFY_SOCKET", &scratch.path().join("notify").display().to_string()));
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    next_main(&daemon, "KILL");
+    daemon.wait_for_logged("Another main process watches the UPS");
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    daemon.signal("HUP");
+    daemon.wait_for_log("it is applied", |log| {
+        log.iter().any(|line| line.ends_with("mainsd.conf: applied")).then_some(())
+    });
+    daemon.terminate();
+    let mut heard = Vec::new();
+    let mut buffer = [0; 200];
+    while heard.last().is_none_or(|last| last != "STOPPING=1") {
+        let length = socket.recv(&mut buffer).expect("a message of the daemon");
+        let message = String::from_utf8_lossy(&buffer[..length]);
+        heard.push(message.lines().next().unwrap_or_default().to_owned());
+    }
+    assert_eq!(heard, ["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]);
 }

@@ -27,6 +27,8 @@ pub struct Hands {
     notifier: Notifier,
     /// How often the service manager is told that the daemon is alive, and when next.
     watchdog: Option<(Duration, Instant)>,
+    /// The service manager waits for word that the daemon guards.
+    awaits_ready: bool,
     told: VecDeque<Told>,
 }
 
@@ -41,6 +43,7 @@ impl Hands {
             reread: Reread::new(invocation.config_file.clone(), invocation.surroundings),
             watchdog: notifier.watchdog_interval().map(|interval| (interval, now + interval)),
             notifier,
+            awaits_ready: true,
             of_the_file,
             invocation,
             told: VecDeque::new(),
@@ -67,18 +70,23 @@ impl Hands {
     /// Has the configuration read again (SIGHUP). What comes of it is told.
     pub fn reload(&mut self, registry: &Registry, now: Instant) {
         self.notifier.reloading();
+        self.awaits_ready = true;
         if let Err(error) = self.reread.start(registry, now) {
             self.told.push_back(Told::NotRead(error));
         }
     }
 
-    /// Word to the service manager: the daemon guards.
-    pub fn ready(&self) {
-        self.notifier.ready();
+    /// Word to the service manager: the daemon guards. Only where it waits for that: another main process says so too, and one
+    /// that is somebody else's could say nothing else.
+    pub fn ready(&mut self) {
+        if std::mem::take(&mut self.awaits_ready) {
+            self.notifier.ready();
+        }
     }
 
     /// Word to the service manager: the daemon ends.
-    pub fn stopping(&self) {
+    pub fn stopping(&mut self) {
+        self.awaits_ready = false;
         self.notifier.stopping();
     }
 

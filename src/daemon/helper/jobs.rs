@@ -28,8 +28,8 @@ use crate::sys::role::{Kind, Process, Socket, Streams};
 const PLAIN: Kind<'static> =
     Kind { name: c"mainsd: job", kept: &[], streams: Streams::Null, has_loop: false };
 
-/// Most children of jobs that run at a time.
-const MAX_CHILDREN: usize = 16;
+/// Most children of one kind of job that run at a time. Writers that a disk holds up keep no port from being opened.
+const MAX_CHILDREN: usize = 12;
 
 /// What jobs are done with.
 #[derive(Debug, Default)]
@@ -53,31 +53,53 @@ pub struct Means {
 pub struct Jobs {
     means: Means,
     allowance: Allowance,
-    children: Vec<Process>,
+    ports: Vec<Process>,
+    locks: Vec<Process>,
+    /// What looks devices and names up.
+    lookups: Vec<Process>,
+    writers: Vec<Process>,
 }
 
 impl Jobs {
     /// None yet.
     #[must_use]
     pub const fn new(means: Means, now: Instant) -> Self {
-        Self { means, allowance: Allowance::new(JOBS, now), children: Vec::new() }
+        Self {
+            means,
+            allowance: Allowance::new(JOBS, now),
+            ports: Vec::new(),
+            locks: Vec::new(),
+            lookups: Vec::new(),
+            writers: Vec::new(),
+        }
     }
 
     /// A child may have ended.
     pub fn handle_child_signal(&mut self) {
-        self.children.retain_mut(|child| child.end().is_none());
+        for children in [&mut self.ports, &mut self.locks, &mut self.lookups, &mut self.writers] {
+            children.retain_mut(|child| child.end().is_none());
+        }
     }
 
     /// Begins a job, if it may be. Else the socket is closed, which says so.
     pub fn start(&mut self, job: &Job<'_>, socket: OwnedFd, hands: &Hands, now: Instant) {
         self.handle_child_signal();
-        if !self.allowance.take(now) || self.children.len() >= MAX_CHILDREN {
+        if !self.allowance.take(now) || self.children(job).len() >= MAX_CHILDREN {
             log::debug!("too many jobs: not begun");
             return;
         }
         match self.begin(job, socket, hands) {
-            Ok(child) => self.children.extend(child),
+            Ok(child) => self.children(job).extend(child),
             Err(error) => log::debug!("a job is not begun: {error}"),
+        }
+    }
+
+    const fn children(&mut self, job: &Job<'_>) -> &mut Vec<Process> {
+        match job {
+            Job::UsbDevice { .. } | Job::SerialPort => &mut self.ports,
+            Job::PortLock => &mut self.locks,
+            Job::UsbList | Job::Resolve(_) => &mut self.lookups,
+            Job::Writer(_) => &mut self.writers,
         }
     }
 
@@ -140,5 +162,36 @@ impl Jobs {
             #[cfg(not(all(feature = "usb", feature = "serial-port", feature = "stream")))]
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "any moment will do")]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::{configuration, invocation};
+    use super::*;
+    use crate::sys::passing::socket_pair;
+    use crate::sys::role::{Role, wait_for_any};
+
+    #[cfg(feature = "serial-port")]
+    #[test]
+    fn writers_that_do_not_end_keep_no_port_from_being_opened_and_are_not_ever_more() {
+        let folder = std::path::Path::new("/nonexistent");
+        let hands =
+            Hands::new(configuration(folder, "DEVICE /nonexistent"), invocation(folder), Instant::now());
+        let mut jobs = Jobs::new(Means::default(), Instant::now());
+        let mut start = |job: Job<'_>| {
+            let (ours, theirs) = socket_pair().unwrap();
+            jobs.start(&job, theirs, &hands, Instant::now());
+            Role::of_another(ours)
+        };
+        let mut writers: Vec<Role> = (0..20).map(|_| start(Job::Writer(0))).collect();
+        let running = writers.iter_mut().filter_map(|writer| (!writer.has_ended()).then_some(())).count();
+        assert_eq!(running, MAX_CHILDREN);
+        let port = start(Job::SerialPort);
+        wait_for_any([&port].into_iter(), Duration::from_secs(60));
+        assert!(port.receive(&mut [0; 16]).unwrap() > 0, "it cannot be opened");
     }
 }

@@ -99,7 +99,7 @@ impl Helper {
     }
 
     /// The daemon ends.
-    pub fn stopping(&self) {
+    pub fn stopping(&mut self) {
         if let Self::Here(hands) = self {
             hands.stopping();
         }

@@ -11,11 +11,12 @@ use super::allowance::{Allowance, HOOKS};
 use super::jobs::{Jobs, Means};
 use super::main_role::{Due, MainRole, describe};
 use super::outbox::Outbox;
+use super::remote::args;
 use super::restarts::Restarts;
 use super::stand_in::{Outage, StandIn};
 use super::started::Started;
 use super::{Hands, Told};
-use crate::act::{HookArgs, Outcome, Request};
+use crate::act::{Outcome, Request};
 use crate::daemon::event_loop::{Exit, Source};
 use crate::daemon::token;
 use crate::journal::{BootClock, saved_outage};
@@ -25,7 +26,7 @@ use crate::sys::role::{Process, Role};
 use crate::sys::signals::Signal;
 use crate::sys::{clock, reason};
 use crate::ups::{Priority, one_line};
-use crate::wire::helper::{Arguments, FromHelper, MAX_PACKET, ToHelper};
+use crate::wire::helper::{FromHelper, MAX_PACKET, ToHelper};
 
 /// How long a main process that was told to end may take, before it is killed.
 const END_TIMEOUT: Duration = Duration::from_secs(8);
@@ -208,6 +209,9 @@ impl HelperProcess {
                 return self.log(Priority::Warning, &words);
             }
             ToHelper::Shutdown(arguments, reason) => {
+                if self.next.at_start.powerfail {
+                    self.hands.handle(Request::CreatePowerfail, now);
+                }
                 // Also if this one ends before it has told that.
                 self.next.at_start.saved.get_or_insert_default().decided_at.get_or_insert(now);
                 let grace = self.hands.of_the_file().shutdown_grace;
@@ -217,9 +221,11 @@ impl HelperProcess {
                 }
                 Request::Shutdown(args(&arguments), reason.to_owned())
             }
-            ToHelper::Powerfail { present } => {
-                self.next.at_start.powerfail = present;
-                if present { Request::CreatePowerfail } else { Request::RemovePowerfail }
+            // It is made with the shutdown that follows: alone, it would have the UPS switched off at somebody else's halt.
+            ToHelper::Powerfail { present: true } => return self.next.at_start.powerfail = true,
+            ToHelper::Powerfail { present: false } => {
+                self.next.at_start.powerfail = false;
+                Request::RemovePowerfail
             }
             ToHelper::Nologin { present: true } => Request::CreateNologin,
             ToHelper::Nologin { present: false } => Request::RemoveNologin,
@@ -487,13 +493,5 @@ impl Source for HelperProcess {
             self.hands.stopping();
             self.hands.finish(now);
         }
-    }
-}
-
-fn args(arguments: &Arguments<'_>) -> HookArgs {
-    HookArgs {
-        ups_name: arguments.ups_name.to_owned(),
-        connected: arguments.connected,
-        powered: arguments.powered,
     }
 }

@@ -274,3 +274,12 @@ fn name(args: &HookArgs) -> String {
 const fn arguments<'a>(args: &HookArgs, name: &'a str) -> Arguments<'a> {
     Arguments { ups_name: name, connected: args.connected, powered: args.powered }
 }
+
+/// What a hook is told, as it came over.
+pub(super) fn args(arguments: &Arguments<'_>) -> HookArgs {
+    HookArgs {
+        ups_name: arguments.ups_name.to_owned(),
+        connected: arguments.connected,
+        powered: arguments.powered,
+    }
+}

@@ -91,7 +91,7 @@ impl Drop for Stage {
     }
 }
 
-fn configuration(folder: &Path, lines: &str) -> Config {
+pub(super) fn configuration(folder: &Path, lines: &str) -> Config {
     let folder = folder.display();
     let text =
         format!("UPSTYPE test\nSCRIPTDIR {folder}\nPWRFAILDIR {folder}\nNOLOGINDIR {folder}\n{lines}\n");
@@ -261,4 +261,22 @@ fn a_main_process_that_closes_its_socket_and_lives_on_is_killed() {
         let main = stage.helper.main_pid().unwrap();
         stage.turn_until(|helper| ended(helper) && !process::runs(main));
     }
+}
+
+#[test]
+fn the_flag_that_has_the_ups_switched_off_is_made_with_a_shutdown_only() {
+    let mut stage = Stage::new("flag", "", |socket| {
+        socket.send(&ToHelper::Powerfail { present: true }.encode());
+        socket.send(&ToHelper::Hook(Event::PowerOut, ARGUMENTS).encode());
+        let _ = socket.receive(&mut [0; 16]);
+        socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+        while let Ok(1..) = socket.receive(&mut [0; 2000]) {}
+    });
+    let (folder, flag) = (stage.folder.clone(), stage.folder.join("powerfail"));
+    stage.turn_until(|helper| hooks(&folder) == ["powerout"] && helper.hands().is_idle());
+    assert!(!flag.exists());
+    // It goes on when it is told something.
+    stage.helper.handle_signal(Signal::Reload, stage.poll.registry(), Instant::now());
+    stage.turn_until(|_| hooks(&folder) == ["powerout", "doshutdown"]);
+    assert!(flag.exists());
 }
