@@ -7,9 +7,9 @@
 
 use crate::support::faults::fault::{FAULTS, Fault};
 use crate::support::faults::judge::judge;
+use crate::support::faults::plan::Plan;
 use crate::support::faults::play_seeds;
 use crate::support::faults::record::{Record, Seen};
-use crate::support::faults::run::Plan;
 use crate::support::faults::story::KINDS;
 
 /// Seeds that `cargo test` plays: each story once.

@@ -3,6 +3,7 @@
 pub mod fault;
 pub mod guard;
 pub mod judge;
+pub mod plan;
 pub mod record;
 pub mod run;
 pub mod story;
@@ -12,7 +13,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::random::number;
-use run::{Outcome, Plan};
+use plan::Plan;
+use run::Outcome;
 use table::table;
 
 /// Runs at a time: they wait most of the time.
@@ -59,7 +61,7 @@ fn play(seed: u64) -> Outcome {
     if let Some(missing) = plan.needs() {
         panic!("{title} needs {missing}");
     }
-    let played = std::panic::catch_unwind(|| plan.play());
+    let played = std::panic::catch_unwind(|| run::play(plan));
     played.unwrap_or_else(|panic| {
         eprintln!("=== {title}\nthe test itself has panicked; see above");
         std::panic::resume_unwind(panic)

@@ -1,55 +1,21 @@
-//! One seed: what it picks, and the run.
+//! One seed is played.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::super::random::Random;
-use super::super::wall_clock::{self, WallClock};
-use super::super::{Lines, Nis, Scratch, Setup, logged, poll_until};
-use super::fault::{FAULTS, Fault};
-use super::guard::{Guard, Way, is_root, must};
+use super::super::wall_clock::WallClock;
+use super::super::{Lines, Nis, Scratch, logged, poll_until};
+use super::fault::Fault;
+use super::guard::{Guard, must};
 use super::judge::{TIMEOUT, Verdict, judge};
+use super::plan::{Act, Plan};
 use super::record::{Record, Seen};
-use super::story::{KINDS, Kind, Story};
 
 /// How long what takes milliseconds may take.
-const AT_ONCE: Duration = Duration::from_secs(60);
+pub const AT_ONCE: Duration = Duration::from_secs(60);
 /// How long a daemon may take to end. It takes some milliseconds; the machine may be loaded.
 const TO_END: Duration = Duration::from_secs(5);
-
-/// What is done to the daemon.
-#[derive(Clone, Debug)]
-enum Act {
-    /// SIGKILL, and a restart so many seconds later.
-    Kill(f64),
-    /// SIGTERM, and a restart so many seconds later.
-    Terminate(f64),
-    Stop,
-    Continue,
-    /// A burst of SIGHUP; before it the configuration is broken, or mended.
-    Reload(bool),
-    /// A limit, as prlimit(1) has it.
-    Limit(&'static str),
-    /// As many clients as there are, then no descriptor more.
-    NoDescriptors,
-    /// The wall clock, so many seconds from the true time.
-    Clock(f64),
-}
-
-/// What a seed has picked.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    seed: u64,
-    /// The story.
-    pub story: Story,
-    /// The fault.
-    pub fault: Fault,
-    hook: String,
-    /// Which of the ways in which a disk can be full.
-    disk: usize,
-    acts: Vec<(f64, Act)>,
-}
 
 /// What came of it.
 #[derive(Debug)]
@@ -71,191 +37,9 @@ impl Outcome {
     }
 }
 
-impl Plan {
-    /// Each story meets each fault once in as many seeds as there are pairs: their numbers have no common divisor.
-    pub fn new(seed: u64) -> Self {
-        let mut random = Random::far_apart(seed);
-        let kind = KINDS[seed as usize % KINDS.len()];
-        let fault = FAULTS[seed as usize % FAULTS.len()];
-        let mut story = Story::new(kind, &mut random);
-        if fault == Fault::Device {
-            story.disturb(&mut random);
-        }
-        story.directives.push(("NOLOGON", random.one_of(&["always", "disable", "timeout"]).to_owned()));
-        let mut plan = Self { seed, story, fault, hook: String::new(), disk: 0, acts: Vec::new() };
-        plan.choose(&mut random);
-        plan
-    }
-
-    fn choose(&mut self, random: &mut Random) {
-        let Story { off, limit, quiet, .. } = self.story;
-        let end = limit.map_or(quiet, |limit| limit + 3.0);
-        match self.fault {
-            Fault::HooksHang => {
-                self.hook = random
-                    .one_of(&[
-                        "exec sleep 15",
-                        "trap '' TERM; sleep 15; sleep 15",
-                        "[ $1 = commok ] || exec sleep 15",
-                    ])
-                    .to_owned();
-            }
-            Fault::HooksFail => {
-                self.hook =
-                    random.one_of(&["exit 3", "exit 99", "kill -9 $$", "exec /nonexistent"]).to_owned();
-            }
-            Fault::NoProcesses => {
-                self.acts.push((random.between(0.2, off), Act::Limit("--nproc=0:")));
-                if random.one_of(&[true, false]) {
-                    self.acts.push((end + random.between(0.0, 3.0), Act::Limit("--nproc=200:")));
-                }
-            }
-            Fault::DiskFull => {
-                self.disk = random.one_of(&[0, 1, 2]);
-                if self.disk == 2 {
-                    self.acts.push((random.between(0.1, off), Act::Limit("--fsize=0:")));
-                }
-            }
-            Fault::NoDescriptors => self.acts.push((random.between(0.2, off), Act::NoDescriptors)),
-            Fault::Killed | Fault::Terminated => {
-                let latest = if random.one_of(&[true, false]) { limit.unwrap_or(quiet) } else { end };
-                let act = if self.fault == Fault::Killed { Act::Kill } else { Act::Terminate };
-                let first = random.between(off, latest);
-                self.acts.push((first, act(random.between(0.0, 1.5))));
-                if random.one_of(&[true, false, false]) {
-                    self.acts.push((first + random.between(2.0, 4.0), act(random.between(0.0, 0.5))));
-                }
-            }
-            Fault::Reloaded => {
-                let mut at = 0.3;
-                while at < end {
-                    self.acts.push((at, Act::Reload(random.one_of(&[true, false]))));
-                    at += random.between(0.1, 0.6);
-                }
-            }
-            Fault::Stopped => {
-                let at = random.between(off - 0.5, limit.unwrap_or(off + 1.5));
-                // An outage that ends while the daemon is stopped, which then finds its TIMEOUT passed.
-                let sleeps_through = self.story.kind == Kind::OutageThatEnds;
-                let long = if sleeps_through { 11.0 } else { random.one_of(&[1.5, 4.0, 11.0]) };
-                self.acts.push((at, Act::Stop));
-                self.acts.push((at + long, Act::Continue));
-            }
-            Fault::ClockSteps => {
-                let mut at = 0.2;
-                while at < end {
-                    self.acts.push((at, Act::Clock(random.between(-30_000.0, 30_000.0).round())));
-                    at += random.between(0.5, 2.0);
-                }
-            }
-            Fault::Nothing
-            | Fault::NoApccontrol
-            | Fault::NotExecutable
-            | Fault::BadInterpreter
-            | Fault::ReadOnly
-            | Fault::Device
-            | Fault::LogStuck => {}
-        }
-    }
-
-    /// The other daemon on this machine, in a folder of its own but with the states and locks in the same place: its UPS is
-    /// on battery from the beginning, to TIMEOUT.
-    fn neighbour(&self, dir: &Path) -> Option<Guard> {
-        if self.story.kind != Kind::NeighbourOnBattery {
-            return None;
-        }
-        let scratch = Scratch::new();
-        let script = scratch.file("script", "0 lapse 0\n0.2 mains off\n");
-        let setup = Setup::new("test").with("DEVICE", &script.display().to_string()).without("STATEFILE");
-        let setup = setup.with("NOLOGON", "disable").with("TIMEOUT", "7");
-        let environment = vec![("MAINSD_RUN_DIR", dir.join("run").display().to_string())];
-        if is_root() {
-            must(Command::new("chown").arg("65534:65534").arg(dir));
-        }
-        let guard = Guard::start(&setup, scratch, Way { environment, ..Way::default() }, |_| ());
-        let on_battery = guard.hooks.wait(0, AT_ONCE, |line| line.starts_with("onbattery "));
-        assert!(on_battery.is_some(), "the other daemon: {}", guard.outputs[0].text());
-        Some(guard)
-    }
-
-    fn setup(&self, dir: &Path, began: f64) -> Setup {
-        let script = dir.join("script");
-        let mut setup = Setup::new("test").with("DEVICE", &script.display().to_string()).hook(&self.hook);
-        setup = setup.with("HOOKTIMEOUT", "2");
-        if self.story.kind == Kind::NeighbourOnBattery {
-            setup = setup.without("STATEFILE");
-        }
-        for (keyword, value) in &self.story.directives {
-            setup = setup.with(keyword, value);
-        }
-        let path = |name: &str| dir.join(name).display().to_string();
-        match self.fault {
-            Fault::NoApccontrol => setup = setup.with("SCRIPTDIR", "/nonexistent"),
-            Fault::DiskFull if self.disk == 0 => {
-                for keyword in ["EVENTSFILE", "STATEFILE"] {
-                    setup = setup.with(keyword, "/dev/full");
-                }
-                for keyword in ["PWRFAILDIR", "NOLOGINDIR"] {
-                    setup = setup.with(keyword, "/dev/full/none");
-                }
-            }
-            Fault::DiskFull if self.disk == 1 && can_mount() => {
-                for (keyword, name) in [("EVENTSFILE", "disk/events"), ("STATEFILE", "disk/state")] {
-                    setup = setup.with(keyword, &path(name));
-                }
-                for keyword in ["PWRFAILDIR", "NOLOGINDIR"] {
-                    setup = setup.with(keyword, &path("disk"));
-                }
-            }
-            _ => {}
-        }
-        std::fs::write(script, self.story.script_from(began)).unwrap();
-        setup
-    }
-
-    /// Breaks what is in the folder.
-    fn arrange(&self, dir: &Path) {
-        let apccontrol = dir.join("scripts/apccontrol");
-        match self.fault {
-            Fault::NotExecutable => must(Command::new("chmod").arg("644").arg(apccontrol)),
-            Fault::BadInterpreter => std::fs::write(apccontrol, "#!/nonexistent/sh\n").unwrap(),
-            Fault::ReadOnly => {
-                must(Command::new("chmod").arg("555").args([dir.join("flags"), dir.to_owned()]))
-            }
-            Fault::DiskFull if self.disk == 1 && can_mount() => {
-                let disk = dir.join("disk");
-                std::fs::create_dir(&disk).unwrap();
-                must(
-                    Command::new("mount").args(["-t", "tmpfs", "-o", "size=16k,mode=777", "none"]).arg(&disk),
-                );
-                let _ = std::fs::write(disk.join("filler"), vec![0; 65536]);
-            }
-            _ => {}
-        }
-    }
-
-    fn way(&self, dir: &Path) -> Way {
-        let mut way = Way { log_stuck: self.fault == Fault::LogStuck, ..Way::default() };
-        if self.fault == Fault::ClockSteps {
-            way.environment = WallClock::right(dir).environment();
-        }
-        way
-    }
-
-    /// What is missing on this machine to play it.
-    pub fn needs(&self) -> Option<&'static str> {
-        (self.fault == Fault::ClockSteps && wall_clock::library().is_none()).then_some("libfaketime")
-    }
-
-    /// In a line.
-    pub fn title(&self) -> String {
-        format!("seed {}: {} / {}", self.seed, self.story.kind.name(), self.fault.name())
-    }
-
-    /// Plays it.
-    pub fn play(self) -> Outcome {
-        Play::start(self).finish()
-    }
+/// Plays a plan.
+pub fn play(plan: Plan) -> Outcome {
+    Play::start(plan).finish()
 }
 
 /// A run.
@@ -543,9 +327,4 @@ impl Drop for Play {
             eprint!("{}", self.report("the test itself has panicked; see above"));
         }
     }
-}
-
-/// Whether a file system of a few pages can be mounted here: only where the whole check is asked for.
-fn can_mount() -> bool {
-    is_root() && std::env::var_os("MAINSD_CI").is_some_and(|value| value == "1")
 }
