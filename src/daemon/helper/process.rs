@@ -53,8 +53,8 @@ pub struct HelperProcess {
     restarts: Restarts,
     /// The shutdown was started, by this, then.
     started: Option<(String, Instant)>,
-    /// The main process that has asked for it has ended since.
-    started_before: bool,
+    /// The main process that has asked for it, whether it has started yet or not, has ended since.
+    asked_before: bool,
     allowance: Allowance,
     /// More may have been said than was taken, since then.
     more: Option<Instant>,
@@ -88,7 +88,7 @@ impl HelperProcess {
             next: Start { at_start, is_first: true, without_server: false },
             restarts: Restarts::default(),
             started: None,
-            started_before: false,
+            asked_before: false,
             allowance: Allowance::new(now),
             more: None,
             ended: None,
@@ -189,12 +189,18 @@ impl HelperProcess {
                 return self.log(Priority::Warning, &words);
             }
             ToHelper::Shutdown(arguments, reason) => {
-                if std::mem::take(&mut self.started_before)
-                    && let Some((what, _)) = &self.started
-                {
-                    // The main process before this one has asked, and this one cannot know.
-                    let packet = FromHelper::ShutdownStarted(&one_line(what)).encode();
-                    return self.outbox.push(packet);
+                // The main process may end before it has this kept.
+                let saved = self.next.at_start.saved.get_or_insert_default();
+                saved.decided_at.get_or_insert(now);
+                if std::mem::take(&mut self.asked_before) {
+                    self.pump_told(now);
+                    if self.hands.is_shutting_down() {
+                        return;
+                    }
+                    if let Some(what) = self.started_within_grace(now) {
+                        let packet = FromHelper::ShutdownStarted(&one_line(what)).encode();
+                        return self.outbox.push(packet);
+                    }
                 }
                 self.started = None;
                 Request::Shutdown(args(&arguments), reason.to_owned())
@@ -282,11 +288,18 @@ impl HelperProcess {
     }
 
     fn died(&mut self, age: Duration, now: Instant) {
-        let grace = self.hands.of_the_file().shutdown_grace;
+        // The next one cannot know whether this one has asked.
         let is_decided = self.next.at_start.saved.as_ref().is_some_and(|saved| saved.decided_at.is_some());
-        self.started_before = is_decided
-            && self.started.as_ref().is_some_and(|(_, at)| now.saturating_duration_since(*at) < grace);
+        let is_asked = self.hands.is_shutting_down() || self.started_within_grace(now).is_some();
+        self.asked_before = is_decided && is_asked;
         self.next.without_server |= self.restarts.note_end(age, now);
+    }
+
+    /// What has started the shutdown, if that was not long ago.
+    fn started_within_grace(&self, now: Instant) -> Option<&str> {
+        let grace = self.hands.of_the_file().shutdown_grace;
+        let (what, at) = self.started.as_ref()?;
+        (now.saturating_duration_since(*at) < grace).then_some(what)
     }
 
     /// The next main process is due: what is to be said of the one before it comes first.

@@ -34,10 +34,12 @@ struct Stage {
 
 impl Stage {
     fn new(name: &str, lines: &str, main: impl FnOnce(Socket)) -> Self {
-        let folder = std::env::temp_dir().join(format!("mainsd-helper-{name}-{}", std::process::id()));
+        let folder = folder(name);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
-        let text = "#!/bin/sh\necho \"$1\" >> \"${0%/*}/log\"\n";
+        // doshutdown takes as long as the test wants.
+        let text =
+            "#!/bin/sh\necho \"$1\" >> \"${0%/*}/log\"\nwhile [ -e \"${0%/*}/wait\" ]; do sleep 0.01; done\n";
         write_script(&folder.join("apccontrol"), text, 0o755);
         let hands = Hands::new(configuration(&folder, lines), invocation(&folder), Instant::now());
         let mut helper = HelperProcess::new(hands, AtStart::default(), Instant::now());
@@ -62,6 +64,13 @@ impl Stage {
         }
     }
 
+    /// Another main process, which does this.
+    fn next(&mut self, main: impl FnOnce(Socket)) {
+        self.turn_until(ended);
+        self.helper.handle_start(Role::start(&MAIN, || (), main), Instant::now());
+        self.helper.start(self.poll.registry(), Instant::now());
+    }
+
     fn hooks(&self) -> Vec<String> {
         let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
         log.lines().map(str::to_owned).collect()
@@ -72,6 +81,10 @@ impl Drop for Stage {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
+}
+
+fn folder(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("mainsd-helper-{name}-{}", std::process::id()))
 }
 
 fn configuration(folder: &Path, lines: &str) -> Config {
@@ -165,4 +178,32 @@ fn a_main_process_that_ends_is_told_of_once_its_status_is_known_and_hears_what_w
     assert_eq!(next.at_start.saved.map(|saved| (saved.announced, saved.transfers)), Some((true, 3)));
     assert!(next.at_start.powerfail && !next.is_first && !next.without_server);
     assert!(stage.helper.outbox().waiting() >= 2, "two lines for the log");
+}
+
+#[test]
+fn a_shutdown_that_was_asked_for_is_not_begun_again_for_the_next_main_process_whenever_the_first_has_ended() {
+    let decided = Saved { moments: [None, None, None, None, Some(Duration::ZERO)], ..Saved::default() };
+    for (name, saved) in [("told", Some(decided)), ("not-told", None)] {
+        let ask = move |socket: Socket| {
+            socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+            if let Some(saved) = saved {
+                socket.send(&ToHelper::Saved(saved).encode());
+            }
+        };
+        let name = format!("asked-{name}");
+        let wait = folder(&name).join("wait");
+        let mut stage = Stage::new(&name, "", |socket| {
+            std::fs::write(&wait, "").unwrap();
+            ask(socket);
+        });
+        stage.turn_until(ended);
+        assert!(stage.helper.hands().is_shutting_down());
+        std::fs::remove_file(&wait).unwrap();
+        stage.turn_until(|helper| !helper.hands().is_shutting_down());
+        // It has heard that the shutdown has begun, and decides by itself.
+        stage.next(ask);
+        stage.turn_until(ended);
+        stage.helper.hands_mut().finish(Instant::now());
+        assert_eq!(stage.hooks(), ["doshutdown"], "{name}");
+    }
 }
