@@ -14,6 +14,7 @@ mod killpower;
 mod port;
 mod power_off;
 mod resume;
+mod roles;
 mod story;
 
 use std::cell::RefCell;
@@ -145,9 +146,18 @@ pub fn main(args: &[String]) -> ExitCode {
     for (number, (name, scenario)) in [alone::ALL, port::ALONE].concat().iter().filter(wanted).enumerate() {
         run(&lab(name, 100 + number), *scenario);
     }
-    let together =
-        [killpower::ALL, resume::ALL, dates::ALL, dumb::ALL, port::ALL, story::ALL, faults::ALL, frozen::ALL]
-            .concat();
+    let together = [
+        killpower::ALL,
+        resume::ALL,
+        dates::ALL,
+        dumb::ALL,
+        roles::ALL,
+        port::ALL,
+        story::ALL,
+        faults::ALL,
+        frozen::ALL,
+    ]
+    .concat();
     let queue = Mutex::new(together.iter().filter(wanted).enumerate());
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
