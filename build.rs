@@ -1,7 +1,9 @@
-//! Leaves the unwind tables out of the release binary (`packaging/no-unwind-tables.ld`) where the linker can.
+//! Leaves the unwind tables (`packaging/no-unwind-tables.ld`) and the unwinder (`src/sys/unwind.rs`) out of the release binary where
+//! the linker can.
 //!
-//! Linkers differ: mold and gold take no such script, others fail on it with certain start files. So a program that does nothing
-//! is linked with it first, by the same compiler, linker and flags; without success the binary is merely larger.
+//! Linkers differ: mold and gold take no such script, others fail on it with certain start files; and a static unwinder may stand
+//! in the way of ours. So a program that does nothing is linked first, by the same compiler, linker and flags; without success the
+//! binary is merely larger.
 
 use std::env;
 use std::fs;
@@ -9,6 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const SCRIPT: &str = "packaging/no-unwind-tables.ld";
+const UNWINDER: &str = "src/sys/unwind.rs";
+
+/// The program that is linked.
+const EMPTY: &str = "fn main() {}\n";
 
 fn main() {
     let target = var("TARGET").replace(['-', '.'], "_").to_uppercase();
@@ -17,14 +23,25 @@ fn main() {
     }
     println!("cargo:rerun-if-env-changed=CARGO_TARGET_{target}_LINKER");
     println!("cargo:rerun-if-env-changed=CARGO_TARGET_{target}_RUSTFLAGS");
+    println!("cargo:rustc-check-cfg=cfg(no_unwinder)");
     println!("cargo:rerun-if-changed={SCRIPT}");
+    println!("cargo:rerun-if-changed={UNWINDER}");
     println!("cargo:rerun-if-changed=build.rs");
     if var("PROFILE") != "release" || var("CARGO_CFG_TARGET_OS") != "linux" {
         return;
     }
     let folder = PathBuf::from(var("OUT_DIR")).join("probe");
-    let script = format!("-T{}/{SCRIPT}", var("CARGO_MANIFEST_DIR"));
-    if fs::create_dir_all(&folder).is_ok() && links(&folder, &script) {
+    let root = var("CARGO_MANIFEST_DIR");
+    let script = format!("-T{root}/{SCRIPT}");
+    if fs::create_dir_all(&folder).is_err() {
+        return;
+    }
+    let with_unwinder = format!("#[path = {:?}]\nmod unwind;\n{EMPTY}", format!("{root}/{UNWINDER}"));
+    let no_unwinder = by_rustc(&folder, &with_unwinder, &[&script]);
+    if no_unwinder {
+        println!("cargo:rustc-cfg=no_unwinder");
+    }
+    if no_unwinder || links(&folder, &script) {
         println!("cargo:rustc-link-arg-bin=mainsd={script}");
     }
 }
@@ -34,36 +51,32 @@ fn var(name: &str) -> String {
     env::var(name).unwrap_or_default()
 }
 
-/// Whether a small program links with this argument, and runs if it can run here.
+/// Whether an empty program links with this argument, and runs if it can run here.
 fn links(folder: &Path, script: &str) -> bool {
-    let program = folder.join("program");
-    if by_rustc(folder, &program, &[script]) {
-        return runs(&program);
-    }
     // Without the script it fails too: there is no standard library for the target, it is just being built
     // (`-Zbuild-std`). The linker is a C compiler then, most likely.
-    let builds_std = !by_rustc(folder, &program, &[]);
-    builds_std && by_linker(folder, &program, script) && runs(&program)
+    by_rustc(folder, EMPTY, &[script]) || !by_rustc(folder, EMPTY, &[]) && by_linker(folder, script)
 }
 
-/// Links an empty Rust program exactly as Cargo is going to link ours.
-fn by_rustc(folder: &Path, program: &Path, link_args: &[&str]) -> bool {
-    let source = folder.join("empty.rs");
+/// Links a Rust program exactly as Cargo is going to link ours, and runs it if it can run here.
+fn by_rustc(folder: &Path, text: &str, link_args: &[&str]) -> bool {
+    let (source, program) = (folder.join("empty.rs"), folder.join("program"));
     let flags = var("CARGO_ENCODED_RUSTFLAGS");
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    rustc.args(["--crate-name", "empty", "--edition", "2021", "-Cpanic=abort", "--target", &var("TARGET")]);
+    rustc.args(["--crate-name", "empty", "--edition", "2024", "-Cpanic=abort", "--target", &var("TARGET")]);
     rustc.args(flags.split('\x1f').filter(|flag| !flag.is_empty()));
     rustc.args(env::var("RUSTC_LINKER").map(|linker| format!("-Clinker={linker}")));
     rustc.args(link_args.iter().map(|arg| format!("-Clink-arg={arg}")));
-    fs::write(&source, "fn main() {}\n").is_ok() && succeeds(rustc.arg("-o").arg(program).arg(&source))
+    fs::write(&source, text).is_ok() && succeeds(rustc.arg("-o").arg(&program).arg(&source)) && runs(&program)
 }
 
-/// Links an empty C program by the linker that Cargo was told to use.
-fn by_linker(folder: &Path, program: &Path, script: &str) -> bool {
+/// Links an empty C program by the linker that Cargo was told to use, and runs it if it can run here.
+fn by_linker(folder: &Path, script: &str) -> bool {
     let Some(linker) = env::var_os("RUSTC_LINKER") else { return false };
-    let source = folder.join("empty.c");
+    let (source, program) = (folder.join("empty.c"), folder.join("program"));
     fs::write(&source, "int main(void) { return 0; }\n").is_ok()
-        && succeeds(Command::new(linker).arg(script).arg("-o").arg(program).arg(&source))
+        && succeeds(Command::new(linker).arg(script).arg("-o").arg(&program).arg(&source))
+        && runs(&program)
 }
 
 /// Whether the program ends well. One that is for another machine, or cannot be started here, says nothing against it.

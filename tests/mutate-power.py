@@ -274,7 +274,7 @@ MUTATIONS = [
     ("a flag of an earlier boot counts", "kill_power.rs", "if of.len() == now.len() && of != now => Err(FlagDoubt::Old)", "if of.is_empty() && of != now => Err(FlagDoubt::Old)"),
 ]
 
-POWER_TESTS = ("cargo test --quiet --lib power::", "cargo test --quiet --test pure -- power_properties:: evidence::")
+POWER_TESTS = ("cargo test --quiet --lib power::", "cargo test --quiet --test pure -- power_properties:: evidence:: self_tests:: runtime_units::")
 LINK_TESTS = ("cargo test --quiet --lib link::", "cargo test --quiet --test pure -- liveness:: usb_faults::")
 
 

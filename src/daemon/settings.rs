@@ -11,6 +11,7 @@ use crate::drivers::Traits;
 use crate::journal::{DebugTarget, FilesSettings, Output, StateFile, SystemLogSettings, stderr_wanted};
 use crate::power::kill_power::{Role, Share};
 use crate::report::{Facts, Stamp};
+use crate::sys::job::Starter;
 use crate::ups::{Minutes, Percent};
 use crate::{power, server};
 
@@ -157,6 +158,7 @@ pub fn places(
         files: files(config),
         state,
         forks: true,
+        starter: Starter::default(),
     }
 }
 

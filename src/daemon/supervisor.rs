@@ -1,5 +1,6 @@
 //! The pump: moves readings, orders, commands and lines between the rooms, each an owner of its own.
 
+mod orders;
 mod reload;
 
 use std::collections::VecDeque;
@@ -18,14 +19,14 @@ use super::recorder::Recorder;
 use super::settings::{self, Invocation};
 use super::status::Status;
 use super::token;
-use crate::act::{HookArgs, Outcome, Request};
+use crate::act::Request;
 use crate::config::Config;
 use crate::drivers::Traits;
 use crate::link::LinkEvent;
-use crate::power::{AtStart, HookReport, Machine, Order};
+use crate::power::{AtStart, Machine};
 use crate::report::{Snapshot, Stamp};
 use crate::server::nis::{EventsTail, Nis, Server};
-use crate::ups::{Asker, Command, CommandResult, Event, Evidence, Priority, StatusFlags};
+use crate::ups::{Asker, Evidence, Priority, StatusFlags};
 
 /// What a supervisor is built from.
 pub struct SupervisorConfig {
@@ -60,6 +61,7 @@ pub struct Supervisor {
     is_restarted: bool,
     held_hooks: HeldHooks,
     server: Server,
+    server_is_open: bool,
     status: Status,
     recorder: Recorder,
     /// How much of what happens is announced, and of what is said is logged.
@@ -105,6 +107,7 @@ impl Supervisor {
             is_restarted,
             held_hooks: HeldHooks::default(),
             server: Server::new(Nis::default(), settings::server(&config), token::SERVER),
+            server_is_open: false,
             status: Status::new(snapshot, events, now),
             recorder,
             contact: Contact::new(&config),
@@ -119,6 +122,12 @@ impl Supervisor {
         }
     }
 
+    /// Opens the port, where it is to be opened before the loop runs.
+    pub fn open_server(&mut self, registry: &Registry, now: Instant) {
+        self.server.open(registry, now);
+        self.server_is_open = true;
+    }
+
     /// Opens the port, then the device.
     pub fn start(&mut self, registry: &Registry, now: Instant) {
         self.recorder.register(registry);
@@ -128,7 +137,9 @@ impl Supervisor {
         } else {
             self.tell_start(now);
         }
-        self.server.open(registry, now);
+        if !self.server_is_open {
+            self.open_server(registry, now);
+        }
         self.driver.start(registry, now);
         self.helper.ready(now);
     }
@@ -289,6 +300,8 @@ impl Supervisor {
                     self.log(Priority::Info, &line, now);
                 }
                 reading.values = self.machine.handle_reading(now, &reading);
+                let on_battery = self.machine.view().flags.contains(StatusFlags::ONBATT);
+                self.helper.note_reading(&reading, on_battery, now);
                 self.status.show_reading(*reading);
             }
             LinkEvent::Lost { reason } => {
@@ -317,83 +330,6 @@ impl Supervisor {
         }
     }
 
-    fn carry_out(&mut self, order: Order, now: Instant) {
-        match order {
-            Order::Event(event) => {
-                self.log(event.priority(), event.text(), now);
-                self.run_hook(event, now);
-            }
-            Order::EventWithReason(event, reason) => {
-                self.log(event.priority(), event.text(), now);
-                self.log(event.priority(), &reason, now);
-                self.run_hook(event, now);
-            }
-            Order::Hook(event) => self.run_hook(event, now),
-            Order::Log(priority, text) => self.log_unless_often(priority, &text, now),
-            Order::SetPace(poll_rate) => self.driver.set_poll_rate(poll_rate, now),
-            Order::Command(command) => self.send(command, now),
-            Order::CreatePowerfail => self.helper.handle(Request::CreatePowerfail, now),
-            Order::RemovePowerfail => self.helper.handle(Request::RemovePowerfail, now),
-            Order::CreateNologin => self.helper.handle(Request::CreateNologin, now),
-            Order::RemoveNologin => self.helper.handle(Request::RemoveNologin, now),
-            Order::CountSlaves => self.count_slaves(now),
-            Order::Shutdown { explanation, .. } => self.shut_down(explanation, now),
-            Order::Save(saved) => {
-                self.recorder.save(&saved, now);
-                self.helper.keep(&saved, now);
-            }
-            Order::Exit => self.request_exit(Exit::ShutdownUnderWay),
-        }
-    }
-
-    fn count_slaves(&mut self, now: Instant) {
-        let slaves = self.server.slaves(now);
-        self.machine.handle_slaves(now, &slaves);
-    }
-
-    /// Nothing else runs a hook: a dry run does not.
-    fn run_hook(&mut self, event: Event, now: Instant) {
-        let args = self.hook_args();
-        if self.invocation.dry_run.is_log_only() {
-            let words = format!("Dry run: not run: {}", self.command_line(event, &args));
-            return self.log(Priority::Info, &words, now);
-        }
-        self.held_hooks.hold(event, args, self.recorder.newest_line(), now);
-    }
-
-    /// The hooks that are held back are run now.
-    fn release_hooks(&mut self, now: Instant) {
-        while let Some((event, args)) = self.held_hooks.release() {
-            self.helper.handle(Request::Hook(event, args), now);
-        }
-    }
-
-    /// Nothing else shuts the machine down: a dry run tells the power machine that it was.
-    fn shut_down(&mut self, explanation: String, now: Instant) {
-        let args = self.hook_args();
-        if self.invocation.dry_run.is_log_only() {
-            let how = self.command_line(Event::DoShutdown, &args);
-            let words = format!("Dry run: this machine would be shut down now, by {how}: {explanation}");
-            self.log(Priority::Alert, &words, now);
-            return self.machine.handle_report(now, HookReport::ShutdownStarted);
-        }
-        // A shutdown waits for no file.
-        self.release_hooks(now);
-        self.helper.handle(Request::Shutdown(args, explanation), now);
-    }
-
-    /// Nothing else gives the driver a command: a dry run keeps back those that change what the UPS does.
-    fn send(&mut self, command: Command, now: Instant) {
-        if self.invocation.dry_run.is_log_only()
-            && let Some(words) = command.order()
-        {
-            self.log(Priority::Warning, &format!("Dry run: the UPS does not get the order: {words}"), now);
-            let outcome = Ok("nothing was sent: dry run".to_owned());
-            return self.machine.handle_command_result(now, &CommandResult::new(command, outcome));
-        }
-        self.driver.command(Asker::Machine, command, now);
-    }
-
     /// UPSNAME of the configuration, else of the UPS, else this machine's name once a UPS is there (config §3).
     fn show_ups_name(&mut self) {
         let snapshot = self.status.snapshot();
@@ -409,21 +345,6 @@ impl Supervisor {
         self.status.update().ups_name = name;
     }
 
-    fn command_line(&self, event: Event, args: &HookArgs) -> String {
-        let apccontrol = self.config.script_dir.join("apccontrol");
-        let HookArgs { ups_name, connected, powered } = args;
-        let (connected, powered) = (u8::from(*connected), u8::from(*powered));
-        format!("{} {} {ups_name} {connected} {powered}", apccontrol.display(), event.arg())
-    }
-
-    fn hook_args(&self) -> HookArgs {
-        HookArgs {
-            ups_name: self.status.snapshot().ups_name.clone().unwrap_or_else(|| "default".to_owned()),
-            connected: !self.machine.view().flags.contains(StatusFlags::SLAVE),
-            powered: !self.config.ups_is(Traits::SIMULATED),
-        }
-    }
-
     fn take_told(&mut self, told: Told, registry: &Registry, now: Instant) {
         match told {
             Told::Configuration(found, _) => self.take_configuration(found, registry, now),
@@ -437,17 +358,6 @@ impl Supervisor {
     #[must_use]
     pub const fn takes_signals(&self) -> bool {
         self.helper.takes_signals_here()
-    }
-
-    fn take_outcome(&mut self, outcome: Outcome, now: Instant) {
-        match outcome {
-            Outcome::Log(priority, text) => self.log_unless_often(priority, &text, now),
-            Outcome::HookFinished { .. } => {}
-            // What was started, and what had failed before, `act/` has logged.
-            Outcome::ShutdownStarted(_) => self.machine.handle_report(now, HookReport::ShutdownStarted),
-            Outcome::ShutdownFellBack(_) => self.machine.handle_report(now, HookReport::ShutdownFellBack),
-            Outcome::ShutdownFailed => self.machine.handle_report(now, HookReport::ShutdownFailed),
-        }
     }
 
     /// Ends the loop at the end of this turn; the first reason counts.

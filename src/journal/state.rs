@@ -135,6 +135,22 @@ impl StateFile {
         }
     }
 
+    /// The same, for another process: nothing is locked.
+    #[must_use]
+    pub fn for_another(&self) -> Self {
+        let mut other = Self::new(&self.path, self.ups.clone());
+        // What has been told of it is not told again.
+        other.failing = self.failing;
+        other
+    }
+
+    /// Locks the file that another process has handed over, if it is there and nobody else's.
+    pub fn lock_again(&mut self) {
+        if self.locked.is_none() {
+            self.locked = trust::open_to_read(&self.path).ok().filter(|file| !is_in_use(file));
+        }
+    }
+
     /// What an instance before us left. `None` if there is none.
     ///
     /// # Errors

@@ -1,13 +1,12 @@
-//! Looks a name up without waiting: a short-lived child of the same binary asks the system's resolver, which may block for
-//! as long as it likes.
+//! Looks a name up without waiting: a short-lived child asks the system's resolver, which may block for as long as it likes.
 
 use std::fs::File;
-use std::io::Read;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use crate::sys::spawn::{Child, End, Output, Spec, spawn_reading};
+use crate::sys::in_child;
+use crate::sys::spawn::{Child, End};
 
 /// Longest look-up.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -27,13 +26,17 @@ pub struct Lookup {
 }
 
 impl Lookup {
-    /// Starts to look `host` up; the addresses will have this port. `program` is this binary.
+    /// Starts to look `host` up; the addresses will have this port.
     ///
     /// # Errors
     /// Words for the log if no child can be made.
-    pub fn start(program: &Path, host: &str, port: u16, now: Instant) -> Result<Self, String> {
-        let spec = Spec::new(program, ["resolve", host], Output::Null);
-        let (child, answer) = spawn_reading(&spec).map_err(|error| crate::sys::reason(&error))?;
+    pub fn start(host: &str, port: u16, now: Instant) -> Result<Self, String> {
+        let begun = in_child::start(|out| {
+            let found = (host, 0).to_socket_addrs().into_iter().flatten();
+            // Nobody reads what cannot be written.
+            let _ = out.write_all(found.map(|address| format!("{address}\n")).collect::<String>().as_bytes());
+        });
+        let (child, answer) = begun.map_err(|error| crate::sys::reason(&error))?;
         Ok(Self { child, answer, port, until: now + TIMEOUT, over: false })
     }
 

@@ -1,7 +1,6 @@
 //! A connection to one of several targets: [`TcpClient`], and the look-up of names by a child.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
@@ -12,8 +11,6 @@ use super::tcp_client::TcpClient;
 use crate::bus::stream::{Event, Stream, Target, Transmit};
 use crate::ups::Priority;
 
-/// This program, also after an upgrade has replaced its file.
-const SELF: &str = "/proc/self/exe";
 /// Addresses that were looked up and do not answer are looked up again, at most this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -87,7 +84,7 @@ impl StreamPort {
     fn look_up(&mut self, target: usize, waited_for: Option<Duration>, now: Instant) -> Result<(), String> {
         let Some(known) = self.known.get_mut(target) else { return Ok(()) };
         known.looked_at = Some(now);
-        let lookup = Lookup::start(Path::new(SELF), &known.target.host, known.target.port, now)?;
+        let lookup = Lookup::start(&known.target.host, known.target.port, now)?;
         self.under = Some(Under { lookup, target, waited_for });
         Ok(())
     }

@@ -36,7 +36,7 @@ pub fn json_value(key: &str, value: &str) -> String {
     }
     if is_number(key) {
         let number = value.split(' ').next().unwrap_or_default();
-        if serde_json::from_str::<serde_json::Number>(number).is_ok() {
+        if is_decimal(number) {
             return number.into();
         }
     }
@@ -85,8 +85,17 @@ fn is_number(key: &str) -> bool {
     Field::of_key(key.as_bytes()).is_some_and(|field| field.form.unit().is_some())
 }
 
+/// Whether a text is a number as JSON writes it, and as servers of the protocol do: without an exponent.
+fn is_decimal(text: &str) -> bool {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, "0"));
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    is_digits(whole) && is_digits(fraction) && (whole == "0" || !whole.starts_with('0'))
+}
+
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    // A text cannot fail. As a `Value` it would bring the numbers of the crate along, 2 KB.
+    serde_json::to_string(text).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -135,11 +144,29 @@ mod tests {
         assert_eq!((json_clients(text), json_clients("")), (expected.to_owned(), "[]".to_owned()));
     }
 
+    fn cases(number: u32) -> proptest::test_runner::Config {
+        let mut config = proptest::test_runner::Config::with_cases(number);
+        config.failure_persistence = None;
+        config
+    }
+
+    #[test]
+    fn a_decimal_is_what_json_calls_a_number() {
+        let texts =
+            ["0", "-0", "00", "01", "-01", "1.", ".5", "-.5", "-", "", "1.0.0", "+1", "0.0", "-10.25", "1e3"];
+        for text in texts {
+            let is_number = serde_json::from_str::<serde_json::Number>(text).is_ok() && !text.contains('e');
+            assert_eq!(is_decimal(text), is_number, "{text}");
+        }
+        proptest::proptest!(cases(2000), |(text in "-?[01][09.]{0,4}|[ 0-9.+-]{0,4}")| {
+            let is_number = serde_json::from_str::<serde_json::Number>(text.trim()).is_ok();
+            proptest::prop_assert_eq!(is_decimal(text.trim()), is_number, "{}", text);
+        });
+    }
+
     #[test]
     fn any_text_becomes_json_that_parses() {
-        let mut config = proptest::test_runner::Config::with_cases(300);
-        config.failure_persistence = None;
-        proptest::proptest!(config, |(text in "(([A-Z ]{1,9}|LINEV    |NUMXFERS ): ?.{0,20}\n?){0,6}")| {
+        proptest::proptest!(cases(300), |(text in "(([A-Z ]{1,9}|LINEV    |NUMXFERS ): ?.{0,20}\n?){0,6}")| {
             let value: serde_json::Value = serde_json::from_str(&json(&text)).unwrap();
             proptest::prop_assert!(value.is_object());
             for array in [json_events(&text), json_clients(&text)] {

@@ -88,6 +88,8 @@ pub struct UserSearch {
     /// The process that is being looked at.
     current: Option<(i32, ReadDir)>,
     left: usize,
+    /// What processes of this daemon have open does not count.
+    daemon: Option<i32>,
 }
 
 /// Descriptors and processes that one step looks at.
@@ -103,7 +105,21 @@ impl UserSearch {
         let path = path.canonicalize().ok()?;
         let device = fs::metadata(&path).ok().filter(|data| data.file_type().is_char_device())?.rdev();
         let processes = fs::read_dir("/proc").ok()?;
-        Some(Self { device, name: path.file_name()?.to_owned(), processes, current: None, left: SEARCH_MAX })
+        Some(Self {
+            device,
+            name: path.file_name()?.to_owned(),
+            processes,
+            current: None,
+            left: SEARCH_MAX,
+            daemon: None,
+        })
+    }
+
+    /// Leaves out a daemon with all its roles.
+    #[must_use]
+    pub const fn without_daemon(mut self, pid: Option<i32>) -> Self {
+        self.daemon = pid;
+        self
     }
 
     /// Goes on. `None`: call again. `Some(None)`: no process that can be seen has it open.
@@ -123,7 +139,13 @@ impl UserSearch {
             let pid = *pid;
             match descriptors.next() {
                 None => self.current = None,
-                Some(Ok(entry)) if self.is_it(&entry.path()) => return Some(Some(pid)),
+                Some(Ok(entry)) if self.is_it(&entry.path()) => {
+                    if self.daemon.is_some_and(|daemon| daemon_of(pid) == daemon) {
+                        self.current = None;
+                        continue;
+                    }
+                    return Some(Some(pid));
+                }
                 Some(_) => {}
             }
         }

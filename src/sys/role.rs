@@ -11,15 +11,14 @@ use std::ptr;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, ioctl_fionbio};
-use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, recv, send, shutdown, socketpair,
-};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use rustix::process::{
     Pid, Signal, WaitOptions, getpid, getppid, kill_process, set_parent_process_death_signal, waitpid,
 };
 use rustix::thread::set_name;
 
+use super::passing::{self, socket_pair};
 use super::spawn::{self, close_from, set_mask};
 
 /// What a role has of the standard streams.
@@ -47,12 +46,19 @@ pub struct Kind<'a> {
     pub has_loop: bool,
 }
 
-/// A role, as who started it sees it. Dropped, it is told by the end of the socket; nothing waits for it.
+/// The process of a role. Dropped, it is left alone.
+#[derive(Debug)]
+pub struct Process {
+    pid: Pid,
+    end: Option<spawn::End>,
+}
+
+/// A role, as who speaks to it sees it. Dropped, it is told by the end of the socket; nothing waits for it.
 #[derive(Debug)]
 pub struct Role {
-    pid: Pid,
+    /// `None`: it is another process's child.
+    process: Option<Process>,
     socket: OwnedFd,
-    end: Option<spawn::End>,
 }
 
 impl Role {
@@ -67,9 +73,102 @@ impl Role {
     /// # Errors
     /// No process or descriptor left.
     pub fn start(kind: &Kind<'_>, before: impl FnOnce(), task: impl FnOnce(Socket)) -> io::Result<Self> {
-        let (ours, theirs) =
-            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        ioctl_fionbio(&ours, true)?;
+        let (ours, theirs) = socket_pair()?;
+        let process = Process::start(kind, theirs, before, task)?;
+        Ok(Self { process: Some(process), socket: ours })
+    }
+
+    /// A role that is this process's child, with the other end of this socket.
+    #[must_use]
+    pub const fn of_child(process: Process, socket: OwnedFd) -> Self {
+        Self { process: Some(process), socket }
+    }
+
+    /// A role that another process has started, with the other end of this socket.
+    #[must_use]
+    pub const fn of_another(socket: OwnedFd) -> Self {
+        Self { process: None, socket }
+    }
+
+    /// Its process id, if it is a child of this process.
+    #[must_use]
+    pub fn pid(&self) -> Option<i32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
+    /// Its process, if it is a child of this one.
+    #[must_use]
+    pub fn into_process(self) -> Option<Process> {
+        self.process
+    }
+
+    /// Sends one message without waiting.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if the socket is full; another if it is gone.
+    pub fn send(&self, message: &[u8]) -> io::Result<()> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        rustix::io::retry_on_intr(|| send(&self.socket, message, flags))?;
+        Ok(())
+    }
+
+    /// Receives one message without waiting: its length in `buffer`, cut to that; 0: the role has ended.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if there is none.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        receive(&self.socket, buffer, RecvFlags::DONTWAIT)
+    }
+
+    /// As [`Role::receive`], and the descriptor that came with it.
+    ///
+    /// # Errors
+    /// As [`Role::receive`].
+    pub fn receive_with(&self, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+        passing::receive_now(self.socket.as_fd(), buffer)
+    }
+
+    /// Nothing more will be sent: the role finishes what it was sent and ends.
+    pub fn close(&self) {
+        let _ = shutdown(&self.socket, Shutdown::Write);
+    }
+
+    /// Whether it has ended. Takes its status.
+    pub fn has_ended(&mut self) -> bool {
+        match &mut self.process {
+            Some(process) => process.end().is_some(),
+            // It says so by the end of the socket, whatever waits in that.
+            None => {
+                let mut polled = [PollFd::new(&self.socket, PollFlags::empty())];
+                matches!(poll(&mut polled, Some(&Timespec::default())), Ok(1))
+            }
+        }
+    }
+
+    /// How it has ended; `None`: it runs, or is another process's child.
+    pub fn end(&mut self) -> Option<spawn::End> {
+        self.process.as_mut().and_then(Process::end)
+    }
+
+    /// SIGKILL, unless its status has been taken.
+    pub fn kill(&self) {
+        if let Some(process) = &self.process {
+            process.kill();
+        }
+    }
+}
+
+impl Process {
+    /// As [`Role::start`], with the end of a socket that the role gets.
+    ///
+    /// # Errors
+    /// No process left.
+    pub fn start(
+        kind: &Kind<'_>,
+        theirs: OwnedFd,
+        before: impl FnOnce(),
+        task: impl FnOnce(Socket),
+    ) -> io::Result<Self> {
         let parent = getpid();
         let mask = set_mask(None);
         // SAFETY: the program has one thread, so the child is as whole as its parent. All signals are blocked, so no handler runs
@@ -91,7 +190,7 @@ impl Role {
         let error = io::Error::last_os_error();
         set_mask(Some(mask));
         let pid = if pid < 0 { None } else { Pid::from_raw(pid) };
-        Ok(Self { pid: pid.ok_or(error)?, socket: ours, end: None })
+        Ok(Self { pid: pid.ok_or(error)?, end: None })
     }
 
     /// Its process id.
@@ -100,35 +199,7 @@ impl Role {
         self.pid.as_raw_pid()
     }
 
-    /// Sends one message without waiting.
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] if the socket is full; another if it is gone.
-    pub fn send(&self, message: &[u8]) -> io::Result<()> {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        rustix::io::retry_on_intr(|| send(&self.socket, message, flags))?;
-        Ok(())
-    }
-
-    /// Receives one message without waiting: its length in `buffer`, cut to that; 0: the role has ended.
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] if there is none.
-    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        receive(&self.socket, buffer, RecvFlags::DONTWAIT)
-    }
-
-    /// Nothing more will be sent: the role finishes what it was sent and ends.
-    pub fn close(&self) {
-        let _ = shutdown(&self.socket, Shutdown::Write);
-    }
-
-    /// Whether it has ended. Takes its status.
-    pub fn has_ended(&mut self) -> bool {
-        self.end().is_some()
-    }
-
-    /// How it has ended; `None`: it runs.
+    /// How it has ended; `None`: it runs. Takes its status.
     pub fn end(&mut self) -> Option<spawn::End> {
         if self.end.is_none() {
             self.end = match waitpid(Some(self.pid), WaitOptions::NOHANG) {
@@ -209,6 +280,22 @@ impl Socket {
         Ok(())
     }
 
+    /// Sends one message and a descriptor without waiting.
+    ///
+    /// # Errors
+    /// As [`Socket::send_now`].
+    pub fn send_with(&self, message: &[u8], pass: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(passing::send(self.0.as_fd(), message, Some(pass), SendFlags::DONTWAIT)?)
+    }
+
+    /// Sends one message and a descriptor.
+    ///
+    /// # Errors
+    /// Nobody is at the other end.
+    pub fn pass(&self, message: &[u8], pass: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(passing::send(self.0.as_fd(), message, Some(pass), SendFlags::empty())?)
+    }
+
     /// Sends one message. That nobody takes it is told by [`Socket::receive`].
     pub fn send(&self, message: &[u8]) {
         let _ = rustix::io::retry_on_intr(|| send(&self.0, message, SendFlags::NOSIGNAL));
@@ -244,12 +331,12 @@ impl Drop for End {
 
 /// Makes a child of `fork` a role.
 fn become_role(kind: &Kind<'_>, socket: RawFd) {
-    let mut kept: Vec<RawFd> = kind.kept.iter().copied().chain([socket]).collect();
-    kept.sort_unstable();
+    let kept = || kind.kept.iter().copied().chain([socket]);
     let mut first = 3;
-    for fd in kept {
-        close_between(first, fd);
-        first = first.max(fd.saturating_add(1));
+    for _ in kept() {
+        let Some(next) = kept().filter(|fd| *fd >= first).min() else { break };
+        close_between(first, next);
+        first = next.saturating_add(1);
     }
     close_from(first, -1);
     // SAFETY: system calls on plain numbers and constant texts, in a process with one thread.

@@ -1,18 +1,20 @@
 //! A serial port: opened without waiting, set to raw bytes, put back as it was (apcsmart §1, dumb: modem lines).
 #![allow(unsafe_code)]
 
+use std::borrow::Cow;
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::termios::{
-    ControlModes, InputModes, LocalModes, OptionalActions, OutputModes, QueueSelector, SpecialCodeIndex,
-    Termios, ioctl_tiocexcl, ioctl_tiocnxcl, tcflush, tcgetattr, tcsetattr,
+    ControlModes, InputModes, OptionalActions, QueueSelector, Termios, ioctl_tiocnxcl, tcflush, tcgetattr,
+    tcsetattr,
 };
+use serialport::{DataBits, FlowControl, Parity, SerialPortBuilder, StopBits};
 
 use super::fs::{flock, flock_release};
 use crate::bus::serial::Lines;
@@ -46,6 +48,8 @@ const SPEED: u32 = 2400;
 pub struct Tty {
     fd: OwnedFd,
     before: Option<Termios>,
+    /// Another process has opened it, and gives it back.
+    is_lent: bool,
 }
 
 impl Tty {
@@ -56,32 +60,27 @@ impl Tty {
     /// [`io::ErrorKind::ResourceBusy`] if another program has locked the port (`flock`) or has taken it for itself
     /// (`TIOCEXCL`); `ENOTTY` if it is no serial port; whatever else the system says.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let fd = rustix::fs::open(&name, flags, Mode::empty())?;
-        let before = tcgetattr(&fd)?;
-        // The real lock, which the kernel takes back however we end. The exclusive mode keeps out programs without rights.
-        match flock(&fd) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Err(io::ErrorKind::ResourceBusy.into());
-            }
-            _ => {}
-        }
-        take_alone(&fd)?;
-        let mut raw = before.clone();
+        let free = FreePort::find(path)?;
+        let port = free.settings().open_native().map_err(io::Error::from)?;
+        // SAFETY: the descriptor is open, and given up by the port for whoever has it now.
+        let fd = unsafe { OwnedFd::from_raw_fd(port.into_raw_fd()) };
         // From here on dropping gives everything back.
-        let tty = Self { fd, before: Some(before) };
+        let tty = Self { fd, before: Some(free.before), is_lent: false };
+        // The crate makes it blocking.
+        rustix::io::ioctl_fionbio(&tty.fd, true)?;
+        let mut raw = tcgetattr(&tty.fd)?;
         raw.input_modes = InputModes::IGNPAR;
-        raw.output_modes = OutputModes::empty();
-        raw.local_modes = LocalModes::empty();
-        raw.control_modes = ControlModes::CREAD | ControlModes::CS8 | ControlModes::CLOCAL;
-        raw.special_codes[SpecialCodeIndex::VMIN] = 1;
-        raw.special_codes[SpecialCodeIndex::VTIME] = 0;
-        raw.set_speed(SPEED)?;
-        tty.flush_input();
+        // With this the last close would switch the modem lines, which some UPSes take for an order.
+        raw.control_modes -= ControlModes::HUPCL;
         tcsetattr(&tty.fd, OptionalActions::Now, &raw)?;
         tty.flush_input();
         Ok(tty)
+    }
+
+    /// A port that another process has opened with [`Tty::open`], and gives back.
+    #[must_use]
+    pub const fn lent(fd: OwnedFd) -> Self {
+        Self { fd, before: None, is_lent: true }
     }
 
     /// The settings, and with them the modem lines, stay as they are when it is closed.
@@ -141,6 +140,12 @@ impl Tty {
     }
 }
 
+impl AsFd for Tty {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
 impl AsRawFd for Tty {
     fn as_raw_fd(&self) -> RawFd {
         self.fd.as_raw_fd()
@@ -149,6 +154,9 @@ impl AsRawFd for Tty {
 
 impl Drop for Tty {
     fn drop(&mut self) {
+        if self.is_lent {
+            return;
+        }
         let _ = tcflush(&self.fd, QueueSelector::IOFlush);
         if let Some(before) = &self.before {
             // A port that is gone has no settings.
@@ -176,13 +184,49 @@ pub fn is_none(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOTTY | libc::EINVAL))
 }
 
-/// Takes the port for this process alone. The kernel refuses others but not root, who must look.
-fn take_alone(fd: &OwnedFd) -> io::Result<()> {
-    // A kernel that cannot say is asked all the same to keep others out.
-    if control(fd, PortRequest::IsTaken).is_ok_and(|taken| taken != 0) {
-        return Err(io::ErrorKind::ResourceBusy.into());
+/// A port that nobody else has taken, looked at before the crate `serialport` opens it: that takes the port for this process
+/// alone without a look, and the kernel refuses others but not root.
+///
+/// Open until the other is, for the last close of a port switches its modem lines.
+struct FreePort<'a> {
+    look: OwnedFd,
+    path: &'a Path,
+    /// Its settings.
+    before: Termios,
+}
+
+impl<'a> FreePort<'a> {
+    fn find(path: &'a Path) -> io::Result<Self> {
+        let name = CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let look = rustix::fs::open(&name, flags, Mode::empty())?;
+        let before = tcgetattr(&look)?;
+        // The real lock, which the kernel takes back however we end. The exclusive mode keeps out programs without rights; a
+        // kernel that cannot say who has that is asked all the same to keep others out.
+        let is_locked = flock(&look).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        if is_locked || control(&look, PortRequest::IsTaken).is_ok_and(|taken| taken != 0) {
+            return Err(io::ErrorKind::ResourceBusy.into());
+        }
+        flock_release(&look);
+        // What has come so far was sent at another speed.
+        let _ = tcflush(&look, QueueSelector::IFlush);
+        Ok(Self { look, path, before })
     }
-    Ok(ioctl_tiocexcl(fd)?)
+
+    /// How it is to be opened: raw bytes, for this process alone, its modem lines as they are.
+    fn settings(&self) -> SerialPortBuilder {
+        // The crate takes texts only.
+        let path = self
+            .path
+            .to_str()
+            .map_or_else(|| Cow::Owned(format!("/proc/self/fd/{}", self.look.as_raw_fd())), Cow::Borrowed);
+        serialport::new(path, SPEED)
+            .data_bits(DataBits::Eight)
+            .parity(Parity::None)
+            .stop_bits(StopBits::One)
+            .flow_control(FlowControl::None)
+            .preserve_dtr_on_open()
+    }
 }
 
 /// What rustix has no function for (ioctl_tty(2)), each with the int that goes to the kernel.

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //! to the helper: h event (1) arguments                   H arguments, reason       p, n present (1): flags powerfail, nologin
-//!                O as to a writer, without its number    r ready    a alive    f finish
+//!                v flags (1) ages of line, charge, runtime (4 each) charge (2) runtime (4)
+//!                O as to a writer, without its number    r ready    m on mains    a alive    f finish
+//!                U bus (2) device (2) location    S    L    W number (1): jobs, each with the other end of its socket
 //! to main:       l priority (1) text     B text (begun)  b text (fell back)       x (failed)
 //!                c last (1) bytes        C text          t signal (1)              i    e
 //! arguments:     flags (1) length of the name (2) name
@@ -11,11 +13,15 @@
 //! No path, no command line and no format string crosses: main says which hook, the helper knows the file. What is out of range
 //! is no message.
 
+use std::time::Duration;
+
 use super::role::{Saved, cut, flag, line, priority_of};
 use crate::ups::{Event, MAX_LINE, Priority, is_unsafe};
 
 /// Longest packet in bytes.
 pub const MAX_PACKET: usize = 8 + 4 * MAX_NAME + MAX_LINE;
+/// Longest place where a USB device is plugged in, in bytes.
+pub const MAX_LOCATION: usize = 32;
 /// Longest name of a UPS, in characters.
 pub const MAX_NAME: usize = 255;
 
@@ -24,7 +30,13 @@ const SHUTDOWN: u8 = b'H';
 const POWERFAIL: u8 = b'p';
 const NOLOGIN: u8 = b'n';
 const SAVED: u8 = b'O';
+const ON_BATTERY: u8 = b'v';
 const READY: u8 = b'r';
+const ON_MAINS: u8 = b'm';
+const USB_DEVICE: u8 = b'U';
+const SERIAL_PORT: u8 = b'S';
+const PORT_LOCK: u8 = b'L';
+const WRITER: u8 = b'W';
 const ALIVE: u8 = b'a';
 const FINISH: u8 = b'f';
 
@@ -49,6 +61,59 @@ pub struct Arguments<'a> {
     pub powered: bool,
 }
 
+/// What the UPS has said on battery: what limits go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnBattery {
+    /// Its battery is low.
+    pub low: bool,
+    /// How long ago the line was read.
+    pub line_age: Duration,
+    /// Charge in tenths of a percent, and how long ago it was read.
+    pub charge: Option<(u16, Duration)>,
+    /// Runtime in seconds, and how long ago it was read.
+    pub runtime: Option<(u32, Duration)>,
+}
+
+/// Highest charge, in tenths of a percent.
+const MAX_CHARGE: u16 = 1000;
+
+impl OnBattery {
+    fn encode(&self) -> Vec<u8> {
+        let flags =
+            u8::from(self.low) | u8::from(self.charge.is_some()) << 1 | u8::from(self.runtime.is_some()) << 2;
+        let (charge, charge_age) = self.charge.unwrap_or_default();
+        let (runtime, runtime_age) = self.runtime.unwrap_or_default();
+        let mut out = vec![ON_BATTERY, flags];
+        for age in [self.line_age, charge_age, runtime_age] {
+            out.extend_from_slice(&u32::try_from(age.as_millis()).unwrap_or(u32::MAX).to_le_bytes());
+        }
+        out.extend_from_slice(&charge.min(MAX_CHARGE).to_le_bytes());
+        out.extend_from_slice(&runtime.to_le_bytes());
+        out
+    }
+
+    fn decode(body: &[u8]) -> Option<Self> {
+        let (flags, mut rest) = body.split_first().filter(|(flags, _)| **flags < 8)?;
+        let mut ages = [Duration::ZERO; 3];
+        for age in &mut ages {
+            let (milliseconds, after) = rest.split_first_chunk()?;
+            *age = Duration::from_millis(u32::from_le_bytes(*milliseconds).into());
+            rest = after;
+        }
+        let (charge, rest) = rest.split_first_chunk()?;
+        let (charge, runtime) = (u16::from_le_bytes(*charge), u32::from_le_bytes(*rest.first_chunk()?));
+        let [line_age, charge_age, runtime_age] = ages;
+        let said = Self {
+            low: flags & 1 == 1,
+            line_age,
+            charge: (flags >> 1 & 1 == 1).then_some((charge, charge_age)),
+            runtime: (flags >> 2 & 1 == 1).then_some((runtime, runtime_age)),
+        };
+        // What is not said is 0, and nothing follows.
+        (rest.len() == 4 && charge <= MAX_CHARGE && said.encode().get(1..) == Some(body)).then_some(said)
+    }
+}
+
 /// What the helper is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToHelper<'a> {
@@ -68,6 +133,25 @@ pub enum ToHelper<'a> {
     },
     /// What a main process that is started in place of this one has to know.
     Saved(Saved<'a>),
+    /// What the UPS has said on battery.
+    OnBattery(OnBattery),
+    /// The UPS has said that it is not on battery any more, or for the first time.
+    OnMains,
+    /// Open a USB device for who has the other end of the socket that comes with this.
+    UsbDevice {
+        /// Where it is plugged in, [`MAX_LOCATION`] bytes at most.
+        location: &'a str,
+        /// Number of its bus.
+        bus: u16,
+        /// Number of the device on the bus.
+        device: u16,
+    },
+    /// Open the serial port, likewise.
+    SerialPort,
+    /// Make the lock file of the serial port, likewise.
+    PortLock,
+    /// Start a writer, likewise; its number.
+    Writer(u8),
     /// The UPS is watched; a configuration has been applied, or not.
     Ready,
     /// The loop goes on.
@@ -128,6 +212,15 @@ impl ToHelper<'_> {
                 saved.encode(&mut out);
                 out
             }
+            Self::UsbDevice { location, bus, device } => {
+                let location = cut(location, MAX_LOCATION).as_bytes();
+                [&[USB_DEVICE], &bus.to_le_bytes()[..], &device.to_le_bytes()[..], location].concat()
+            }
+            Self::SerialPort => vec![SERIAL_PORT],
+            Self::PortLock => vec![PORT_LOCK],
+            Self::Writer(number) => vec![WRITER, *number],
+            Self::OnBattery(said) => said.encode(),
+            Self::OnMains => vec![ON_MAINS],
             Self::Ready => vec![READY],
             Self::Alive => vec![ALIVE],
             Self::Finish => vec![FINISH],
@@ -150,6 +243,7 @@ impl ToHelper<'_> {
                 return Some(ToHelper::Shutdown(arguments, line(rest)?));
             }
             SAVED => return Saved::decode(rest).map(ToHelper::Saved),
+            ON_BATTERY => return OnBattery::decode(rest).map(ToHelper::OnBattery),
             POWERFAIL | NOLOGIN => {
                 let [present] = rest else { return None };
                 let present = flag(*present)?;
@@ -158,6 +252,20 @@ impl ToHelper<'_> {
                     _ => ToHelper::Nologin { present },
                 });
             }
+            USB_DEVICE => {
+                let (bus, rest) = rest.split_first_chunk()?;
+                let (device, rest) = rest.split_first_chunk()?;
+                let location = line(rest).filter(|location| location.len() <= MAX_LOCATION)?;
+                let (bus, device) = (u16::from_le_bytes(*bus), u16::from_le_bytes(*device));
+                return Some(ToHelper::UsbDevice { location, bus, device });
+            }
+            WRITER => match rest {
+                [number] => return Some(ToHelper::Writer(*number)),
+                _ => return None,
+            },
+            SERIAL_PORT => ToHelper::SerialPort,
+            PORT_LOCK => ToHelper::PortLock,
+            ON_MAINS => ToHelper::OnMains,
             READY => ToHelper::Ready,
             ALIVE => ToHelper::Alive,
             FINISH => ToHelper::Finish,
@@ -243,11 +351,10 @@ mod tests {
 
     use super::*;
     use crate::ups::one_line;
-    use std::time::Duration;
 
     fn packets() -> impl Strategy<Value = Vec<u8>> {
         let tagged = (
-            proptest::sample::select(b"hHpnOraflBbxcCtie".as_slice()),
+            proptest::sample::select(b"hHpnOvmUSLWraflBbxcCtie".as_slice()),
             proptest::collection::vec(0_u8..8, 0..8),
             proptest::collection::vec(any::<u8>(), 0..40),
         )
@@ -270,6 +377,12 @@ mod tests {
                 ToHelper::Powerfail { present: powered },
                 ToHelper::Nologin { present: powered },
                 ToHelper::Saved(saved),
+                ToHelper::OnBattery(OnBattery { low: connected, line_age: Duration::from_millis(7), charge: powered.then_some((1000, Duration::ZERO)), runtime: connected.then_some((u32::MAX, Duration::from_secs(9))) }),
+                ToHelper::UsbDevice { location: "1-1.2", bus: 1, device: 300 },
+                ToHelper::SerialPort,
+                ToHelper::PortLock,
+                ToHelper::Writer(2),
+                ToHelper::OnMains,
                 ToHelper::Ready,
                 ToHelper::Alive,
                 ToHelper::Finish,

@@ -178,6 +178,29 @@ fn a_main_process_keeps_only_the_descriptors_that_it_needs() {
         .filter_map(|entry| std::fs::read_link(entry.path()).ok())
         .map(|link| link.display().to_string())
         .filter(|link| link.starts_with('/') && link != "/dev/null")
+        // What is mapped, which it looks at once, 10 s after its start.
+        .filter(|link| !link.ends_with("/smaps"))
         .collect();
     assert_eq!(links, [""; 0], "no lock, no file");
+}
+
+#[test]
+fn main_processes_that_end_all_the_time_miss_no_shutdown() {
+    let daemon = play("1 mains off\n", setup().replaced("TIMEOUT", "8"));
+    daemon.wait_for_hook("onbattery", TIMEOUT);
+    let began = daemon.wait_for_hook("powerout", TIMEOUT).at;
+    stays_on_battery(&daemon);
+    // As a UPS would whose bytes end each of them.
+    let down = poll_until(TIMEOUT, || {
+        if let Some(pid) = role_of(daemon.pid(), MAIN) {
+            // It may have ended by itself.
+            let _ = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).output();
+        }
+        daemon.events().contains(&"doshutdown".to_owned()).then_some(())
+    });
+    assert!(down.is_some(), "{}", daemon.describe());
+    let took = daemon.wait_for_hook("doshutdown", TIMEOUT).at - began;
+    assert!(took > Duration::from_secs(6) && took < Duration::from_secs(40), "{took:?}");
+    let shutdowns = daemon.events().iter().filter(|event| *event == "doshutdown").count();
+    assert_eq!(shutdowns, 1, "{}", daemon.describe());
 }

@@ -38,6 +38,21 @@ fn shuts_down(status: &Status) -> bool {
     status.is("STATUS", "SHUTTING DOWN")
 }
 
+/// A master that has decided its shutdown and waits for this client, for ten minutes if need be.
+fn waiting() -> (Serial, Nis) {
+    let serial = master("600");
+    let mut client = watch(&serial.daemon);
+    // It is connected when it has been told something.
+    told(&mut client, |_| true);
+    serial.unit().fail_mains();
+    told(&mut client, shuts_down);
+    serial
+        .daemon
+        .wait_for_output("Waiting for slaves before the shutdown, 600 s at most: 127.0.0.1", TIMEOUT);
+    assert!(!serial.daemon.events().contains(&"doshutdown".to_owned()), "{}", serial.daemon.describe());
+    (serial, client)
+}
+
 #[test]
 fn changes_of_state_are_told_without_being_asked_for() {
     let serial = Serial::on_line(limits);
@@ -61,14 +76,9 @@ fn changes_of_state_are_told_without_being_asked_for() {
 
 #[test]
 fn the_shutdown_waits_until_the_watching_client_has_gone() {
-    let serial = master("600");
+    let (serial, mut client) = waiting();
     let daemon = &serial.daemon;
-    let mut client = watch(daemon);
-    told(&mut client, |_| true);
-    serial.unit().fail_mains();
-    told(&mut client, shuts_down);
     daemon.wait_for_hook("timeout", TIMEOUT);
-    daemon.wait_for_output("Waiting for slaves before the shutdown, 600 s at most: 127.0.0.1", TIMEOUT);
     // It goes on being told, and answering, while it is waited for.
     daemon.wait_for_status(shuts_down, TIMEOUT);
     assert!(told(&mut client, |_| true).1.has("SHUTTING"));
@@ -89,7 +99,6 @@ fn a_client_that_stays_delays_the_shutdown_by_slavewait_and_no_longer() {
     let serial = master("3");
     let daemon = &serial.daemon;
     let mut client = watch(daemon);
-    // It is connected when it has been told something.
     told(&mut client, |_| true);
     serial.unit().fail_mains();
     let decided = daemon.wait_for_hook("timeout", TIMEOUT).at;
@@ -115,14 +124,8 @@ fn a_client_that_polls_from_this_machine_delays_nothing() {
 
 #[test]
 fn a_low_battery_ends_the_waiting() {
-    let serial = master("600");
+    let (serial, _client) = waiting();
     let daemon = &serial.daemon;
-    let mut client = watch(daemon);
-    told(&mut client, |_| true);
-    serial.unit().fail_mains();
-    told(&mut client, shuts_down);
-    daemon.wait_for_output("Waiting for slaves", TIMEOUT);
-    assert!(!daemon.events().contains(&"doshutdown".to_owned()), "{}", daemon.describe());
     serial.unit().battery_low();
     daemon.wait_for_hook("doshutdown", TIMEOUT);
     daemon.wait_for_output("1 not gone, and there is no more time.", TIMEOUT);
@@ -130,13 +133,8 @@ fn a_low_battery_ends_the_waiting() {
 
 #[test]
 fn a_master_that_is_stopped_while_it_waits_does_not_shut_down() {
-    let serial = master("600");
-    let mut client = watch(&serial.daemon);
-    told(&mut client, |_| true);
-    serial.unit().fail_mains();
-    told(&mut client, shuts_down);
+    let (serial, _client) = waiting();
     let Serial { daemon, ups: _ups, .. } = serial;
-    daemon.wait_for_output("Waiting for slaves", TIMEOUT);
     let hooks = daemon.hooks().clone();
     let state = || std::fs::read_to_string(daemon.dir().join("state")).unwrap_or_default();
     let saved = poll_until(TIMEOUT, || state().contains("\ndecided_at ").then_some(()));

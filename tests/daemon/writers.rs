@@ -171,8 +171,10 @@ fn a_writer_that_is_killed_in_an_outage_is_started_again_and_nothing_is_lost() {
         // Promised within two seconds; a machine with other things to do has ten times as long.
         assert!(killed.elapsed() < Duration::from_secs(20), "{:?}", killed.elapsed());
         assert_ne!(first, second);
-        let line = format!("(process {first}) has ended: another one is started");
-        daemon.wait_for_log(&line, |log| log.iter().any(|logged| logged.ends_with(&line)).then_some(()));
+        let what =
+            if name == FILES { "events, status and state file" } else { "standard error and debug output" };
+        let line = format!("The process for {what} has ended: another one is started");
+        daemon.wait_for_log(&line, |log| log.contains(&line).then_some(()));
         daemon.wait_for_output(&line, TIMEOUT);
     }
     assert!(daemon.status().has("ONBATT"));
@@ -337,4 +339,25 @@ fn holds_no_terminal_in_the_background(options: &[&str]) {
     let pid: u32 = pid.trim().parse().unwrap();
     send_signal(pid, "TERM");
     assert!(poll_until(TIMEOUT, || (!is_there(pid)).then_some(())).is_some());
+}
+
+/// The hook of an event finds the line that says why, also while slaves are waited for before the shutdown.
+#[test]
+fn a_hook_finds_the_reason_of_its_event_in_the_events_file() {
+    let hook = r#"
+dir=$(dirname "$0")/..
+case $1 in
+timeout) grep -q "Shutdown because TIMEOUT is over" "$dir/events" && echo "found-timeout" > "$dir/hooks" ;;
+doshutdown) grep -q "Initiating system shutdown!" "$dir/events" && echo "found-doshutdown" > "$dir/hooks" ;;
+commfailure) grep -q "No answer from the UPS: " "$dir/events" && echo "found-commfailure" > "$dir/hooks" ;;
+esac"#;
+    let setup = Setup::new("test").hook(hook).with("TIMEOUT", "1").with("SLAVEWAIT", "3");
+    let daemon = play("2 mains off\n8 silent\n", setup);
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    // A slave that stays, so that the shutdown waits for it.
+    let mut slave = daemon.nis();
+    slave.request(b"watch").expect("sent");
+    for found in ["found-timeout", "found-doshutdown", "found-commfailure"] {
+        daemon.wait_for_hook(found, TIMEOUT);
+    }
 }

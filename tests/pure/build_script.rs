@@ -5,8 +5,9 @@ use std::process::Command;
 
 use crate::support::Scratch;
 
-/// Runs the build script as Cargo does for a release build of this target, with this linker; whether it wants the script.
-fn build_script_wants_the_linker_script(build_script: &Path, folder: &Path, linker: &Path) -> bool {
+/// Runs the build script as Cargo does for a release build of this target, with this linker; whether it wants the linker's script, and
+/// the unwinder left out.
+fn wanted(build_script: &Path, folder: &Path, linker: &Path) -> (bool, bool) {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let about = Command::new(&rustc).arg("-vV").output().unwrap();
     let about = String::from_utf8(about.stdout).unwrap();
@@ -22,11 +23,15 @@ fn build_script_wants_the_linker_script(build_script: &Path, folder: &Path, link
     command.env("RUSTC_LINKER", linker).env_remove("CARGO_ENCODED_RUSTFLAGS");
     let output = command.output().unwrap();
     assert!(output.status.success(), "the build script must never fail: {output:?}");
-    String::from_utf8(output.stdout).unwrap().contains("cargo:rustc-link-arg-bin=mainsd=-T")
+    let output = String::from_utf8(output.stdout).unwrap();
+    (
+        output.contains("cargo:rustc-link-arg-bin=mainsd=-T"),
+        output.lines().any(|line| line == "cargo:rustc-cfg=no_unwinder"),
+    )
 }
 
 #[test]
-fn the_build_finds_out_whether_the_linker_takes_the_script() {
+fn the_build_finds_out_whether_the_linker_takes_the_script_and_leaves_the_unwinder_out() {
     let scratch = Scratch::new();
     let build_script = scratch.path().join("build");
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
@@ -37,21 +42,26 @@ fn the_build_finds_out_whether_the_linker_takes_the_script() {
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("build.rs"));
     assert!(compiled.status().unwrap().success());
     let linkers = [
-        ("takes-it", "exec cc \"$@\"", true),
+        ("takes-it", "exec cc \"$@\"", (true, true)),
+        // As a static unwinder makes it.
+        (
+            "has-one-of-its-own",
+            "for word; do case $word in *.o) nm \"$word\" | grep -q 'T _Unwind_Backtrace' && exit 1;; esac; done; exec cc \"$@\"",
+            (true, false),
+        ),
         // As mold does.
-        ("refuses-it", "for word; do case $word in -T*) exit 1;; esac; done; exec cc \"$@\"", false),
+        ("refuses-it", "for word; do case $word in -T*) exit 1;; esac; done; exec cc \"$@\"", (false, false)),
         (
             "makes-what-crashes",
             "cc \"$@\"; for word; do o=$next; next=$word; [ \"$o\" = -o ] && cp /bin/false \"$word\"; done; :",
-            false,
+            (false, false),
         ),
-        ("fails", "exit 1", false),
+        ("fails", "exit 1", (false, false)),
     ];
-    for (name, shell, wanted) in linkers {
+    for (name, shell, expected) in linkers {
         let linker = scratch.script(name, &format!("#!/bin/sh\n{shell}\n"));
-        let wants = build_script_wants_the_linker_script(&build_script, scratch.path(), &linker);
-        assert_eq!(wants, wanted, "a linker that {name}");
+        assert_eq!(wanted(&build_script, scratch.path(), &linker), expected, "a linker that {name}");
     }
     let missing = scratch.path().join("missing");
-    assert!(!build_script_wants_the_linker_script(&build_script, scratch.path(), &missing));
+    assert_eq!(wanted(&build_script, scratch.path(), &missing), (false, false));
 }

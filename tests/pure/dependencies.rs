@@ -14,6 +14,22 @@ const LICENCES: [&str; 2] = ["MIT", "Apache-2.0"];
 /// Crates that bring code in another language, and the licence of that code, which README and SECURITY name.
 const FOREIGN: [(&str, &str); 1] = [("libusb1-sys", "LGPL-2.1-or-later")];
 
+/// What `serialport` brings against these rules, as the README says: a name, and the beginning of the fault.
+const EXCEPTIONS: [(&str, &str); 4] = [
+    ("serialport", "its licence is \"MPL-2.0\""),
+    ("thiserror-impl", "it is a procedural macro"),
+    ("unicode-ident", "its licence is \"(MIT OR Apache-2.0) AND Unicode-3.0\""),
+    ("bitflags", "there are 2 versions of it, 1.3.2 and 2."),
+];
+
+/// Whether this fault is one of them.
+fn is_excepted(fault: &str) -> bool {
+    EXCEPTIONS.iter().any(|(name, what)| {
+        let rest = fault.strip_prefix(name).and_then(|rest| rest.split_once(": "));
+        rest.is_some_and(|(version, rest)| !version.contains('-') && rest.starts_with(what))
+    })
+}
+
 const CRATES_IO: [&str; 2] =
     ["registry+https://github.com/rust-lang/crates.io-index", "sparse+https://index.crates.io/"];
 
@@ -164,8 +180,10 @@ fn untold(crates: &Crates, readme: &str, others: &str) -> Vec<String> {
 fn each_crate_has_an_allowed_licence_comes_from_crates_io_and_is_there_once() {
     let crates = Crates::of_this_program();
     assert_eq!(crates.packages().count(), crates.release.len(), "metadata and tree name crates alike");
-    let faults = faults(&crates);
+    let (excepted, faults): (Vec<String>, Vec<String>) =
+        faults(&crates).into_iter().partition(|fault| is_excepted(fault));
     assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+    assert_eq!(excepted.len(), EXCEPTIONS.len(), "an exception is no fault any more: {excepted:?}");
 }
 
 #[test]

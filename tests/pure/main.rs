@@ -29,6 +29,8 @@ mod nis_server;
 mod nis_sessions;
 mod power_properties;
 mod recorded;
+mod runtime_units;
+mod self_tests;
 mod simulator;
 #[path = "../support/mod.rs"]
 mod support;

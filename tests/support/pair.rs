@@ -8,7 +8,7 @@ use super::{Daemon, Relay, Scratch, Setup, TIMEOUT, Wire, free_port};
 
 /// The master, its UPS, its slave.
 pub struct Pair {
-    ups: Option<Smart>,
+    pub ups: Option<Smart>,
     device: PathBuf,
     setup: Setup,
     port: u16,

@@ -1,25 +1,126 @@
-//! What must hold after each step: the oracle's rules, on their own.
+//! What must hold after each step: what the oracle knows, and its rules, on their own.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mainsd::power::{Cause, HookReport, Order};
 use mainsd::ups::{
-    Command, Event, Evidence, Item, LowBatteryFlag, NoLogon, Reading, SelfTestResult, StatusFlags,
+    Command, Event, Evidence, Item, LowBatteryFlag, NoLogon, RateLimit, Reading, SelfTestResult, StatusFlags,
     TransferCause,
 };
 
-use super::{Open, Oracle, SLACK, Simulation, is_copy, secs};
+use super::Simulation;
+use super::power_input::secs;
+use super::power_samples::{Samples, is_copy};
+
+/// The longest a confirmed transfer waits for its cause, and a limit for a doubt about mains.
+const SLACK: Duration = Duration::from_secs(1 + 3);
+
+/// What the announcements say to a user who knows nothing else.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Open {
+    No,
+    Outage,
+    Test,
+}
+
+/// Changes that one alert each is enough for, and after how long there may be one more (mainsd-power(7)).
+const AT_ONCE: RateLimit = RateLimit::new(8, secs(10));
+
+pub struct Oracle {
+    pub at_once: RateLimit,
+    /// Believed: on battery?
+    pub line: Option<bool>,
+    pub candidate: Option<(bool, Samples)>,
+    /// The last sample of the line.
+    pub line_read: Option<(Instant, bool)>,
+    /// The end of the last stall or suspend.
+    pub held_up: Option<Instant>,
+    pub since: Instant,
+    /// When `since` was confirmed.
+    pub confirmed: Instant,
+    /// A confirmed transfer that has not been announced: each is announced once, a blip too.
+    pub unannounced: bool,
+    /// Nothing has been counted before this.
+    pub not_before: Instant,
+    /// Something has been said that can make this transfer a test.
+    pub doubtful: bool,
+    pub low: Samples,
+    pub charge: Samples,
+    pub runtime: Samples,
+    /// A charge of 50 % or less.
+    pub near_end: Samples,
+    /// When the charge was sampled at or below its limit, whatever else was said in between.
+    pub low_charges: Vec<Instant>,
+    /// When the limit was changed.
+    pub limit_changed: Option<Instant>,
+    pub comm_up: bool,
+    pub comm_failed: bool,
+    pub remote: bool,
+    /// When a remote order was given that no shutdown has followed yet.
+    pub unheeded: Option<Instant>,
+    pub open: Open,
+    pub announced: bool,
+    pub closed: bool,
+    /// A shutdown has been decided and not ordered yet: when, the line then, and whether a remote order stood.
+    pub decided: Option<(Instant, Option<bool>, bool)>,
+    /// It was decided because of a remote order.
+    pub decided_by_order: bool,
+    /// The outage is that of an earlier run.
+    pub taken_over: bool,
+    /// The next order repeats one.
+    pub again: bool,
+    pub cause: Option<Cause>,
+    pub last_shutdown: Option<Instant>,
+    pub report: Option<HookReport>,
+    pub no_login: bool,
+    pub transfers: u32,
+    pub total: Duration,
+    pub cumulated: Duration,
+}
 
 impl Oracle {
+    /// Nothing is known, and no outage was saved.
+    pub fn new(now: Instant) -> Self {
+        Self {
+            at_once: AT_ONCE,
+            line: None,
+            candidate: None,
+            line_read: None,
+            held_up: None,
+            since: now,
+            confirmed: now,
+            unannounced: false,
+            not_before: now,
+            doubtful: false,
+            low: Samples::default(),
+            charge: Samples::default(),
+            runtime: Samples::default(),
+            near_end: Samples::default(),
+            low_charges: Vec::new(),
+            limit_changed: None,
+            comm_up: false,
+            comm_failed: false,
+            remote: false,
+            unheeded: None,
+            open: Open::No,
+            announced: false,
+            closed: false,
+            decided: None,
+            decided_by_order: false,
+            taken_over: false,
+            again: false,
+            cause: None,
+            last_shutdown: None,
+            report: None,
+            no_login: false,
+            transfers: 0,
+            total: Duration::ZERO,
+            cumulated: Duration::ZERO,
+        }
+    }
+
     /// One more sample of the line.
-    fn line_sampled(
-        &mut self,
-        battery: bool,
-        at: std::time::Instant,
-        evidence: Evidence,
-        now: std::time::Instant,
-        n: u32,
-    ) {
+    fn line_sampled(&mut self, battery: bool, at: Instant, evidence: Evidence, now: Instant, n: u32) {
         if self.line == Some(battery) {
             self.candidate = None;
             return;
@@ -62,7 +163,7 @@ impl Simulation {
             return;
         }
         // What comes from the future is of now at most.
-        let read = |item| reading.read.of(item).map(|at: std::time::Instant| at.min(now));
+        let read = |item| reading.read.of(item).map(|at: Instant| at.min(now));
         oracle.low.note(reading.status.contains(StatusFlags::BATTLOW), read(Item::LowBattery));
         let values = &reading.values;
         let test_bits = reading.status.contains(StatusFlags::CALIBRATION)

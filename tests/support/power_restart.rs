@@ -5,8 +5,9 @@ use std::time::Duration;
 use mainsd::power::{AtStart, Cause, Machine};
 use mainsd::ups::PollRate;
 
+use super::Simulation;
 use super::power_input::{Input, secs};
-use super::{Open, Oracle, Simulation};
+use super::power_oracle::{Open, Oracle};
 
 impl Simulation {
     /// Killed and started again, or stopped and started again.

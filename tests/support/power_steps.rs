@@ -14,18 +14,16 @@ mod power_restart;
 #[path = "power_samples.rs"]
 mod power_samples;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use mainsd::power::{AtStart, Cause, HookReport, Machine, SavedOutage, Settings};
+use mainsd::power::{AtStart, HookReport, Machine, SavedOutage, Settings};
 use mainsd::ups::{
-    Command, CommandResult, Evidence, Item, Minutes, Percent, PollRate, RateLimit, ReadTimes, Reading,
-    SelfTestResult, StatusFlags, TransferCause, Values, Volts,
+    Command, CommandResult, Evidence, Item, Minutes, Percent, PollRate, ReadTimes, Reading, SelfTestResult,
+    StatusFlags, TransferCause, Values, Volts,
 };
 use power_input::{Input, pick_settings, secs};
-use power_samples::{Samples, copy, is_copy};
-
-/// The longest a confirmed transfer waits for its cause, and a limit for a doubt about mains.
-const SLACK: Duration = Duration::from_secs(1 + 3);
+use power_oracle::{Open, Oracle};
+use power_samples::copy;
 
 /// What a run did, so that a test can see that it did something.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,111 +55,6 @@ pub fn run(bytes: &[u8], start: Instant) -> Summary {
         _ => {}
     }
     world.summary
-}
-
-/// What the announcements say to a user who knows nothing else.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Open {
-    No,
-    Outage,
-    Test,
-}
-
-/// Changes that one alert each is enough for, and after how long there may be one more (mainsd-power(7)).
-const AT_ONCE: RateLimit = RateLimit::new(8, secs(10));
-
-struct Oracle {
-    at_once: RateLimit,
-    /// Believed: on battery?
-    line: Option<bool>,
-    candidate: Option<(bool, Samples)>,
-    /// The last sample of the line.
-    line_read: Option<(Instant, bool)>,
-    /// The end of the last stall or suspend.
-    held_up: Option<Instant>,
-    since: Instant,
-    /// When `since` was confirmed.
-    confirmed: Instant,
-    /// A confirmed transfer that has not been announced: each is announced once, a blip too.
-    unannounced: bool,
-    /// Nothing has been counted before this.
-    not_before: Instant,
-    /// Something has been said that can make this transfer a test.
-    doubtful: bool,
-    low: Samples,
-    charge: Samples,
-    runtime: Samples,
-    /// A charge of 50 % or less.
-    near_end: Samples,
-    /// When the charge was sampled at or below its limit, whatever else was said in between.
-    low_charges: Vec<Instant>,
-    /// When the limit was changed.
-    limit_changed: Option<Instant>,
-    comm_up: bool,
-    comm_failed: bool,
-    remote: bool,
-    /// When a remote order was given that no shutdown has followed yet.
-    unheeded: Option<Instant>,
-    open: Open,
-    announced: bool,
-    closed: bool,
-    /// A shutdown has been decided and not ordered yet: when, the line then, and whether a remote order stood.
-    decided: Option<(Instant, Option<bool>, bool)>,
-    /// It was decided because of a remote order.
-    decided_by_order: bool,
-    /// The outage is that of an earlier run.
-    taken_over: bool,
-    /// The next order repeats one.
-    again: bool,
-    cause: Option<Cause>,
-    last_shutdown: Option<Instant>,
-    report: Option<HookReport>,
-    no_login: bool,
-    transfers: u32,
-    total: Duration,
-    cumulated: Duration,
-}
-
-impl Oracle {
-    /// Nothing is known, and no outage was saved.
-    fn new(now: Instant) -> Self {
-        Self {
-            at_once: AT_ONCE,
-            line: None,
-            candidate: None,
-            line_read: None,
-            held_up: None,
-            since: now,
-            confirmed: now,
-            unannounced: false,
-            not_before: now,
-            doubtful: false,
-            low: Samples::default(),
-            charge: Samples::default(),
-            runtime: Samples::default(),
-            near_end: Samples::default(),
-            low_charges: Vec::new(),
-            limit_changed: None,
-            comm_up: false,
-            comm_failed: false,
-            remote: false,
-            unheeded: None,
-            open: Open::No,
-            announced: false,
-            closed: false,
-            decided: None,
-            decided_by_order: false,
-            taken_over: false,
-            again: false,
-            cause: None,
-            last_shutdown: None,
-            report: None,
-            no_login: false,
-            transfers: 0,
-            total: Duration::ZERO,
-            cumulated: Duration::ZERO,
-        }
-    }
 }
 
 struct Simulation {

@@ -4,10 +4,10 @@ mod locked;
 mod open;
 mod pump;
 
-pub use locked::LockedDriver;
+pub use locked::{LockedDriver, try_lock};
 #[cfg(feature = "test")]
 pub use open::simulated;
-pub use open::{check, open};
+pub use open::{check, keeps_settings, open};
 pub use pump::Pump;
 
 use std::time::Instant;

@@ -44,6 +44,17 @@ pub fn check(config: &Config) -> Result<(), Refused> {
     connect(config, Instant::now()).map(drop)
 }
 
+/// Whether the serial port of this configuration, closed, keeps the settings that it has then.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
+pub fn keeps_settings(config: &Config) -> bool {
+    match connect(config, Instant::now()) {
+        #[cfg(feature = "serial-port")]
+        Ok(Connection::Serial { keeps_lines, .. }) => keeps_lines,
+        _ => false,
+    }
+}
+
 /// The driver that UPSTYPE names. `locks`: what keeps other configurations away from its device while it is open. `faults`: the
 /// seed of the faults that its port is to have.
 ///

@@ -7,7 +7,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 
 use crate::daemon::token;
-use crate::sys::role::Role;
+use crate::sys::role::{Process, Role};
 use crate::sys::spawn::End;
 
 /// On mains, a main process that has said nothing for so long is asked whether its loop goes on; on battery, for so long.
@@ -44,15 +44,21 @@ impl MainRole {
         Self { role, started_at: now, heard_at: now, asked_at: None }
     }
 
-    /// Its process.
+    /// The role.
     pub const fn role(&mut self) -> &mut Role {
         &mut self.role
     }
 
     /// Its process, which is no main process any more.
     #[must_use]
-    pub fn into_role(self) -> Role {
-        self.role
+    pub fn into_process(self) -> Option<Process> {
+        self.role.into_process()
+    }
+
+    /// It in words: `The main process (123)`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        format!("The main process ({})", self.role.pid().unwrap_or_default())
     }
 
     /// Makes the loop wake for what it tells.

@@ -6,11 +6,14 @@
 
 mod allowance;
 mod hands;
+mod jobs;
 mod main_role;
 mod outbox;
 mod process;
 mod remote;
 mod restarts;
+mod stand_in;
+mod standing_in;
 #[cfg(test)]
 mod tests;
 
@@ -21,8 +24,10 @@ use mio::Registry;
 use super::reread::Found;
 use crate::act::{Outcome, Request};
 use crate::power::SavedOutage;
+use crate::ups::Reading;
 
 pub use hands::Hands;
+pub use jobs::Means;
 pub use process::{HelperProcess, Start};
 pub use remote::Remote;
 
@@ -61,6 +66,13 @@ impl Helper {
     pub fn keep(&mut self, outage: &SavedOutage, now: Instant) {
         if let Self::Process(remote) = self {
             remote.keep(outage, now);
+        }
+    }
+
+    /// The UPS has told a reading; what is believed of the line is known.
+    pub fn note_reading(&mut self, reading: &Reading, on_battery: bool, now: Instant) {
+        if let Self::Process(remote) = self {
+            remote.note_reading(reading, on_battery, now);
         }
     }
 

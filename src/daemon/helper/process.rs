@@ -1,22 +1,26 @@
 //! The helper in a process of its own: its loop has the main process's socket, signals, and children.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use mio::Registry;
 use mio::event::Event as IoEvent;
 
-use super::allowance::Allowance;
+use super::allowance::{Allowance, HOOKS};
+use super::jobs::{Jobs, Means};
 use super::main_role::{Due, MainRole, describe};
 use super::outbox::Outbox;
 use super::restarts::Restarts;
+use super::stand_in::{Outage, StandIn};
 use super::{Hands, Told};
 use crate::act::{HookArgs, Outcome, Request};
 use crate::daemon::event_loop::{Exit, Source};
 use crate::daemon::token;
 use crate::journal::{BootClock, saved_outage};
 use crate::power::AtStart;
-use crate::sys::role::Role;
+use crate::sys::job::Job;
+use crate::sys::role::{Process, Role};
 use crate::sys::signals::Signal;
 use crate::sys::{clock, reason};
 use crate::ups::{Priority, one_line};
@@ -44,22 +48,24 @@ pub struct Start {
 /// The helper's process.
 #[derive(Debug)]
 pub struct HelperProcess {
-    hands: Hands,
+    pub(super) hands: Hands,
     main: Option<MainRole>,
     /// Main processes that were given up, to be reaped.
-    left: Vec<Role>,
+    left: Vec<Process>,
     outbox: Outbox,
-    next: Start,
+    pub(super) next: Start,
     restarts: Restarts,
     /// The shutdown was started, by this, then.
     started: Option<(String, Instant)>,
     /// The main process that has asked for it, whether it has started yet or not, has ended since.
-    asked_before: bool,
+    pub(super) asked_before: bool,
     allowance: Allowance,
+    jobs: Jobs,
+    pub(super) outage: Outage,
     /// More may have been said than was taken, since then.
     more: Option<Instant>,
     /// The main process that has ended, and what is to be said of it once its status can be had.
-    ended: Option<(Role, String)>,
+    ended: Option<(Process, String)>,
     /// That none can be started has been told.
     told_fork: bool,
     ending: Option<Ending>,
@@ -79,7 +85,7 @@ struct Ending {
 impl HelperProcess {
     /// Without a main process yet.
     #[must_use]
-    pub fn new(hands: Hands, at_start: AtStart, now: Instant) -> Self {
+    pub fn new(hands: Hands, means: Means, at_start: AtStart, now: Instant) -> Self {
         Self {
             hands,
             main: None,
@@ -89,7 +95,9 @@ impl HelperProcess {
             restarts: Restarts::default(),
             started: None,
             asked_before: false,
-            allowance: Allowance::new(now),
+            allowance: Allowance::new(HOOKS, now),
+            jobs: Jobs::new(means, now),
+            outage: Outage::default(),
             more: None,
             ended: None,
             told_fork: false,
@@ -152,7 +160,7 @@ impl HelperProcess {
     }
 
     /// A line that the next message of the main process's log begins with; lost where too many wait.
-    fn log(&mut self, priority: Priority, text: &str) {
+    pub(super) fn log(&mut self, priority: Priority, text: &str) {
         self.outbox.push_if_room(FromHelper::Log(priority, &one_line(text)).encode());
     }
 
@@ -162,16 +170,16 @@ impl HelperProcess {
         self.more = None;
         for _ in 0..MESSAGES_PER_TURN {
             let Some(main) = &mut self.main else { return };
-            match main.role().receive(&mut buffer) {
+            match main.role().receive_with(&mut buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Ok(length @ 1..) => {
+                Ok((length @ 1.., passed)) => {
                     let message = buffer.get(..length).and_then(ToHelper::decode);
                     let Some(message) = message else {
                         let why = "says what this program never says";
                         return self.give_up(why, now);
                     };
                     main.note_heard(now);
-                    self.take(message, now);
+                    self.take(message, passed, now);
                 }
                 Ok(_) | Err(_) => return self.handle_end(now),
             }
@@ -179,9 +187,16 @@ impl HelperProcess {
         self.more = Some(now);
     }
 
-    fn take(&mut self, message: ToHelper<'_>, now: Instant) {
+    fn take(&mut self, message: ToHelper<'_>, passed: Option<OwnedFd>, now: Instant) {
         let request = match message {
+            ToHelper::UsbDevice { location, bus, device } => {
+                return self.start_job(&Job::UsbDevice { location, bus, device }, passed, now);
+            }
+            ToHelper::SerialPort => return self.start_job(&Job::SerialPort, passed, now),
+            ToHelper::PortLock => return self.start_job(&Job::PortLock, passed, now),
+            ToHelper::Writer(number) => return self.start_job(&Job::Writer(number), passed, now),
             ToHelper::Hook(event, arguments) if self.allowance.take(now) => {
+                self.outage.args = Some(args(&arguments));
                 Request::Hook(event, args(&arguments))
             }
             ToHelper::Hook(event, _) => {
@@ -211,6 +226,10 @@ impl HelperProcess {
             }
             ToHelper::Nologin { present: true } => Request::CreateNologin,
             ToHelper::Nologin { present: false } => Request::RemoveNologin,
+            ToHelper::OnBattery(said) => return self.outage.note_heard(Some(&said), now),
+            ToHelper::OnMains => return self.outage.note_heard(None, now),
+            // One that has not heard the UPS knows no more of the outage than what it was told.
+            ToHelper::Saved(_) if self.outage.stand_in.is_some() => return,
             ToHelper::Saved(saved) => {
                 let clock = BootClock { now, uptime: clock::since_boot() };
                 self.next.at_start.saved = Some(saved_outage(&saved, clock));
@@ -221,6 +240,12 @@ impl HelperProcess {
             ToHelper::Finish => return self.handle_finish(now),
         };
         self.hands.handle(request, now);
+    }
+
+    fn start_job(&mut self, job: &Job<'_>, socket: Option<OwnedFd>, now: Instant) {
+        if let Some(socket) = socket {
+            self.jobs.start(job, socket, &self.hands, now);
+        }
     }
 
     /// The main process ends by itself, in order. Without a reason it does not: the guard would be ended by whoever has it.
@@ -244,15 +269,14 @@ impl HelperProcess {
 
     /// The main process has ended.
     fn handle_end(&mut self, now: Instant) {
-        let Some(mut main) = self.main.take() else { return };
+        let Some(main) = self.main.take() else { return };
         if self.ending.is_some() {
-            self.reap_later(main.into_role());
+            self.reap_later(main.into_process());
             return self.end_if_reaped();
         }
-        let words = format!("The main process ({})", main.role().pid());
-        let age = main.age(now);
+        let (words, age) = (main.describe(), main.age(now));
         // Its socket is closed a moment before its status can be had.
-        self.ended = Some((main.into_role(), words));
+        self.ended = main.into_process().map(|process| (process, words));
         self.died(age, now);
     }
 
@@ -264,15 +288,15 @@ impl HelperProcess {
             self.exit = Some(ending.exit);
             return;
         }
-        let (pid, age) = (main.role().pid(), main.age(now));
-        self.reap_later(main.into_role());
-        self.log(Priority::Error, &format!("The main process ({pid}) {why} and was killed"));
+        let (words, age) = (main.describe(), main.age(now));
+        self.reap_later(main.into_process());
+        self.log(Priority::Error, &format!("{words} {why} and was killed"));
         self.died(age, now);
     }
 
     /// The daemon ends when the main process is gone with all that it holds.
     fn end_if_reaped(&mut self) {
-        self.left.retain_mut(|role| !role.has_ended());
+        self.left.retain_mut(|process| process.end().is_none());
         if let Some(ending) = self.ending
             && self.main.is_none()
             && self.left.is_empty()
@@ -281,9 +305,12 @@ impl HelperProcess {
         }
     }
 
-    fn reap_later(&mut self, mut role: Role) {
-        if !role.has_ended() && self.left.len() < MAX_LEFT {
-            self.left.push(role);
+    fn reap_later(&mut self, process: Option<Process>) {
+        if let Some(mut process) = process
+            && process.end().is_none()
+            && self.left.len() < MAX_LEFT
+        {
+            self.left.push(process);
         }
     }
 
@@ -293,10 +320,11 @@ impl HelperProcess {
         let is_asked = self.hands.is_shutting_down() || self.started_within_grace(now).is_some();
         self.asked_before = is_decided && is_asked;
         self.next.without_server |= self.restarts.note_end(age, now);
+        self.stand_in(now);
     }
 
     /// What has started the shutdown, if that was not long ago.
-    fn started_within_grace(&self, now: Instant) -> Option<&str> {
+    pub(super) fn started_within_grace(&self, now: Instant) -> Option<&str> {
         let grace = self.hands.of_the_file().shutdown_grace;
         let (what, at) = self.started.as_ref()?;
         (now.saturating_duration_since(*at) < grace).then_some(what)
@@ -304,9 +332,9 @@ impl HelperProcess {
 
     /// The next main process is due: what is to be said of the one before it comes first.
     fn tell_end(&mut self) {
-        if let Some((mut role, who)) = self.ended.take() {
-            let how = describe(role.end());
-            self.reap_later(role);
+        if let Some((mut process, who)) = self.ended.take() {
+            let how = describe(process.end());
+            self.reap_later(Some(process));
             self.log(Priority::Error, &format!("{who} {how}"));
         }
         let effect = if self.next.without_server {
@@ -320,6 +348,7 @@ impl HelperProcess {
     /// What was carried out is told.
     fn pump_told(&mut self, now: Instant) {
         while let Some(outcome) = self.hands.poll_outcome() {
+            self.report_to_stand_in(&outcome, now);
             let packet = match outcome {
                 Outcome::Log(priority, text) => {
                     self.log(priority, &text);
@@ -399,6 +428,7 @@ impl Source for HelperProcess {
             Signal::Reload => self.hands.reload(registry, now),
             Signal::Child => {
                 self.hands.handle_child_signal(now);
+                self.jobs.handle_child_signal();
                 self.end_if_reaped();
                 if self.main.as_mut().is_some_and(|main| main.role().has_ended()) {
                     // What it has said before that counts.
@@ -422,6 +452,7 @@ impl Source for HelperProcess {
             self.take_all(now);
         }
         self.hands.handle_timeout(registry, now);
+        self.run_stand_in(now);
         if self.restarts.handle_timeout(now) {
             self.tell_end();
         }
@@ -440,9 +471,10 @@ impl Source for HelperProcess {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let main = self.main.as_ref().map(|main| main.poll_timeout(self.on_battery()));
+        let stand_in = self.outage.stand_in.as_ref().and_then(StandIn::poll_timeout);
         let outbox = self.outbox.poll_timeout().filter(|_| self.main.is_some());
         let kill_at = self.ending.map(|ending| ending.kill_at);
-        [main, outbox, self.more, kill_at, self.restarts.poll_timeout(), self.hands.poll_timeout()]
+        [main, stand_in, outbox, self.more, kill_at, self.restarts.poll_timeout(), self.hands.poll_timeout()]
             .into_iter()
             .flatten()
             .min()

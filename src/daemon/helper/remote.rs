@@ -6,7 +6,8 @@
 )]
 
 use std::collections::VecDeque;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
@@ -20,9 +21,10 @@ use crate::daemon::token;
 use crate::journal::{BootClock, saved_message};
 use crate::power::SavedOutage;
 use crate::sys::clock;
+use crate::sys::job::{Job, Starter};
 use crate::sys::role::Socket;
-use crate::ups::{Priority, is_unsafe, one_line};
-use crate::wire::helper::{Arguments, FromHelper, MAX_PACKET, ToHelper};
+use crate::ups::{Item, Minutes, Percent, Priority, Reading, StatusFlags, is_unsafe, one_line};
+use crate::wire::helper::{Arguments, FromHelper, MAX_PACKET, OnBattery, ToHelper};
 
 /// How long the end of the daemon waits for the helper: for both flags, a second each, and then some.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(4);
@@ -32,7 +34,7 @@ const MAX_CONFIGURATION: usize = 24 << 20;
 /// The other end of the helper's socket.
 #[derive(Debug)]
 pub struct Remote {
-    socket: Socket,
+    socket: Rc<Socket>,
     outbox: Outbox,
     outcomes: VecDeque<Outcome>,
     told: VecDeque<Told>,
@@ -42,6 +44,8 @@ pub struct Remote {
     shutting_down: bool,
     finished: bool,
     gone: bool,
+    /// What the helper was told last of where the UPS is.
+    on_battery: Option<bool>,
 }
 
 impl Remote {
@@ -49,7 +53,7 @@ impl Remote {
     #[must_use]
     pub fn new(socket: Socket) -> Self {
         Self {
-            socket,
+            socket: Rc::new(socket),
             outbox: Outbox::default(),
             outcomes: VecDeque::new(),
             told: VecDeque::new(),
@@ -57,7 +61,23 @@ impl Remote {
             shutting_down: false,
             finished: false,
             gone: false,
+            on_battery: None,
         }
+    }
+
+    /// Who does what takes rights: the helper.
+    #[must_use]
+    pub fn starter(&self) -> Starter {
+        let socket = Rc::clone(&self.socket);
+        Starter::new(move |job, theirs| {
+            let message = match *job {
+                Job::UsbDevice { location, bus, device } => ToHelper::UsbDevice { location, bus, device },
+                Job::SerialPort => ToHelper::SerialPort,
+                Job::PortLock => ToHelper::PortLock,
+                Job::Writer(number) => ToHelper::Writer(number),
+            };
+            socket.send_with(&message.encode(), theirs.as_fd())
+        })
     }
 
     /// Has something carried out.
@@ -89,6 +109,19 @@ impl Remote {
     pub fn keep(&mut self, outage: &SavedOutage, now: Instant) {
         let clock = BootClock { now, uptime: clock::since_boot() };
         self.outbox.replace(ToHelper::Saved(saved_message(outage, "", clock)).encode());
+        self.send(now);
+    }
+
+    /// The UPS has told a reading: each one is sent on battery, the first one on mains.
+    pub fn note_reading(&mut self, reading: &Reading, on_battery: bool, now: Instant) {
+        if on_battery {
+            self.outbox.replace(ToHelper::OnBattery(on_battery_message(reading, now)).encode());
+        } else if self.on_battery != Some(false) {
+            self.outbox.push(ToHelper::OnMains.encode());
+        } else {
+            return;
+        }
+        self.on_battery = Some(on_battery);
         self.send(now);
     }
 
@@ -213,6 +246,21 @@ impl Remote {
             let retry = self.outbox.poll_timeout().map(|at| at.saturating_duration_since(now));
             let _ = self.socket.wait(retry.unwrap_or(left).min(left));
         }
+    }
+}
+
+/// What limits go by, of a reading on battery.
+fn on_battery_message(reading: &Reading, now: Instant) -> OnBattery {
+    let age = |item| reading.read.of(item).map(|at| now.saturating_duration_since(at));
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped, and `as` saturates")]
+    let charge = |Percent(percent): Percent| (percent.clamp(0.0, 100.0) * 10.0).floor() as u16;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped, and `as` saturates")]
+    let runtime = |Minutes(minutes): Minutes| (minutes.max(0.0) * 60.0).floor() as u32;
+    OnBattery {
+        low: reading.status.contains(StatusFlags::BATTLOW),
+        line_age: age(Item::Line).unwrap_or_default(),
+        charge: reading.values.battery_charge.map(charge).zip(age(Item::Charge)),
+        runtime: reading.values.runtime_left.map(runtime).zip(age(Item::Runtime)),
     }
 }
 

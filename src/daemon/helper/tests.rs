@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use mio::Poll;
 
-use super::allowance::HOOKS_AT_ONCE;
+use super::allowance::HOOKS;
 use super::process::HelperProcess;
 use super::*;
 use crate::act::BuiltIn;
@@ -42,7 +42,7 @@ impl Stage {
             "#!/bin/sh\necho \"$1\" >> \"${0%/*}/log\"\nwhile [ -e \"${0%/*}/wait\" ]; do sleep 0.01; done\n";
         write_script(&folder.join("apccontrol"), text, 0o755);
         let hands = Hands::new(configuration(&folder, lines), invocation(&folder), Instant::now());
-        let mut helper = HelperProcess::new(hands, AtStart::default(), Instant::now());
+        let mut helper = HelperProcess::new(hands, Means::default(), AtStart::default(), Instant::now());
         helper.handle_start(Role::start(&MAIN, || (), main), Instant::now());
         let poll = Poll::new().unwrap();
         helper.start(poll.registry(), Instant::now());
@@ -94,7 +94,7 @@ fn configuration(folder: &Path, lines: &str) -> Config {
     config::parse(text.as_bytes(), "test").config
 }
 
-fn invocation(folder: &Path) -> Invocation {
+pub(super) fn invocation(folder: &Path) -> Invocation {
     Invocation {
         name: "mainsd",
         version: "0",
@@ -161,7 +161,7 @@ fn every_message_in_any_order_at_full_speed_runs_configured_hooks_only_and_not_t
     let names: Vec<&str> = Event::ALL.iter().map(|event| event.arg()).collect();
     assert!(hooks.iter().all(|hook| names.contains(&hook.as_str())), "{hooks:?}");
     assert!(!hooks.is_empty());
-    let most = usize::try_from(HOOKS_AT_ONCE).unwrap() + usize::try_from(TIMEOUT.as_secs()).unwrap();
+    let most = usize::try_from(HOOKS.at_once).unwrap() + usize::try_from(TIMEOUT.as_secs()).unwrap();
     let asked = hooks.iter().filter(|hook| *hook != "doshutdown").count();
     assert!(asked <= most, "{asked}");
 }

@@ -141,7 +141,6 @@ impl Script {
             let Some(seconds) = words.next() else { continue };
             script.add(seconds, words).map_err(|reason| ScriptError { line: index + 1, reason })?;
         }
-        script.steps.sort_by_key(|step| step.at);
         Ok(script)
     }
 
@@ -157,7 +156,8 @@ impl Script {
             if self.steps.len() >= MAX_STEPS {
                 return Err(format!("more than {MAX_STEPS} steps"));
             }
-            self.steps.push(Step { at, action: action(name, &mut words)? });
+            let place = self.steps.partition_point(|step| step.at <= at);
+            self.steps.insert(place, Step { at, action: action(name, &mut words)? });
         }
         match words.next() {
             Some(extra) => Err(format!("{name}: '{extra}' is too much")),

@@ -3,7 +3,7 @@
 
 use super::layout::{in_outlet, place};
 use super::quirks::Quirks;
-use super::table::{OUTPUT, SUMMARY};
+use super::table::{OUTPUT, SUMMARY, insert};
 use crate::wire::hid::{Field, ReportDescriptor, ReportKind, Usage};
 
 const DELAY_BEFORE_STARTUP: Usage = Usage(0x0084_0056);
@@ -27,10 +27,10 @@ impl Delays {
     pub(super) fn of(descriptor: &ReportDescriptor, quirks: Quirks) -> Self {
         let all = |usage| {
             let wanted = move |field: &&Field| field.kind == ReportKind::Feature && field.usage == usage;
-            let mut fields: Vec<Field> =
-                descriptor.fields().iter().filter(wanted).filter(|field| !is_index(field)).copied().collect();
-            // Stable: within a rank in the order of the descriptor.
-            fields.sort_by_key(|field| rank(descriptor, field));
+            let mut fields = Vec::new();
+            for field in descriptor.fields().iter().filter(wanted).filter(|field| !is_index(field)) {
+                insert(&mut fields, *field, |field| rank(descriptor, field));
+            }
             fields
         };
         let (startups, shutdowns) = (all(DELAY_BEFORE_STARTUP), all(DELAY_BEFORE_SHUTDOWN));

@@ -2,7 +2,7 @@
 
 use super::delays::Delays;
 use super::quirks::Quirks;
-use super::table::{Candidate, Key, OUTLET, OUTLET_SYSTEM, TABLE, When, Within};
+use super::table::{Candidate, Key, OUTLET, OUTLET_SYSTEM, TABLE, When, Within, insert};
 use crate::wire::hid::{Collection, CollectionKind, Field, ReportDescriptor, ReportKind, Usage};
 
 const PRESENT_STATUS: Usage = Usage(0x0084_0002);
@@ -237,7 +237,9 @@ impl Layout {
                 wire.confirms = true;
             }
         }
-        self.wires.sort_by_key(|wire| wire.when);
+        for wire in std::mem::take(&mut self.wires) {
+            insert(&mut self.wires, wire, |wire| wire.when);
+        }
     }
 
     fn find_inputs(&mut self, descriptor: &ReportDescriptor) {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::layout::{Layout, Slot, Wire};
-use super::table::{Key, When};
+use super::table::{Key, When, insert};
 use crate::wire::hid::{Field, ReportKind};
 
 /// After so many failures in a row a report's old bytes are no data any more.
@@ -230,7 +230,9 @@ impl Store {
                 report.wire.when = When::Volatile;
             }
         }
-        self.reports.sort_by_key(|report| report.wire.when);
+        for report in std::mem::take(&mut self.reports) {
+            insert(&mut self.reports, report, |report| report.wire.when);
+        }
     }
 
     fn read(&self, kind: ReportKind, id: u8) -> Option<&Report> {

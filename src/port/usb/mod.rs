@@ -11,6 +11,8 @@
 //! ```
 
 mod descriptors;
+mod held;
+mod keeper;
 mod open;
 mod search;
 mod seen;
@@ -30,15 +32,16 @@ use mio::{Registry, Token};
 use super::Port;
 use super::device_lock::DeviceLocks;
 use crate::bus::usb::{DeviceInfo, Event, TransferError, Transmit, Usb, Verdict};
-use crate::sys::named_lock::NamedLock;
 use crate::sys::usb::{reattach, reset};
 use crate::ups::Priority;
+use held::Held;
 use open::OpenDevice;
 use search::Search;
 use seen::Seen;
 use sources::Sources;
 
 pub use descriptors::{Endpoint, InterfaceFacts, interface_facts};
+pub use keeper::serve;
 pub use sysfs::{Candidate, Roots};
 pub use uevent::announces_device;
 
@@ -83,7 +86,7 @@ pub struct UsbPort {
     matcher: Matcher,
     locks: DeviceLocks,
     /// The lock of the device that is being opened, or is open.
-    lock: Option<NamedLock>,
+    held: Option<Held>,
     state: State,
     sources: Sources,
     /// Events that carry no bytes of the device.
@@ -123,7 +126,7 @@ impl UsbPort {
             roots,
             matcher,
             locks,
-            lock: None,
+            held: None,
             state: State::Idle(now),
             sources: Sources::new(base),
             queue: VecDeque::new(),
@@ -239,7 +242,7 @@ impl UsbPort {
             }
             None => {}
         }
-        self.lock = None;
+        self.held = None;
     }
 
     /// A device was announced.
@@ -311,7 +314,7 @@ impl UsbPort {
         self.interrupt_len = 0;
         let left = open.left();
         let fd = open.close();
-        self.lock = None;
+        self.held = None;
         self.sources.sync(registry);
         fd.map(|fd| (fd, left))
     }

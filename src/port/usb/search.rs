@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mio::Registry;
 
+use super::held::Held;
 use super::open::OpenDevice;
 use super::sources::Sources;
 use super::{Candidate, RETRY_FIRST, RETRY_MAX, State, UsbPort, interface_facts};
@@ -15,6 +17,11 @@ use crate::sys::usb::{Device, Helper, Message, Paths, UsbError};
 
 /// A helper that takes longer waits on its own, and the search goes on.
 const PROBE_WAIT: Duration = Duration::from_secs(3);
+
+/// What a helper looks at, of a device with this folder in sysfs and this node.
+pub(super) fn paths(folder: &Path, node: &Path) -> Paths {
+    Paths { files: FILES.map(|name| folder.join(name)).to_vec(), node: node.to_owned() }
+}
 
 /// Files of a device that may wait for it, in the order in which the helper reads them.
 const FILES: [&str; 4] = ["manufacturer", "product", "serial", "descriptors"];
@@ -57,8 +64,8 @@ fn held(candidate: &Candidate, holder: Option<String>) -> String {
 }
 
 /// The name of the device's lock: where it is plugged in, for two units may have the same serial number, or none.
-fn lock_name(candidate: &Candidate) -> String {
-    format!("usb-{}", candidate.info.location)
+pub(super) fn lock_name(location: &str) -> String {
+    format!("usb-{location}")
 }
 
 /// What to do about a node that cannot be opened.
@@ -86,18 +93,24 @@ impl UsbPort {
     pub(super) fn look(&mut self, registry: &Registry) {
         self.looked_at = Some(self.now);
         self.sources.free_stuck(registry);
-        let mut queue: VecDeque<Candidate> = self.roots.scan().into();
-        queue.retain(|c| {
-            let foreign = (self.matcher)(&c.info) == Verdict::Foreign;
-            if foreign && !self.seen.is_over() {
-                self.seen.note_foreign(c);
+        // What is a UPS for certain comes first, each in its order.
+        let (mut queue, mut doubtful) = (VecDeque::new(), VecDeque::new());
+        for candidate in self.roots.scan() {
+            let list = match (self.matcher)(&candidate.info) {
+                Verdict::Foreign if self.seen.is_over() => continue,
+                Verdict::Foreign => {
+                    self.seen.note_foreign(&candidate);
+                    continue;
+                }
+                Verdict::NeedsDescriptor | Verdict::Doubtful => &mut doubtful,
+                Verdict::Wanted | Verdict::Other => &mut queue,
+            };
+            if !self.sources.is_stuck(&candidate.info.location) && !self.left_alone.contains(&candidate.node)
+            {
+                list.push_back(candidate);
             }
-            !foreign && !self.sources.is_stuck(&c.info.location) && !self.left_alone.contains(&c.node)
-        });
-        // Stable: what is a UPS for certain comes first, each in its order.
-        queue.make_contiguous().sort_by_cached_key(|c| {
-            matches!((self.matcher)(&c.info), Verdict::NeedsDescriptor | Verdict::Doubtful)
-        });
+        }
+        queue.append(&mut doubtful);
         if !self.seen.is_over() {
             self.roots.others().iter().for_each(|other| self.seen.note_other(other));
         }
@@ -111,10 +124,12 @@ impl UsbPort {
         loop {
             let State::Looking(search) = &mut self.state else { return };
             search.drop_probe(registry, &mut self.sources);
-            self.lock = None;
+            self.held = None;
             let Some(candidate) = search.queue.pop_front() else { break };
-            let files = FILES.map(|name| candidate.folder.join(name)).to_vec();
-            let helper = Helper::start(&Paths { files, node: candidate.node.clone() });
+            let helper = match candidate.job().and_then(|job| self.locks.starter().start(&job)) {
+                Some(socket) => socket.map(Helper::of_another),
+                None => Helper::start(&paths(&candidate.folder, &candidate.node)),
+            };
             match helper.and_then(|helper| self.sources.add_helper(registry, &helper).map(|()| helper)) {
                 Ok(helper) => {
                     let until = self.now + PROBE_WAIT;
@@ -184,6 +199,11 @@ impl UsbPort {
                 }
                 self.next_candidate(registry);
             }
+            Message::Held(holder) => {
+                let reason = held(&probe.candidate, Some(holder).filter(|holder| !holder.is_empty()));
+                self.pass_over(reason);
+                self.next_candidate(registry);
+            }
             Message::Silent => {
                 let reason = format!("UPS {} does not answer", probe.candidate.words());
                 self.pass_over(reason);
@@ -229,10 +249,16 @@ impl UsbPort {
                 probe.helper.attach(info.interface)
             }
             // Where the kernel shows no descriptor, or a damaged one, it is read from the device.
+            Verdict::Wanted | Verdict::Doubtful | Verdict::NeedsDescriptor
+                if self.locks.starter().is_another() =>
+            {
+                // One that is claimed is not touched; its lock says by whom.
+                if claimed { probe.helper.ask_holder() } else { probe.helper.open() }
+            }
             Verdict::Wanted | Verdict::Doubtful | Verdict::NeedsDescriptor => {
-                match self.locks.take(&lock_name(&probe.candidate)) {
+                match self.locks.take(&lock_name(&probe.candidate.info.location)) {
                     Ok(lock) if !claimed => {
-                        self.lock = lock;
+                        self.held = Some(Held::Here { _lock: lock });
                         probe.helper.open()
                     }
                     held_by => {
@@ -281,6 +307,9 @@ impl UsbPort {
         };
         let Some(Probe { helper, candidate, descriptors, .. }) = search.probe.take() else { return };
         self.sources.drop_helper(registry, &helper);
+        if self.locks.starter().is_another() {
+            self.held = Some(Held::There { _keeper: helper });
+        }
         self.sources.sync(registry);
         let facts = interface_facts(&descriptors, candidate.configuration, interface);
         let words = format!("UPS {}", candidate.words());

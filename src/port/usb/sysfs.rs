@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::bus::usb::DeviceInfo;
+use crate::sys::job::Job;
 
 /// Where the kernel shows its devices; other folders in tests.
 #[derive(Clone, Debug)]
@@ -48,6 +49,14 @@ impl Candidate {
         self.driver.as_deref() == Some("usbfs")
     }
 
+    /// What another process with the rights for it is to open; `None`: the node has no numbers.
+    #[must_use]
+    pub fn job(&self) -> Option<Job<'_>> {
+        let mut numbers = self.node.iter().rev().map(|part| part.to_str()?.parse().ok());
+        let (device, bus) = (numbers.next()??, numbers.next()??);
+        Some(Job::UsbDevice { location: &self.info.location, bus, device })
+    }
+
     /// The device in words: `1-1.2 (051d:0002)`.
     #[must_use]
     pub fn words(&self) -> String {
@@ -71,6 +80,8 @@ pub(super) struct Other {
 
 /// Longest report descriptor taken; the longest seen has 2149 bytes (usb-hid §4), the kernel's limit is 4096.
 const DESCRIPTOR_MAX: u64 = 4096;
+/// Longest path of ports that the kernel makes, in bytes, and then some.
+const LOCATION_MAX: usize = 32;
 /// USB class of human interface devices.
 const CLASS_HID: u8 = 3;
 /// USB class of hubs.
@@ -81,23 +92,27 @@ impl Roots {
         self.sys.join("bus/usb/devices")
     }
 
-    /// All HID interfaces, in order of bus, ports and interface number.
-    #[must_use]
-    pub fn scan(&self) -> Vec<Candidate> {
-        let names = fs::read_dir(self.devices()).into_iter().flatten().flatten();
-        let mut found: Vec<Candidate> =
-            names.filter_map(|entry| self.look(entry.file_name().to_str()?)).collect();
-        found.sort_by_cached_key(|c| numbers(&c.name));
-        found
+    /// The names of all devices and interfaces, in order of bus, ports and interface number: `1-1.10` comes after `1-1.9`.
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for entry in fs::read_dir(self.devices()).into_iter().flatten().flatten() {
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            let place = names.partition_point(|other| numbers(other) <= numbers(&name));
+            names.insert(place, name);
+        }
+        names
     }
 
-    /// All devices without a HID interface but the hubs, in order of bus and ports.
+    /// All HID interfaces, in order.
+    #[must_use]
+    pub fn scan(&self) -> Vec<Candidate> {
+        self.names().iter().filter_map(|name| self.look(name)).collect()
+    }
+
+    /// All devices without a HID interface but the hubs, in order.
     pub(super) fn others(&self) -> Vec<Other> {
-        let names = fs::read_dir(self.devices()).into_iter().flatten().flatten();
         let mut found: Vec<Other> = Vec::new();
-        let mut names: Vec<String> = names.filter_map(|entry| entry.file_name().into_string().ok()).collect();
-        names.sort_by_cached_key(|name| numbers(name));
-        for name in names {
+        for name in self.names() {
             let class = |path: &Path| hex(path).and_then(|class| u8::try_from(class).ok());
             let Some((device, _)) = name.split_once(':') else {
                 let at = self.devices().join(&name);
@@ -120,6 +135,18 @@ impl Roots {
         // A device without a configuration has no interface, and no hub is more than a hub.
         found.retain(|other| !other.classes.contains(&CLASS_HID) && other.classes != [CLASS_HUB]);
         found
+    }
+
+    /// The device's folder and node, if it has a HID interface and these numbers.
+    pub(super) fn hid_device(&self, location: &str, bus: u16, device: u16) -> Option<(PathBuf, PathBuf)> {
+        let is_location = |c: char| c.is_ascii_digit() || c == '-' || c == '.';
+        if location.is_empty() || location.len() > LOCATION_MAX || !location.chars().all(is_location) {
+            return None;
+        }
+        let of_device = |candidate: &Candidate| candidate.info.location == location;
+        let candidate = self.scan().into_iter().find(of_device)?;
+        let has_numbers = candidate.job() == Some(Job::UsbDevice { location, bus, device });
+        has_numbers.then_some((candidate.folder, candidate.node))
     }
 
     /// The HID interface of this name, if it is one and still there.
@@ -149,7 +176,7 @@ impl Roots {
     }
 }
 
-/// The numbers in a name, for sorting: `1-1.10` comes after `1-1.9`.
+/// The numbers in a name.
 fn numbers(name: &str) -> Vec<u32> {
     name.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect()
 }

@@ -7,7 +7,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::mpsc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -119,15 +119,19 @@ fn addresses(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let (found, result) = mpsc::channel();
-    let name = host.to_owned();
-    let look = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-    let thread = thread::Builder::new().spawn(move || found.send(look()));
-    thread.map_err(|e| cause(&e))?;
-    match result.recv_timeout(remaining(deadline)?) {
-        Ok(Ok(addresses)) => Ok(addresses),
-        Ok(Err(_)) => Err(Cause::NoHost),
-        Err(_) => Err(Cause::TimedOut),
+    let answer = Arc::new(OnceLock::new());
+    let (found, name, asker) = (Arc::clone(&answer), host.to_owned(), thread::current());
+    let look = move || {
+        let addresses = (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        let _ = found.set(addresses.map_err(|_| Cause::NoHost));
+        asker.unpark();
+    };
+    thread::Builder::new().spawn(look).map_err(|e| cause(&e))?;
+    loop {
+        match answer.get() {
+            Some(addresses) => return addresses.clone(),
+            None => thread::park_timeout(remaining(deadline)?),
+        }
     }
 }
 

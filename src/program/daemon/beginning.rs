@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::process::ExitCode;
 
 use super::run_files::{RunFiles, Trouble};
-use crate::daemon::helper::{Hands, Helper, HelperProcess, Remote, Start};
+use crate::daemon::helper::{Hands, Helper, HelperProcess, Means, Remote, Start};
 use crate::daemon::{
     Clock, EventLoop, Exit, LockedDriver, Observed, Recorder, Supervisor, SupervisorConfig, Unobserved,
     driver, settings,
@@ -18,6 +18,7 @@ use crate::power::AtStart;
 use crate::program::out::complain;
 use crate::report::Stamp;
 use crate::sys::reason;
+use crate::sys::rights::{self, User};
 use crate::sys::role::{Kind, Role, Socket, Streams};
 use crate::sys::signals::Signals;
 use crate::ups::Priority;
@@ -38,6 +39,8 @@ pub struct Beginning {
     pub hostname: String,
     /// STARTTIME.
     pub start_time: Stamp,
+    /// Who a main process runs as, if this one is root.
+    pub user: User,
 }
 
 impl Beginning {
@@ -55,7 +58,8 @@ impl Beginning {
         if !hands.of_the_file().privsep {
             return self.guard_alone(event_loop, hands, &first(at_start));
         }
-        let mut helper = HelperProcess::new(hands, at_start, now);
+        let means = self.means(&hands);
+        let mut helper = HelperProcess::new(hands, means, at_start, now);
         let level = log::max_level();
         let mut event_loop = Some(event_loop);
         loop {
@@ -75,6 +79,7 @@ impl Beginning {
                 Exit::StartMain => {}
                 exit => {
                     running.close(&mut helper, exit);
+                    self.files.give_back_port();
                     return Ok(ExitCode::SUCCESS);
                 }
             }
@@ -95,6 +100,18 @@ impl Beginning {
         Ok(ExitCode::SUCCESS)
     }
 
+    /// What the helper does jobs with.
+    fn means(&self, hands: &Hands) -> Means {
+        let own = i32::try_from(std::process::id()).unwrap_or_default();
+        Means {
+            locks: self.files.devices.clone().for_process(own),
+            debug: self.debug.as_ref().and_then(DebugTarget::duplicate),
+            state: self.files.state.as_ref().map(|(state, _)| state.for_another()),
+            port_lock: self.files.wait_for_port.clone(),
+            keeps_settings: driver::keeps_settings(hands.of_the_file()),
+        }
+    }
+
     fn start_main(
         &mut self,
         helper: &HelperProcess,
@@ -103,9 +120,10 @@ impl Beginning {
     ) -> io::Result<Role> {
         let kept = self.kept();
         let kind = Kind { name: c"mainsd: main", kept: &kept, streams: Streams::All, has_loop: true };
+        let own = i32::try_from(std::process::id()).unwrap_or_default();
         let main = |socket| {
             log::set_max_level(level);
-            if let Err(error) = self.run_main(helper, socket) {
+            if let Err(error) = self.run_main(helper, socket, own) {
                 complain(&format!("{}: {error}", helper.hands().invocation().name));
             }
         };
@@ -132,12 +150,19 @@ impl Beginning {
         while next_debug_line().is_some() {}
     }
 
-    fn run_main(&mut self, helper: &HelperProcess, socket: Socket) -> Result<(), String> {
+    fn run_main(&mut self, helper: &HelperProcess, socket: Socket, parent: i32) -> Result<(), String> {
         let signals = Signals::new().map_err(|error| error.to_string())?;
         let mut event_loop = EventLoop::new(self.clock, signals).map_err(|error| error.to_string())?;
         let (of_the_file, invocation) = (helper.hands().of_the_file(), helper.hands().invocation());
-        let remote = Helper::Process(Remote::new(socket));
-        let mut supervisor = self.supervisor(of_the_file, invocation, helper.next(), remote)?;
+        let remote = Remote::new(socket);
+        self.files.devices = self.files.devices.clone().with_starter(remote.starter());
+        let mut supervisor =
+            self.supervisor(of_the_file, invocation, helper.next(), Helper::Process(remote))?;
+        let now = self.clock.now();
+        supervisor.open_server(event_loop.registry(), now);
+        for kept in rights::give_up(self.user, parent) {
+            supervisor.log(Priority::Warning, &format!("Not all rights are given up: {kept}"), now);
+        }
         run(&mut event_loop, &mut supervisor).map_err(|error| error.to_string())
     }
 
@@ -156,11 +181,13 @@ impl Beginning {
             state.resume_saved_outage(saved);
         }
         // The writers, before anything that somebody else says is read.
-        let places = settings::places(&config, invocation, self.debug.take(), state);
+        let mut places = settings::places(&config, invocation, self.debug.take(), state);
+        places.starter = self.files.devices.starter().clone();
         let recorder = Recorder::new(&config, places, now);
         let mut driver = driver::open(of_the_file, &self.files.devices, self.faults, now)?;
         if let Some(path) = self.files.wait_for_port.take() {
-            driver = Box::new(LockedDriver::new(driver, path, config.device.clone(), now));
+            let starter = self.files.devices.starter().clone();
+            driver = Box::new(LockedDriver::new(driver, path, config.device.clone(), starter, now));
         }
         let parts = SupervisorConfig {
             config,

@@ -136,6 +136,16 @@ impl RunFiles {
     }
 }
 
+impl RunFiles {
+    /// Removes the lock file of the port, if a child of this process has made it.
+    pub fn give_back_port(&self) {
+        if let Some(path) = &self.wait_for_port {
+            let owner = std::process::id();
+            in_child::finish(AT_EXIT, || LockFile::give_back(owner, path));
+        }
+    }
+}
+
 /// What has come of the port's lock file.
 enum Port {
     /// Had, or done without.

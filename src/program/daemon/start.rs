@@ -23,7 +23,7 @@ use crate::report::Stamp;
 use crate::sys::daemonize::{Readiness, Side, daemonize};
 use crate::sys::signals::Signals;
 use crate::sys::socket::free_local_port;
-use crate::sys::{access, clock, process};
+use crate::sys::{access, clock, process, rights};
 use crate::ups::Priority;
 
 /// Environment variable that keeps the built-in ways to shut down from being used, and the hooks not: for tests.
@@ -208,6 +208,7 @@ fn guard(
         faults: options.faults,
         hostname: process::hostname(),
         start_time,
+        user: rights::find_user(&std::fs::read_to_string("/etc/passwd").unwrap_or_default()).0,
     };
     let event_loop = EventLoop::new(clock, signals).map_err(Refusal::new)?;
     let hands = Hands::new(of_the_file, invocation, now);

@@ -8,8 +8,12 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use super::super::{Lines, MAIN, Scratch, Setup, free_port, role_of, write_config};
+
+/// How long what takes milliseconds may take.
+pub const AT_ONCE: Duration = Duration::from_secs(60);
 
 /// Who the daemon runs as when the tests run as root: `nobody`. Limits and modes do not hold for root.
 pub const NOBODY: u32 = 65534;

@@ -72,7 +72,7 @@ fn play(seed: u64) -> Outcome {
     if let Some(missing) = plan.needs() {
         panic!("{title} needs {missing}");
     }
-    let played = std::panic::catch_unwind(|| run::play(plan));
+    let played = std::panic::catch_unwind(|| plan.play());
     played.unwrap_or_else(|panic| {
         eprintln!("=== {title}\nthe test itself has panicked; see above");
         std::panic::resume_unwind(panic)

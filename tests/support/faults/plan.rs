@@ -9,8 +9,7 @@ use super::super::{OUTPUT, Scratch, Setup};
 use super::act::{Act, When};
 use super::deaths;
 use super::fault::{FAULTS, Fault};
-use super::guard::{Guard, Way, is_root, must};
-use super::run::AT_ONCE;
+use super::guard::{AT_ONCE, Guard, Way, is_root, must};
 use super::story::{KINDS, Kind, Story};
 
 /// What a seed has picked.

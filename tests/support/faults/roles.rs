@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use mainsd::ups::{Event, Priority};
 
 use super::super::{Lines, MAIN, is_slow, logged};
-use super::guard::Guard;
+use super::guard::{AT_ONCE, Guard};
 use super::record::Return;
-use super::run::AT_ONCE;
 use super::story::Story;
 
 /// How soon a role is back.

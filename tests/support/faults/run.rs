@@ -9,14 +9,12 @@ use super::super::wall_clock::WallClock;
 use super::super::{Lines, MAIN, Nis, Scratch, logged, poll_until};
 use super::act::{Act, When};
 use super::fault::Fault;
-use super::guard::{Guard, must};
+use super::guard::{AT_ONCE, Guard, must};
 use super::judge::{TIMEOUT, Verdict, judge};
 use super::plan::Plan;
 use super::record::{Record, Seen};
 use super::roles::{End, Roles, what_is_lost};
 
-/// How long what takes milliseconds may take.
-pub const AT_ONCE: Duration = Duration::from_secs(60);
 /// What is logged when main processes have ended again and again.
 const WITHOUT_SERVER: &str =
     "Another main process watches the UPS, without the port for clients until the next reload";
@@ -45,9 +43,11 @@ impl Outcome {
     }
 }
 
-/// Plays a plan.
-pub fn play(plan: Plan) -> Outcome {
-    Play::start(plan).finish()
+impl Plan {
+    /// Plays it.
+    pub fn play(self) -> Outcome {
+        Play::start(self).finish()
+    }
 }
 
 /// A run.

@@ -1,0 +1,111 @@
+//! What takes rights, done for the main process by children of the helper, each with a socket of its own to who asked.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::Hands;
+use super::allowance::{Allowance, JOBS};
+use crate::daemon::driver::try_lock;
+use crate::daemon::settings;
+use crate::daemon::writers::serve_writer;
+use crate::journal::{DebugTarget, StateFile};
+use crate::port::device_lock::DeviceLocks;
+#[cfg(feature = "serial-port")]
+use crate::port::serial;
+#[cfg(feature = "usb")]
+use crate::port::usb;
+use crate::sys::job::Job;
+use crate::sys::role::{Kind, Process, Socket, Streams};
+
+/// Most children of jobs that run at a time.
+const MAX_CHILDREN: usize = 16;
+
+/// What jobs are done with.
+#[derive(Debug, Default)]
+pub struct Means {
+    /// Where devices are locked.
+    pub locks: DeviceLocks,
+    /// Where debug output goes.
+    pub debug: Option<DebugTarget>,
+    /// The state file.
+    pub state: Option<StateFile>,
+    /// The lock file of the serial port, if it is to be waited for.
+    pub port_lock: Option<PathBuf>,
+    /// A serial port keeps the settings that it has when it is closed.
+    pub keeps_settings: bool,
+}
+
+/// The jobs that were begun.
+#[derive(Debug)]
+pub struct Jobs {
+    means: Means,
+    allowance: Allowance,
+    children: Vec<Process>,
+}
+
+impl Jobs {
+    /// None yet.
+    #[must_use]
+    pub const fn new(means: Means, now: Instant) -> Self {
+        Self { means, allowance: Allowance::new(JOBS, now), children: Vec::new() }
+    }
+
+    /// A child may have ended.
+    pub fn handle_child_signal(&mut self) {
+        self.children.retain_mut(|child| child.end().is_none());
+    }
+
+    /// Begins a job, if it may be. Else the socket is closed, which says so.
+    pub fn start(&mut self, job: &Job<'_>, socket: OwnedFd, hands: &Hands, now: Instant) {
+        self.handle_child_signal();
+        if !self.allowance.take(now) || self.children.len() >= MAX_CHILDREN {
+            log::debug!("too many jobs: not begun");
+            return;
+        }
+        match self.begin(job, socket, hands) {
+            Ok(child) => self.children.extend(child),
+            Err(error) => log::debug!("a job is not begun: {error}"),
+        }
+    }
+
+    fn begin(&mut self, job: &Job<'_>, socket: OwnedFd, hands: &Hands) -> io::Result<Option<Process>> {
+        match *job {
+            #[cfg(feature = "usb")]
+            Job::UsbDevice { location, bus, device } => {
+                let roots = usb::Roots::default();
+                usb::serve(&roots, &self.means.locks, location, (bus, device), &socket)?;
+                Ok(None)
+            }
+            #[cfg(feature = "serial-port")]
+            Job::SerialPort => {
+                let Means { locks, keeps_settings, .. } = &self.means;
+                let path = std::path::Path::new(&hands.of_the_file().device);
+                let kind = Kind { name: c"mainsd: port", kept: &[], streams: Streams::Null, has_loop: false };
+                let keep = |socket| serial::keep(path, locks, *keeps_settings, &socket);
+                Process::start(&kind, socket, || (), keep).map(Some)
+            }
+            Job::PortLock => {
+                let path = self.means.port_lock.as_deref().ok_or(io::ErrorKind::NotFound)?;
+                let owner =
+                    self.means.locks.owner().and_then(|pid| u32::try_from(pid).ok()).unwrap_or_default();
+                let device = &hands.of_the_file().device;
+                let kind = Kind { name: c"mainsd: lock", kept: &[], streams: Streams::Null, has_loop: false };
+                let lock = |socket: Socket| socket.send(try_lock(owner, path, device).as_bytes());
+                Process::start(&kind, socket, || (), lock).map(Some)
+            }
+            Job::Writer(number) => {
+                let invocation = hands.invocation();
+                let config = invocation.dry_run.redirect(hands.of_the_file().clone());
+                let Means { debug, state, .. } = &mut self.means;
+                let places = settings::places(&config, invocation, debug.take(), state.take());
+                let (started, debug, state) = serve_writer(places, number, socket);
+                (self.means.debug, self.means.state) = (debug, state);
+                started.map(Some)
+            }
+            #[cfg(not(all(feature = "usb", feature = "serial-port")))]
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
