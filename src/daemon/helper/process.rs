@@ -317,10 +317,14 @@ impl HelperProcess {
     fn died(&mut self, age: Duration, now: Instant) {
         // The next one cannot know whether this one has asked.
         let is_decided = self.next.at_start.saved.as_ref().is_some_and(|saved| saved.decided_at.is_some());
-        let is_asked = self.hands.is_shutting_down() || self.started_within_grace(now).is_some();
-        self.asked_before = is_decided && is_asked;
+        self.asked_before = is_decided && self.is_asked(now);
         self.next.without_server |= self.restarts.note_end(age, now);
         self.stand_in(now);
+    }
+
+    /// Whether a shutdown is under way, or was started not long ago.
+    pub(super) fn is_asked(&self, now: Instant) -> bool {
+        self.hands.is_shutting_down() || self.started_within_grace(now).is_some()
     }
 
     /// What has started the shutdown, if that was not long ago.

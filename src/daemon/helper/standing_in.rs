@@ -35,6 +35,9 @@ impl HelperProcess {
 
     fn carry_out(&mut self, order: Order, now: Instant) {
         match order {
+            // A main process has asked for the shutdown, and has told what there is to be told.
+            Order::Event(_) | Order::EventWithReason(..) | Order::Hook(_) | Order::Log(..)
+                if self.is_asked(now) => {}
             Order::Event(event) => {
                 self.log(event.priority(), event.text());
                 self.run_hook(event, now);
@@ -66,9 +69,12 @@ impl HelperProcess {
     }
 
     fn shut_down(&mut self, explanation: String, now: Instant) {
-        if self.started_within_grace(now).is_some() {
-            // The main process before has asked for it.
-            return self.report(HookReport::ShutdownStarted, now);
+        if self.is_asked(now) {
+            // Else it is told when that is known.
+            if self.started_within_grace(now).is_some() {
+                self.report(HookReport::ShutdownStarted, now);
+            }
+            return;
         }
         self.log(Priority::Alert, "No main process hears the UPS: the helper shuts this machine down");
         let args = self.hook_args();

@@ -15,11 +15,12 @@ use crate::config::{self, Config};
 use crate::daemon::event_loop::{Exit, Source};
 use crate::daemon::{DryRun, Invocation};
 use crate::power::AtStart;
+use crate::sys::clock;
 use crate::sys::role::{Kind, Role, Socket, Streams};
 use crate::sys::signals::Signal;
 use crate::sys::spawn::tests::write_script;
 use crate::ups::Event;
-use crate::wire::helper::{Arguments, MAX_PACKET, ToHelper};
+use crate::wire::helper::{Arguments, FromHelper, MAX_PACKET, OnBattery, ToHelper};
 use crate::wire::role::Saved;
 
 const MAIN: Kind<'static> = Kind { name: c"main", kept: &[], streams: Streams::Null, has_loop: false };
@@ -205,5 +206,48 @@ fn a_shutdown_that_was_asked_for_is_not_begun_again_for_the_next_main_process_wh
         stage.turn_until(ended);
         stage.helper.hands_mut().finish(Instant::now());
         assert_eq!(stage.hooks(), ["doshutdown"], "{name}");
+    }
+}
+
+#[test]
+fn what_stands_in_for_a_main_process_says_nothing_anew_of_a_shutdown_that_was_asked_for() {
+    let since = clock::since_boot().saturating_sub(Duration::from_secs(100));
+    let moments = [Some(since), Some(since), None, None, None];
+    let outage = Saved { announced: true, transfers: 1, moments, ..Saved::default() };
+    for still_runs in [true, false] {
+        let name = format!("stand-in-{still_runs}");
+        let wait = folder(&name).join("wait");
+        let mut stage = Stage::new(&name, "TIMEOUT 50", |socket| {
+            socket.send(&ToHelper::Saved(outage).encode());
+            // Enough for CONFIRMPOLLS.
+            for age in [3, 2, 1] {
+                let line_age = Duration::from_secs(age);
+                let said = OnBattery { low: false, line_age, charge: None, runtime: None };
+                socket.send(&ToHelper::OnBattery(said).encode());
+            }
+            if still_runs {
+                std::fs::write(&wait, "").unwrap();
+            }
+            socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+            if still_runs {
+                return;
+            }
+            let mut buffer = [0; MAX_PACKET];
+            let mut is_started = |socket: &Socket| {
+                let length = socket.receive(&mut buffer).unwrap();
+                matches!(FromHelper::decode(&buffer[..length]), Some(FromHelper::ShutdownStarted(_)))
+            };
+            while !is_started(&socket) {}
+        });
+        stage.turn_until(ended);
+        assert_eq!(stage.helper.hands().is_shutting_down(), still_runs);
+        let _ = std::fs::remove_file(&wait);
+        stage.turn_until(|helper| !helper.hands().is_shutting_down());
+        stage.helper.hands_mut().finish(Instant::now());
+        assert_eq!(stage.hooks(), ["doshutdown"], "{name}");
+        let told = stage.helper.outbox().text();
+        assert!(told.contains("Another main process"), "{name}: {told}");
+        assert!(!told.contains("the helper shuts this machine down"), "{name}: {told}");
+        assert!(!told.contains("Shutdown because "), "{name}: {told}");
     }
 }
