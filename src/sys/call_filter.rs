@@ -6,8 +6,27 @@
 
 use std::io;
 
-/// Never needed: other programs, other processes' memory, the kernel's own parts, mounts and name spaces, the clock, users.
+/// Never needed: files by a name, which a disk can hold up, signals to others, other programs, other processes' memory, the kernel's own parts, mounts and name spaces, the clock, users.
 const REFUSED: &[libc::c_long] = &[
+    libc::SYS_openat,
+    libc::SYS_openat2,
+    libc::SYS_mkdirat,
+    libc::SYS_unlinkat,
+    libc::SYS_renameat2,
+    libc::SYS_linkat,
+    libc::SYS_symlinkat,
+    libc::SYS_fchmodat,
+    libc::SYS_fchownat,
+    libc::SYS_truncate,
+    libc::SYS_utimensat,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_readlinkat,
+    libc::SYS_chdir,
+    libc::SYS_fchdir,
+    libc::SYS_sync,
+    libc::SYS_syncfs,
+    libc::SYS_kill,
     libc::SYS_execve,
     libc::SYS_execveat,
     libc::SYS_ptrace,
@@ -52,6 +71,29 @@ const REFUSED: &[libc::c_long] = &[
 ];
 
 /// The same by the names that only these systems have.
+#[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm"))]
+const REFUSED_OLD: &[libc::c_long] = &[
+    libc::SYS_open,
+    libc::SYS_creat,
+    libc::SYS_mkdir,
+    libc::SYS_rmdir,
+    libc::SYS_unlink,
+    libc::SYS_rename,
+    libc::SYS_renameat,
+    libc::SYS_link,
+    libc::SYS_symlink,
+    libc::SYS_chmod,
+    libc::SYS_chown,
+    libc::SYS_stat,
+    libc::SYS_lstat,
+    libc::SYS_access,
+    libc::SYS_readlink,
+    libc::SYS_mknod,
+];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm")))]
+const REFUSED_OLD: &[libc::c_long] = &[];
+
+/// The same by the names that only these systems have.
 #[cfg(any(target_arch = "x86", target_arch = "arm"))]
 const REFUSED_32: &[libc::c_long] = &[
     libc::SYS_setuid32,
@@ -69,6 +111,7 @@ const LOAD: u16 = 0x20;
 const JUMP_IF_EQUAL: u16 = 0x15;
 #[cfg(target_arch = "x86_64")]
 const JUMP_IF_AT_LEAST: u16 = 0x35;
+const JUMP_IF_ANY: u16 = 0x45;
 const END: u16 = 0x06;
 
 /// Where the number and the architecture are in what a filter looks at (`struct seccomp_data`).
@@ -78,6 +121,17 @@ const ARCHITECTURE_AT: u32 = 4;
 /// What a filter ends with (`linux/seccomp.h`).
 const ALLOW: u32 = 0x7fff_0000;
 const REFUSE: u32 = 0x0005_0000 | libc::EPERM as u32;
+/// As from a kernel that does not know the call.
+const MISSING: u32 = 0x0005_0000 | libc::ENOSYS as u32;
+
+/// What asks `clone` for name spaces.
+const NAME_SPACES: u32 = (libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWNET
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWCGROUP) as u32;
 
 /// The kernel's name of this program's own architecture (`linux/audit.h`); `None`: not known here, and nothing is refused.
 const ARCHITECTURE: Option<u32> = architecture();
@@ -135,14 +189,53 @@ pub fn filter(architecture: u32, refused: &[u32]) -> Vec<Instruction> {
     for number in refused {
         filter.extend([instruction(JUMP_IF_EQUAL, *number, 0, 1), instruction(END, REFUSE, 0, 0)]);
     }
+    filter.extend(by_arguments());
     filter.push(instruction(END, ALLOW, 0, 0));
     filter
+}
+
+/// Calls that are refused by their arguments: sockets for anything but the internet and the kernel's hot-plug messages, and
+/// processes in name spaces of their own, where a process has rights again. `clone3`, whose arguments a filter cannot see, is not
+/// there: C libraries then take `clone`.
+fn by_arguments() -> Vec<Instruction> {
+    const INET: u32 = libc::AF_INET as u32;
+    const INET6: u32 = libc::AF_INET6 as u32;
+    const NETLINK: u32 = libc::AF_NETLINK as u32;
+    const UEVENT: u32 = libc::NETLINK_KOBJECT_UEVENT as u32;
+    let number = |call: libc::c_long| u32::try_from(call).unwrap_or(u32::MAX);
+    vec![
+        instruction(JUMP_IF_EQUAL, number(libc::SYS_clone3), 0, 1),
+        instruction(END, MISSING, 0, 0),
+        instruction(JUMP_IF_EQUAL, number(libc::SYS_clone), 0, 4),
+        instruction(LOAD, argument_at(0), 0, 0),
+        instruction(JUMP_IF_ANY, NAME_SPACES, 0, 1),
+        instruction(END, REFUSE, 0, 0),
+        instruction(END, ALLOW, 0, 0),
+        instruction(JUMP_IF_EQUAL, number(libc::SYS_socket), 0, 7),
+        instruction(LOAD, argument_at(0), 0, 0),
+        instruction(JUMP_IF_EQUAL, INET, 5, 0),
+        instruction(JUMP_IF_EQUAL, INET6, 4, 0),
+        instruction(JUMP_IF_EQUAL, NETLINK, 0, 2),
+        instruction(LOAD, argument_at(2), 0, 0),
+        instruction(JUMP_IF_EQUAL, UEVENT, 1, 0),
+        instruction(END, REFUSE, 0, 0),
+    ]
+}
+
+/// Where the lower half of an argument is in what a filter looks at.
+const fn argument_at(index: u32) -> u32 {
+    16 + 8 * index + if cfg!(target_endian = "big") { 4 } else { 0 }
 }
 
 /// The numbers of the refused calls on this system.
 #[must_use]
 pub fn refused() -> Vec<u32> {
-    REFUSED.iter().chain(REFUSED_32).filter_map(|number| u32::try_from(*number).ok()).collect()
+    REFUSED
+        .iter()
+        .chain(REFUSED_OLD)
+        .chain(REFUSED_32)
+        .filter_map(|number| u32::try_from(*number).ok())
+        .collect()
 }
 
 /// Has them refused, for this process and its children, for ever. It must not be able to get new rights before.
@@ -168,6 +261,10 @@ mod tests {
 
     /// What the kernel would make of a call.
     fn run(filter: &[Instruction], architecture: u32, number: u32) -> u32 {
+        run_with(filter, architecture, number, [0; 6])
+    }
+
+    fn run_with(filter: &[Instruction], architecture: u32, number: u32, arguments: [u32; 6]) -> u32 {
         let mut word = 0;
         let mut at = 0;
         loop {
@@ -177,6 +274,8 @@ mod tests {
             match code {
                 LOAD if value == NUMBER_AT => word = number,
                 LOAD if value == ARCHITECTURE_AT => word = architecture,
+                LOAD => word = arguments[usize::try_from((value - 16) / 8).unwrap()],
+                JUMP_IF_ANY => jump(word & value != 0),
                 JUMP_IF_EQUAL => jump(word == value),
                 0x35 => jump(word >= value),
                 END => return value,
@@ -202,7 +301,29 @@ mod tests {
         }
         #[cfg(target_arch = "x86_64")]
         assert_eq!(run(&filter, own, 0x4000_0000), REFUSE);
-        assert!(filter.len() < 256, "a jump reaches so far");
+        let number = |call: libc::c_long| u32::try_from(call).unwrap();
+        assert_eq!(run(&filter, own, number(libc::SYS_clone3)), MISSING);
+        for (flags, end) in [(libc::SIGCHLD, ALLOW), (libc::SIGCHLD | libc::CLONE_NEWUSER, REFUSE)] {
+            let arguments = [u32::try_from(flags).unwrap(), 0, 0, 0, 0, 0];
+            assert_eq!(run_with(&filter, own, number(libc::SYS_clone), arguments), end);
+        }
+        let sockets = [
+            (libc::AF_INET, 0, ALLOW),
+            (libc::AF_INET6, 0, ALLOW),
+            (libc::AF_NETLINK, libc::NETLINK_KOBJECT_UEVENT, ALLOW),
+            (libc::AF_NETLINK, libc::NETLINK_ROUTE, REFUSE),
+            (libc::AF_UNIX, 0, REFUSE),
+            (libc::AF_PACKET, 0, REFUSE),
+        ];
+        for (family, protocol, end) in sockets {
+            let [family, protocol] = [family, protocol].map(|value| u32::try_from(value).unwrap());
+            let arguments = [family, 1, protocol, 0, 0, 0];
+            assert_eq!(
+                run_with(&filter, own, number(libc::SYS_socket), arguments),
+                end,
+                "{family} {protocol}"
+            );
+        }
     }
 
     /// A filter holds for the thread that installs it, and its children.

@@ -10,10 +10,12 @@ use super::passing::socket_pair;
 /// Something that is done by a process with rights. It speaks over a socket of its own, and ends with that at the latest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job<'a> {
+    /// Tells which USB devices there are.
+    UsbList,
     /// Opens a USB device: see [`super::usb::Helper`].
     UsbDevice {
-        /// Where it is plugged in: `1-1.2`.
-        location: &'a str,
+        /// The name of its HID interface: `1-1.2:1.0`.
+        interface: &'a str,
         /// Number of its bus.
         bus: u16,
         /// Number of the device on the bus.
@@ -21,6 +23,8 @@ pub enum Job<'a> {
     },
     /// Opens the serial port that DEVICE names.
     SerialPort,
+    /// Looks up the name of the target with this number, of those that DEVICE names.
+    Resolve(u8),
     /// Makes the lock file of the serial port, or says who has it.
     PortLock,
     /// Writes: 0 files, 1 system log, 2 standard error and debug output.

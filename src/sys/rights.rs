@@ -2,9 +2,10 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit};
-use rustix::thread::set_no_new_privs;
+use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
 
 use super::access::is_root;
 use super::call_filter;
@@ -16,6 +17,13 @@ pub struct User {
     pub uid: u32,
     /// Its group.
     pub gid: u32,
+}
+
+impl Default for User {
+    /// Nobody.
+    fn default() -> Self {
+        NOBODY
+    }
 }
 
 /// Names in the order in which they are looked for; the second is shared with other programs.
@@ -40,9 +48,9 @@ pub fn find_user(passwd: &str) -> (User, bool) {
     }
 }
 
-/// Gives up everything that this process can do without. A line for each kind that it keeps, in words: guarding goes on. `parent`: the
-/// process with whose end this one ends.
-pub fn give_up(user: User, parent: i32) -> Vec<String> {
+/// Gives up everything that this process can do without. A line for each kind that it keeps, in words: guarding goes on. `empty`: a folder
+/// with nothing in it, which becomes its root. `parent`: the process with whose end this one ends.
+pub fn give_up(user: User, empty: Option<&Path>, parent: i32) -> Vec<String> {
     let mut kept = Vec::new();
     let mut note = |what: &str, done: io::Result<()>| {
         if let Err(error) = done {
@@ -50,7 +58,8 @@ pub fn give_up(user: User, parent: i32) -> Vec<String> {
         }
     };
     if is_root() {
-        note("the main process stays root", become_user(user));
+        note("it sees the file system", empty.map_or(Err(io::ErrorKind::NotFound.into()), enter));
+        note("it stays root", try_become_user(user));
     }
     // A change of the user takes it away (prctl(2)).
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
@@ -65,7 +74,31 @@ pub fn give_up(user: User, parent: i32) -> Vec<String> {
     kept
 }
 
-fn become_user(user: User) -> io::Result<()> {
+/// Keeps only what it takes to write files of any owner, or nothing of root's rights; nobody that this process starts has more.
+/// Without it goes on as it is.
+pub fn keep_for_files(writes_files: bool) {
+    let files = CapabilitySet::DAC_OVERRIDE | CapabilitySet::CHOWN | CapabilitySet::FOWNER;
+    let kept = if writes_files { files } else { CapabilitySet::empty() };
+    if is_root() {
+        let inheritable = CapabilitySet::empty();
+        let _ = set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable });
+    }
+    let _ = set_no_new_privs(true);
+}
+
+fn enter(empty: &Path) -> io::Result<()> {
+    rustix::process::chroot(empty)?;
+    Ok(rustix::process::chdir(c"/")?)
+}
+
+/// Becomes this user, if this process is root: for what may wait, and needs no rights. Without it goes on as it is.
+pub fn become_user(user: User) {
+    if is_root() {
+        let _ = try_become_user(user);
+    }
+}
+
+fn try_become_user(user: User) -> io::Result<()> {
     let check = |result: libc::c_int| if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
     // SAFETY: calls on plain numbers and an empty list, in a process with one thread; capabilities go with the last user id that
     // is root's.

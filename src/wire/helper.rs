@@ -4,7 +4,7 @@
 //! to the helper: h event (1) arguments                   H arguments, reason       p, n present (1): flags powerfail, nologin
 //!                v flags (1) ages of line, charge, runtime (4 each) charge (2) runtime (4)
 //!                O as to a writer, without its number    r ready    m on mains    a alive    f finish
-//!                U bus (2) device (2) location    S    L    W number (1): jobs, each with the other end of its socket
+//!                U bus (2) device (2) interface    u    R number (1)    S    L    W number (1): jobs, each with the other end of its socket
 //! to main:       l priority (1) text     B text (begun)  b text (fell back)       x (failed)
 //!                c last (1) bytes        C text          t signal (1)              i    e
 //! arguments:     flags (1) length of the name (2) name
@@ -20,8 +20,8 @@ use crate::ups::{Event, MAX_LINE, Priority, is_unsafe};
 
 /// Longest packet in bytes.
 pub const MAX_PACKET: usize = 8 + 4 * MAX_NAME + MAX_LINE;
-/// Longest place where a USB device is plugged in, in bytes.
-pub const MAX_LOCATION: usize = 32;
+/// Longest name of the interface of a USB device, in bytes.
+pub const MAX_INTERFACE: usize = 40;
 /// Longest name of a UPS, in characters.
 pub const MAX_NAME: usize = 255;
 
@@ -34,6 +34,8 @@ const ON_BATTERY: u8 = b'v';
 const READY: u8 = b'r';
 const ON_MAINS: u8 = b'm';
 const USB_DEVICE: u8 = b'U';
+const USB_LIST: u8 = b'u';
+const RESOLVE: u8 = b'R';
 const SERIAL_PORT: u8 = b'S';
 const PORT_LOCK: u8 = b'L';
 const WRITER: u8 = b'W';
@@ -139,13 +141,17 @@ pub enum ToHelper<'a> {
     OnMains,
     /// Open a USB device for who has the other end of the socket that comes with this.
     UsbDevice {
-        /// Where it is plugged in, [`MAX_LOCATION`] bytes at most.
-        location: &'a str,
+        /// The name of its interface, [`MAX_INTERFACE`] bytes at most.
+        interface: &'a str,
         /// Number of its bus.
         bus: u16,
         /// Number of the device on the bus.
         device: u16,
     },
+    /// Tell which USB devices there are, likewise.
+    UsbList,
+    /// Look up the name of a target of DEVICE, by its number, likewise.
+    Resolve(u8),
     /// Open the serial port, likewise.
     SerialPort,
     /// Make the lock file of the serial port, likewise.
@@ -212,10 +218,12 @@ impl ToHelper<'_> {
                 saved.encode(&mut out);
                 out
             }
-            Self::UsbDevice { location, bus, device } => {
-                let location = cut(location, MAX_LOCATION).as_bytes();
-                [&[USB_DEVICE], &bus.to_le_bytes()[..], &device.to_le_bytes()[..], location].concat()
+            Self::UsbDevice { interface, bus, device } => {
+                let interface = cut(interface, MAX_INTERFACE).as_bytes();
+                [&[USB_DEVICE], &bus.to_le_bytes()[..], &device.to_le_bytes()[..], interface].concat()
             }
+            Self::UsbList => vec![USB_LIST],
+            Self::Resolve(number) => vec![RESOLVE, *number],
             Self::SerialPort => vec![SERIAL_PORT],
             Self::PortLock => vec![PORT_LOCK],
             Self::Writer(number) => vec![WRITER, *number],
@@ -255,14 +263,16 @@ impl ToHelper<'_> {
             USB_DEVICE => {
                 let (bus, rest) = rest.split_first_chunk()?;
                 let (device, rest) = rest.split_first_chunk()?;
-                let location = line(rest).filter(|location| location.len() <= MAX_LOCATION)?;
+                let interface = line(rest).filter(|interface| interface.len() <= MAX_INTERFACE)?;
                 let (bus, device) = (u16::from_le_bytes(*bus), u16::from_le_bytes(*device));
-                return Some(ToHelper::UsbDevice { location, bus, device });
+                return Some(ToHelper::UsbDevice { interface, bus, device });
             }
-            WRITER => match rest {
-                [number] => return Some(ToHelper::Writer(*number)),
+            WRITER | RESOLVE => match rest {
+                [number] if *tag == WRITER => return Some(ToHelper::Writer(*number)),
+                [number] => return Some(ToHelper::Resolve(*number)),
                 _ => return None,
             },
+            USB_LIST => ToHelper::UsbList,
             SERIAL_PORT => ToHelper::SerialPort,
             PORT_LOCK => ToHelper::PortLock,
             ON_MAINS => ToHelper::OnMains,
@@ -354,7 +364,7 @@ mod tests {
 
     fn packets() -> impl Strategy<Value = Vec<u8>> {
         let tagged = (
-            proptest::sample::select(b"hHpnOvmUSLWraflBbxcCtie".as_slice()),
+            proptest::sample::select(b"hHpnOvmUuRSLWraflBbxcCtie".as_slice()),
             proptest::collection::vec(0_u8..8, 0..8),
             proptest::collection::vec(any::<u8>(), 0..40),
         )
@@ -378,7 +388,9 @@ mod tests {
                 ToHelper::Nologin { present: powered },
                 ToHelper::Saved(saved),
                 ToHelper::OnBattery(OnBattery { low: connected, line_age: Duration::from_millis(7), charge: powered.then_some((1000, Duration::ZERO)), runtime: connected.then_some((u32::MAX, Duration::from_secs(9))) }),
-                ToHelper::UsbDevice { location: "1-1.2", bus: 1, device: 300 },
+                ToHelper::UsbDevice { interface: "1-1.2:1.0", bus: 1, device: 300 },
+                ToHelper::UsbList,
+                ToHelper::Resolve(3),
                 ToHelper::SerialPort,
                 ToHelper::PortLock,
                 ToHelper::Writer(2),

@@ -119,7 +119,7 @@ fn good_run_of_three() -> (Plan, Record) {
 fn the_judge_accepts_a_good_run_of_three_main_processes_and_finds_each_way_to_fail() {
     let table: [(&str, Spoil); 9] = [
         ("2 doshutdown hooks", |_, record| record.hooks.push(record.hooks[2].clone())),
-        ("3 decisions", |_, record| record.log.push(record.log[2].clone())),
+        ("6 decisions", |_, record| record.log.extend(vec![record.log[2].clone(); 4])),
         ("was back after", |_, record| record.returns[1].is_late = true),
         ("not counted on", |_, record| record.hooks[2].at += 18.0),
         ("but not for what was started since", |_, record| {

@@ -204,3 +204,47 @@ fn main_processes_that_end_all_the_time_miss_no_shutdown() {
     let shutdowns = daemon.events().iter().filter(|event| *event == "doshutdown").count();
     assert_eq!(shutdowns, 1, "{}", daemon.describe());
 }
+
+/// As root: another user, no capability, an empty root. As anybody: no new privileges, and refused system calls.
+#[test]
+fn a_main_process_has_no_rights() {
+    let daemon = play("", setup());
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    let main = daemon.main_pid();
+    let status = std::fs::read_to_string(format!("/proc/{main}/status")).unwrap();
+    let of = |key: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(":\t"));
+        line.unwrap_or_default().to_owned()
+    };
+    assert_eq!((of("NoNewPrivs"), of("Seccomp")), ("1".to_owned(), "2".to_owned()), "{status}");
+    let kept: Vec<String> =
+        daemon.log().into_iter().filter(|line| line.contains("rights are given up")).collect();
+    assert_eq!(kept, Vec::<String>::new());
+    let helper = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    assert!(
+        helper.contains("Seccomp:\t0") && helper.contains("NoNewPrivs:\t0"),
+        "hooks inherit it: {helper}"
+    );
+    if !helper.contains("Uid:\t0\t0\t0\t0") {
+        return;
+    }
+    assert!(!of("Uid").split_whitespace().any(|uid| uid == "0"), "{status}");
+    assert!(
+        !of("Gid").split_whitespace().any(|gid| gid == "0") && of("Groups").trim().is_empty(),
+        "{status}"
+    );
+    assert!(
+        ["CapEff", "CapPrm", "CapAmb"].iter().all(|set| of(set).trim_matches('0').is_empty()),
+        "{status}"
+    );
+    let root = std::fs::read_link(format!("/proc/{main}/root")).unwrap();
+    assert_eq!(root, daemon.dir().join("run/empty").canonicalize().unwrap());
+    assert_eq!(std::fs::read_dir(root).unwrap().count(), 0);
+    // CHOWN, DAC_OVERRIDE and FOWNER: a trimmed file keeps its owner.
+    for (name, capabilities) in
+        [("mainsd: writer", "000000000000000b"), ("mainsd: output", "0000000000000000")]
+    {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.role(name, None))).unwrap();
+        assert!(status.contains(&format!("CapEff:\t{capabilities}")), "{name}: {status}");
+    }
+}

@@ -19,7 +19,7 @@ use crate::link::LinkEvent;
 use crate::sys::job::{Job, Starter};
 use crate::sys::spawn::Child;
 use crate::sys::{in_child, process, reason};
-use crate::ups::{Asker, Command, CommandResult, PollRate, Priority};
+use crate::ups::{Asker, Command, CommandResult, PollRate, Priority, clean};
 
 /// Between two tries for the lock.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -36,11 +36,11 @@ const TOKEN: Token = Token(token::DRIVER.0 + 0x80);
 /// What a child tells that has made the file.
 const DONE: &str = "done";
 
-/// Makes the lock file for this owner: [`DONE`], the process id of who has it, or why it cannot be made.
+/// Makes the lock file for this owner: [`DONE`], who has it (process id, and in words), or why it cannot be made.
 pub fn try_lock(owner: u32, path: &Path, device: &str) -> String {
     match LockFile::leave_for(owner, path, device) {
         Ok(()) => DONE.to_owned(),
-        Err(LockError::Held(pid)) => pid.to_string(),
+        Err(LockError::Held(pid)) => format!("{pid} {}", process::describe(pid)),
         Err(LockError::Io(_, error)) => reason(&error),
     }
 }
@@ -71,8 +71,8 @@ struct Try {
 enum Tried {
     /// The file is there, or cannot be made; why.
     Begin(Option<String>),
-    /// This process holds it.
-    Held(i32),
+    /// This process holds it; it in words.
+    Held(i32, String),
 }
 
 impl LockedDriver {
@@ -114,9 +114,9 @@ impl LockedDriver {
             _ => return,
         };
         match tried {
-            Tried::Held(pid) => {
+            Tried::Held(pid, words) => {
                 self.next_at = Some(now + AGAIN);
-                self.wait_for(pid);
+                self.wait_for(pid, &words);
             }
             Tried::Begin(trouble) => {
                 if let Some(why) = trouble {
@@ -143,11 +143,11 @@ impl LockedDriver {
         Ok(Try { child: Some(child), answer })
     }
 
-    fn wait_for(&mut self, pid: i32) {
+    fn wait_for(&mut self, pid: i32, holder: &str) {
         if self.holder.replace(pid) == Some(pid) {
             return;
         }
-        let (device, path, holder) = (&self.device, self.path.display(), process::describe(pid));
+        let (device, path) = (&self.device, self.path.display());
         let reason =
             format!("{device} is held by another program: {holder}, which {path} names; trying again");
         self.events.push_back(LinkEvent::Log(Priority::Warning, reason.clone()));
@@ -171,11 +171,12 @@ impl Try {
             got => got.unwrap_or(0),
         };
         let words = String::from_utf8_lossy(told.get(..got).unwrap_or_default()).into_owned();
-        Some(match words.parse() {
-            Ok(pid) => Tried::Held(pid),
-            Err(_) if words == DONE => Tried::Begin(None),
-            Err(_) if words.is_empty() => Tried::Begin(Some("its process has ended".to_owned())),
-            Err(_) => Tried::Begin(Some(words)),
+        let holder = words.split_once(' ').and_then(|(pid, holder)| Some((pid.parse().ok()?, clean(holder))));
+        Some(match holder {
+            Some((pid, holder)) => Tried::Held(pid, holder),
+            None if words == DONE => Tried::Begin(None),
+            None if words.is_empty() => Tried::Begin(Some("its process has ended".to_owned())),
+            None => Tried::Begin(Some(words)),
         })
     }
 }

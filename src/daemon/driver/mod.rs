@@ -7,6 +7,8 @@ mod pump;
 pub use locked::{LockedDriver, try_lock};
 #[cfg(feature = "test")]
 pub use open::simulated;
+#[cfg(feature = "stream")]
+pub use open::targets;
 pub use open::{check, keeps_settings, open};
 pub use pump::Pump;
 

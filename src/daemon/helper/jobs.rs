@@ -7,17 +7,26 @@ use std::time::Instant;
 
 use super::Hands;
 use super::allowance::{Allowance, JOBS};
+#[cfg(feature = "stream")]
+use crate::daemon::driver::targets;
 use crate::daemon::driver::try_lock;
 use crate::daemon::settings;
 use crate::daemon::writers::serve_writer;
 use crate::journal::{DebugTarget, StateFile};
 use crate::port::device_lock::DeviceLocks;
+#[cfg(feature = "stream")]
+use crate::port::lookup;
 #[cfg(feature = "serial-port")]
 use crate::port::serial;
 #[cfg(feature = "usb")]
 use crate::port::usb;
 use crate::sys::job::Job;
+use crate::sys::rights::{self, User};
 use crate::sys::role::{Kind, Process, Socket, Streams};
+
+/// A child that does one thing.
+const PLAIN: Kind<'static> =
+    Kind { name: c"mainsd: job", kept: &[], streams: Streams::Null, has_loop: false };
 
 /// Most children of jobs that run at a time.
 const MAX_CHILDREN: usize = 16;
@@ -27,6 +36,8 @@ const MAX_CHILDREN: usize = 16;
 pub struct Means {
     /// Where devices are locked.
     pub locks: DeviceLocks,
+    /// Who a child is that needs no rights.
+    pub user: User,
     /// Where debug output goes.
     pub debug: Option<DebugTarget>,
     /// The state file.
@@ -73,16 +84,38 @@ impl Jobs {
     fn begin(&mut self, job: &Job<'_>, socket: OwnedFd, hands: &Hands) -> io::Result<Option<Process>> {
         match *job {
             #[cfg(feature = "usb")]
-            Job::UsbDevice { location, bus, device } => {
+            Job::UsbDevice { interface, bus, device } => {
                 let roots = usb::Roots::default();
-                usb::serve(&roots, &self.means.locks, location, (bus, device), &socket)?;
+                usb::serve(&roots, &self.means.locks, interface, (bus, device), &socket)?;
                 Ok(None)
+            }
+            #[cfg(feature = "usb")]
+            Job::UsbList => {
+                let kind = Kind { name: c"mainsd: usb", ..PLAIN };
+                let user = self.means.user;
+                let tell = |socket: Socket| {
+                    rights::become_user(user);
+                    usb::tell(&usb::Roots::default(), &socket);
+                };
+                Process::start(&kind, socket, || (), tell).map(Some)
+            }
+            #[cfg(feature = "stream")]
+            Job::Resolve(number) => {
+                let targets = targets(hands.of_the_file());
+                let target = targets.get(usize::from(number)).ok_or(io::ErrorKind::NotFound)?;
+                let kind = Kind { name: c"mainsd: resolve", ..PLAIN };
+                let user = self.means.user;
+                let resolve = |socket: Socket| {
+                    rights::become_user(user);
+                    socket.send(lookup::resolve(&target.host).as_bytes());
+                };
+                Process::start(&kind, socket, || (), resolve).map(Some)
             }
             #[cfg(feature = "serial-port")]
             Job::SerialPort => {
                 let Means { locks, keeps_settings, .. } = &self.means;
                 let path = std::path::Path::new(&hands.of_the_file().device);
-                let kind = Kind { name: c"mainsd: port", kept: &[], streams: Streams::Null, has_loop: false };
+                let kind = Kind { name: c"mainsd: port", ..PLAIN };
                 let keep = |socket| serial::keep(path, locks, *keeps_settings, &socket);
                 Process::start(&kind, socket, || (), keep).map(Some)
             }
@@ -91,7 +124,7 @@ impl Jobs {
                 let owner =
                     self.means.locks.owner().and_then(|pid| u32::try_from(pid).ok()).unwrap_or_default();
                 let device = &hands.of_the_file().device;
-                let kind = Kind { name: c"mainsd: lock", kept: &[], streams: Streams::Null, has_loop: false };
+                let kind = Kind { name: c"mainsd: lock", ..PLAIN };
                 let lock = |socket: Socket| socket.send(try_lock(owner, path, device).as_bytes());
                 Process::start(&kind, socket, || (), lock).map(Some)
             }
@@ -104,7 +137,7 @@ impl Jobs {
                 (self.means.debug, self.means.state) = (debug, state);
                 started.map(Some)
             }
-            #[cfg(not(all(feature = "usb", feature = "serial-port")))]
+            #[cfg(not(all(feature = "usb", feature = "serial-port", feature = "stream")))]
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }

@@ -14,6 +14,7 @@ mod remote;
 mod restarts;
 mod stand_in;
 mod standing_in;
+mod started;
 #[cfg(test)]
 mod tests;
 

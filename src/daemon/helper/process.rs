@@ -13,6 +13,7 @@ use super::main_role::{Due, MainRole, describe};
 use super::outbox::Outbox;
 use super::restarts::Restarts;
 use super::stand_in::{Outage, StandIn};
+use super::started::Started;
 use super::{Hands, Told};
 use crate::act::{HookArgs, Outcome, Request};
 use crate::daemon::event_loop::{Exit, Source};
@@ -55,10 +56,7 @@ pub struct HelperProcess {
     outbox: Outbox,
     pub(super) next: Start,
     restarts: Restarts,
-    /// The shutdown was started, by this, then.
-    started: Option<(String, Instant)>,
-    /// The main process that has asked for it, whether it has started yet or not, has ended since.
-    pub(super) asked_before: bool,
+    pub(super) started: Started,
     allowance: Allowance,
     jobs: Jobs,
     pub(super) outage: Outage,
@@ -93,8 +91,7 @@ impl HelperProcess {
             outbox: Outbox::default(),
             next: Start { at_start, is_first: true, without_server: false },
             restarts: Restarts::default(),
-            started: None,
-            asked_before: false,
+            started: Started::default(),
             allowance: Allowance::new(HOOKS, now),
             jobs: Jobs::new(means, now),
             outage: Outage::default(),
@@ -151,6 +148,11 @@ impl HelperProcess {
     }
 
     #[cfg(test)]
+    pub(super) fn main_pid(&mut self) -> Option<i32> {
+        self.main.as_mut()?.role().pid()
+    }
+
+    #[cfg(test)]
     pub(super) const fn hands_mut(&mut self) -> &mut Hands {
         &mut self.hands
     }
@@ -189,9 +191,11 @@ impl HelperProcess {
 
     fn take(&mut self, message: ToHelper<'_>, passed: Option<OwnedFd>, now: Instant) {
         let request = match message {
-            ToHelper::UsbDevice { location, bus, device } => {
-                return self.start_job(&Job::UsbDevice { location, bus, device }, passed, now);
+            ToHelper::UsbDevice { interface, bus, device } => {
+                return self.start_job(&Job::UsbDevice { interface, bus, device }, passed, now);
             }
+            ToHelper::UsbList => return self.start_job(&Job::UsbList, passed, now),
+            ToHelper::Resolve(number) => return self.start_job(&Job::Resolve(number), passed, now),
             ToHelper::SerialPort => return self.start_job(&Job::SerialPort, passed, now),
             ToHelper::PortLock => return self.start_job(&Job::PortLock, passed, now),
             ToHelper::Writer(number) => return self.start_job(&Job::Writer(number), passed, now),
@@ -204,20 +208,15 @@ impl HelperProcess {
                 return self.log(Priority::Warning, &words);
             }
             ToHelper::Shutdown(arguments, reason) => {
-                // The main process may end before it has this kept.
-                let saved = self.next.at_start.saved.get_or_insert_default();
-                saved.decided_at.get_or_insert(now);
-                if std::mem::take(&mut self.asked_before) {
-                    self.pump_told(now);
-                    if self.hands.is_shutting_down() {
-                        return;
-                    }
-                    if let Some(what) = self.started_within_grace(now) {
-                        let packet = FromHelper::ShutdownStarted(&one_line(what)).encode();
-                        return self.outbox.push(packet);
-                    }
+                // Also if this one ends before it has told that.
+                self.next.at_start.saved.get_or_insert_default().decided_at.get_or_insert(now);
+                // It may have been started in this turn.
+                self.pump_told(now);
+                let grace = self.hands.of_the_file().shutdown_grace;
+                if let Some(what) = self.started.ask(grace, now) {
+                    let packet = FromHelper::ShutdownStarted(&one_line(what)).encode();
+                    return self.outbox.push(packet);
                 }
-                self.started = None;
                 Request::Shutdown(args(&arguments), reason.to_owned())
             }
             ToHelper::Powerfail { present } => {
@@ -232,7 +231,11 @@ impl HelperProcess {
             ToHelper::Saved(_) if self.outage.stand_in.is_some() => return,
             ToHelper::Saved(saved) => {
                 let clock = BootClock { now, uptime: clock::since_boot() };
-                self.next.at_start.saved = Some(saved_outage(&saved, clock));
+                let saved = saved_outage(&saved, clock);
+                if saved.decided_at.is_none() && self.outage.is_over {
+                    self.started.note_undecided();
+                }
+                self.next.at_start.saved = Some(saved);
                 return;
             }
             ToHelper::Ready => return self.hands.ready(),
@@ -269,12 +272,15 @@ impl HelperProcess {
 
     /// The main process has ended.
     fn handle_end(&mut self, now: Instant) {
-        let Some(main) = self.main.take() else { return };
+        let Some(mut main) = self.main.take() else { return };
         if self.ending.is_some() {
             self.reap_later(main.into_process());
             return self.end_if_reaped();
         }
         let (words, age) = (main.describe(), main.age(now));
+        // One that has only closed its socket would keep the UPS from the next. How one ends that already does, this does not
+        // change.
+        main.role().kill();
         // Its socket is closed a moment before its status can be had.
         self.ended = main.into_process().map(|process| (process, words));
         self.died(age, now);
@@ -315,23 +321,11 @@ impl HelperProcess {
     }
 
     fn died(&mut self, age: Duration, now: Instant) {
-        // The next one cannot know whether this one has asked.
-        let is_decided = self.next.at_start.saved.as_ref().is_some_and(|saved| saved.decided_at.is_some());
-        self.asked_before = is_decided && self.is_asked(now);
+        if self.next.at_start.saved.as_ref().is_some_and(|saved| saved.decided_at.is_some()) {
+            self.started.note_former();
+        }
         self.next.without_server |= self.restarts.note_end(age, now);
         self.stand_in(now);
-    }
-
-    /// Whether a shutdown is under way, or was started not long ago.
-    pub(super) fn is_asked(&self, now: Instant) -> bool {
-        self.hands.is_shutting_down() || self.started_within_grace(now).is_some()
-    }
-
-    /// What has started the shutdown, if that was not long ago.
-    pub(super) fn started_within_grace(&self, now: Instant) -> Option<&str> {
-        let grace = self.hands.of_the_file().shutdown_grace;
-        let (what, at) = self.started.as_ref()?;
-        (now.saturating_duration_since(*at) < grace).then_some(what)
     }
 
     /// The next main process is due: what is to be said of the one before it comes first.
@@ -360,9 +354,8 @@ impl HelperProcess {
                 }
                 Outcome::HookFinished { .. } => continue,
                 Outcome::ShutdownStarted(what) => {
-                    let packet = FromHelper::ShutdownStarted(&one_line(&what)).encode();
-                    self.started = Some((what, now));
-                    packet
+                    self.started.note(&what, now);
+                    FromHelper::ShutdownStarted(&one_line(&what)).encode()
                 }
                 Outcome::ShutdownFellBack(what) => FromHelper::ShutdownFellBack(&one_line(&what)).encode(),
                 Outcome::ShutdownFailed => FromHelper::ShutdownFailed.encode(),
@@ -389,6 +382,9 @@ impl HelperProcess {
         if self.outbox.send(now, |packet| role.send(packet)).is_err() {
             // What it has said before that counts.
             self.take_all(now);
+            if self.more.is_none() {
+                self.give_up("takes nothing that it is told", now);
+            }
         } else if self.outbox.waiting() > MAX_WAITING {
             self.give_up("takes nothing that it is told", now);
         }

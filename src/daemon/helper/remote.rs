@@ -71,7 +71,9 @@ impl Remote {
         let socket = Rc::clone(&self.socket);
         Starter::new(move |job, theirs| {
             let message = match *job {
-                Job::UsbDevice { location, bus, device } => ToHelper::UsbDevice { location, bus, device },
+                Job::UsbDevice { interface, bus, device } => ToHelper::UsbDevice { interface, bus, device },
+                Job::UsbList => ToHelper::UsbList,
+                Job::Resolve(number) => ToHelper::Resolve(number),
                 Job::SerialPort => ToHelper::SerialPort,
                 Job::PortLock => ToHelper::PortLock,
                 Job::Writer(number) => ToHelper::Writer(number),

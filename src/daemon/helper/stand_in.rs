@@ -44,6 +44,8 @@ pub struct Outage {
     pub readings: Readings,
     /// The machine that stands in.
     pub stand_in: Option<StandIn>,
+    /// A main process has heard that the UPS is on mains.
+    pub is_over: bool,
     /// What the last hook was told.
     pub args: Option<HookArgs>,
 }
@@ -52,6 +54,7 @@ impl Outage {
     /// A main process hears the UPS.
     pub fn note_heard(&mut self, said: Option<&OnBattery>, now: Instant) {
         self.stand_in = None;
+        self.is_over = said.is_none();
         match said {
             Some(said) => self.readings.push(said, now),
             None => self.readings.clear(),

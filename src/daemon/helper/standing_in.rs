@@ -37,7 +37,7 @@ impl HelperProcess {
         match order {
             // A main process has asked for the shutdown, and has told what there is to be told.
             Order::Event(_) | Order::EventWithReason(..) | Order::Hook(_) | Order::Log(..)
-                if self.is_asked(now) => {}
+                if self.was_asked(now) => {}
             Order::Event(event) => {
                 self.log(event.priority(), event.text());
                 self.run_hook(event, now);
@@ -69,28 +69,32 @@ impl HelperProcess {
     }
 
     fn shut_down(&mut self, explanation: String, now: Instant) {
-        if self.is_asked(now) {
-            // Else it is told when that is known.
-            if self.started_within_grace(now).is_some() {
+        if self.was_asked(now) {
+            // One that is under way is told when it has started.
+            if !self.hands.is_shutting_down() {
                 self.report(HookReport::ShutdownStarted, now);
             }
             return;
         }
+        self.started.note_former();
         self.log(Priority::Alert, "No main process hears the UPS: the helper shuts this machine down");
         let args = self.hook_args();
         self.hands.handle(Request::Shutdown(args, explanation), now);
     }
 
-    /// The machine that stands in hears what came of its order, and a main process that asks for the same the same.
+    /// Whether the shutdown was decided before, and is under way or has been started.
+    fn was_asked(&self, now: Instant) -> bool {
+        let grace = self.hands.of_the_file().shutdown_grace;
+        self.started.is_former() && self.hands.is_shutting_down() || self.started.stands(grace, now)
+    }
+
+    /// The machine that stands in hears what came of its order.
     pub(super) fn report_to_stand_in(&mut self, outcome: &Outcome, now: Instant) {
         if self.outage.stand_in.is_none() {
             return;
         }
         match outcome {
-            Outcome::ShutdownStarted(_) => {
-                self.asked_before = true;
-                self.report(HookReport::ShutdownStarted, now);
-            }
+            Outcome::ShutdownStarted(_) => self.report(HookReport::ShutdownStarted, now),
             Outcome::ShutdownFellBack(_) => self.report(HookReport::ShutdownFellBack, now),
             Outcome::ShutdownFailed => self.report(HookReport::ShutdownFailed, now),
             Outcome::Log(..) | Outcome::HookFinished { .. } => {}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mio::Poll;
+use rustix::net::{Shutdown, shutdown};
 
 use super::allowance::HOOKS;
 use super::process::HelperProcess;
@@ -15,7 +16,7 @@ use crate::config::{self, Config};
 use crate::daemon::event_loop::{Exit, Source};
 use crate::daemon::{DryRun, Invocation};
 use crate::power::AtStart;
-use crate::sys::clock;
+use crate::sys::process;
 use crate::sys::role::{Kind, Role, Socket, Streams};
 use crate::sys::signals::Signal;
 use crate::sys::spawn::tests::write_script;
@@ -35,19 +36,21 @@ struct Stage {
 
 impl Stage {
     fn new(name: &str, lines: &str, main: impl FnOnce(Socket)) -> Self {
-        let folder = folder(name);
+        let folder = std::env::temp_dir().join(format!("mainsd-helper-{name}-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
-        // doshutdown takes as long as the test wants.
-        let text =
-            "#!/bin/sh\necho \"$1\" >> \"${0%/*}/log\"\nwhile [ -e \"${0%/*}/wait\" ]; do sleep 0.01; done\n";
+        let text = "#!/bin/sh\necho \"$1\" >> \"${0%/*}/log\"\n";
         write_script(&folder.join("apccontrol"), text, 0o755);
         let hands = Hands::new(configuration(&folder, lines), invocation(&folder), Instant::now());
-        let mut helper = HelperProcess::new(hands, Means::default(), AtStart::default(), Instant::now());
-        helper.handle_start(Role::start(&MAIN, || (), main), Instant::now());
-        let poll = Poll::new().unwrap();
-        helper.start(poll.registry(), Instant::now());
-        Self { folder, poll, helper }
+        let helper = HelperProcess::new(hands, Means::default(), AtStart::default(), Instant::now());
+        let mut stage = Self { folder, poll: Poll::new().unwrap(), helper };
+        stage.start_main(main);
+        stage
+    }
+
+    fn start_main(&mut self, main: impl FnOnce(Socket)) {
+        self.helper.handle_start(Role::start(&MAIN, || (), main), Instant::now());
+        self.helper.start(self.poll.registry(), Instant::now());
     }
 
     /// Turns the loop until there is nothing to be read or carried out, and this is so.
@@ -65,27 +68,27 @@ impl Stage {
         }
     }
 
-    /// Another main process, which does this.
-    fn next(&mut self, main: impl FnOnce(Socket)) {
-        self.turn_until(ended);
-        self.helper.handle_start(Role::start(&MAIN, || (), main), Instant::now());
-        self.helper.start(self.poll.registry(), Instant::now());
+    /// From now on each hook waits for the file `go`.
+    fn make_hooks_wait(&self) {
+        let text =
+            "#!/bin/sh\nwhile [ ! -e \"${0%/*}/go\" ]; do sleep 0.02; done\necho \"$1\" >> \"${0%/*}/log\"\n";
+        write_script(&self.folder.join("apccontrol"), text, 0o755);
     }
 
     fn hooks(&self) -> Vec<String> {
-        let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
-        log.lines().map(str::to_owned).collect()
+        hooks(&self.folder)
     }
+}
+
+fn hooks(folder: &Path) -> Vec<String> {
+    let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
+    log.lines().map(str::to_owned).collect()
 }
 
 impl Drop for Stage {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
-}
-
-fn folder(name: &str) -> PathBuf {
-    std::env::temp_dir().join(format!("mainsd-helper-{name}-{}", std::process::id()))
 }
 
 fn configuration(folder: &Path, lines: &str) -> Config {
@@ -182,72 +185,138 @@ fn a_main_process_that_ends_is_told_of_once_its_status_is_known_and_hears_what_w
 }
 
 #[test]
-fn a_shutdown_that_was_asked_for_is_not_begun_again_for_the_next_main_process_whenever_the_first_has_ended() {
-    let decided = Saved { moments: [None, None, None, None, Some(Duration::ZERO)], ..Saved::default() };
-    for (name, saved) in [("told", Some(decided)), ("not-told", None)] {
-        let ask = move |socket: Socket| {
-            socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
-            if let Some(saved) = saved {
-                socket.send(&ToHelper::Saved(saved).encode());
-            }
-        };
-        let name = format!("asked-{name}");
-        let wait = folder(&name).join("wait");
-        let mut stage = Stage::new(&name, "", |socket| {
-            std::fs::write(&wait, "").unwrap();
-            ask(socket);
-        });
-        stage.turn_until(ended);
-        assert!(stage.helper.hands().is_shutting_down());
-        std::fs::remove_file(&wait).unwrap();
-        stage.turn_until(|helper| !helper.hands().is_shutting_down());
-        // It has heard that the shutdown has begun, and decides by itself.
-        stage.next(ask);
-        stage.turn_until(ended);
-        stage.helper.hands_mut().finish(Instant::now());
-        assert_eq!(stage.hooks(), ["doshutdown"], "{name}");
+fn a_shutdown_that_is_started_while_there_is_no_main_process_is_not_started_again_for_the_next() {
+    let mut stage = Stage::new("between", "", |socket| {
+        let decided = [Some(Duration::from_secs(1)), None, None, None, Some(Duration::from_secs(2))];
+        socket
+            .send(&ToHelper::Saved(Saved { announced: true, moments: decided, ..Saved::default() }).encode());
+        socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+    });
+    let waits =
+        "#!/bin/sh\nwhile [ ! -e \"${0%/*}/go\" ]; do sleep 0.02; done\necho \"$1\" >> \"${0%/*}/log\"\n";
+    write_script(&stage.folder.join("apccontrol"), waits, 0o755);
+    stage.turn_until(|helper| ended(helper) && helper.hands().is_shutting_down());
+    std::fs::write(stage.folder.join("go"), "").unwrap();
+    stage.turn_until(|helper| !helper.hands().is_shutting_down());
+    stage.start_main(|socket| {
+        socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+        socket.send(&ToHelper::Hook(Event::OnBattery, ARGUMENTS).encode());
+        let _ = socket.receive(&mut [0; 16]);
+    });
+    let folder = stage.folder.clone();
+    stage.turn_until(|_| hooks(&folder).contains(&"onbattery".to_owned()));
+    assert_eq!(stage.hooks(), ["doshutdown", "onbattery"]);
+}
+
+#[test]
+fn a_shutdown_that_the_machine_that_stands_in_has_decided_is_not_started_again_for_the_next_main_process() {
+    let said = |age| OnBattery { low: false, line_age: age, charge: None, runtime: None };
+    let mut stage = Stage::new("stand-in", "TIMEOUT 1\nONBATTERYDELAY 0", |socket| {
+        let moments = [Some(Duration::ZERO), None, None, None, None];
+        socket.send(&ToHelper::Saved(Saved { announced: true, moments, ..Saved::default() }).encode());
+        for age in [9, 6, 3] {
+            socket.send(&ToHelper::OnBattery(said(Duration::from_secs(age))).encode());
+        }
+    });
+    stage.make_hooks_wait();
+    stage.turn_until(|helper| ended(helper) && helper.hands().is_shutting_down());
+    let folder = stage.folder.clone();
+    stage.start_main(|socket| {
+        socket.send(&ToHelper::OnBattery(said(Duration::ZERO)).encode());
+        socket.send(&ToHelper::Saved(Saved { transfers: 1, ..Saved::default() }).encode());
+        let mut packet = [0; MAX_PACKET];
+        while let Ok(length @ 1..) = socket.receive(&mut packet)
+            && !matches!(FromHelper::decode(&packet[..length]), Some(FromHelper::ShutdownStarted(_)))
+        {
+        }
+        socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+        socket.send(&ToHelper::Hook(Event::OnBattery, ARGUMENTS).encode());
+        while let Ok(1..) = socket.receive(&mut [0; 2000]) {}
+    });
+    stage.turn_until(|helper| helper.outage.stand_in.is_none());
+    std::fs::write(stage.folder.join("go"), "").unwrap();
+    stage.turn_until(|_| hooks(&folder).contains(&"onbattery".to_owned()));
+    let shutdowns = stage.hooks().iter().filter(|hook| *hook == "doshutdown").count();
+    assert_eq!(shutdowns, 1, "{:?}", stage.hooks());
+}
+
+#[test]
+fn a_shutdown_that_is_started_in_the_turn_in_which_the_next_main_process_asks_is_not_started_again() {
+    let mut stage = Stage::new("same-turn", "", |socket| {
+        socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+    });
+    stage.make_hooks_wait();
+    stage.turn_until(|helper| ended(helper) && helper.hands().is_shutting_down());
+    std::fs::write(stage.folder.join("go"), "").unwrap();
+    while stage.helper.hands().is_shutting_down() {
+        stage.helper.hands_mut().handle_child_signal(Instant::now());
     }
+    stage.start_main(|socket| {
+        socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+        socket.send(&ToHelper::Hook(Event::OnBattery, ARGUMENTS).encode());
+        let _ = socket.receive(&mut [0; 16]);
+    });
+    let folder = stage.folder.clone();
+    stage.turn_until(|_| hooks(&folder).contains(&"onbattery".to_owned()));
+    assert_eq!(stage.hooks(), ["doshutdown", "onbattery"]);
 }
 
 #[test]
 fn what_stands_in_for_a_main_process_says_nothing_anew_of_a_shutdown_that_was_asked_for() {
-    let since = clock::since_boot().saturating_sub(Duration::from_secs(100));
-    let moments = [Some(since), Some(since), None, None, None];
-    let outage = Saved { announced: true, transfers: 1, moments, ..Saved::default() };
     for still_runs in [true, false] {
-        let name = format!("stand-in-{still_runs}");
-        let wait = folder(&name).join("wait");
-        let mut stage = Stage::new(&name, "TIMEOUT 50", |socket| {
-            socket.send(&ToHelper::Saved(outage).encode());
-            // Enough for CONFIRMPOLLS.
-            for age in [3, 2, 1] {
+        let name = format!("asked-{still_runs}");
+        let mut stage = Stage::new(&name, "TIMEOUT 1\nONBATTERYDELAY 0", |socket| {
+            let moments = [Some(Duration::ZERO), None, None, None, None];
+            socket.send(&ToHelper::Saved(Saved { announced: true, moments, ..Saved::default() }).encode());
+            for age in [9, 6, 3] {
                 let line_age = Duration::from_secs(age);
                 let said = OnBattery { low: false, line_age, charge: None, runtime: None };
                 socket.send(&ToHelper::OnBattery(said).encode());
             }
-            if still_runs {
-                std::fs::write(&wait, "").unwrap();
-            }
             socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
-            if still_runs {
-                return;
+            let mut packet = [0; MAX_PACKET];
+            while !still_runs
+                && let Ok(length @ 1..) = socket.receive(&mut packet)
+                && !matches!(FromHelper::decode(&packet[..length]), Some(FromHelper::ShutdownStarted(_)))
+            {
             }
-            let mut buffer = [0; MAX_PACKET];
-            let mut is_started = |socket: &Socket| {
-                let length = socket.receive(&mut buffer).unwrap();
-                matches!(FromHelper::decode(&buffer[..length]), Some(FromHelper::ShutdownStarted(_)))
-            };
-            while !is_started(&socket) {}
         });
+        if still_runs {
+            stage.make_hooks_wait();
+        }
         stage.turn_until(ended);
         assert_eq!(stage.helper.hands().is_shutting_down(), still_runs);
-        let _ = std::fs::remove_file(&wait);
+        std::fs::write(stage.folder.join("go"), "").unwrap();
         stage.turn_until(|helper| !helper.hands().is_shutting_down());
         stage.helper.hands_mut().finish(Instant::now());
         assert_eq!(stage.hooks(), ["doshutdown"], "{name}");
         let told = stage.helper.outbox().text();
         assert!(told.contains("Another main process"), "{name}: {told}");
-        assert!(!told.contains("the helper shuts this machine down"), "{name}: {told}");
-        assert!(!told.contains("Shutdown because "), "{name}: {told}");
+        for words in ["the helper shuts this machine down", "Shutdown because ", "already when this daemon"] {
+            assert!(!told.contains(words), "{name}: {told}");
+        }
+    }
+}
+
+#[test]
+fn a_main_process_that_closes_its_socket_and_lives_on_is_killed() {
+    type Closes = fn(&Socket);
+    // An empty message is received as the end is; the other cannot be told what has come of its shutdown.
+    let ways: [(&str, Closes); 2] = [
+        ("empty", |socket| socket.send(&[])),
+        ("deaf", |socket| {
+            let _ = shutdown(socket, Shutdown::Read);
+            socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+        }),
+    ];
+    for (name, close) in ways {
+        let mut stage = Stage::new(name, "", |socket| {
+            close(&socket);
+            loop {
+                std::thread::park();
+            }
+        });
+        let main = stage.helper.main_pid().unwrap();
+        stage.turn_until(|helper| ended(helper) && !process::runs(main));
     }
 }

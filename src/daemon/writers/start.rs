@@ -7,6 +7,7 @@ use super::task;
 use crate::journal::Sink;
 use crate::sys::job::{Job, Starter};
 use crate::sys::passing::socket_pair;
+use crate::sys::rights;
 use crate::sys::role::{Kind, Process, Role};
 
 /// Starts the process of a writer; another one in tests, so that it can be made to fail.
@@ -40,5 +41,13 @@ pub fn fork(starter: Starter) -> Fork {
 pub fn serve(sink: &mut Sink, socket: OwnedFd) -> std::io::Result<Process> {
     let (kept, streams) = (sink.kept(), sink.streams());
     let kind = Kind { name: sink.process_name(), kept: kept.as_slice(), streams, has_loop: false };
-    Process::start(&kind, socket, || (), |socket| task::run(sink, &socket))
+    Process::start(
+        &kind,
+        socket,
+        || (),
+        |socket| {
+            rights::keep_for_files(matches!(sink, Sink::Files(_)));
+            task::run(sink, &socket);
+        },
+    )
 }

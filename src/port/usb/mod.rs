@@ -13,6 +13,7 @@
 mod descriptors;
 mod held;
 mod keeper;
+mod listing;
 mod open;
 mod search;
 mod seen;
@@ -35,6 +36,7 @@ use crate::bus::usb::{DeviceInfo, Event, TransferError, Transmit, Usb, Verdict};
 use crate::sys::usb::{reattach, reset};
 use crate::ups::Priority;
 use held::Held;
+use listing::Listing;
 use open::OpenDevice;
 use search::Search;
 use seen::Seen;
@@ -42,6 +44,7 @@ use sources::Sources;
 
 pub use descriptors::{Endpoint, InterfaceFacts, interface_facts};
 pub use keeper::serve;
+pub use listing::tell;
 pub use sysfs::{Candidate, Roots};
 pub use uevent::announces_device;
 
@@ -50,6 +53,8 @@ pub use uevent::announces_device;
 enum State {
     /// No device; the next look is due at this time.
     Idle(Instant),
+    /// Another process tells which devices there are.
+    Listing(Box<Listing>),
     /// Candidates are being tried.
     Looking(Box<Search>),
     /// A device is open.
@@ -149,7 +154,11 @@ impl UsbPort {
     /// opened, a line each. Those that would do and were left alone are not among them.
     fn take_seen(&mut self) -> Vec<String> {
         // While candidates are being tried, one of them may be opened.
-        if matches!(self.state, State::Looking(_)) { Vec::new() } else { self.seen.take() }
+        if matches!(self.state, State::Looking(_) | State::Listing(_)) {
+            Vec::new()
+        } else {
+            self.seen.take()
+        }
     }
 
     /// Starts a control transfer; its end comes as [`Event::Control`], also when there is no device. One at a time.
@@ -253,7 +262,7 @@ impl UsbPort {
                 *at = (*at).min(apart.max(self.now + SETTLE));
             }
             // It may have come after the list was made.
-            State::Looking(_) => self.news = true,
+            State::Looking(_) | State::Listing(_) => self.news = true,
             State::Open(_) | State::Resetting(_) => {}
         }
     }
@@ -336,6 +345,7 @@ impl Port for UsbPort {
                 self.look_soon();
             }
         } else if self.sources.is_helper(token) {
+            self.take_list(registry, false);
             self.advance_search(registry);
         } else {
             self.handle_transfers(registry);
@@ -353,6 +363,7 @@ impl Port for UsbPort {
         self.now = now;
         match &self.state {
             State::Idle(at) | State::Resetting(at) if *at <= now => self.look(registry),
+            State::Listing(listing) if listing.until <= now => self.take_list(registry, true),
             State::Looking(search) if search.deadline().is_some_and(|at| at <= now) => {
                 // A helper may have reported in time.
                 self.advance_search(registry);
@@ -375,6 +386,7 @@ impl Port for UsbPort {
     fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::Idle(at) | State::Resetting(at) => Some(*at),
+            State::Listing(listing) => Some(listing.until),
             State::Looking(search) => search.deadline(),
             State::Open(open) => {
                 [open.poll_timeout(), self.sources.poll_timeout(), self.resting].into_iter().flatten().min()

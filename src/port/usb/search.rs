@@ -9,10 +9,13 @@ use std::time::{Duration, Instant};
 use mio::Registry;
 
 use super::held::Held;
+use super::listing::{self, Entry, Listing};
 use super::open::OpenDevice;
 use super::sources::Sources;
+use super::sysfs::Other;
 use super::{Candidate, RETRY_FIRST, RETRY_MAX, State, UsbPort, interface_facts};
 use crate::bus::usb::{Event, Verdict};
+use crate::sys::job::Job;
 use crate::sys::usb::{Device, Helper, Message, Paths, UsbError};
 
 /// A helper that takes longer waits on its own, and the search goes on.
@@ -22,6 +25,9 @@ const PROBE_WAIT: Duration = Duration::from_secs(3);
 pub(super) fn paths(folder: &Path, node: &Path) -> Paths {
     Paths { files: FILES.map(|name| folder.join(name)).to_vec(), node: node.to_owned() }
 }
+
+/// The list of devices takes no longer: the kernel answers it without them.
+const LIST_WAIT: Duration = Duration::from_secs(3);
 
 /// Files of a device that may wait for it, in the order in which the helper reads them.
 const FILES: [&str; 4] = ["manufacturer", "product", "serial", "descriptors"];
@@ -43,6 +49,8 @@ struct Probe {
     candidate: Candidate,
     until: Instant,
     descriptors: Vec<u8>,
+    /// The device as a helper has seen it last, which can look at it where this process cannot.
+    fresh: Option<Candidate>,
 }
 
 impl Search {
@@ -93,9 +101,48 @@ impl UsbPort {
     pub(super) fn look(&mut self, registry: &Registry) {
         self.looked_at = Some(self.now);
         self.sources.free_stuck(registry);
+        match self.locks.starter().start(&Job::UsbList) {
+            None => {
+                let others = if self.seen.is_over() { Vec::new() } else { self.roots.others() };
+                self.begin_search(registry, self.roots.scan(), &others);
+            }
+            Some(socket) => self.ask_for_list(registry, socket),
+        }
+    }
+
+    /// Another process tells which devices there are.
+    fn ask_for_list(&mut self, registry: &Registry, socket: io::Result<OwnedFd>) {
+        let begun = socket.and_then(|socket| {
+            let listing = Listing::new(socket, self.now + LIST_WAIT);
+            self.sources.add_helper(registry, &listing)?;
+            Ok(listing)
+        });
+        match begun {
+            Ok(listing) => self.state = State::Listing(Box::new(listing)),
+            Err(error) => {
+                self.tell_closed(format!("USB devices cannot be looked at: {error}"));
+                self.state = State::Idle(self.now + RETRY_FIRST);
+            }
+        }
+    }
+
+    /// Takes what was told of the list; `is_late`: nothing more is waited for.
+    pub(super) fn take_list(&mut self, registry: &Registry, is_late: bool) {
+        let State::Listing(listing) = &mut self.state else { return };
+        if !listing.receive(&self.roots) && !is_late {
+            return;
+        }
+        self.sources.drop_helper(registry, &**listing);
+        let (candidates, others) =
+            (std::mem::take(&mut listing.candidates), std::mem::take(&mut listing.others));
+        self.begin_search(registry, candidates, &others);
+    }
+
+    /// Tries the first of these.
+    fn begin_search(&mut self, registry: &Registry, candidates: Vec<Candidate>, others: &[Other]) {
         // What is a UPS for certain comes first, each in its order.
         let (mut queue, mut doubtful) = (VecDeque::new(), VecDeque::new());
-        for candidate in self.roots.scan() {
+        for candidate in candidates {
             let list = match (self.matcher)(&candidate.info) {
                 Verdict::Foreign if self.seen.is_over() => continue,
                 Verdict::Foreign => {
@@ -112,7 +159,7 @@ impl UsbPort {
         }
         queue.append(&mut doubtful);
         if !self.seen.is_over() {
-            self.roots.others().iter().for_each(|other| self.seen.note_other(other));
+            others.iter().for_each(|other| self.seen.note_other(other));
         }
         let search = Search { queue, probe: None, reason: None, attached: None };
         self.state = State::Looking(Box::new(search));
@@ -133,7 +180,8 @@ impl UsbPort {
             match helper.and_then(|helper| self.sources.add_helper(registry, &helper).map(|()| helper)) {
                 Ok(helper) => {
                     let until = self.now + PROBE_WAIT;
-                    search.probe = Some(Probe { helper, candidate, until, descriptors: Vec::new() });
+                    search.probe =
+                        Some(Probe { helper, candidate, until, descriptors: Vec::new(), fresh: None });
                     return;
                 }
                 Err(error) => self.pass_over(format!("UPS {}: no helper: {error}", candidate.words())),
@@ -188,12 +236,17 @@ impl UsbPort {
         let State::Looking(search) = &mut self.state else { return };
         let Some(probe) = &mut search.probe else { return };
         match message {
+            Message::Fresh(packet) => {
+                if let Some(Entry::Interface(candidate)) = listing::decode(&packet, &self.roots) {
+                    probe.fresh = Some(*candidate);
+                }
+            }
             Message::Files(files) => self.handle_files(registry, &files),
             Message::Opened(fd) => self.handle_node(registry, fd),
             Message::Failed(error) => {
                 // A device that has just gone is no news.
-                if self.roots.look(&probe.candidate.name).is_some_and(|now| now.node == probe.candidate.node)
-                {
+                let again = self.roots.look(&probe.candidate.name).or_else(|| probe.fresh.take());
+                if again.is_some_and(|now| now.node == probe.candidate.node) {
                     let reason = cannot_open(&probe.candidate, &error);
                     self.pass_over(reason);
                 }
@@ -211,7 +264,8 @@ impl UsbPort {
             }
             Message::Done => {
                 search.attached = Some(probe.candidate.name.clone());
-                if let Some(again) = self.roots.look(&probe.candidate.name) {
+                let again = self.roots.look(&probe.candidate.name).or_else(|| probe.fresh.take());
+                if let Some(again) = again {
                     search.queue.push_front(again);
                 }
                 self.next_candidate(registry);
@@ -224,7 +278,8 @@ impl UsbPort {
     fn handle_files(&mut self, registry: &Registry, files: &[Option<Vec<u8>>]) {
         let State::Looking(search) = &mut self.state else { return };
         let Some(probe) = &mut search.probe else { return };
-        let Some(mut candidate) = self.roots.look(&probe.candidate.name) else {
+        let again = self.roots.look(&probe.candidate.name).or_else(|| probe.fresh.take());
+        let Some(mut candidate) = again else {
             return self.next_candidate(registry);
         };
         let mut files = files.iter().map(Option::as_ref);

@@ -83,12 +83,12 @@ impl Sources {
         true
     }
 
-    pub(super) fn add_helper(&self, registry: &Registry, helper: &Helper) -> std::io::Result<()> {
+    pub(super) fn add_helper(&self, registry: &Registry, helper: &impl AsRawFd) -> std::io::Result<()> {
         let token = Token(self.base + 1);
         registry.register(&mut SourceFd(&helper.as_raw_fd()), token, Interest::READABLE)
     }
 
-    pub(super) fn drop_helper(&self, registry: &Registry, helper: &Helper) {
+    pub(super) fn drop_helper(&self, registry: &Registry, helper: &impl AsRawFd) {
         let _ = registry.deregister(&mut SourceFd(&helper.as_raw_fd()));
     }
 

@@ -107,6 +107,7 @@ impl Beginning {
             locks: self.files.devices.clone().for_process(own),
             debug: self.debug.as_ref().and_then(DebugTarget::duplicate),
             state: self.files.state.as_ref().map(|(state, _)| state.for_another()),
+            user: self.user,
             port_lock: self.files.wait_for_port.clone(),
             keeps_settings: driver::keeps_settings(hands.of_the_file()),
         }
@@ -160,7 +161,7 @@ impl Beginning {
             self.supervisor(of_the_file, invocation, helper.next(), Helper::Process(remote))?;
         let now = self.clock.now();
         supervisor.open_server(event_loop.registry(), now);
-        for kept in rights::give_up(self.user, parent) {
+        for kept in rights::give_up(self.user, self.files.empty.as_deref(), parent) {
             supervisor.log(Priority::Warning, &format!("Not all rights are given up: {kept}"), now);
         }
         run(&mut event_loop, &mut supervisor).map_err(|error| error.to_string())

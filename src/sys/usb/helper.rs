@@ -34,6 +34,9 @@ pub struct Paths {
 /// What a helper reports.
 #[derive(Debug)]
 pub enum Message {
+    /// The device as it is now, in the words of who has started the child with [`serve`]: before the messages about it that take a
+    /// look at it.
+    Fresh(Vec<u8>),
     /// The contents of the files, in order; `None`: not readable. It waits for [`Helper::open`] or
     /// [`Helper::attach`] now.
     Files(Vec<Option<Vec<u8>>>),
@@ -55,8 +58,9 @@ pub enum Message {
 const FILE_MAX: usize = 1024;
 /// Most files of one helper.
 const FILES_MAX: usize = 4;
-/// Room for all files with two bytes of length each.
-const PACKET: usize = FILES_MAX * (FILE_MAX + 2);
+/// Room for all files with two bytes of length each, and for what a device is.
+const PACKET: usize = 6000;
+const _: () = assert!(PACKET >= FILES_MAX * (FILE_MAX + 2));
 /// Length that stands for "not readable".
 const ABSENT: u16 = u16::MAX;
 
@@ -66,6 +70,7 @@ const TAG_FAILED: u8 = b'e';
 const TAG_SILENT: u8 = b't';
 const TAG_DONE: u8 = b'd';
 const TAG_HELD: u8 = b'h';
+const TAG_FRESH: u8 = b'n';
 const GO_OPEN: u8 = b'o';
 const GO_ATTACH: u8 = b'a';
 const GO_ASK: u8 = b'l';
@@ -142,6 +147,7 @@ impl Helper {
                 Message::Failed(io::Error::from_raw_os_error(code))
             }
             (Some((&TAG_SILENT, _)), _) => Message::Silent,
+            (Some((&TAG_FRESH, rest)), _) => Message::Fresh(rest.to_vec()),
             (Some((&TAG_HELD, rest)), _) => Message::Held(String::from_utf8_lossy(rest).into_owned()),
             (Some((&TAG_DONE, _)), _) => Message::Done,
             _ => Message::Gone,
@@ -157,11 +163,17 @@ impl AsRawFd for Helper {
 }
 
 /// Starts a child as [`Helper::start`] does, for a process that has the other end of this socket. The child takes a lock before it
-/// opens the node, or says who has it; that it keeps until nobody is at the other end any more. To be called while the process has one thread.
+/// opens the node, or says who has it; that it keeps until nobody is at the other end any more. `fresh` says what the device is now,
+/// `None`: it is gone, and the child ends. To be called while the process has one thread.
 ///
 /// # Errors
 /// No process left; `InvalidInput` for a path with a zero byte.
-pub fn serve<L>(paths: &Paths, socket: &OwnedFd, lock: impl FnOnce() -> Result<L, String>) -> io::Result<()> {
+pub fn serve<L>(
+    paths: &Paths,
+    socket: &OwnedFd,
+    lock: impl FnOnce() -> Result<L, String>,
+    fresh: impl Fn() -> Option<Vec<u8>>,
+) -> io::Result<()> {
     let files: Vec<CString> = paths.files.iter().take(FILES_MAX).map(c_path).collect::<Result<_, _>>()?;
     let node = c_path(&paths.node)?;
     detach(Some(socket.as_fd()), None, |socket, _| {
@@ -171,7 +183,8 @@ pub fn serve<L>(paths: &Paths, socket: &OwnedFd, lock: impl FnOnce() -> Result<L
             held = Some(lock()?);
             Ok(())
         };
-        let done = child_look_with(socket, &files, &node, lock);
+        let tell_fresh = || send(socket, &[&[TAG_FRESH], &*fresh()?].concat(), None).ok();
+        let done = child_look_with(socket, &files, &node, lock, tell_fresh);
         if held.is_some() {
             while matches!(recv(socket, &mut [0; 2], RecvFlags::empty()), Ok((1.., _)) | Err(Errno::INTR)) {}
         }
@@ -315,7 +328,7 @@ fn strip(kept: [Option<BorrowedFd<'_>>; 2]) {
 
 /// The child of [`Helper::start`].
 fn child_look(socket: BorrowedFd<'_>, files: &[CString], node: &CStr) -> Option<()> {
-    child_look_with(socket, files, node, || Ok(()))
+    child_look_with(socket, files, node, || Ok(()), || Some(()))
 }
 
 fn child_look_with(
@@ -323,9 +336,11 @@ fn child_look_with(
     files: &[CString],
     node: &CStr,
     lock: impl FnOnce() -> Result<(), String>,
+    tell_fresh: impl Fn() -> Option<()>,
 ) -> Option<()> {
     let mut packet = [0; PACKET + 1];
     let length = read_files(files, &mut packet);
+    tell_fresh()?;
     send(socket, packet.get(..length).unwrap_or(&[]), None).ok()?;
     let mut order = [0; 2];
     let (got, _) = recv(socket, &mut order, RecvFlags::empty()).ok()?;
@@ -348,11 +363,13 @@ fn child_look_with(
     }
     let sent = match open(node, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
         Err(error) => {
+            tell_fresh()?;
             let [a, b, c, d] = error.raw_os_error().to_le_bytes();
             send(socket, &[TAG_FAILED, a, b, c, d], None)
         }
         Ok(device) if go == GO_ATTACH => {
             attach_driver(device.as_fd(), interface);
+            tell_fresh()?;
             send(socket, &[TAG_DONE], None)
         }
         Ok(device) if answers(device.as_fd()) => send(socket, &[TAG_OPENED], Some(device.as_fd())),

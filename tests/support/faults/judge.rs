@@ -79,16 +79,15 @@ fn longest(story: &Story, record: &Record) -> f64 {
     10.0 + missed + held * ended as f64
 }
 
-/// One shutdown is enough; only a daemon that was started after it cannot know of it. A main process that was started after it decides
-/// anew, and its helper does nothing.
+/// One shutdown is enough; only a daemon that was started after it cannot know of it. What stands in for a main process,
+/// and the next one, each decide anew, and the helper does nothing.
 fn once(record: &Record, wrong: &mut Vec<String>) {
     let signs = |wanted: &str| record.hooks.iter().filter(|seen| seen.text.starts_with(wanted)).count();
     let first = record.first_sign().unwrap_or(f64::INFINITY);
     let after = record.ended.iter().filter(|at| **at > first).count();
-    let replaced = record.deaths.iter().filter(|at| **at > first - UNCERTAIN).count();
     let decided = record.count("Initiating system shutdown!");
     for (count, more, what) in [
-        (decided, replaced, "decisions"),
+        (decided, 2 * record.deaths.len(), "decisions"),
         (signs("doshutdown "), 0, "doshutdown hooks"),
         (signs("SHUTDOWNCMD"), 0, "SHUTDOWNCMDs"),
     ] {
@@ -172,7 +171,7 @@ fn replaced(record: &Record, wrong: &mut Vec<String>) {
         .log
         .iter()
         .map(|seen| seen.text.as_str())
-        .filter(|text| text.starts_with("The main process (") || text.starts_with("No main process"))
+        .filter(|text| text.starts_with("The main process (") || text.starts_with("No main process can"))
         .collect();
     let by_signal = ends.iter().filter(|text| text.contains(") was ended by signal ")).count();
     let by_helper = ends.iter().filter(|text| text.ends_with(") does not answer and was killed")).count();
