@@ -101,7 +101,6 @@ const REFUSED_32: &[libc::c_long] = &[
     libc::SYS_setresuid32,
     libc::SYS_setresgid32,
     libc::SYS_setgroups32,
-    libc::SYS_clock_settime64,
 ];
 #[cfg(not(any(target_arch = "x86", target_arch = "arm")))]
 const REFUSED_32: &[libc::c_long] = &[];

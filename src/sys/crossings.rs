@@ -106,7 +106,7 @@ fn calls() -> Vec<Crossing> {
         calls,
         constants! {
             "sys/syscall.h": libc {
-                SYS_setuid32 SYS_setgid32 SYS_setresuid32 SYS_setresgid32 SYS_setgroups32 SYS_clock_settime64
+                SYS_setuid32 SYS_setgid32 SYS_setresuid32 SYS_setresgid32 SYS_setgroups32
             }
         },
     ]
