@@ -34,12 +34,13 @@ const HELPER_LIST: List =
     List { name: "system_calls_helper.txt", text: include_str!("system_calls_helper.txt") };
 
 /// Calls whose text arguments are names of files.
-const BY_NAME: [&str; 31] = [
+const BY_NAME: [&str; 32] = [
     "access",
     "bind",
     "chdir",
     "chmod",
     "chown",
+    "chroot",
     "connect",
     "execve",
     "faccessat",
