@@ -122,6 +122,11 @@ impl Supervisor {
         }
     }
 
+    /// Makes what takes files, before this process gives up its right to them. False: they will be needed.
+    pub fn prepare(&mut self) -> bool {
+        self.driver.prepare()
+    }
+
     /// Opens the port, where it is to be opened before the loop runs.
     pub fn open_server(&mut self, registry: &Registry, now: Instant) {
         self.server.open(registry, now);

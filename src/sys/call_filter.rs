@@ -6,26 +6,8 @@
 
 use std::io;
 
-/// Never needed: files by a name, which a disk can hold up, signals to others, other programs, other processes' memory, the kernel's own parts, mounts and name spaces, the clock, users.
+/// Never needed: signals to others, other programs, other processes' memory, the kernel's own parts, mounts and name spaces, the clock, users.
 const REFUSED: &[libc::c_long] = &[
-    libc::SYS_openat,
-    libc::SYS_openat2,
-    libc::SYS_mkdirat,
-    libc::SYS_unlinkat,
-    libc::SYS_renameat2,
-    libc::SYS_linkat,
-    libc::SYS_symlinkat,
-    libc::SYS_fchmodat,
-    libc::SYS_fchownat,
-    libc::SYS_truncate,
-    libc::SYS_utimensat,
-    libc::SYS_faccessat,
-    libc::SYS_faccessat2,
-    libc::SYS_readlinkat,
-    libc::SYS_chdir,
-    libc::SYS_fchdir,
-    libc::SYS_sync,
-    libc::SYS_syncfs,
     libc::SYS_kill,
     libc::SYS_execve,
     libc::SYS_execveat,
@@ -55,8 +37,6 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_swapoff,
     libc::SYS_acct,
     libc::SYS_quotactl,
-    libc::SYS_settimeofday,
-    libc::SYS_clock_settime,
     libc::SYS_adjtimex,
     libc::SYS_sethostname,
     libc::SYS_setdomainname,
@@ -70,7 +50,29 @@ const REFUSED: &[libc::c_long] = &[
     libc::SYS_mknodat,
 ];
 
-/// The same by the names that only these systems have.
+/// Files by a name, which a disk can hold up.
+const REFUSED_FILES: &[libc::c_long] = &[
+    libc::SYS_openat,
+    libc::SYS_openat2,
+    libc::SYS_mkdirat,
+    libc::SYS_unlinkat,
+    libc::SYS_renameat2,
+    libc::SYS_linkat,
+    libc::SYS_symlinkat,
+    libc::SYS_fchmodat,
+    libc::SYS_fchownat,
+    libc::SYS_truncate,
+    libc::SYS_utimensat,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_readlinkat,
+    libc::SYS_chdir,
+    libc::SYS_fchdir,
+    libc::SYS_sync,
+    libc::SYS_syncfs,
+];
+
+/// Files by the names that only these systems have.
 #[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm"))]
 const REFUSED_OLD: &[libc::c_long] = &[
     libc::SYS_open,
@@ -237,13 +239,21 @@ pub fn refused() -> Vec<u32> {
         .collect()
 }
 
-/// Has them refused, for this process and its children, for ever. It must not be able to get new rights before.
+/// Whether this is one of the calls that take files by a name.
+fn is_file_call(number: u32) -> bool {
+    REFUSED_FILES.iter().chain(REFUSED_OLD).any(|call| u32::try_from(*call) == Ok(number))
+}
+
+/// Has them refused, for this process and its children, for ever. It must not be able to get new rights before. `opens`:
+/// files by a name are not refused.
 ///
 /// # Errors
 /// `EINVAL` from a kernel that filters no calls; [`io::ErrorKind::Unsupported`] on an architecture that is not known here.
-pub fn install() -> io::Result<()> {
+pub fn install(opens: bool) -> io::Result<()> {
     let architecture = ARCHITECTURE.ok_or(io::ErrorKind::Unsupported)?;
-    let filter = filter(architecture, &refused());
+    let refused = refused();
+    let refused: Vec<u32> = refused.into_iter().filter(|number| !opens || !is_file_call(*number)).collect();
+    let filter = filter(architecture, &refused);
     let program = libc::sock_fprog {
         len: u16::try_from(filter.len()).unwrap_or(0),
         filter: filter.as_ptr().cast::<libc::sock_filter>().cast_mut(),
@@ -334,7 +344,7 @@ mod tests {
     fn the_kernel_refuses_what_the_filter_does_and_this_process_goes_on() {
         let tried = std::thread::spawn(|| {
             rustix::thread::set_no_new_privs(true).unwrap();
-            if let Err(error) = install() {
+            if let Err(error) = install(false) {
                 // A kernel without filters.
                 assert_eq!(error.raw_os_error(), Some(libc::EINVAL), "{error}");
                 return Vec::new();

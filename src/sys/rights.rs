@@ -19,6 +19,15 @@ pub struct User {
     pub gid: u32,
 }
 
+/// What a process without rights has of the files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Files<'a> {
+    /// Nothing: this folder, with nothing in it, becomes its root.
+    None(Option<&'a Path>),
+    /// What everybody has.
+    AsOthers,
+}
+
 impl Default for User {
     /// Nobody.
     fn default() -> Self {
@@ -48,9 +57,9 @@ pub fn find_user(passwd: &str) -> (User, bool) {
     }
 }
 
-/// Gives up everything that this process can do without. A line for each kind that it keeps, in words: guarding goes on. `empty`: a folder
-/// with nothing in it, which becomes its root. `parent`: the process with whose end this one ends.
-pub fn give_up(user: User, empty: Option<&Path>, parent: i32) -> Vec<String> {
+/// Gives up everything that this process can do without. A line for each kind that it keeps, in words: guarding goes on. `parent`: the
+/// process with whose end this one ends.
+pub fn give_up(user: User, files: Files<'_>, parent: i32) -> Vec<String> {
     let mut kept = Vec::new();
     let mut note = |what: &str, done: io::Result<()>| {
         if let Err(error) = done {
@@ -58,7 +67,11 @@ pub fn give_up(user: User, empty: Option<&Path>, parent: i32) -> Vec<String> {
         }
     };
     if is_root() {
-        note("it sees the file system", empty.map_or(Err(io::ErrorKind::NotFound.into()), enter));
+        match files {
+            Files::None(Some(empty)) => note("it sees the file system", enter(empty)),
+            Files::None(None) => note("it sees the file system", Err(io::ErrorKind::NotFound.into())),
+            Files::AsOthers => {}
+        }
         note("it stays root", try_become_user(user));
     }
     // A change of the user takes it away (prctl(2)).
@@ -70,7 +83,8 @@ pub fn give_up(user: User, empty: Option<&Path>, parent: i32) -> Vec<String> {
     note("programs it starts can have more rights", set_no_new_privs(true).map_err(Into::into));
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     note("it can leave a core file", setrlimit(Resource::Core, none).map_err(Into::into));
-    note("no system call is refused", call_filter::install());
+    let opens = files == Files::AsOthers;
+    note("no system call is refused", call_filter::install(opens));
     kept
 }
 

@@ -182,6 +182,10 @@ impl Try {
 }
 
 impl Driver for LockedDriver {
+    fn prepare(&mut self) -> bool {
+        self.inner.prepare()
+    }
+
     fn start(&mut self, registry: &Registry, now: Instant) {
         self.handle_timeout(registry, now);
     }

@@ -332,6 +332,10 @@ impl UsbPort {
 impl Port for UsbPort {
     type Bus = Usb;
 
+    fn prepare(&mut self) -> bool {
+        self.sources.prepare()
+    }
+
     fn start(&mut self, registry: &Registry, now: Instant) {
         self.now = now;
         self.sources.listen(registry);

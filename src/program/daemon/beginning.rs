@@ -18,7 +18,7 @@ use crate::power::AtStart;
 use crate::program::out::complain;
 use crate::report::Stamp;
 use crate::sys::reason;
-use crate::sys::rights::{self, User};
+use crate::sys::rights::{self, Files, User};
 use crate::sys::role::{Kind, Role, Socket, Streams};
 use crate::sys::signals::Signals;
 use crate::ups::Priority;
@@ -161,7 +161,11 @@ impl Beginning {
             self.supervisor(of_the_file, invocation, helper.next(), Helper::Process(remote))?;
         let now = self.clock.now();
         supervisor.open_server(event_loop.registry(), now);
-        for kept in rights::give_up(self.user, self.files.empty.as_deref(), parent) {
+        let files = match supervisor.prepare() {
+            true => Files::None(self.files.empty.as_deref()),
+            false => Files::AsOthers,
+        };
+        for kept in rights::give_up(self.user, files, parent) {
             supervisor.log(Priority::Warning, &format!("Not all rights are given up: {kept}"), now);
         }
         run(&mut event_loop, &mut supervisor).map_err(|error| error.to_string())
