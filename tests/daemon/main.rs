@@ -32,6 +32,7 @@ mod life;
 mod manual;
 mod net_slave;
 mod net_watch;
+mod next_main;
 mod nis_files;
 mod nis_watch;
 mod one_shot;

@@ -1,5 +1,6 @@
 //! What writes is a process of its own: one that hangs holds up neither the watch over the UPS, nor clients, nor the shutdown,
-//! nor another that writes. A stopped process stands for one that waits for a disk which does not answer.
+//! nor another that writes. A stopped process stands for one that waits for a disk which does not answer. Tests leave the system log of
+//! this machine alone.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -8,12 +9,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    self, Daemon, Lines, Scratch, Setup, TIMEOUT, is_there, play, play_in, poll_until, send_signal,
+    self, Daemon, FILES, Lines, OUTPUT, Scratch, Setup, TIMEOUT, is_there, play, play_in, poll_until,
+    send_signal,
 };
-
-/// Its files, and standard error with debug output. Tests leave the system log of this machine alone.
-const FILES: &str = "mainsd: writer";
-const OUTPUT: &str = "mainsd: output";
 
 /// An outage that ends in a shutdown, with all that is written on the way.
 const OUTAGE: &str = "4 mains off\n";

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Line, Lines, Nis, Scratch, Status, TIMEOUT, free_port, poll_until};
+use super::{
+    Line, Lines, MAIN, Nis, Scratch, Status, TIMEOUT, free_port, poll_until, role_of, send_signal, stop,
+};
 
 /// How to start a daemon.
 #[derive(Clone, Debug)]
@@ -298,6 +300,13 @@ impl Daemon {
             .unwrap_or_else(|| panic!("no process {name:?}; {}", self.describe()))
     }
 
+    /// Ends its main process with this signal, or has it hang; the next one.
+    pub fn end_main(&self, signal: &str) -> u32 {
+        let main = self.main_pid();
+        send_signal(main, signal);
+        self.role(MAIN, Some(main))
+    }
+
     /// Sends it a signal by name: `HUP`, `TERM` …
     pub fn signal(&self, name: &str) {
         send_signal(self.pid(), name);
@@ -372,50 +381,6 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// State letter and parent of a process, from `/proc/PID/stat` (proc(5)); `None`: it is gone.
-fn stat(pid: u32) -> Option<(char, u32)> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = text.rsplit_once(") ")?.1.split(' ');
-    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
-}
-
-/// Whether a process runs, or is stopped: it has not ended.
-pub fn is_there(pid: u32) -> bool {
-    stat(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
-}
-
-/// The name of the process that has the loop.
-pub const MAIN: &str = "mainsd: main";
-
-/// The process of a daemon with this name: a child of the helper, or of its main process.
-pub fn role_of(helper: u32, name: &str) -> Option<u32> {
-    child_of(helper, name).or_else(|| child_of(child_of(helper, MAIN)?, name))
-}
-
-/// The child of a process with this name.
-fn child_of(parent: u32, name: &str) -> Option<u32> {
-    let named = |pid: &u32| {
-        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)
-    };
-    let all = std::fs::read_dir("/proc").unwrap().flatten();
-    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(named)
-        .find(|pid| stat(*pid).is_some_and(|(state, its)| its == parent && !matches!(state, 'Z' | 'X')))
-}
-
-/// Sends a process a signal by name.
-pub fn send_signal(pid: u32, name: &str) {
-    let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().unwrap();
-    assert!(status.success(), "kill -{name} {pid}: {status}");
-}
-
-/// Stops a process with SIGSTOP, and waits until the kernel has.
-pub fn stop(pid: u32) {
-    send_signal(pid, "STOP");
-    let stopped = || stat(pid).filter(|(state, _)| *state == 'T');
-    poll_until(TIMEOUT, stopped).expect("it does not stop");
 }
 
 /// The lines of the events file in this folder, without `2026-11-21 04:09:56 +0100` and two spaces before each.

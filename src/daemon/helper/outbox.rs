@@ -85,6 +85,12 @@ impl Outbox {
         self.packets.len()
     }
 
+    /// What waits, as text.
+    #[cfg(test)]
+    pub fn text(&self) -> String {
+        self.packets.iter().map(|packet| String::from_utf8_lossy(packet)).collect()
+    }
+
     /// When to call [`Outbox::send`] again.
     #[must_use]
     pub const fn poll_timeout(&self) -> Option<Instant> {

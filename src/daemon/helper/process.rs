@@ -214,6 +214,8 @@ impl HelperProcess {
                 }
                 // Also if this one ends before it has told that.
                 self.next.at_start.saved.get_or_insert_default().decided_at.get_or_insert(now);
+                // It may have been started in this turn.
+                self.pump_told(now);
                 let grace = self.hands.of_the_file().shutdown_grace;
                 if let Some(what) = self.started.ask(grace, now) {
                     let packet = FromHelper::ShutdownStarted(&one_line(what)).encode();

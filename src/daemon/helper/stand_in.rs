@@ -83,7 +83,11 @@ fn reading(said: &OnBattery, now: Instant) -> Reading {
 
 /// The machine that stands in.
 #[derive(Debug)]
-pub struct StandIn(Machine);
+pub struct StandIn {
+    machine: Machine,
+    /// What it ordered when it was begun.
+    first: VecDeque<Order>,
+}
 
 impl StandIn {
     /// Begins with the outage so far. `None`: there is none.
@@ -99,30 +103,39 @@ impl StandIn {
             machine.handle_reading(reading.at, &Reading { evidence: Evidence::Poll, ..reading.clone() });
         }
         machine.handle_lost(now, "the process that hears it has ended");
-        Some(Self(machine))
+        // What the main process has heard it has also told: until something happens, nothing is news.
+        let mut happens = false;
+        let mut first = VecDeque::new();
+        while let Some(order) = machine.poll_order() {
+            happens |= matches!(order, Order::Event(_) | Order::EventWithReason(..) | Order::Shutdown { .. });
+            if happens || !matches!(order, Order::Log(..)) {
+                first.push_back(order);
+            }
+        }
+        Some(Self { machine, first })
     }
 
     /// A deadline may have passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.0.handle_timeout(now);
+        self.machine.handle_timeout(now);
     }
 
     /// What became of a shutdown order.
     pub fn handle_report(&mut self, report: HookReport, now: Instant) {
-        self.0.handle_report(now, report);
+        self.machine.handle_report(now, report);
     }
 
     /// The next deadline.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.0.poll_timeout()
+        self.machine.poll_timeout()
     }
 
     /// What is to be done; call until `None`. Slaves cannot be heard: none is waited for.
     pub fn poll_order(&mut self, now: Instant) -> Option<Order> {
         loop {
-            match self.0.poll_order()? {
-                Order::CountSlaves => self.0.handle_slaves(now, &[]),
+            match self.first.pop_front().or_else(|| self.machine.poll_order())? {
+                Order::CountSlaves => self.machine.handle_slaves(now, &[]),
                 // There is no UPS to be told, and main leaves by itself.
                 Order::SetPace(_) | Order::Command(_) | Order::Exit => {}
                 order => return Some(order),
@@ -187,6 +200,24 @@ mod tests {
         let mut stand_in = StandIn::begin(settings, &outage(since), &readings, now).unwrap();
         let after = shutdown_after(&mut stand_in, now).expect("TIMEOUT is reached");
         assert!((29..=36).contains(&after), "{after}");
+    }
+
+    #[test]
+    fn what_was_heard_before_is_no_news() {
+        let since = Instant::now();
+        let now = since + Duration::from_secs(100);
+        let mut readings = Readings::default();
+        for second in 0..5 {
+            readings.push(&said(900, 3000), since + Duration::from_secs(95 + second));
+        }
+        let mut stand_in = StandIn::begin(power("TIMEOUT 130"), &outage(since), &readings, now).unwrap();
+        stand_in.handle_timeout(now);
+        while let Some(order) = stand_in.poll_order(now) {
+            assert!(
+                !matches!(order, Order::Log(..) | Order::Event(_) | Order::EventWithReason(..)),
+                "{order:?}"
+            );
+        }
     }
 
     #[test]

@@ -35,6 +35,9 @@ impl HelperProcess {
 
     fn carry_out(&mut self, order: Order, now: Instant) {
         match order {
+            // A main process has asked for the shutdown, and has told what there is to be told.
+            Order::Event(_) | Order::EventWithReason(..) | Order::Hook(_) | Order::Log(..)
+                if self.was_asked(now) => {}
             Order::Event(event) => {
                 self.log(event.priority(), event.text());
                 self.run_hook(event, now);
@@ -66,15 +69,23 @@ impl HelperProcess {
     }
 
     fn shut_down(&mut self, explanation: String, now: Instant) {
-        let grace = self.hands.of_the_file().shutdown_grace;
-        if self.started.stands(grace, now) {
-            // The main process before has asked for it.
-            return self.report(HookReport::ShutdownStarted, now);
+        if self.was_asked(now) {
+            // One that is under way is told when it has started.
+            if !self.hands.is_shutting_down() {
+                self.report(HookReport::ShutdownStarted, now);
+            }
+            return;
         }
         self.started.note_former();
         self.log(Priority::Alert, "No main process hears the UPS: the helper shuts this machine down");
         let args = self.hook_args();
         self.hands.handle(Request::Shutdown(args, explanation), now);
+    }
+
+    /// Whether the shutdown was decided before, and is under way or has been started.
+    fn was_asked(&self, now: Instant) -> bool {
+        let grace = self.hands.of_the_file().shutdown_grace;
+        self.started.is_former() && self.hands.is_shutting_down() || self.started.stands(grace, now)
     }
 
     /// The machine that stands in hears what came of its order.

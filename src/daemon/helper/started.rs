@@ -29,6 +29,12 @@ impl Started {
         self.is_former = true;
     }
 
+    /// Whether it was decided before the main process that runs.
+    #[must_use]
+    pub const fn is_former(&self) -> bool {
+        self.is_former
+    }
+
     /// What was decided is over: what will be asked for is a shutdown of its own.
     pub const fn note_undecided(&mut self) {
         self.is_former = false;

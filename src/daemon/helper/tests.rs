@@ -241,6 +241,64 @@ fn a_shutdown_that_the_machine_that_stands_in_has_decided_is_not_started_again_f
 }
 
 #[test]
+fn a_shutdown_that_is_started_in_the_turn_in_which_the_next_main_process_asks_is_not_started_again() {
+    let mut stage = Stage::new("same-turn", "", |socket| {
+        socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+    });
+    stage.make_hooks_wait();
+    stage.turn_until(|helper| ended(helper) && helper.hands().is_shutting_down());
+    std::fs::write(stage.folder.join("go"), "").unwrap();
+    while stage.helper.hands().is_shutting_down() {
+        stage.helper.hands_mut().handle_child_signal(Instant::now());
+    }
+    stage.start_main(|socket| {
+        socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+        socket.send(&ToHelper::Hook(Event::OnBattery, ARGUMENTS).encode());
+        let _ = socket.receive(&mut [0; 16]);
+    });
+    let folder = stage.folder.clone();
+    stage.turn_until(|_| hooks(&folder).contains(&"onbattery".to_owned()));
+    assert_eq!(stage.hooks(), ["doshutdown", "onbattery"]);
+}
+
+#[test]
+fn what_stands_in_for_a_main_process_says_nothing_anew_of_a_shutdown_that_was_asked_for() {
+    for still_runs in [true, false] {
+        let name = format!("asked-{still_runs}");
+        let mut stage = Stage::new(&name, "TIMEOUT 1\nONBATTERYDELAY 0", |socket| {
+            let moments = [Some(Duration::ZERO), None, None, None, None];
+            socket.send(&ToHelper::Saved(Saved { announced: true, moments, ..Saved::default() }).encode());
+            for age in [9, 6, 3] {
+                let line_age = Duration::from_secs(age);
+                let said = OnBattery { low: false, line_age, charge: None, runtime: None };
+                socket.send(&ToHelper::OnBattery(said).encode());
+            }
+            socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
+            let mut packet = [0; MAX_PACKET];
+            while !still_runs
+                && let Ok(length @ 1..) = socket.receive(&mut packet)
+                && !matches!(FromHelper::decode(&packet[..length]), Some(FromHelper::ShutdownStarted(_)))
+            {
+            }
+        });
+        if still_runs {
+            stage.make_hooks_wait();
+        }
+        stage.turn_until(ended);
+        assert_eq!(stage.helper.hands().is_shutting_down(), still_runs);
+        std::fs::write(stage.folder.join("go"), "").unwrap();
+        stage.turn_until(|helper| !helper.hands().is_shutting_down());
+        stage.helper.hands_mut().finish(Instant::now());
+        assert_eq!(stage.hooks(), ["doshutdown"], "{name}");
+        let told = stage.helper.outbox().text();
+        assert!(told.contains("Another main process"), "{name}: {told}");
+        for words in ["the helper shuts this machine down", "Shutdown because ", "already when this daemon"] {
+            assert!(!told.contains(words), "{name}: {told}");
+        }
+    }
+}
+
+#[test]
 fn a_main_process_that_closes_its_socket_and_lives_on_is_killed() {
     type Closes = fn(&Socket);
     // An empty message is received as the end is; the other cannot be told what has come of its shutdown.

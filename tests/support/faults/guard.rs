@@ -130,9 +130,14 @@ impl Guard {
         self.child.try_wait().unwrap()
     }
 
+    /// The process of one of its roles, if there is one just now.
+    pub fn role(&self, name: &str) -> Option<u32> {
+        role_of(self.pid(), name)
+    }
+
     /// Its processes: the helper, and the main process if there is one just now.
     fn pids(&self) -> Vec<String> {
-        let main = role_of(self.pid(), MAIN);
+        let main = self.role(MAIN);
         [Some(self.pid()), main].into_iter().flatten().map(|pid| pid.to_string()).collect()
     }
 
@@ -141,11 +146,9 @@ impl Guard {
         let _ = Command::new("kill").arg(format!("-{name}")).args(self.pids()).output();
     }
 
-    /// Sends its main process a signal by name, if there is one.
-    pub fn signal_main(&self, name: &str) {
-        if let Some(pid) = role_of(self.pid(), MAIN) {
-            let _ = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).output();
-        }
+    /// Sends its helper a signal by name.
+    pub fn signal_helper(&self, name: &str) {
+        let _ = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).output();
     }
 
     /// SIGKILL, and waits for its end.
