@@ -177,7 +177,7 @@ mod tests {
     fn what_can_be_given_up_is_also_where_something_else_cannot() {
         let parent = std::process::id().cast_signed();
         let give_up = move || {
-            let kept = give_up(NOBODY, Some(Path::new("/")), parent);
+            let kept = give_up(NOBODY, Files::None(Some(Path::new("/"))), parent);
             let left = capabilities(None).unwrap();
             format!("{kept:?} {} {:?}", rustix::process::getuid(), left.permitted | left.effective)
         };
