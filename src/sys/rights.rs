@@ -1,14 +1,19 @@
 //! Gives up the rights of this process, one kind after the other (docs/reference/privsep.md §5).
-#![allow(unsafe_code)]
 
 use std::io;
 use std::path::Path;
 
-use rustix::process::{Resource, Rlimit, Signal, getppid, set_parent_process_death_signal, setrlimit};
-use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs};
+use rustix::process::{
+    Gid, Resource, Rlimit, Signal, Uid, getppid, set_parent_process_death_signal, setrlimit,
+};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid,
+    set_thread_res_uid,
+};
 
 use super::access::is_root;
 use super::call_filter;
+use super::spawn::exit_now;
 
 /// A user, as the kernel has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +85,8 @@ pub fn give_up(user: User, files: Files<'_>, parent: i32) -> Vec<String> {
     // A change of the user takes it away (prctl(2)).
     let _ = set_parent_process_death_signal(Some(Signal::KILL));
     if getppid().is_none_or(|now| now.as_raw_pid() != parent) {
-        // SAFETY: ends this process: who has started it is gone.
-        unsafe { libc::_exit(0) }
+        // Who has started it is gone.
+        exit_now(0)
     }
     note("programs it starts can have more rights", set_no_new_privs(true).map_err(Into::into));
     let none = Rlimit { current: Some(0), maximum: Some(0) };
@@ -118,13 +123,12 @@ pub fn become_user(user: User) {
 
 /// Becomes the user as far as it goes: whether its groups, and itself.
 fn try_become_user(user: User) -> [io::Result<()>; 2] {
-    let check = |result: libc::c_int| if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
-    // SAFETY: calls on plain numbers and an empty list, in a process with one thread.
-    unsafe {
-        let groups = check(libc::setgroups(0, std::ptr::null()));
-        let group = check(libc::setresgid(user.gid, user.gid, user.gid));
-        [groups.and(group), check(libc::setresuid(user.uid, user.uid, user.uid))]
-    }
+    // Those of the process are those of its one thread.
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    let groups = set_thread_groups(&[]);
+    let group = set_thread_res_gid(gid, gid, gid);
+    let of_group = groups.and(group).map_err(Into::into);
+    [of_group, set_thread_res_uid(uid, uid, uid).map_err(Into::into)]
 }
 
 /// Drops all capabilities. They go with root's user id, but that may stay; and a service manager can give some to any user.

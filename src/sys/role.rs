@@ -19,7 +19,7 @@ use rustix::process::{
 use rustix::thread::set_name;
 
 use super::passing::{self, socket_pair};
-use super::spawn::{self, close_from, set_mask};
+use super::spawn::{self, close_from, close_range, exit_now, set_mask};
 
 /// What a role has of the standard streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -330,8 +330,7 @@ struct End;
 
 impl Drop for End {
     fn drop(&mut self) {
-        // SAFETY: ends the process.
-        unsafe { libc::_exit(0) }
+        exit_now(0)
     }
 }
 
@@ -341,7 +340,9 @@ fn become_role(kind: &Kind<'_>, socket: RawFd) {
     let mut first = 3;
     for _ in kept() {
         let Some(next) = kept().filter(|fd| *fd >= first).min() else { break };
-        close_between(first, next);
+        if let Some(last) = next.checked_sub(1).and_then(|last| last.try_into().ok()) {
+            close_range(first, last);
+        }
         first = next.saturating_add(1);
     }
     close_from(first, -1);
@@ -376,12 +377,4 @@ fn become_role(kind: &Kind<'_>, socket: RawFd) {
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
     }
     let _ = set_name(kind.name);
-}
-
-/// Closes the descriptors from `first` up to, but not with, `end`.
-fn close_between(first: RawFd, end: RawFd) {
-    for fd in first..end {
-        // SAFETY: a plain number; the caller is a child that uses none of these descriptors.
-        unsafe { libc::close(fd) };
-    }
 }

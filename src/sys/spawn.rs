@@ -212,6 +212,12 @@ pub(super) fn spawn_calls(work: impl FnOnce(libc::c_int) -> Never) -> io::Result
     Ok(Child { failure: pipe.map(|(read, _)| File::from(read)), ..child })
 }
 
+/// Ends this process: nothing of it is run or flushed. Async-signal-safe.
+pub(super) fn exit_now(status: libc::c_int) -> ! {
+    // SAFETY: a plain number.
+    unsafe { libc::_exit(status) }
+}
+
 /// Ends a child of [`spawn_calls`]: with 0, or so that its parent has this `errno`. Async-signal-safe.
 pub(super) fn end_child(failure_fd: libc::c_int, errno: Option<libc::c_int>) -> Never {
     // SAFETY: async-signal-safe calls; the `errno` outlives the call. A child without the descriptor (-1) has the status alone.
@@ -224,29 +230,31 @@ pub(super) fn end_child(failure_fd: libc::c_int, errno: Option<libc::c_int>) -> 
 
 /// Closes every descriptor from `first` on but `keep` (-1: none), in the child of a `fork`. Async-signal-safe.
 pub(super) fn close_from(first: libc::c_int, keep: libc::c_int) {
-    let close = |from: libc::c_int, to: libc::c_uint| {
-        let Ok(from) = libc::c_uint::try_from(from) else { return };
-        if from > to {
-            return;
-        }
-        // SAFETY: plain numbers; the caller is a child that uses none of these descriptors.
-        if unsafe { libc::syscall(libc::SYS_close_range, from, to, 0) } == 0 {
-            return;
-        }
-        // Before Linux 5.9. Descriptors are given out from below, and the daemon keeps few.
-        for fd in from..=to.min(4095) {
-            // SAFETY: as above.
-            unsafe { libc::close(libc::c_int::try_from(fd).unwrap_or(-1)) };
-        }
-    };
     match libc::c_uint::try_from(keep) {
         Ok(kept) if keep >= first => {
             if let Some(before) = kept.checked_sub(1) {
-                close(first, before);
+                close_range(first, before);
             }
-            close(keep.saturating_add(1), libc::c_uint::MAX);
+            close_range(keep.saturating_add(1), libc::c_uint::MAX);
         }
-        _ => close(first, libc::c_uint::MAX),
+        _ => close_range(first, libc::c_uint::MAX),
+    }
+}
+
+/// Closes every descriptor of these, in the child of a `fork`. Async-signal-safe.
+pub(super) fn close_range(first: libc::c_int, last: libc::c_uint) {
+    let Ok(first) = libc::c_uint::try_from(first) else { return };
+    if first > last {
+        return;
+    }
+    // SAFETY: plain numbers; the caller is a child that uses none of these descriptors.
+    if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 {
+        return;
+    }
+    // Before Linux 5.9. Descriptors are given out from below, and the daemon keeps few.
+    for fd in first..=last.min(4095) {
+        // SAFETY: as above.
+        unsafe { libc::close(libc::c_int::try_from(fd).unwrap_or(-1)) };
     }
 }
 
