@@ -70,8 +70,8 @@ fn a_slave_and_its_master_go_on_when_a_main_process_of_either_is_killed() {
     // The master is back long before NETTIMEOUT is over.
     std::fs::write(master.dir().join("script"), "0 mains off\n6 mains on\n").unwrap();
     master.end_main("KILL");
-    slave.wait_for_hook("mainsback", TIMEOUT);
     for daemon in [&master, &slave] {
+        daemon.wait_for_hook("mainsback", TIMEOUT);
         assert_eq!(daemon.events(), OUTAGE, "{}", daemon.describe());
     }
     support::poll_until(TIMEOUT, || shows("ONLINE")(&slave.status()).then_some(())).expect("it is on mains");
