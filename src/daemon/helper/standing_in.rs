@@ -55,7 +55,12 @@ impl HelperProcess {
             }
             Order::CreateNologin => self.hands.handle(Request::CreateNologin, now),
             Order::Shutdown { explanation, .. } => self.shut_down(explanation, now),
-            Order::Save(saved) => self.next.at_start.saved = Some(saved),
+            Order::Save(mut saved) => {
+                // The machine has begun with the first reading that is kept, and knows of nothing later than that.
+                let before = self.next.at_start.saved.as_ref().and_then(|saved| saved.decided_at);
+                saved.decided_at = saved.decided_at.map(|at| before.map_or(at, |before| before.max(at)));
+                self.next.at_start.saved = Some(saved);
+            }
             // Mains was not seen to be back.
             Order::RemovePowerfail | Order::RemoveNologin => {}
             // Not told: see `StandIn::poll_order`.

@@ -338,3 +338,24 @@ fn the_flag_that_has_the_ups_switched_off_is_made_with_a_shutdown_only() {
     stage.turn_until(|_| hooks(&folder) == ["powerout", "doshutdown"]);
     assert!(flag.exists());
 }
+
+#[test]
+fn the_moment_of_a_decision_stays_when_another_machine_stands_in() {
+    let said = OnBattery { low: false, line_age: Duration::ZERO, charge: None, runtime: None };
+    let mut stage = Stage::new("moment", "TIMEOUT 3600", |socket| {
+        socket.send(&ToHelper::OnBattery(said).encode());
+        socket.send(&ToHelper::Hook(Event::PowerOut, ARGUMENTS).encode());
+        let _ = socket.receive(&mut [0; 16]);
+        // A moment that has not come yet is now.
+        let moments = [Some(Duration::ZERO), None, None, None, Some(Duration::from_secs(1 << 30))];
+        socket.send(&ToHelper::Saved(Saved { announced: true, moments, ..Saved::default() }).encode());
+    });
+    let folder = stage.folder.clone();
+    stage.turn_until(|helper| hooks(&folder) == ["powerout"] && helper.hands().is_idle());
+    let before = Instant::now();
+    // It goes on when it is told something.
+    stage.helper.handle_signal(Signal::Reload, stage.poll.registry(), before);
+    stage.turn_until(|helper| ended(helper) && helper.outage.stand_in.is_some());
+    let decided = stage.helper.next().at_start.saved.as_ref().and_then(|saved| saved.decided_at);
+    assert!(decided.is_some_and(|at| at >= before), "{decided:?} {before:?}");
+}
