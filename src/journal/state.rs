@@ -21,13 +21,13 @@
 //! never came has no line, and no more a serial number that the UPS has not told. Version 1, of the first mainsd, has no
 //! lines about the UPS.
 
+mod handover;
 mod message;
 
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::iter::Peekable;
-use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::Split;
@@ -135,22 +135,6 @@ impl StateFile {
         }
     }
 
-    /// The same, for another process: nothing is locked.
-    #[must_use]
-    pub fn for_another(&self) -> Self {
-        let mut other = Self::new(&self.path, self.ups.clone());
-        // What has been told of it is not told again.
-        other.failing = self.failing;
-        other
-    }
-
-    /// Locks the file that another process has handed over, if it is there and nobody else's.
-    pub fn lock_again(&mut self) {
-        if self.locked.is_none() {
-            self.locked = trust::open_to_read(&self.path).ok().filter(|file| !is_in_use(file));
-        }
-    }
-
     /// What an instance before us left. `None` if there is none.
     ///
     /// # Errors
@@ -252,14 +236,6 @@ impl StateFile {
         })
     }
 
-    /// Goes on in place of a process of the same daemon, with what that had to save: whatever the UPS tells now belongs to it.
-    pub fn resume_saved_outage(&mut self, saved: &SavedOutage) {
-        self.left = None;
-        self.written = None;
-        self.obsolete = None;
-        self.latest = saved.clone();
-    }
-
     /// Takes note of what is to be saved.
     pub fn note(&mut self, saved: &SavedOutage) {
         self.latest = saved.clone();
@@ -288,18 +264,6 @@ impl StateFile {
                 None
             }
         }
-    }
-
-    /// The descriptor of the file that is locked.
-    #[must_use]
-    pub fn lock(&self) -> Option<RawFd> {
-        self.locked.as_ref().map(AsRawFd::as_raw_fd)
-    }
-
-    /// The lock is that of another process, which has inherited the descriptor: this one closes its own, while it is not the
-    /// last.
-    pub fn hand_over_lock(&mut self) {
-        self.locked = None;
     }
 
     /// Puts the text in place of the old one. At every moment the file that has the name is locked by us.
