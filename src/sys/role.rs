@@ -145,11 +145,6 @@ impl Role {
         }
     }
 
-    /// How it has ended; `None`: it runs, or is another process's child.
-    pub fn end(&mut self) -> Option<spawn::End> {
-        self.process.as_mut().and_then(Process::end)
-    }
-
     /// SIGKILL, unless its status has been taken.
     pub fn kill(&self) {
         if let Some(process) = &self.process {
