@@ -83,6 +83,11 @@ impl Tty {
         Self { fd, before: None, is_lent: true }
     }
 
+    /// Whose it was has ended: dropped, it is free for the next one, with the settings that it has.
+    pub const fn own(&mut self) {
+        self.is_lent = false;
+    }
+
     /// The settings, and with them the modem lines, stay as they are when it is closed.
     pub const fn keep_settings(&mut self) {
         self.before = None;

@@ -55,10 +55,12 @@ impl SerialPort {
                     self.not_opened(registry, Busy::Told(words), now);
                 }
                 Said::Failed(error) => self.not_opened(registry, Busy::Error(error), now),
-                Said::Gone if matches!(self.state, State::Open { .. }) => {
-                    return self.gone(registry, now, "has lost the process that keeps it");
-                }
                 Said::Gone => {
+                    if let State::Open { tty, .. } = &mut self.state {
+                        // A pseudo-terminal stays taken else, whoever has it open.
+                        tty.own();
+                        return self.gone(registry, now, "has lost the process that keeps it");
+                    }
                     let error = io::Error::other("the process that opens it has ended");
                     self.not_opened(registry, Busy::Error(error), now);
                 }
