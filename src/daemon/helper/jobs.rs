@@ -21,7 +21,9 @@ use crate::port::serial;
 #[cfg(feature = "usb")]
 use crate::port::usb;
 use crate::sys::job::Job;
-use crate::sys::rights::{self, User};
+#[cfg(any(feature = "usb", feature = "stream"))]
+use crate::sys::rights;
+use crate::sys::rights::User;
 use crate::sys::role::{Kind, Process, Socket, Streams};
 
 /// A child that does one thing.
