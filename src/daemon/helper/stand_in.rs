@@ -94,13 +94,13 @@ impl StandIn {
     #[must_use]
     pub fn begin(settings: Settings, at_start: &AtStart, readings: &Readings, now: Instant) -> Option<Self> {
         at_start.saved.as_ref()?.on_battery_since?;
-        let first = readings.0.front().map_or(now, |reading| reading.at);
-        let mut machine = Machine::new(settings, first, at_start.clone());
+        let mut machine = Machine::new(settings, now, at_start.clone());
         if !readings.0.is_empty() {
-            machine.handle_attached(first);
+            machine.handle_attached(now);
         }
+        // Now, and not when they were read, which they say themselves: what is decided is decided now.
         for reading in &readings.0 {
-            machine.handle_reading(reading.at, &Reading { evidence: Evidence::Poll, ..reading.clone() });
+            machine.handle_reading(now, &Reading { evidence: Evidence::Poll, ..reading.clone() });
         }
         machine.handle_lost(now, "the process that hears it has ended");
         // What the main process has heard it has also told: until something happens, nothing is news.

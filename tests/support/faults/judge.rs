@@ -216,6 +216,12 @@ fn guarded(record: &Record, wrong: &mut Vec<String>) {
             .log
             .iter()
             .any(|seen| seen.at >= stop.at && seen.text.contains("this machine is now unguarded"));
+        // It may have seen mains come back before it heard of the end.
+        let after = |text: &str| {
+            record.log.iter().find(|seen| seen.at >= stop.at && seen.text.ends_with(text)).map(|seen| seen.at)
+        };
+        let ended = after("shutdown succeeded").unwrap_or(f64::MAX);
+        let over = over || after("Power is back. UPS running on mains.").is_some_and(|back| back <= ended);
         if !over && !said {
             wrong.push(format!("stopped on battery at {:.3} s without a word about it", stop.at));
         }
