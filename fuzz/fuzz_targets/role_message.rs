@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use mainsd::wire::helper::{FromHelper, ToHelper};
 use mainsd::wire::role::{FromWriter, ToWriter};
 
 fuzz_target!(|packet: &[u8]| {
@@ -9,6 +10,12 @@ fuzz_target!(|packet: &[u8]| {
         assert_eq!(message.encode(number), packet);
     }
     if let Some(message) = FromWriter::decode(packet) {
+        assert_eq!(message.encode(), packet);
+    }
+    if let Some(message) = ToHelper::decode(packet) {
+        assert_eq!(message.encode(), packet);
+    }
+    if let Some(message) = FromHelper::decode(packet) {
         assert_eq!(message.encode(), packet);
     }
 });

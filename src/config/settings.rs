@@ -97,6 +97,8 @@ pub struct Config {
     pub shutdown_cmd: Option<String>,
     /// SHUTDOWNGRACE: still on battery this long after `doshutdown` succeeded, it runs again.
     pub shutdown_grace: Duration,
+    /// PRIVSEP: the helper is a process of its own.
+    pub privsep: bool,
     /// STATEFILE: where the running outage and the counters are kept over a restart.
     pub state_file: Option<PathBuf>,
 }
@@ -234,6 +236,7 @@ impl Config {
             confirm_polls: 1,
             low_battery_flag: LowBatteryFlag::Ups,
             shutdown_cmd: None,
+            privsep: true,
             shutdown_grace: Duration::ZERO,
             state_file: None,
         }

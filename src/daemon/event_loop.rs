@@ -1,5 +1,6 @@
 //! The one loop: poll, tokens, deadlines, signals. It knows sources, not UPSes.
 
+use std::fs::File;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,10 @@ pub enum Exit {
     ShutdownUnderWay,
     /// Everything that was to be done is done.
     Done,
+    /// The helper's process has ended: nobody carries anything out.
+    HelperEnded,
+    /// Another main process is to be started; the loop goes on after that.
+    StartMain,
 }
 
 /// The loop with what hangs off it.
@@ -60,6 +65,8 @@ pub struct EventLoop {
     poll: Poll,
     signals: Signals,
     clock: Clock,
+    /// What is mapped, to be looked at when the start is over.
+    mappings: Option<File>,
 }
 
 impl EventLoop {
@@ -70,7 +77,13 @@ impl EventLoop {
     pub fn new(clock: Clock, mut signals: Signals) -> io::Result<Self> {
         let poll = Poll::new()?;
         signals.register(poll.registry(), token::SIGNALS)?;
-        Ok(Self { poll, signals, clock })
+        Ok(Self { poll, signals, clock, mappings: memory::mappings() })
+    }
+
+    /// Where descriptors are registered.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        self.poll.registry()
     }
 
     /// Runs until the source has a reason to end.
@@ -107,7 +120,7 @@ impl EventLoop {
             source.pump(now);
             if started.is_some_and(|at| at <= now) {
                 started = None;
-                memory::drop_clean_pages();
+                memory::drop_clean_pages(self.mappings.take());
             }
         }
     }

@@ -7,6 +7,7 @@ mod dry_run;
 mod event_limit;
 mod event_loop;
 mod held_hooks;
+pub mod helper;
 mod line_limit;
 mod observed;
 mod obstacles;

@@ -52,6 +52,8 @@ impl Source for Observed<'_> {
 
     fn handle_signal(&mut self, signal: Signal, registry: &Registry, now: Instant) {
         match signal {
+            // To all processes of a terminal; the helper says so too.
+            Signal::Terminate(_) | Signal::Reload if !self.supervisor.takes_signals() => {}
             Signal::Terminate(number) => self.supervisor.request_exit(Exit::Signal(number)),
             Signal::Reload => self.supervisor.reload(registry, now),
             Signal::Child => self.supervisor.handle_child_signal(now),

@@ -1,4 +1,4 @@
-//! What is written down, and when: the log, the status file, data records, the state file, word to the service manager.
+//! What is written down, and when: the log, the status file, data records, the state file.
 
 #![allow(
     clippy::disallowed_methods,
@@ -18,7 +18,6 @@ use crate::journal::{data_record, dumb_data_record, end_of_events, event_record}
 use crate::power::SavedOutage;
 use crate::server::nis::EventsTail;
 use crate::sys::clock;
-use crate::sys::notify::Notifier;
 use crate::ups::{Priority, StatusFlags, one_line};
 use crate::wire::nis::MAX_EVENTS_FILE_END;
 
@@ -29,14 +28,12 @@ const TRIM_DELAY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Recorder {
     writers: Writers,
-    notifier: Notifier,
     log_stats: bool,
     dumb: bool,
     /// Alternates 1 and 0 with each data record (config §3, DATA record).
     toggle: bool,
     stat: Periodic,
     data: Periodic,
-    watchdog: Periodic,
     trim_at: Option<Instant>,
     /// Lines were written since the events file was last looked at.
     written: bool,
@@ -68,17 +65,13 @@ impl Recorder {
     /// Writes by this configuration: starts the writers. To be called before anything that somebody else says is read.
     #[must_use]
     pub fn new(config: &Config, places: Places, now: Instant) -> Self {
-        let notifier = Notifier::from_environment();
-        let watchdog = notifier.watchdog_interval().unwrap_or_default();
         let mut recorder = Self {
             writers: Writers::start(places, now),
-            notifier,
             log_stats: false,
             dumb: false,
             toggle: true,
             stat: Periodic::new(Duration::ZERO, now),
             data: Periodic::new(Duration::ZERO, now),
-            watchdog: Periodic::new(watchdog, now),
             trim_at: None,
             written: false,
         };
@@ -103,9 +96,14 @@ impl Recorder {
     ) {
         let log = settings::system_log(config, invocation);
         self.writers.reconfigure(log, settings::files(config), now);
+        self.ask_for_events(status, now);
+        self.schedule(config, now);
+    }
+
+    /// Has the end of the events file told by its writer, for clients.
+    pub fn ask_for_events(&mut self, status: &mut Status, now: Instant) {
         status.events().await_file();
         self.writers.ask_for_events(now);
-        self.schedule(config, now);
     }
 
     fn schedule(&mut self, config: &Config, now: Instant) {
@@ -205,9 +203,6 @@ impl Recorder {
     /// Writes what is due.
     pub fn handle_timeout(&mut self, registry: &Registry, status: &mut Status, now: Instant) {
         self.writers.handle_timeout(registry, now);
-        if self.watchdog.take(now) {
-            self.notifier.alive();
-        }
         if self.stat.take(now) {
             let text = status.text(now).to_owned();
             self.writers.write_status(&text, now);
@@ -245,25 +240,7 @@ impl Recorder {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let writers = self.writers.poll_timeout();
-        [self.stat.next, self.data.next, self.watchdog.next, self.trim_at, writers]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    /// Tells the service manager that the daemon guards.
-    pub fn ready(&self) {
-        self.notifier.ready();
-    }
-
-    /// Tells the service manager that the configuration is being read again.
-    pub fn reloading(&self) {
-        self.notifier.reloading();
-    }
-
-    /// Tells the service manager that the daemon ends.
-    pub fn stopping(&self) {
-        self.notifier.stopping();
+        [self.stat.next, self.data.next, self.trim_at, writers].into_iter().flatten().min()
     }
 
     /// Has everything written, and waits for it, a second at most.

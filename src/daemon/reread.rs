@@ -40,7 +40,7 @@ enum Tag {
 }
 
 /// A configuration that was read again.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The file.
     pub text: Vec<u8>,
@@ -104,12 +104,17 @@ impl Reread {
         Ok(())
     }
 
-    /// What was found, once the child has told all of it, or why nothing was, in words. Call at each turn of the loop.
-    pub fn poll(&mut self, registry: &Registry, now: Instant) -> Option<Result<Found, String>> {
+    /// What was found, once the child has told all of it, and its own words for [`Found::parse`]; or why nothing was found, in
+    /// words. Call at each turn of the loop.
+    pub fn poll(&mut self, registry: &Registry, now: Instant) -> Option<Result<(Found, Vec<u8>), String>> {
         self.left_behind.retain_mut(|child| child.try_wait().is_none());
         let running = self.running.as_mut()?;
         let result = match running.take() {
-            Ok(true) => parse(&running.taken).unwrap_or_else(|| Err(self.trouble("its reader was ended"))),
+            Ok(true) => {
+                let taken = std::mem::take(&mut running.taken);
+                let found = Found::parse(&taken).unwrap_or_else(|| Err(self.trouble("its reader was ended")));
+                found.map(|found| (found, taken))
+            }
             Ok(false) if now < running.until => return None,
             Ok(false) => Err(self.trouble(&format!("no answer in {} s", READ_TIMEOUT.as_secs()))),
             Err(error) => Err(self.trouble(&reason(&error))),
@@ -185,24 +190,26 @@ fn put(out: &mut impl Write, tag: Tag, bytes: &[u8]) -> io::Result<()> {
     out.write_all(bytes)
 }
 
-/// What a child has told; `None`: not all of it. Never panics.
-fn parse(mut told: &[u8]) -> Option<Result<Found, String>> {
-    let (mut obstacles, mut warnings) = (Vec::new(), Vec::new());
-    loop {
-        let (tag, rest) = told.split_first()?;
-        let (length, rest) = rest.split_first_chunk()?;
-        let (bytes, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
-        let words = || String::from_utf8_lossy(bytes).into_owned();
-        match *tag {
-            tag if tag == Tag::Unreadable as u8 => return Some(Err(words())),
-            tag if tag == Tag::Obstacle as u8 => obstacles.push(words()),
-            tag if tag == Tag::Warning as u8 => warnings.push(words()),
-            tag if tag == Tag::Text as u8 => {
-                return Some(Ok(Found { text: bytes.to_vec(), obstacles, warnings }));
+impl Found {
+    /// What a child has told, or why it has found nothing; `None`: not all of it. Never panics.
+    pub fn parse(mut told: &[u8]) -> Option<Result<Self, String>> {
+        let (mut obstacles, mut warnings) = (Vec::new(), Vec::new());
+        loop {
+            let (tag, rest) = told.split_first()?;
+            let (length, rest) = rest.split_first_chunk()?;
+            let (bytes, rest) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)?;
+            let words = || String::from_utf8_lossy(bytes).into_owned();
+            match *tag {
+                tag if tag == Tag::Unreadable as u8 => return Some(Err(words())),
+                tag if tag == Tag::Obstacle as u8 => obstacles.push(words()),
+                tag if tag == Tag::Warning as u8 => warnings.push(words()),
+                tag if tag == Tag::Text as u8 => {
+                    return Some(Ok(Self { text: bytes.to_vec(), obstacles, warnings }));
+                }
+                _ => return None,
             }
-            _ => return None,
+            told = rest;
         }
-        told = rest;
     }
 }
 
@@ -222,27 +229,27 @@ mod tests {
     #[test]
     fn what_the_child_tells_is_understood_and_nothing_less_than_all_of_it() {
         let good = told("UPSTYPE test\n", "good");
-        let found = parse(&good).unwrap().unwrap();
+        let found = Found::parse(&good).unwrap().unwrap();
         assert_eq!((found.text.as_slice(), found.obstacles.len()), (&b"UPSTYPE test\n"[..], 0));
         assert_eq!(found.warnings, ["a warning"]);
         let bad = told("UPSTYPE test\nTIMEOUT soon\n", "bad");
-        let found = parse(&bad).unwrap().unwrap();
+        let found = Found::parse(&bad).unwrap().unwrap();
         assert_eq!((found.obstacles.len(), found.warnings.len()), (1, 0));
         for told in [&good, &bad] {
             for end in 0..told.len() {
-                assert!(parse(&told[..end]).is_none(), "{end}");
+                assert!(Found::parse(&told[..end]).is_none(), "{end}");
             }
         }
         let mut out = Vec::new();
         look(Path::new("/nonexistent/x.conf"), |_| Vec::new(), &mut out).unwrap();
         let words = "Error opening configuration file (/nonexistent/x.conf): No such file or directory";
-        assert_eq!(parse(&out).unwrap().unwrap_err(), words);
+        assert_eq!(Found::parse(&out).unwrap().unwrap_err(), words);
     }
 
     proptest::proptest! {
         #[test]
         fn any_bytes_are_understood_or_not(bytes in proptest::collection::vec(0_u8.., 0..64)) {
-            let _ = parse(&bytes);
+            let _ = Found::parse(&bytes);
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::drivers::Traits;
 use crate::journal::{DebugTarget, FilesSettings, Output, StateFile, SystemLogSettings, stderr_wanted};
 use crate::power::kill_power::{Role, Share};
 use crate::report::{Facts, Stamp};
+use crate::sys::job::Starter;
 use crate::ups::{Minutes, Percent};
 use crate::{power, server};
 
@@ -41,6 +42,20 @@ pub struct Invocation {
     pub surroundings: fn(&Parsed) -> Vec<String>,
     /// Log lines go to standard error too where that makes sense.
     pub stderr: bool,
+}
+
+/// What holds of a configuration that was read again: what cannot change in place stays as it is until a restart.
+#[must_use]
+pub fn in_place(old: &Config, new: Config) -> Config {
+    Config {
+        ups_type: old.ups_type,
+        ups_cable: old.ups_cable,
+        device: old.device.clone(),
+        lock_dir: old.lock_dir.clone(),
+        state_file: old.state_file.clone(),
+        privsep: old.privsep,
+        ..new
+    }
 }
 
 /// Settings of the power machine.
@@ -143,6 +158,7 @@ pub fn places(
         files: files(config),
         state,
         forks: true,
+        starter: Starter::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The pump: moves readings, orders, commands and lines between the rooms, each an owner of its own.
 
+mod orders;
 mod reload;
 
 use std::collections::VecDeque;
@@ -12,23 +13,20 @@ use super::driver::Driver;
 use super::event_limit::EventLimit;
 use super::event_loop::Exit;
 use super::held_hooks::HeldHooks;
+use super::helper::{Helper, Told};
 use super::line_limit::LineLimit;
 use super::recorder::Recorder;
-use super::reread::Reread;
 use super::settings::{self, Invocation};
 use super::status::Status;
 use super::token;
-use crate::act::{Act, HookArgs, Outcome, Request};
+use crate::act::Request;
 use crate::config::Config;
 use crate::drivers::Traits;
 use crate::link::LinkEvent;
-use crate::power::{AtStart, HookReport, Machine, Order};
+use crate::power::{AtStart, Machine};
 use crate::report::{Snapshot, Stamp};
-use crate::server::nis::{Nis, Server};
-use crate::ups::{Asker, Command, CommandResult, Event, Evidence, Priority, StatusFlags};
-
-/// How long each of the flags may hold up the end of the daemon.
-const FLAGS_AT_EXIT: Duration = Duration::from_secs(1);
+use crate::server::nis::{EventsTail, Nis, Server};
+use crate::ups::{Asker, Evidence, Priority, StatusFlags};
 
 /// What a supervisor is built from.
 pub struct SupervisorConfig {
@@ -40,6 +38,10 @@ pub struct SupervisorConfig {
     pub driver: Box<dyn Driver>,
     /// What writes down what happens.
     pub recorder: Recorder,
+    /// What carries out.
+    pub helper: Helper,
+    /// It takes the place of a main process that has ended: the daemon itself goes on.
+    pub is_restarted: bool,
     /// What is true when the daemon starts.
     pub at_start: AtStart,
     /// HOSTNAME.
@@ -55,16 +57,17 @@ pub struct Supervisor {
     hostname: String,
     driver: Box<dyn Driver>,
     machine: Machine,
-    act: Act,
+    helper: Helper,
+    is_restarted: bool,
     held_hooks: HeldHooks,
     server: Server,
+    server_is_open: bool,
     status: Status,
     recorder: Recorder,
     /// How much of what happens is announced, and of what is said is logged.
     events: EventLimit,
     lines: LineLimit,
     contact: Contact,
-    reread: Reread,
     exit: Option<Exit>,
     /// What the observer has not yet seen; filled only if somebody observes.
     log_subscriber: Option<VecDeque<(Priority, String)>>,
@@ -80,7 +83,19 @@ impl Supervisor {
     /// Puts the parts together. Reads the events so far, which clients are told; touches nothing else yet.
     #[must_use]
     pub fn new(parts: SupervisorConfig, now: Instant) -> Self {
-        let SupervisorConfig { config, invocation, driver, recorder, at_start, hostname, start_time } = parts;
+        let SupervisorConfig {
+            config,
+            invocation,
+            driver,
+            recorder,
+            helper,
+            is_restarted,
+            at_start,
+            hostname,
+            start_time,
+        } = parts;
+        // Later the writer is asked: the disk may not answer by then.
+        let events = if is_restarted { EventsTail::new(None) } else { Recorder::read_events(&config) };
         let snapshot = Snapshot {
             facts: settings::facts(&config, &invocation, &hostname, start_time),
             ups_name: Some(config.ups_name.clone()).filter(|name| !name.is_empty()),
@@ -88,13 +103,14 @@ impl Supervisor {
         };
         Self {
             machine: Machine::new(settings::power(&config, &invocation), now, at_start),
-            act: Act::new(settings::act(&config, &invocation)),
+            helper,
+            is_restarted,
             held_hooks: HeldHooks::default(),
             server: Server::new(Nis::default(), settings::server(&config), token::SERVER),
-            status: Status::new(snapshot, Recorder::read_events(&config), now),
+            server_is_open: false,
+            status: Status::new(snapshot, events, now),
             recorder,
             contact: Contact::new(&config),
-            reread: Reread::new(invocation.config_file.clone(), invocation.surroundings),
             invocation,
             config,
             hostname,
@@ -106,9 +122,34 @@ impl Supervisor {
         }
     }
 
+    /// Makes what takes files, before this process gives up its right to them. False: they will be needed.
+    pub fn prepare(&mut self) -> bool {
+        self.driver.prepare()
+    }
+
+    /// Opens the port, where it is to be opened before the loop runs.
+    pub fn open_server(&mut self, registry: &Registry, now: Instant) {
+        self.server.open(registry, now);
+        self.server_is_open = true;
+    }
+
     /// Opens the port, then the device.
     pub fn start(&mut self, registry: &Registry, now: Instant) {
         self.recorder.register(registry);
+        self.helper.register(registry);
+        if self.is_restarted {
+            self.recorder.ask_for_events(&mut self.status, now);
+        } else {
+            self.tell_start(now);
+        }
+        if !self.server_is_open {
+            self.open_server(registry, now);
+        }
+        self.driver.start(registry, now);
+        self.helper.ready(now);
+    }
+
+    fn tell_start(&mut self, now: Instant) {
         self.log(
             Priority::Notice,
             &format!("{} {} startup succeeded", self.invocation.name, self.invocation.version),
@@ -124,9 +165,6 @@ impl Supervisor {
                 now,
             );
         }
-        self.server.open(registry, now);
-        self.driver.start(registry, now);
-        self.recorder.ready();
     }
 
     /// A descriptor is ready.
@@ -134,8 +172,8 @@ impl Supervisor {
         self.status.set_now(now);
         if self.server.owns(event.token()) {
             self.server.ready(registry, event, now, &mut self.status);
-        } else if event.token() == token::REREAD {
-            self.look_for_configuration(registry, now);
+        } else if event.token() == token::HELPER {
+            self.helper.handle_readable(now);
         } else if Recorder::owns(event.token()) {
             self.recorder.handle_readable(event.token(), now);
         } else {
@@ -153,10 +191,13 @@ impl Supervisor {
         }
         self.machine.handle_timeout(now);
         self.events.handle_timeout(now);
-        self.act.handle_timeout(now);
+        self.helper.handle_timeout(registry, now);
         self.server.handle_timeout(registry, now, &mut self.status);
         self.recorder.handle_timeout(registry, &mut self.status, now);
-        self.look_for_configuration(registry, now);
+        // Here, where the registry is: a configuration can open and close ports.
+        while let Some(told) = self.helper.poll_told() {
+            self.take_told(told, registry, now);
+        }
     }
 
     /// The next deadline of anybody.
@@ -167,11 +208,10 @@ impl Supervisor {
             self.machine.poll_timeout(),
             self.events.poll_timeout(),
             self.lines.poll_timeout(),
-            self.act.poll_timeout(),
+            self.helper.poll_timeout(),
             self.held_hooks.poll_timeout(),
             self.server.poll_timeout(),
             self.recorder.poll_timeout(),
-            self.reread.poll_timeout(),
         ]
         .into_iter()
         .flatten()
@@ -180,7 +220,7 @@ impl Supervisor {
 
     /// A child of ours may have ended.
     pub fn handle_child_signal(&mut self, now: Instant) {
-        self.act.handle_child_signal(now);
+        self.helper.handle_child_signal(now);
         self.recorder.handle_child_signal(now);
     }
 
@@ -197,7 +237,7 @@ impl Supervisor {
     /// Whether neither a hook nor a shutdown is being waited for: tests let their clock run on only then.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.act.poll_timeout().is_none() && self.held_hooks.poll_timeout().is_none()
+        self.helper.is_idle() && self.held_hooks.poll_timeout().is_none()
     }
 
     /// Moves everything until nothing is left to move.
@@ -222,10 +262,10 @@ impl Supervisor {
             }
             while let Some((event, args)) = self.held_hooks.poll(now, |line| self.recorder.is_past(line, now))
             {
-                self.act.handle(Request::Hook(event, args), now);
+                self.helper.handle(Request::Hook(event, args), now);
                 moved = true;
             }
-            while let Some(outcome) = self.act.poll_outcome() {
+            while let Some(outcome) = self.helper.poll_outcome() {
                 self.take_outcome(outcome, now);
                 moved = true;
             }
@@ -265,6 +305,8 @@ impl Supervisor {
                     self.log(Priority::Info, &line, now);
                 }
                 reading.values = self.machine.handle_reading(now, &reading);
+                let on_battery = self.machine.view().flags.contains(StatusFlags::ONBATT);
+                self.helper.note_reading(&reading, on_battery, now);
                 self.status.show_reading(*reading);
             }
             LinkEvent::Lost { reason } => {
@@ -293,80 +335,6 @@ impl Supervisor {
         }
     }
 
-    fn carry_out(&mut self, order: Order, now: Instant) {
-        match order {
-            Order::Event(event) => {
-                self.log(event.priority(), event.text(), now);
-                self.run_hook(event, now);
-            }
-            Order::EventWithReason(event, reason) => {
-                self.log(event.priority(), event.text(), now);
-                self.log(event.priority(), &reason, now);
-                self.run_hook(event, now);
-            }
-            Order::Hook(event) => self.run_hook(event, now),
-            Order::Log(priority, text) => self.log_unless_often(priority, &text, now),
-            Order::SetPace(poll_rate) => self.driver.set_poll_rate(poll_rate, now),
-            Order::Command(command) => self.send(command, now),
-            Order::CreatePowerfail => self.act.handle(Request::CreatePowerfail, now),
-            Order::RemovePowerfail => self.act.handle(Request::RemovePowerfail, now),
-            Order::CreateNologin => self.act.handle(Request::CreateNologin, now),
-            Order::RemoveNologin => self.act.handle(Request::RemoveNologin, now),
-            Order::CountSlaves => self.count_slaves(now),
-            Order::Shutdown { explanation, .. } => self.shut_down(explanation, now),
-            Order::Save(saved) => self.recorder.save(&saved, now),
-            Order::Exit => self.request_exit(Exit::ShutdownUnderWay),
-        }
-    }
-
-    fn count_slaves(&mut self, now: Instant) {
-        let slaves = self.server.slaves(now);
-        self.machine.handle_slaves(now, &slaves);
-    }
-
-    /// Nothing else runs a hook: a dry run does not.
-    fn run_hook(&mut self, event: Event, now: Instant) {
-        let args = self.hook_args();
-        if self.invocation.dry_run.is_log_only() {
-            let words = format!("Dry run: not run: {}", self.command_line(event, &args));
-            return self.log(Priority::Info, &words, now);
-        }
-        self.held_hooks.hold(event, args, self.recorder.newest_line(), now);
-    }
-
-    /// The hooks that are held back are run now.
-    fn release_hooks(&mut self, now: Instant) {
-        while let Some((event, args)) = self.held_hooks.release() {
-            self.act.handle(Request::Hook(event, args), now);
-        }
-    }
-
-    /// Nothing else shuts the machine down: a dry run tells the power machine that it was.
-    fn shut_down(&mut self, explanation: String, now: Instant) {
-        let args = self.hook_args();
-        if self.invocation.dry_run.is_log_only() {
-            let how = self.command_line(Event::DoShutdown, &args);
-            let words = format!("Dry run: this machine would be shut down now, by {how}: {explanation}");
-            self.log(Priority::Alert, &words, now);
-            return self.machine.handle_report(now, HookReport::ShutdownStarted);
-        }
-        // A shutdown waits for no file.
-        self.release_hooks(now);
-        self.act.handle(Request::Shutdown(args, explanation), now);
-    }
-
-    /// Nothing else gives the driver a command: a dry run keeps back those that change what the UPS does.
-    fn send(&mut self, command: Command, now: Instant) {
-        if self.invocation.dry_run.is_log_only()
-            && let Some(words) = command.order()
-        {
-            self.log(Priority::Warning, &format!("Dry run: the UPS does not get the order: {words}"), now);
-            let outcome = Ok("nothing was sent: dry run".to_owned());
-            return self.machine.handle_command_result(now, &CommandResult::new(command, outcome));
-        }
-        self.driver.command(Asker::Machine, command, now);
-    }
-
     /// UPSNAME of the configuration, else of the UPS, else this machine's name once a UPS is there (config §3).
     fn show_ups_name(&mut self) {
         let snapshot = self.status.snapshot();
@@ -382,35 +350,24 @@ impl Supervisor {
         self.status.update().ups_name = name;
     }
 
-    fn command_line(&self, event: Event, args: &HookArgs) -> String {
-        let apccontrol = self.config.script_dir.join("apccontrol");
-        let HookArgs { ups_name, connected, powered } = args;
-        let (connected, powered) = (u8::from(*connected), u8::from(*powered));
-        format!("{} {} {ups_name} {connected} {powered}", apccontrol.display(), event.arg())
-    }
-
-    fn hook_args(&self) -> HookArgs {
-        HookArgs {
-            ups_name: self.status.snapshot().ups_name.clone().unwrap_or_else(|| "default".to_owned()),
-            connected: !self.machine.view().flags.contains(StatusFlags::SLAVE),
-            powered: !self.config.ups_is(Traits::SIMULATED),
+    fn take_told(&mut self, told: Told, registry: &Registry, now: Instant) {
+        match told {
+            Told::Configuration(found, _) => self.take_configuration(found, registry, now),
+            Told::NotRead(why) => self.not_read(&why, now),
+            Told::Terminate(signal) => self.request_exit(Exit::Signal(signal)),
+            Told::Gone => self.request_exit(Exit::HelperEnded),
         }
     }
 
-    fn take_outcome(&mut self, outcome: Outcome, now: Instant) {
-        match outcome {
-            Outcome::Log(priority, text) => self.log_unless_often(priority, &text, now),
-            Outcome::HookFinished { .. } => {}
-            // What was started, and what had failed before, `act/` has logged.
-            Outcome::ShutdownStarted(_) => self.machine.handle_report(now, HookReport::ShutdownStarted),
-            Outcome::ShutdownFellBack(_) => self.machine.handle_report(now, HookReport::ShutdownFellBack),
-            Outcome::ShutdownFailed => self.machine.handle_report(now, HookReport::ShutdownFailed),
-        }
+    /// Whether signals that end the daemon, or have it read its configuration, come here.
+    #[must_use]
+    pub const fn takes_signals(&self) -> bool {
+        self.helper.takes_signals_here()
     }
 
     /// Ends the loop at the end of this turn; the first reason counts.
     pub fn request_exit(&mut self, exit: Exit) {
-        if self.exit.is_none() || matches!(exit, Exit::Signal(_)) {
+        if self.exit.is_none() || matches!(exit, Exit::Signal(_) | Exit::HelperEnded) {
             self.exit = Some(exit);
         }
     }
@@ -420,14 +377,14 @@ impl Supervisor {
     #[must_use]
     pub fn exit(&self) -> Option<Exit> {
         match self.exit {
-            Some(Exit::ShutdownUnderWay) if self.act.is_shutting_down() => None,
+            Some(Exit::ShutdownUnderWay) if self.helper.is_shutting_down() => None,
             exit => exit,
         }
     }
 
     /// Gives everything back. Bounded: whatever the device, the clients and the hooks do.
     pub fn close(&mut self, registry: &Registry, exit: Exit, now: Instant) {
-        self.recorder.stopping();
+        self.helper.stopping();
         if let Exit::Signal(number) = exit {
             self.log(Priority::Warning, &format!("{} exiting, signal {number}", self.invocation.name), now);
         }
@@ -435,8 +392,7 @@ impl Supervisor {
         self.events.close(now);
         self.pump(now);
         self.release_hooks(now);
-        self.act.run_pending_now(now);
-        self.act.finish_flags(FLAGS_AT_EXIT, now);
+        self.helper.finish(now);
         self.pump(now);
         self.server.close();
         self.driver.close(registry);
@@ -462,7 +418,7 @@ impl Supervisor {
     /// Logs one line of the machine or of `act/`: whole while a shutdown is decided, else as often as the same may come.
     fn log_unless_often(&mut self, priority: Priority, text: &str, now: Instant) {
         let decided = self.machine.view().flags.contains(StatusFlags::SHUTDOWN);
-        if decided || self.act.is_shutting_down() {
+        if decided || self.helper.is_shutting_down() {
             return self.log(priority, text, now);
         }
         self.log_rarely(priority, text, now);

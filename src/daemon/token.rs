@@ -10,6 +10,8 @@ pub const RESUME: Token = Token(1);
 pub const REREAD: Token = Token(2);
 /// First token of the writers; 3 of them.
 pub const WRITERS: Token = Token(3);
+/// The socket between the helper and the main process.
+pub const HELPER: Token = Token(6);
 /// First token of the driver; 0x100 of them.
 pub const DRIVER: Token = Token(0x100);
 /// First token of the server of port 3551; listeners, then connections, 0x10_0000 in all.

@@ -4,22 +4,27 @@
 //! the disk of the events file does not answer, and a terminal that nobody reads holds up nothing else.
 
 mod queue;
+mod start;
 mod task;
 mod writer;
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use mio::{Registry, Token};
 
 use super::token;
 use crate::journal::{
-    Files, FilesSettings, Output, Sink, StateFile, SystemLog, SystemLogSettings, next_debug_line,
+    DebugTarget, Files, FilesSettings, Output, Sink, StateFile, SystemLog, SystemLogSettings, next_debug_line,
 };
 use crate::sys::clock;
-use crate::sys::role::{Role, wait_for_any};
+use crate::sys::job::Starter;
+use crate::sys::role::{Process, Role, wait_for_any};
 use crate::ups::{MAX_LINE, Priority, is_unsafe};
 use crate::wire::role::{ToWriter, cut};
-use writer::{Fork, Writer, fork};
+use start::{Fork, fork, serve};
+use writer::Writer;
 
 pub use writer::Told;
 
@@ -51,22 +56,24 @@ pub struct Places {
     pub state: Option<StateFile>,
     /// Processes are made for it; else the loop writes.
     pub forks: bool,
+    /// Who makes them.
+    pub starter: Starter,
 }
 
 impl Writers {
     /// Starts them. To be called before anything that somebody else says is read.
     #[must_use]
     pub fn start(places: Places, now: Instant) -> Self {
-        let Places { system_log: settings, output, files, state, forks } = places;
-        let fork = forks.then_some(fork as Fork);
-        let writer = |sink| Writer::new(sink, fork, now);
+        let Places { system_log: settings, output, files, state, forks, starter } = places;
+        let fork = forks.then(|| fork(starter));
+        let writer = |sink| Writer::new(sink, fork.clone(), now);
         Self {
             files: writer(Sink::Files(Box::new(Files::new(files, state)))),
             system_log: system_log(&settings).map(writer),
             system_log_settings: settings,
             stderr: output.stderr,
             debug: output.debug.is_some(),
-            fork,
+            fork: fork.clone(),
             output: output.is_wanted().then_some(Sink::Output(output)).map(writer),
         }
     }
@@ -91,7 +98,7 @@ impl Writers {
                 *writer.sink() = sink;
                 writer.renew(now);
             }
-            (writer, sink) => *writer = sink.map(|sink| Writer::new(sink, self.fork, now)),
+            (writer, sink) => *writer = sink.map(|sink| Writer::new(sink, self.fork.clone(), now)),
         }
         self.system_log_settings = log;
     }
@@ -240,6 +247,37 @@ impl Writers {
             now = task::boot_clock().now;
         }
     }
+}
+
+/// Starts the process of one of these writers, by its number, for who has the other end of this socket. The debug target and the
+/// state file come back.
+///
+/// # Errors
+/// There is no such writer; no process left.
+pub fn serve_writer(
+    places: Places,
+    number: u8,
+    socket: OwnedFd,
+) -> (io::Result<Process>, Option<DebugTarget>, Option<StateFile>) {
+    let Places { system_log: settings, output, files, state, .. } = places;
+    let mut sinks = [
+        Some(Sink::Files(Box::new(Files::new(files, state)))),
+        system_log(&settings),
+        Some(Sink::Output(output)),
+    ];
+    let started = match sinks.get_mut(usize::from(number)).and_then(Option::as_mut) {
+        Some(sink) => serve(sink, socket),
+        None => Err(io::ErrorKind::NotFound.into()),
+    };
+    let (mut debug, mut state) = (None, None);
+    for sink in sinks.into_iter().flatten() {
+        match sink {
+            Sink::Files(files) => state = files.into_state(),
+            Sink::Output(output) => debug = output.debug,
+            Sink::SystemLog(_) => {}
+        }
+    }
+    (started, debug, state)
 }
 
 fn system_log(settings: &SystemLogSettings) -> Option<Sink> {

@@ -57,6 +57,12 @@ impl Files {
         self.state.as_mut()
     }
 
+    /// The state file alone.
+    #[must_use]
+    pub fn into_state(self) -> Option<StateFile> {
+        self.state
+    }
+
     /// The settings.
     #[must_use]
     pub const fn settings(&self) -> &FilesSettings {
@@ -76,7 +82,10 @@ impl Files {
     }
 
     /// Without STATTIME a status file left from before would look like news (config §3).
-    pub(super) fn begin(&self) {
+    pub(super) fn begin(&mut self) {
+        if let Some(state) = &mut self.state {
+            state.lock_again();
+        }
         if let (Some(path), false) = (&self.settings.status, self.settings.has_status) {
             let _ = StatusFile::remove(path);
         }

@@ -31,7 +31,9 @@ pub use output::{DebugTarget, Output};
 pub use pid::{PidError, PidFile};
 pub use run_folder::{RunFolder, state_in};
 pub use sink::Sink;
-pub use state::{BootClock, SavedState, StateFile, UpsIdentity, emit_state, parse_state};
+pub use state::{
+    BootClock, SavedState, StateFile, UpsIdentity, emit_state, parse_state, saved_message, saved_outage,
+};
 pub use status::StatusFile;
 pub use system_log::{SystemLog, SystemLogSettings};
 

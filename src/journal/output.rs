@@ -15,6 +15,15 @@ pub enum DebugTarget {
 }
 
 impl DebugTarget {
+    /// The same for another process. `None`: no descriptor is left.
+    #[must_use]
+    pub fn duplicate(&self) -> Option<Self> {
+        match self {
+            Self::Stdout => Some(Self::Stdout),
+            Self::File(file) => file.try_clone().ok().map(Self::File),
+        }
+    }
+
     /// Writes a line. One that cannot be written is lost.
     pub fn write(&mut self, text: &str) {
         let line = format!("{text}\n");

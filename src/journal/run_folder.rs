@@ -59,6 +59,13 @@ impl RunFolder {
         self.path.join("state")
     }
 
+    /// A folder with nothing in it, for a process that is to see no other; only root can have one enter it.
+    #[must_use]
+    pub fn empty(&self) -> Option<PathBuf> {
+        let path = self.path.join("empty");
+        (access::is_root() && make(&path, 0o555).is_ok()).then_some(path)
+    }
+
     /// The one state file that the first version had for all configurations.
     #[must_use]
     pub fn old_state(&self) -> PathBuf {

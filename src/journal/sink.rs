@@ -32,6 +32,16 @@ impl Sink {
         }
     }
 
+    /// Its number: 0 files, 1 system log, 2 standard error and debug output.
+    #[must_use]
+    pub const fn number(&self) -> u8 {
+        match self {
+            Self::Files(_) => 0,
+            Self::SystemLog(_) => 1,
+            Self::Output(_) => 2,
+        }
+    }
+
     /// What it writes, for a sentence.
     #[must_use]
     pub const fn name(&self) -> &'static str {

@@ -21,13 +21,13 @@
 //! never came has no line, and no more a serial number that the UPS has not told. Version 1, of the first mainsd, has no
 //! lines about the UPS.
 
+mod handover;
 mod message;
 
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::iter::Peekable;
-use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::Split;
@@ -40,6 +40,8 @@ use crate::sys::fs::{flock, flock_release};
 use crate::sys::named_lock::still_named;
 use crate::sys::{access, clock, reason, trust};
 use crate::wire::role::MAX_SERIAL;
+
+pub use message::{saved_message, saved_outage};
 
 const HEAD: &str = "mainsd state 2";
 /// As the first version wrote it.
@@ -262,17 +264,6 @@ impl StateFile {
                 None
             }
         }
-    }
-
-    /// The descriptor of the file that is locked.
-    pub(super) fn lock(&self) -> Option<RawFd> {
-        self.locked.as_ref().map(AsRawFd::as_raw_fd)
-    }
-
-    /// The lock is that of another process, which has inherited the descriptor: this one closes its own, while it is not the
-    /// last.
-    pub(super) fn hand_over_lock(&mut self) {
-        self.locked = None;
     }
 
     /// Puts the text in place of the old one. At every moment the file that has the name is locked by us.

@@ -1,15 +1,24 @@
 //! A lock for each device, so that two configurations never hold one UPS.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::sys::job::Starter;
 use crate::sys::named_lock::{NamedLock, Refused};
 use crate::sys::process;
 
-/// Where the locks of devices are, and what this process writes into them.
+/// How often, and how far apart, a lock is looked at that a process of the same daemon has.
+const LOOKS: u32 = 200;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+
+/// Where the locks of devices are, what this process writes into them, and who opens devices.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceLocks {
     folder: Option<PathBuf>,
     note: String,
+    /// The process that locks are held for; `None`: this one.
+    owner: Option<i32>,
+    starter: Starter,
 }
 
 impl DeviceLocks {
@@ -18,7 +27,34 @@ impl DeviceLocks {
     #[must_use]
     pub fn new(folder: Option<PathBuf>, config: &Path) -> Self {
         // A path of an administrator may have anything in it, a note is a line.
-        Self { folder, note: config.to_string_lossy().replace(char::is_control, "?") }
+        let note = config.to_string_lossy().replace(char::is_control, "?");
+        Self { folder, note, owner: None, starter: Starter::default() }
+    }
+
+    /// Devices are opened, and their locks taken, by another process.
+    #[must_use]
+    pub fn with_starter(mut self, starter: Starter) -> Self {
+        self.starter = starter;
+        self
+    }
+
+    /// Locks are taken for this process, by children of it.
+    #[must_use]
+    pub const fn for_process(mut self, owner: i32) -> Self {
+        self.owner = Some(owner);
+        self
+    }
+
+    /// The process that locks are held for.
+    #[must_use]
+    pub const fn owner(&self) -> Option<i32> {
+        self.owner
+    }
+
+    /// Who opens devices.
+    #[must_use]
+    pub const fn starter(&self) -> &Starter {
+        &self.starter
     }
 
     /// Takes the lock of the device of this name, which says the same of one device whatever it is called in a configuration:
@@ -29,7 +65,12 @@ impl DeviceLocks {
     /// Who holds it, in words.
     pub fn take(&self, device: &str) -> Result<Option<NamedLock>, String> {
         let Some(folder) = &self.folder else { return Ok(None) };
-        match NamedLock::take(&folder.join(device), &self.note) {
+        let path = folder.join(device);
+        let taken = match self.owner {
+            Some(owner) => take_when_left(owner, &path, &self.note),
+            None => NamedLock::take(&path, &self.note),
+        };
+        match taken {
             Ok(lock) => Ok(Some(lock)),
             Err(Refused::Held(holder)) => match holder.pid {
                 Some(pid) if process::runs(pid) => {
@@ -46,6 +87,19 @@ impl DeviceLocks {
             }
         }
     }
+}
+
+/// Takes a lock for a process. A child of the same, for a device that was just closed, keeps it a moment longer; this is another
+/// child, which can wait.
+#[allow(clippy::disallowed_methods, reason = "a child of its own, which has nothing else to do")]
+fn take_when_left(owner: i32, path: &Path, note: &str) -> Result<NamedLock, Refused> {
+    for _ in 0..LOOKS {
+        match NamedLock::take_for(owner, path, note) {
+            Err(Refused::Held(holder)) if holder.pid == Some(owner) => std::thread::sleep(BETWEEN_LOOKS),
+            other => return other,
+        }
+    }
+    NamedLock::take_for(owner, path, note)
 }
 
 #[cfg(test)]

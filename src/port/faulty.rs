@@ -68,6 +68,10 @@ impl Dice {
 impl<B: Bus> Port for Faulty<B> {
     type Bus = B;
 
+    fn prepare(&mut self) -> bool {
+        self.inner.prepare()
+    }
+
     fn start(&mut self, registry: &Registry, now: Instant) {
         self.now = now;
         self.inner.start(registry, now);

@@ -1,13 +1,14 @@
-//! Looks a name up without waiting: a short-lived child of the same binary asks the system's resolver, which may block for
-//! as long as it likes.
+//! Looks a name up without waiting: a short-lived child asks the system's resolver, which may block for as long as it likes.
 
 use std::fs::File;
-use std::io::Read;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
-use crate::sys::spawn::{Child, End, Output, Spec, spawn_reading};
+use crate::sys::in_child;
+use crate::sys::job::{Job, Starter};
+use crate::sys::spawn::{Child, End};
 
 /// Longest look-up.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -19,47 +20,69 @@ const ADDRESSES: usize = 8;
 /// A look-up under way. Dropped, the child is ended.
 #[derive(Debug)]
 pub struct Lookup {
-    child: Child,
+    /// `None`: it is another process's child.
+    child: Option<Child>,
     answer: File,
     port: u16,
     until: Instant,
     over: bool,
 }
 
+/// The addresses of a host, one a line, with port 0. It may wait for as long as the system's resolver does.
+#[must_use]
+pub fn resolve(host: &str) -> String {
+    let found = (host, 0).to_socket_addrs().into_iter().flatten().take(ADDRESSES);
+    found.map(|address| format!("{address}\n")).collect()
+}
+
 impl Lookup {
-    /// Starts to look `host` up; the addresses will have this port. `program` is this binary.
+    /// Starts to look `host` up, which is the target with this number; the addresses will have this port.
     ///
     /// # Errors
     /// Words for the log if no child can be made.
-    pub fn start(program: &Path, host: &str, port: u16, now: Instant) -> Result<Self, String> {
-        let spec = Spec::new(program, ["resolve", host], Output::Null);
-        let (child, answer) = spawn_reading(&spec).map_err(|error| crate::sys::reason(&error))?;
+    pub fn start(starter: &Starter, number: u8, host: &str, port: u16, now: Instant) -> Result<Self, String> {
+        let begun = match starter.start(&Job::Resolve(number)) {
+            Some(socket) => socket.map(|socket| (None, File::from(socket))),
+            None => in_child::start(|out| {
+                // Nobody reads what cannot be written.
+                let _ = out.write_all(resolve(host).as_bytes());
+            })
+            .map(|(child, answer)| (Some(child), answer)),
+        };
+        let (child, answer) = begun.map_err(|error| crate::sys::reason(&error))?;
         Ok(Self { child, answer, port, until: now + TIMEOUT, over: false })
     }
 
     /// The result, once it is there: the addresses, or why there are none. Call at each turn of the loop; the end of a
-    /// child makes one.
+    /// child, or its answer, makes one.
     pub fn poll(&mut self, now: Instant) -> Option<Result<Vec<SocketAddr>, String>> {
-        let end = self.child.try_wait();
+        let end = self.child.as_mut().and_then(Child::try_wait);
         if self.over {
             return None;
         }
-        let Some(end) = end else {
+        let found = match (&self.child, end) {
+            (Some(_), Some(End::Exited(0))) => Some(self.read().unwrap_or_default()),
+            (Some(_), Some(_)) => Some(Vec::new()),
+            (Some(_), None) => None,
+            (None, _) => self.read(),
+        };
+        let Some(found) = found else {
             if now < self.until {
                 return None;
             }
             self.over = true;
-            self.child.kill_group();
+            if let Some(child) = &self.child {
+                child.kill_group();
+            }
             return Some(Err("the look-up of its name takes too long".to_owned()));
         };
         self.over = true;
-        let found = if end == End::Exited(0) { self.read() } else { Vec::new() };
         Some(if found.is_empty() { Err("its name has no address".to_owned()) } else { Ok(found) })
     }
 
     /// Whether the result has been given and the child is gone, so that this can be dropped and leaves nothing behind.
     pub fn is_over(&mut self) -> bool {
-        self.over && self.child.try_wait().is_some()
+        self.over && self.child.as_mut().is_none_or(|child| child.try_wait().is_some())
     }
 
     /// When [`Lookup::poll`] gives up.
@@ -68,24 +91,35 @@ impl Lookup {
         (!self.over).then_some(self.until)
     }
 
-    fn read(&mut self) -> Vec<SocketAddr> {
+    /// `None`: nothing was said yet.
+    fn read(&mut self) -> Option<Vec<SocketAddr>> {
         let mut bytes = vec![0; ANSWER_BYTES_MAX];
-        // The child has ended: everything it wrote is in the pipe.
-        let n = self.answer.read(&mut bytes).unwrap_or(0);
-        let text = String::from_utf8_lossy(bytes.get(..n).unwrap_or_default()).into_owned();
+        let length = match self.answer.read(&mut bytes) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return None,
+            length => length.unwrap_or(0),
+        };
+        let text = String::from_utf8_lossy(bytes.get(..length).unwrap_or_default()).into_owned();
         let addresses = text.lines().filter_map(|line| line.parse::<SocketAddr>().ok());
         let with_port = addresses.map(|mut address| {
             address.set_port(self.port);
             address
         });
-        with_port.take(ADDRESSES).collect()
+        Some(with_port.take(ADDRESSES).collect())
+    }
+}
+
+impl AsRawFd for Lookup {
+    fn as_raw_fd(&self) -> RawFd {
+        self.answer.as_raw_fd()
     }
 }
 
 impl Drop for Lookup {
     fn drop(&mut self) {
-        if self.child.try_wait().is_none() {
-            self.child.kill_group();
+        if let Some(child) = &mut self.child
+            && child.try_wait().is_none()
+        {
+            child.kill_group();
         }
     }
 }

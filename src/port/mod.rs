@@ -26,6 +26,10 @@ use crate::ups::Priority;
 pub trait Port {
     /// Whose events it tells.
     type Bus: Bus;
+    /// Makes what takes files, before this process gives up its right to them. False: it cannot yet, and will need them.
+    fn prepare(&mut self) -> bool {
+        true
+    }
     /// Opens what can be opened. What is missing is a state, not an error: it is tried again by the port's own deadline.
     fn start(&mut self, registry: &Registry, now: Instant);
     /// One of this port's tokens is ready.

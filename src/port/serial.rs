@@ -3,6 +3,9 @@
 //! A port that is missing or held by another program is tried again by the clock, faster at first. Who holds it is looked up
 //! between other work; a program that has the port open without a lock is named too, and the port is used all the same.
 
+mod keeper;
+mod lent;
+
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -20,6 +23,7 @@ use crate::sys::process::{self, UserSearch};
 use crate::sys::reason;
 use crate::sys::tty::{self, Tty};
 use crate::ups::Priority;
+use keeper::Keeper;
 
 /// Pauses before the port is opened again, in seconds; the last one repeats (apcsmart §3).
 const PAUSES: [u64; 4] = [0, 1, 2, 5];
@@ -41,12 +45,20 @@ const SEARCH_AGAIN: Duration = Duration::from_secs(60);
 enum State {
     /// Tried again at this time.
     Closed(Instant),
+    /// A keeper opens it, and is given up at this time.
+    Opening(Keeper, Instant),
     Open {
         tty: Tty,
         since: Instant,
-        /// So that another configuration, under another name of the port, leaves it alone.
-        _lock: Option<NamedLock>,
+        held: Held,
     },
+}
+
+/// What keeps other configurations from the port, under whatever name.
+#[derive(Debug)]
+enum Held {
+    Here { _lock: Option<NamedLock> },
+    There(Keeper),
 }
 
 /// What is known about who else has the port.
@@ -61,6 +73,8 @@ struct Users {
 enum Busy {
     /// Somebody has taken it; who that is must be looked up.
     Taken,
+    /// The same, and who, in words.
+    Told(String),
     /// Another configuration has its lock; who, in words.
     Locked(String),
     Error(io::Error),
@@ -154,8 +168,19 @@ impl SerialPort {
     }
 
     fn open(&mut self, registry: &Registry, now: Instant) {
-        match self.try_open(registry) {
-            Ok((tty, lock)) => {
+        if self.ask_keeper(registry, now) {
+            return;
+        }
+        let opened = self.try_open(registry).map(|(tty, lock)| (tty, Held::Here { _lock: lock }));
+        self.handle_opened(opened, now);
+        if matches!(self.state, State::Open { .. }) {
+            self.begin_search(now);
+        }
+    }
+
+    fn handle_opened(&mut self, opened: Result<(Tty, Held), Busy>, now: Instant) {
+        match opened {
+            Ok((tty, held)) => {
                 for (lines, on) in [(self.rest.clear, false), (self.rest.raise, true)] {
                     if !lines.is_empty()
                         && let Err(error) = tty.set_modem_lines(lines, on)
@@ -163,14 +188,14 @@ impl SerialPort {
                         log::debug!("{}: no modem lines: {error}", self.path.display());
                     }
                 }
-                self.state = State::Open { tty, since: now, _lock: lock };
+                self.state = State::Open { tty, since: now, held };
                 self.told = None;
                 // What came between opening and registering made no edge.
                 self.more = true;
                 self.events.push_back(Event::Opened);
-                self.begin_search(now);
             }
             Err(Busy::Taken) => self.taken(now),
+            Err(Busy::Told(words)) => self.closed(now, &words),
             Err(Busy::Locked(holder)) => {
                 self.users.search = None;
                 self.closed(now, &self.held(Some(holder)));
@@ -238,14 +263,16 @@ impl SerialPort {
                 self.tell_closed(&words);
             }
             (State::Open { .. }, Some(user)) => {
-                let (path, user) = (self.path.display(), process::describe(user));
-                let words = format!(
-                    "{path} is open in another program too: {user}; it may take away what the UPS says: end it"
-                );
+                let words = self.used(&process::describe(user));
                 self.log.push_back(words);
             }
-            (State::Open { .. }, None) => {}
+            (State::Opening(..), _) | (State::Open { .. }, None) => {}
         }
+    }
+
+    fn used(&self, user: &str) -> String {
+        let path = self.path.display();
+        format!("{path} is open in another program too: {user}; it may take away what the UPS says: end it")
     }
 
     fn held(&self, holder: Option<String>) -> String {
@@ -347,9 +374,13 @@ impl SerialPort {
         self.unsent_since = None;
         self.more = false;
         self.users.search = None;
-        if let State::Open { tty, since, .. } = &self.state {
+        self.drop_keeper(registry);
+        if let State::Open { tty, since, held } = &self.state {
             // It is closed in any case.
             let _ = registry.deregister(&mut SourceFd(&tty.as_raw_fd()));
+            if let Held::There(keeper) = held {
+                let _ = registry.deregister(&mut SourceFd(&keeper.as_raw_fd()));
+            }
             self.state = State::Closed(*since);
         }
     }
@@ -362,7 +393,10 @@ impl Port for SerialPort {
         self.handle_timeout(registry, now);
     }
 
-    fn ready(&mut self, registry: &Registry, _: Token, now: Instant) {
+    fn ready(&mut self, registry: &Registry, token: Token, now: Instant) {
+        if token == self.keeper_token() {
+            return self.hear_keeper(registry, now);
+        }
         self.receive(registry, now);
     }
 
@@ -379,11 +413,18 @@ impl Port for SerialPort {
         if self.users.search.is_some() {
             self.search_on(now);
         }
-        if let State::Closed(at) = self.state {
-            if at <= now {
-                self.open(registry, now);
+        match &self.state {
+            State::Closed(at) => {
+                if *at <= now {
+                    self.open(registry, now);
+                }
+                return;
             }
-            return;
+            State::Opening(_, until) if *until <= now => {
+                let error = io::Error::other("it does not answer");
+                return self.not_opened(registry, Busy::Error(error), now);
+            }
+            State::Opening(..) | State::Open { .. } => {}
         }
         if self.more {
             self.receive(registry, now);
@@ -396,7 +437,7 @@ impl Port for SerialPort {
     fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::Closed(_) if self.users.search.is_some() => self.users.found.map(|(began, _)| began),
-            State::Closed(at) => Some(*at),
+            State::Closed(at) | State::Opening(_, at) => Some(*at),
             State::Open { since, .. } if self.more || self.users.search.is_some() => Some(*since),
             State::Open { .. } => (!self.unsent.is_empty()).then_some(self.send_at),
         }
@@ -433,6 +474,8 @@ impl Port for SerialPort {
         self.drop_tty(registry);
     }
 }
+
+pub use keeper::keep;
 
 #[cfg(test)]
 mod tests;

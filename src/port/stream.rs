@@ -1,19 +1,19 @@
 //! A connection to one of several targets: [`TcpClient`], and the look-up of names by a child.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
-use mio::{Registry, Token};
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
 
 use super::Port;
 use super::lookup::Lookup;
 use super::tcp_client::TcpClient;
 use crate::bus::stream::{Event, Stream, Target, Transmit};
+use crate::sys::job::Starter;
 use crate::ups::Priority;
 
-/// This program, also after an upgrade has replaced its file.
-const SELF: &str = "/proc/self/exe";
 /// Addresses that were looked up and do not answer are looked up again, at most this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -33,6 +33,8 @@ struct Under {
     target: usize,
     /// The link waits for a connection, with so long for each address.
     waited_for: Option<Duration>,
+    /// The loop wakes for its answer.
+    is_heard: bool,
 }
 
 /// One connection at a time, to one of the targets.
@@ -47,6 +49,9 @@ pub struct StreamPort {
     failed: Option<String>,
     /// The last `now` of any call.
     now: Instant,
+    starter: Starter,
+    /// Of the look-up's answer; the connection has the one before.
+    token: Token,
 }
 
 impl StreamPort {
@@ -65,6 +70,27 @@ impl StreamPort {
             target: 0,
             failed: None,
             now,
+            starter: Starter::default(),
+            token: Token(token.0 + 1),
+        }
+    }
+
+    /// Names are looked up by another process.
+    #[must_use]
+    pub fn with_starter(mut self, starter: Starter) -> Self {
+        self.starter = starter;
+        self
+    }
+
+    /// Has the loop wake for the answer of a look-up that another process does; the end of a child of our own wakes it.
+    fn hear_lookup(&mut self, registry: &Registry) {
+        if let Some(under) = self.under.as_mut().filter(|under| !under.is_heard) {
+            under.is_heard = true;
+            if self.starter.is_another() {
+                // Without it, its time limit wakes the loop.
+                let mut source = SourceFd(&under.lookup.as_raw_fd());
+                let _ = registry.register(&mut source, self.token, Interest::READABLE);
+            }
         }
     }
 
@@ -87,8 +113,9 @@ impl StreamPort {
     fn look_up(&mut self, target: usize, waited_for: Option<Duration>, now: Instant) -> Result<(), String> {
         let Some(known) = self.known.get_mut(target) else { return Ok(()) };
         known.looked_at = Some(now);
-        let lookup = Lookup::start(Path::new(SELF), &known.target.host, known.target.port, now)?;
-        self.under = Some(Under { lookup, target, waited_for });
+        let number = u8::try_from(target).unwrap_or(u8::MAX);
+        let lookup = Lookup::start(&self.starter, number, &known.target.host, known.target.port, now)?;
+        self.under = Some(Under { lookup, target, waited_for, is_heard: false });
         Ok(())
     }
 
@@ -134,9 +161,12 @@ impl Port for StreamPort {
 
     fn start(&mut self, _: &Registry, _: Instant) {}
 
-    fn ready(&mut self, registry: &Registry, _: Token, now: Instant) {
+    fn ready(&mut self, registry: &Registry, token: Token, now: Instant) {
         self.now = now;
-        self.client.ready(registry, now);
+        // A look-up's answer is taken at each turn.
+        if token != self.token {
+            self.client.ready(registry, now);
+        }
     }
 
     fn take_waiting(&mut self, registry: &Registry, now: Instant) {
@@ -148,11 +178,15 @@ impl Port for StreamPort {
         self.now = now;
         // The end of its child makes a turn of the loop.
         self.take_lookup(registry, now);
+        self.hear_lookup(registry);
         self.client.handle_timeout(registry, now);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        let lookup = self.under.as_ref().and_then(|under| under.lookup.poll_timeout());
+        let lookup = self
+            .under
+            .as_ref()
+            .and_then(|under| if under.is_heard { under.lookup.poll_timeout() } else { Some(self.now) });
         [self.client.poll_timeout(), lookup].into_iter().flatten().min()
     }
 

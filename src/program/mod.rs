@@ -7,7 +7,6 @@
 //! | `mainsd` | `status`, `events`, `clients` | the status client, in words of its own |
 //! | `mainsd` | `apcaccess` | the status client, as `apcaccess` |
 //! | `mainsd` | `apcupsd` | the daemon, as `apcupsd` |
-//! | `mainsd` | `resolve` | looks a host name up for the daemon |
 //! | `mainsd` | `check`, `demo` | configuration check, demonstration |
 //! | `mainsd` | `help`, `version` | what there is, and which version |
 //! | `mainsd` | an option, or none | the daemon, in the foreground |
@@ -25,7 +24,6 @@ mod help;
 mod mistake;
 mod out;
 mod private_folder;
-pub mod resolve;
 mod shared_folders;
 pub mod surroundings;
 
@@ -68,7 +66,6 @@ fn by_first_argument(mut args: Vec<OsString>) -> ExitCode {
         }
         "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, "mainsd apcupsd", args.split_off(1)),
         "check" => check::main(args.split_off(1)),
-        "resolve" => resolve::main(args.split_off(1)),
         "demo" => demo::main(args.split_off(1)),
         "help" => help::main(&args.split_off(1)),
         "version" if args.len() == 1 => {

@@ -8,8 +8,8 @@
 
 use std::mem::{align_of, offset_of, size_of};
 
-use super::time64;
 use super::usb::helper;
+use super::{call_filter, time64};
 
 /// One value that both languages must agree on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Crossing {
 /// All of them, as they are on the target of this build.
 #[must_use]
 pub fn all() -> Vec<Crossing> {
-    [constants(), requests(), functions(), types(), structures(), libusb(), times()].concat()
+    [constants(), calls(), requests(), functions(), types(), structures(), libusb(), times()].concat()
 }
 
 /// Constants of a module that have the same name in C.
@@ -84,12 +84,42 @@ fn size_of_target<T, F>(_: impl Fn(*const T) -> *const F) -> usize {
 }
 
 #[allow(clippy::too_many_lines, reason = "a table")]
+/// Numbers of system calls.
+fn calls() -> Vec<Crossing> {
+    let calls = constants! {
+        "sys/syscall.h": libc {
+            SYS_openat SYS_openat2 SYS_mkdirat SYS_unlinkat SYS_renameat2 SYS_linkat SYS_symlinkat SYS_fchmodat SYS_fchownat SYS_truncate SYS_utimensat SYS_faccessat SYS_faccessat2 SYS_readlinkat SYS_chdir SYS_fchdir SYS_sync SYS_syncfs SYS_kill SYS_execve SYS_execveat SYS_ptrace SYS_process_vm_readv SYS_process_vm_writev SYS_kcmp SYS_mount SYS_umount2 SYS_pivot_root SYS_chroot SYS_unshare SYS_setns SYS_kexec_load SYS_init_module SYS_finit_module SYS_delete_module SYS_bpf SYS_perf_event_open SYS_userfaultfd SYS_io_uring_setup SYS_add_key SYS_request_key SYS_keyctl SYS_reboot SYS_swapon SYS_swapoff SYS_acct SYS_quotactl SYS_adjtimex SYS_sethostname SYS_setdomainname SYS_setuid SYS_setgid SYS_setresuid SYS_setresgid SYS_setgroups SYS_personality SYS_open_by_handle_at SYS_mknodat SYS_clone SYS_clone3 SYS_socket
+        }
+    };
+    #[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm"))]
+    let calls = [
+        calls,
+        constants! {
+            "sys/syscall.h": libc {
+                SYS_open SYS_creat SYS_mkdir SYS_rmdir SYS_unlink SYS_rename SYS_renameat SYS_link SYS_symlink SYS_chmod SYS_chown SYS_stat SYS_lstat SYS_access SYS_readlink SYS_mknod
+            }
+        },
+    ]
+    .concat();
+    #[cfg(any(target_arch = "x86", target_arch = "arm"))]
+    let calls = [
+        calls,
+        constants! {
+            "sys/syscall.h": libc {
+                SYS_setuid32 SYS_setgid32 SYS_setresuid32 SYS_setresgid32 SYS_setgroups32
+            }
+        },
+    ]
+    .concat();
+    calls
+}
+
 fn constants() -> Vec<Crossing> {
     #[allow(unused_mut, reason = "some platforms have more")]
     let mut all = constants! {
         "errno.h": libc {
             EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EBUSY EEXIST EFBIG EINTR EINVAL EIO EISDIR ELOOP EMFILE
-            ENAMETOOLONG ENFILE ENOBUFS ENOENT ENOMEM ENOSPC ENOTTY EPERM ETIMEDOUT
+            ENAMETOOLONG ENFILE ENOBUFS ENOENT ENOMEM ENOSPC ENOSYS ENOTTY EPERM ETIMEDOUT
         }
         "fcntl.h unistd.h": libc {
             AT_EACCESS AT_FDCWD F_DUPFD F_GETLK F_SETFL F_SETLK F_UNLCK F_WRLCK O_CLOEXEC O_NOCTTY O_NOFOLLOW O_NONBLOCK O_PATH
@@ -102,7 +132,12 @@ fn constants() -> Vec<Crossing> {
         "signal.h": signal_hook::consts { SIGCHLD SIGHUP SIGINT SIGTERM }
         "signal.h sys/wait.h": libc { P_PID WEXITED WNOHANG WNOWAIT }
         "sys/mman.h": libc { MADV_DONTNEED }
-        "sys/prctl.h": libc { PR_SET_NAME }
+        "sys/prctl.h": libc { PR_SET_NAME PR_SET_SECCOMP }
+        "linux/seccomp.h": libc { SECCOMP_MODE_FILTER }
+        "linux/netlink.h": libc { NETLINK_KOBJECT_UEVENT }
+        "sched.h": libc {
+            CLONE_NEWUSER CLONE_NEWNS CLONE_NEWPID CLONE_NEWNET CLONE_NEWIPC CLONE_NEWUTS CLONE_NEWCGROUP
+        }
         "sys/reboot.h": libc { RB_POWER_OFF }
         "sys/resource.h": libc { RLIMIT_NOFILE }
         "linux/close_range.h": libc { CLOSE_RANGE_CLOEXEC }
@@ -223,6 +258,11 @@ fn structures() -> Vec<Crossing> {
     structures! {
         "fcntl.h": libc::flock as "struct flock" { l_type l_whence l_start l_len l_pid }
         "poll.h": libc::pollfd as "struct pollfd" { fd events revents }
+        "linux/filter.h": libc::sock_fprog as "struct sock_fprog" { len filter }
+        "linux/filter.h": libc::sock_filter as "struct sock_filter" { code jt jf k }
+        "linux/filter.h": call_filter::Instruction as "struct sock_filter" {
+            code if_true = jt if_false = jf value = k
+        }
         "sys/resource.h": libc::rlimit as "struct rlimit" { rlim_cur rlim_max }
         "sys/ioctl.h": libc::winsize as "struct winsize" { ws_row ws_col }
         "termios.h": libc::termios as "struct termios" { c_iflag c_oflag c_cflag c_lflag c_cc }

@@ -1,6 +1,4 @@
 //! Ordinary code of ours in a child, for what a file system may hold up for ever: only the child waits.
-#![allow(unsafe_code)]
-
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -10,7 +8,7 @@ use std::time::Duration;
 use rustix::io::ioctl_fionbio;
 use rustix::pipe::{PipeFlags, pipe_with};
 
-use super::spawn::{Child, Never, close_from, spawn_own};
+use super::spawn::{Child, Never, close_from, exit_now, spawn_own};
 
 /// Starts a child that runs `work` and ends with 0; what it writes can be read here, without waiting, until the end of the
 /// file. A child that writes more than a pipe holds (64 KiB) without being read stays where it is. It has no descriptors of this process
@@ -42,8 +40,8 @@ pub fn finish(limit: Duration, work: impl FnOnce()) -> bool {
 
 fn run(work: impl FnOnce()) -> Never {
     let status = i32::from(catch_unwind(AssertUnwindSafe(work)).is_err());
-    // SAFETY: ends this process, in which nothing is to be dropped or flushed that is its parent's.
-    unsafe { libc::_exit(status) }
+    // Nothing is to be dropped or flushed in it that is its parent's.
+    exit_now(status)
 }
 
 #[cfg(test)]

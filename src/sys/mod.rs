@@ -1,6 +1,7 @@
 //! Every line of `unsafe` and every call of libc, rustix, socket2 and libusb, behind safe owned types. No policy, no UPS vocabulary.
 
 pub mod access;
+pub mod call_filter;
 pub mod clock;
 #[cfg(feature = "usb")]
 pub mod crossings;
@@ -8,12 +9,15 @@ pub mod daemonize;
 pub mod flag_file;
 pub mod fs;
 pub mod in_child;
+pub mod job;
 pub mod memory;
 pub mod named_lock;
 pub mod notify;
+pub mod passing;
 pub mod port_holder;
 pub mod process;
 pub mod reboot;
+pub mod rights;
 pub mod role;
 pub mod signals;
 pub mod socket;

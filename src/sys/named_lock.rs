@@ -55,6 +55,15 @@ impl NamedLock {
     ///
     /// [`Refused`].
     pub fn take(path: &Path, note: &str) -> Result<Self, Refused> {
+        Self::take_for(i32::try_from(std::process::id()).unwrap_or(0), path, note)
+    }
+
+    /// Takes the lock for another process, which is named in the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`].
+    pub fn take_for(owner: i32, path: &Path, note: &str) -> Result<Self, Refused> {
         for _ in 0..ATTEMPTS {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -72,7 +81,7 @@ impl NamedLock {
                 continue;
             }
             // Without a note the lock is as good.
-            let _ = write_note(&mut file, note);
+            let _ = write_note(&mut file, owner, note);
             return Ok(Self { path: path.to_owned(), file });
         }
         Err(Refused::Io(io::Error::from_raw_os_error(EBUSY)))
@@ -97,8 +106,8 @@ pub fn still_named(file: &File, path: &Path) -> bool {
     }
 }
 
-fn write_note(file: &mut File, note: &str) -> io::Result<()> {
-    let line = format!("{} {note}\n", std::process::id());
+fn write_note(file: &mut File, owner: i32, note: &str) -> io::Result<()> {
+    let line = format!("{owner} {note}\n");
     file.seek(SeekFrom::Start(0))?;
     file.write_all(line.as_bytes())?;
     file.set_len(line.len() as u64)

@@ -58,11 +58,24 @@ pub fn command(pid: i32) -> Option<String> {
 /// A process for a message: `minicom (process 1234)`.
 #[must_use]
 pub fn describe(pid: i32) -> String {
+    let pid = daemon_of(pid);
     match program(pid) {
         // Whoever named it may have written line breaks into its name.
         Some(program) => format!("{} (process {pid})", program.replace(char::is_control, "?")),
         None => format!("process {pid}"),
     }
+}
+
+/// The process that started this one, if that is a role of a daemon of ours (`mainsd: main`): it is the one to be told to end.
+fn daemon_of(pid: i32) -> i32 {
+    let parent = fs::read_to_string(format!("/proc/{pid}/stat")).ok().and_then(|stat| {
+        // The name is in brackets, and may hold any (proc(5)).
+        let (begin, rest) = stat.rsplit_once(')')?;
+        let is_role = begin.split_once('(')?.1.starts_with("mainsd: ");
+        rest.split_ascii_whitespace().nth(1).filter(|_| is_role)?.parse().ok()
+    });
+    // A role whose daemon has ended is a child of the first process.
+    parent.filter(|parent| *parent > 1).unwrap_or(pid)
 }
 
 /// A look at all processes for those that have a device open, in steps that take less than a millisecond each: a machine may
@@ -75,6 +88,8 @@ pub struct UserSearch {
     /// The process that is being looked at.
     current: Option<(i32, ReadDir)>,
     left: usize,
+    /// What processes of this daemon have open does not count.
+    daemon: Option<i32>,
 }
 
 /// Descriptors and processes that one step looks at.
@@ -90,7 +105,21 @@ impl UserSearch {
         let path = path.canonicalize().ok()?;
         let device = fs::metadata(&path).ok().filter(|data| data.file_type().is_char_device())?.rdev();
         let processes = fs::read_dir("/proc").ok()?;
-        Some(Self { device, name: path.file_name()?.to_owned(), processes, current: None, left: SEARCH_MAX })
+        Some(Self {
+            device,
+            name: path.file_name()?.to_owned(),
+            processes,
+            current: None,
+            left: SEARCH_MAX,
+            daemon: None,
+        })
+    }
+
+    /// Leaves out a daemon with all its roles.
+    #[must_use]
+    pub const fn without_daemon(mut self, pid: Option<i32>) -> Self {
+        self.daemon = pid;
+        self
     }
 
     /// Goes on. `None`: call again. `Some(None)`: no process that can be seen has it open.
@@ -110,7 +139,13 @@ impl UserSearch {
             let pid = *pid;
             match descriptors.next() {
                 None => self.current = None,
-                Some(Ok(entry)) if self.is_it(&entry.path()) => return Some(Some(pid)),
+                Some(Ok(entry)) if self.is_it(&entry.path()) => {
+                    if self.daemon.is_some_and(|daemon| daemon_of(pid) == daemon) {
+                        self.current = None;
+                        continue;
+                    }
+                    return Some(Some(pid));
+                }
                 Some(_) => {}
             }
         }

@@ -11,14 +11,15 @@ use std::ptr;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::{Errno, ioctl_fionbio};
-use rustix::net::{
-    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, recv, send, shutdown, socketpair,
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
+use rustix::process::{
+    Pid, Signal, WaitOptions, getpid, getppid, kill_process, set_parent_process_death_signal, waitpid,
 };
-use rustix::process::{Pid, WaitOptions, waitpid};
 use rustix::thread::set_name;
 
-use super::spawn::{close_from, set_mask};
+use super::passing::{self, socket_pair};
+use super::spawn::{self, close_from, close_range, exit_now, set_mask};
 
 /// What a role has of the standard streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,55 +28,78 @@ pub enum Streams {
     Null,
     /// Standard output and error as this process has them.
     Output,
+    /// All three as this process has them.
+    All,
 }
 
-/// A role, as who started it sees it. Dropped, it is told by the end of the socket; nothing waits for it.
+/// What a role is made with.
+#[derive(Debug)]
+pub struct Kind<'a> {
+    /// Its name; 15 bytes at most are shown.
+    pub name: &'static CStr,
+    /// The descriptors that it keeps, beside the standard streams and its socket.
+    pub kept: &'a [RawFd],
+    /// What it has of the standard streams.
+    pub streams: Streams,
+    /// It has a loop, with handlers of its own for signals, and is killed when the thread ends that has started it. Else it ignores
+    /// what ends the daemon, and finishes what it was sent.
+    pub has_loop: bool,
+}
+
+/// The process of a role. Dropped, it is left alone.
+#[derive(Debug)]
+pub struct Process {
+    pid: Pid,
+    end: Option<spawn::End>,
+}
+
+/// A role, as who speaks to it sees it. Dropped, it is told by the end of the socket; nothing waits for it.
 #[derive(Debug)]
 pub struct Role {
-    pid: Pid,
+    /// `None`: it is another process's child.
+    process: Option<Process>,
     socket: OwnedFd,
-    reaped: bool,
 }
 
 impl Role {
-    /// Forks. The child is named `name` (15 bytes at most are shown), keeps its end of the socket and the descriptors `kept`
-    /// only, ignores what ends the daemon (SIGHUP, SIGINT, SIGTERM) and what a write can bring about (SIGPIPE, SIGXFSZ), has
-    /// the default actions of other signals, runs `task`, and ends without running anything of this process's.
+    /// Forks. The child keeps its end of the socket and what its kind says, has the default actions of signals but ignores what
+    /// ends the daemon (SIGHUP, SIGINT, SIGTERM) and what a write can bring about (SIGPIPE, SIGXFSZ), runs `task`, and ends
+    /// without running anything of this process's.
+    ///
+    /// `before` runs first in the child, while it still has all descriptors: for what must be dropped before they are closed.
     ///
     /// To be called while the process has one thread: the child goes on in this program.
     ///
     /// # Errors
     /// No process or descriptor left.
-    pub fn start(
-        name: &CStr,
-        kept: &[RawFd],
-        streams: Streams,
-        task: impl FnOnce(&Socket),
-    ) -> io::Result<Self> {
-        let (ours, theirs) =
-            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        ioctl_fionbio(&ours, true)?;
-        let kept: Vec<RawFd> = kept.iter().copied().chain([theirs.as_raw_fd()]).collect();
-        let before = set_mask(None);
-        // SAFETY: the program has one thread, so the child is as whole as its parent. All signals are blocked, so no handler runs
-        // in it before it has its own.
-        let pid = unsafe { libc::fork() };
-        if pid == 0 {
-            let end = End;
-            become_role(name, &kept, streams);
-            task(&Socket(theirs));
-            drop(end);
-        }
-        let error = io::Error::last_os_error();
-        set_mask(Some(before));
-        let pid = if pid < 0 { None } else { Pid::from_raw(pid) };
-        Ok(Self { pid: pid.ok_or(error)?, socket: ours, reaped: false })
+    pub fn start(kind: &Kind<'_>, before: impl FnOnce(), task: impl FnOnce(Socket)) -> io::Result<Self> {
+        let (ours, theirs) = socket_pair()?;
+        let process = Process::start(kind, theirs, before, task)?;
+        Ok(Self { process: Some(process), socket: ours })
     }
 
-    /// Its process id.
+    /// A role that is this process's child, with the other end of this socket.
     #[must_use]
-    pub fn pid(&self) -> i32 {
-        self.pid.as_raw_pid()
+    pub const fn of_child(process: Process, socket: OwnedFd) -> Self {
+        Self { process: Some(process), socket }
+    }
+
+    /// A role that another process has started, with the other end of this socket.
+    #[must_use]
+    pub const fn of_another(socket: OwnedFd) -> Self {
+        Self { process: None, socket }
+    }
+
+    /// Its process id, if it is a child of this process.
+    #[must_use]
+    pub fn pid(&self) -> Option<i32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
+    /// Its process, if it is a child of this one.
+    #[must_use]
+    pub fn into_process(self) -> Option<Process> {
+        self.process
     }
 
     /// Sends one message without waiting.
@@ -96,6 +120,14 @@ impl Role {
         receive(&self.socket, buffer, RecvFlags::DONTWAIT)
     }
 
+    /// As [`Role::receive`], and the descriptor that came with it.
+    ///
+    /// # Errors
+    /// As [`Role::receive`].
+    pub fn receive_with(&self, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+        passing::receive_now(self.socket.as_fd(), buffer)
+    }
+
     /// Nothing more will be sent: the role finishes what it was sent and ends.
     pub fn close(&self) {
         let _ = shutdown(&self.socket, Shutdown::Write);
@@ -103,9 +135,85 @@ impl Role {
 
     /// Whether it has ended. Takes its status.
     pub fn has_ended(&mut self) -> bool {
-        self.reaped = self.reaped
-            || !matches!(waitpid(Some(self.pid), WaitOptions::NOHANG), Ok(None) | Err(Errno::INTR));
-        self.reaped
+        match &mut self.process {
+            Some(process) => process.end().is_some(),
+            // It says so by the end of the socket, whatever waits in that.
+            None => {
+                let mut polled = [PollFd::new(&self.socket, PollFlags::empty())];
+                matches!(poll(&mut polled, Some(&Timespec::default())), Ok(1))
+            }
+        }
+    }
+
+    /// SIGKILL, unless its status has been taken.
+    pub fn kill(&self) {
+        if let Some(process) = &self.process {
+            process.kill();
+        }
+    }
+}
+
+impl Process {
+    /// As [`Role::start`], with the end of a socket that the role gets.
+    ///
+    /// # Errors
+    /// No process left.
+    pub fn start(
+        kind: &Kind<'_>,
+        theirs: OwnedFd,
+        before: impl FnOnce(),
+        task: impl FnOnce(Socket),
+    ) -> io::Result<Self> {
+        let parent = getpid();
+        let mask = set_mask(None);
+        // SAFETY: the program has one thread, so the child is as whole as its parent. All signals are blocked, so no handler runs
+        // in it before it has its own.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            let end = End;
+            before();
+            become_role(kind, theirs.as_raw_fd());
+            // Its parent may have ended before that was asked for.
+            if !kind.has_loop
+                || set_parent_process_death_signal(Some(Signal::KILL)).is_err()
+                || getppid() == Some(parent)
+            {
+                task(Socket(theirs));
+            }
+            drop(end);
+        }
+        let error = io::Error::last_os_error();
+        set_mask(Some(mask));
+        let pid = if pid < 0 { None } else { Pid::from_raw(pid) };
+        Ok(Self { pid: pid.ok_or(error)?, end: None })
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_pid()
+    }
+
+    /// How it has ended; `None`: it runs. Takes its status.
+    pub fn end(&mut self) -> Option<spawn::End> {
+        if self.end.is_none() {
+            self.end = match waitpid(Some(self.pid), WaitOptions::NOHANG) {
+                Ok(None) | Err(Errno::INTR) => None,
+                Ok(Some((_, status))) => Some(match status.terminating_signal() {
+                    Some(signal) => spawn::End::Signaled(signal),
+                    None => spawn::End::Exited(status.exit_status().unwrap_or(0)),
+                }),
+                Err(_) => Some(spawn::End::Unknown),
+            };
+        }
+        self.end
+    }
+
+    /// SIGKILL, unless its status has been taken.
+    pub fn kill(&self) {
+        if self.end.is_none() {
+            let _ = kill_process(self.pid, Signal::KILL);
+        }
     }
 }
 
@@ -157,9 +265,47 @@ impl Socket {
         receive(&self.0, buffer, RecvFlags::DONTWAIT)
     }
 
+    /// Sends one message without waiting.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if the socket is full; another if nobody is at the other end.
+    pub fn send_now(&self, message: &[u8]) -> io::Result<()> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        rustix::io::retry_on_intr(|| send(&self.0, message, flags))?;
+        Ok(())
+    }
+
+    /// Sends one message and a descriptor without waiting.
+    ///
+    /// # Errors
+    /// As [`Socket::send_now`].
+    pub fn send_with(&self, message: &[u8], pass: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(passing::send(self.0.as_fd(), message, Some(pass), SendFlags::DONTWAIT)?)
+    }
+
+    /// Sends one message and a descriptor.
+    ///
+    /// # Errors
+    /// Nobody is at the other end.
+    pub fn pass(&self, message: &[u8], pass: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(passing::send(self.0.as_fd(), message, Some(pass), SendFlags::empty())?)
+    }
+
     /// Sends one message. That nobody takes it is told by [`Socket::receive`].
     pub fn send(&self, message: &[u8]) {
         let _ = rustix::io::retry_on_intr(|| send(&self.0, message, SendFlags::NOSIGNAL));
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
     }
 }
 
@@ -179,49 +325,51 @@ struct End;
 
 impl Drop for End {
     fn drop(&mut self) {
-        // SAFETY: ends the process.
-        unsafe { libc::_exit(0) }
+        exit_now(0)
     }
 }
 
 /// Makes a child of `fork` a role.
-fn become_role(name: &CStr, kept: &[RawFd], streams: Streams) {
+fn become_role(kind: &Kind<'_>, socket: RawFd) {
+    let kept = || kind.kept.iter().copied().chain([socket]);
     let mut first = 3;
-    for _ in kept {
-        let Some(next) = kept.iter().copied().filter(|fd| *fd >= first).min() else { break };
-        close_between(first, next);
+    for _ in kept() {
+        let Some(next) = kept().filter(|fd| *fd >= first).min() else { break };
+        if let Some(last) = next.checked_sub(1).and_then(|last| last.try_into().ok()) {
+            close_range(first, last);
+        }
         first = next.saturating_add(1);
     }
     close_from(first, -1);
     // SAFETY: system calls on plain numbers and constant texts, in a process with one thread.
     unsafe {
-        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
-        if null >= 0 {
-            libc::dup2(null, 0);
-            if streams == Streams::Null {
-                libc::dup2(null, 1);
-                libc::dup2(null, 2);
-            }
-            if null > 2 {
-                libc::close(null);
+        if kind.streams != Streams::All {
+            let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+            if null >= 0 {
+                libc::dup2(null, 0);
+                if kind.streams == Streams::Null {
+                    libc::dup2(null, 1);
+                    libc::dup2(null, 2);
+                }
+                if null > 2 {
+                    libc::close(null);
+                }
             }
         }
-        for signal in 1..=libc::SIGRTMAX() {
-            let ignored = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGPIPE, libc::SIGXFSZ];
-            let action = if ignored.contains(&signal) { libc::SIG_IGN } else { libc::SIG_DFL };
-            libc::signal(signal, action);
+        if kind.has_loop {
+            // The terminal of who has started the daemon is not its controlling terminal: it cannot type into it (TIOCSTI,
+            // ioctl_tty(2)).
+            libc::setsid();
+        } else {
+            for signal in 1..=libc::SIGRTMAX() {
+                let ignored = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGPIPE, libc::SIGXFSZ];
+                let action = if ignored.contains(&signal) { libc::SIG_IGN } else { libc::SIG_DFL };
+                libc::signal(signal, action);
+            }
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
     }
-    let _ = set_name(name);
-}
-
-/// Closes the descriptors from `first` up to, but not with, `end`.
-fn close_between(first: RawFd, end: RawFd) {
-    for fd in first..end {
-        // SAFETY: a plain number; the caller is a child that uses none of these descriptors.
-        unsafe { libc::close(fd) };
-    }
+    let _ = set_name(kind.name);
 }

@@ -167,11 +167,6 @@ pub(super) enum Never {}
 ///
 /// What `fork` says; that the program cannot be executed is told by [`End::NotExecuted`].
 pub fn spawn(spec: &Spec) -> io::Result<Child> {
-    spawn_with(spec, -1)
-}
-
-/// `stdout`: where the child's goes; -1: as the spec says.
-fn spawn_with(spec: &Spec, stdout: libc::c_int) -> io::Result<Child> {
     let mut argv: Vec<*const libc::c_char> = spec.argv.iter().map(|arg| arg.as_ptr()).collect();
     argv.push(ptr::null());
     // Without descriptors for the pipe the child is started all the same: 127 says nearly as much.
@@ -179,23 +174,11 @@ fn spawn_with(spec: &Spec, stdout: libc::c_int) -> io::Result<Child> {
     let exec_error_fd = pipe.as_ref().map_or(-1, |(_, write)| write.as_raw_fd());
     let pid = fork_with_signals_blocked(|| {
         // SAFETY: we are the child of a `fork`; `argv` ends with a null pointer and its strings are alive.
-        unsafe { exec_child(&argv, spec.output, stdout, exec_error_fd) }
+        unsafe { exec_child(&argv, spec.output, exec_error_fd) }
     })?;
     // Both sides do it, so that the group exists whoever runs first.
     let _ = setpgid(Some(pid), Some(pid));
     Ok(Child { pid, failure: pipe.map(|(read, _)| File::from(read)), end: None })
-}
-
-/// As [`spawn`], with a pipe that the child's stdout goes into, whatever the spec says of it. Reading never waits. A child
-/// that writes more than a pipe holds (64 KiB) without being read stays where it is.
-///
-/// # Errors
-///
-/// What `pipe` and `fork` say.
-pub fn spawn_reading(spec: &Spec) -> io::Result<(Child, File)> {
-    let (read, write) = failure_pipe()?;
-    let child = spawn_with(spec, write.as_raw_fd())?;
-    Ok((child, File::from(read)))
 }
 
 /// Forks a child that runs this code instead of a program, with all signals blocked. It must do without whatever threads and
@@ -229,6 +212,12 @@ pub(super) fn spawn_calls(work: impl FnOnce(libc::c_int) -> Never) -> io::Result
     Ok(Child { failure: pipe.map(|(read, _)| File::from(read)), ..child })
 }
 
+/// Ends this process: nothing of it is run or flushed. Async-signal-safe.
+pub(super) fn exit_now(status: libc::c_int) -> ! {
+    // SAFETY: a plain number.
+    unsafe { libc::_exit(status) }
+}
+
 /// Ends a child of [`spawn_calls`]: with 0, or so that its parent has this `errno`. Async-signal-safe.
 pub(super) fn end_child(failure_fd: libc::c_int, errno: Option<libc::c_int>) -> Never {
     // SAFETY: async-signal-safe calls; the `errno` outlives the call. A child without the descriptor (-1) has the status alone.
@@ -241,29 +230,31 @@ pub(super) fn end_child(failure_fd: libc::c_int, errno: Option<libc::c_int>) -> 
 
 /// Closes every descriptor from `first` on but `keep` (-1: none), in the child of a `fork`. Async-signal-safe.
 pub(super) fn close_from(first: libc::c_int, keep: libc::c_int) {
-    let close = |from: libc::c_int, to: libc::c_uint| {
-        let Ok(from) = libc::c_uint::try_from(from) else { return };
-        if from > to {
-            return;
-        }
-        // SAFETY: plain numbers; the caller is a child that uses none of these descriptors.
-        if unsafe { libc::syscall(libc::SYS_close_range, from, to, 0) } == 0 {
-            return;
-        }
-        // Before Linux 5.9. Descriptors are given out from below, and the daemon keeps few.
-        for fd in from..=to.min(4095) {
-            // SAFETY: as above.
-            unsafe { libc::close(libc::c_int::try_from(fd).unwrap_or(-1)) };
-        }
-    };
     match libc::c_uint::try_from(keep) {
         Ok(kept) if keep >= first => {
             if let Some(before) = kept.checked_sub(1) {
-                close(first, before);
+                close_range(first, before);
             }
-            close(keep.saturating_add(1), libc::c_uint::MAX);
+            close_range(keep.saturating_add(1), libc::c_uint::MAX);
         }
-        _ => close(first, libc::c_uint::MAX),
+        _ => close_range(first, libc::c_uint::MAX),
+    }
+}
+
+/// Closes every descriptor of these, in the child of a `fork`. Async-signal-safe.
+pub(super) fn close_range(first: libc::c_int, last: libc::c_uint) {
+    let Ok(first) = libc::c_uint::try_from(first) else { return };
+    if first > last {
+        return;
+    }
+    // SAFETY: plain numbers; the caller is a child that uses none of these descriptors.
+    if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 {
+        return;
+    }
+    // Before Linux 5.9. Descriptors are given out from below, and the daemon keeps few.
+    for fd in first..=last.min(4095) {
+        // SAFETY: as above.
+        unsafe { libc::close(libc::c_int::try_from(fd).unwrap_or(-1)) };
     }
 }
 
@@ -300,12 +291,7 @@ pub(super) fn set_mask(signals: Option<libc::sigset_t>) -> libc::sigset_t {
 /// # Safety
 ///
 /// Only in the child of a `fork`. `argv` ends with a null pointer, and its strings are alive.
-unsafe fn exec_child(
-    argv: &[*const libc::c_char],
-    output: Output,
-    stdout: libc::c_int,
-    exec_error_fd: libc::c_int,
-) -> Never {
+unsafe fn exec_child(argv: &[*const libc::c_char], output: Output, exec_error_fd: libc::c_int) -> Never {
     // SAFETY: async-signal-safe system calls with constants, and pointers that the caller vouches for.
     unsafe {
         libc::setpgid(0, 0);
@@ -324,9 +310,6 @@ unsafe fn exec_child(
             if null > 2 {
                 libc::close(null);
             }
-        }
-        if stdout >= 0 {
-            libc::dup2(stdout, 1);
         }
         // Now, and not by `exec`, which may wait for a disk for ever: ports and locks of ours would stay held by a child that
         // outlives us.

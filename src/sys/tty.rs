@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
@@ -48,6 +48,8 @@ const SPEED: u32 = 2400;
 pub struct Tty {
     fd: OwnedFd,
     before: Option<Termios>,
+    /// Another process has opened it, and gives it back.
+    is_lent: bool,
 }
 
 impl Tty {
@@ -63,7 +65,7 @@ impl Tty {
         // SAFETY: the descriptor is open, and given up by the port for whoever has it now.
         let fd = unsafe { OwnedFd::from_raw_fd(port.into_raw_fd()) };
         // From here on dropping gives everything back.
-        let tty = Self { fd, before: Some(free.before) };
+        let tty = Self { fd, before: Some(free.before), is_lent: false };
         // The crate makes it blocking.
         rustix::io::ioctl_fionbio(&tty.fd, true)?;
         let mut raw = tcgetattr(&tty.fd)?;
@@ -73,6 +75,17 @@ impl Tty {
         tcsetattr(&tty.fd, OptionalActions::Now, &raw)?;
         tty.flush_input();
         Ok(tty)
+    }
+
+    /// A port that another process has opened with [`Tty::open`], and gives back.
+    #[must_use]
+    pub const fn lent(fd: OwnedFd) -> Self {
+        Self { fd, before: None, is_lent: true }
+    }
+
+    /// Whose it was has ended: dropped, it is free for the next one, with the settings that it has.
+    pub const fn own(&mut self) {
+        self.is_lent = false;
     }
 
     /// The settings, and with them the modem lines, stay as they are when it is closed.
@@ -132,6 +145,12 @@ impl Tty {
     }
 }
 
+impl AsFd for Tty {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
 impl AsRawFd for Tty {
     fn as_raw_fd(&self) -> RawFd {
         self.fd.as_raw_fd()
@@ -140,6 +159,9 @@ impl AsRawFd for Tty {
 
 impl Drop for Tty {
     fn drop(&mut self) {
+        if self.is_lent {
+            return;
+        }
         let _ = tcflush(&self.fd, QueueSelector::IOFlush);
         if let Some(before) = &self.before {
             // A port that is gone has no settings.

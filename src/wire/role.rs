@@ -167,7 +167,7 @@ impl ToWriter<'_> {
 }
 
 impl<'a> Saved<'a> {
-    fn encode(&self, out: &mut Vec<u8>) {
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
         let present = self.moments.iter().zip(1..);
         let flags = present
             .fold(u8::from(self.announced), |flags, (moment, bit)| flags | u8::from(moment.is_some()) << bit);
@@ -181,7 +181,7 @@ impl<'a> Saved<'a> {
         out.extend_from_slice(cut(self.serial, MAX_SERIAL).as_bytes());
     }
 
-    fn decode(body: &'a [u8]) -> Option<Self> {
+    pub(super) fn decode(body: &'a [u8]) -> Option<Self> {
         let (flags, rest) = body.split_first().filter(|(flags, _)| **flags < 0x40)?;
         let (transfers, rest) = rest.split_first_chunk()?;
         let (on_battery_total, mut rest) = span(rest)?;
@@ -258,7 +258,7 @@ fn span(bytes: &[u8]) -> Option<(Duration, &[u8])> {
     (milliseconds <= MAX_SPAN).then(|| (Duration::from_millis(milliseconds), rest))
 }
 
-const fn flag(byte: u8) -> Option<bool> {
+pub(super) const fn flag(byte: u8) -> Option<bool> {
     match byte {
         0 => Some(false),
         1 => Some(true),
@@ -266,7 +266,7 @@ const fn flag(byte: u8) -> Option<bool> {
     }
 }
 
-fn line(bytes: &[u8]) -> Option<&str> {
+pub(super) fn line(bytes: &[u8]) -> Option<&str> {
     text(bytes, |c| !is_unsafe(c))
 }
 
@@ -275,7 +275,7 @@ fn text(bytes: &[u8], allowed: impl Fn(char) -> bool) -> Option<&str> {
     (text.len() <= MAX_LINE && text.chars().all(allowed)).then_some(text)
 }
 
-fn priority_of(number: u8) -> Option<Priority> {
+pub(super) fn priority_of(number: u8) -> Option<Priority> {
     use Priority::{Alert, Critical, Error, Info, Notice, Warning};
     [Alert, Critical, Error, Warning, Notice, Info].into_iter().find(|priority| *priority as u8 == number)
 }

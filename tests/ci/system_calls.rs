@@ -1,5 +1,6 @@
-//! Which system calls the daemon's loop makes, over whole outages, compared with `system_calls.txt`: none that a file system can
-//! hold up. What children do is theirs. Each call that is no row of the list is named by the failure, as the row that it would be.
+//! Which system calls the daemon's loops make, over whole outages: those of the main process compared with `system_calls.txt`, those of
+//! the helper with `system_calls_helper.txt`. None that a file system can hold up. What children do is theirs. Each call that is no row
+//! of the list is named by the failure, as the row that it would be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,20 +17,30 @@ pub const TESTS: Group = Group {
         each_call_of_the_loop_is_in_the_list_at_a_simulated_ups,
         each_call_of_the_loop_is_in_the_list_at_a_serial_ups,
         each_call_of_the_loop_is_in_the_list_of_a_slave,
+        each_call_of_the_helper_and_of_the_next_main_process_is_in_the_list,
     ],
     ..Group::new(module_path!())
 };
 
-/// The calls that are made after the start, each with its places.
-const LIST: &str = include_str!("system_calls.txt");
+/// The calls of a role that are made after the start, each with its places.
+#[derive(Clone, Copy)]
+struct List {
+    name: &'static str,
+    text: &'static str,
+}
+
+const MAIN_LIST: List = List { name: "system_calls.txt", text: include_str!("system_calls.txt") };
+const HELPER_LIST: List =
+    List { name: "system_calls_helper.txt", text: include_str!("system_calls_helper.txt") };
 
 /// Calls whose text arguments are names of files.
-const BY_NAME: [&str; 31] = [
+const BY_NAME: [&str; 32] = [
     "access",
     "bind",
     "chdir",
     "chmod",
     "chown",
+    "chroot",
     "connect",
     "execve",
     "faccessat",
@@ -73,14 +84,18 @@ fn traced(setup: &Setup, trace: &Path) -> Setup {
     setup
 }
 
-/// What the main process did from its first wait on, once it has ended.
-fn calls(trace: &Path, pid: u32) -> Vec<String> {
+/// What a process did, once it has ended.
+fn all_calls(trace: &Path, pid: u32) -> Vec<String> {
     let path = PathBuf::from(format!("{}.{pid}", trace.display()));
     let ended = || std::fs::read_to_string(&path).ok().filter(|text| text.contains("+++ exited with 0"));
-    let text = support::poll_until(TIMEOUT, ended).expect("the trace of the main process has an end");
-    let started =
-        text.lines().skip_while(|line| !line.starts_with("epoll_wait(") && !line.starts_with("epoll_pwait("));
-    started.filter(|line| !line.starts_with(['-', '+'])).map(str::to_owned).collect()
+    let text = support::poll_until(TIMEOUT, ended).expect("the trace of the process has an end");
+    text.lines().filter(|line| !line.starts_with(['-', '+'])).map(str::to_owned).collect()
+}
+
+/// The same from its first wait on.
+fn calls(trace: &Path, pid: u32) -> Vec<String> {
+    let started = all_calls(trace, pid).into_iter();
+    started.skip_while(|line| !line.starts_with("epoll_wait(") && !line.starts_with("epoll_pwait(")).collect()
 }
 
 /// The name of a call, and the files that it is about.
@@ -131,17 +146,17 @@ fn place(path: &str, folders: &[&Path]) -> String {
     .to_owned()
 }
 
-fn listed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
+fn listed(list: List) -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut rows: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for line in LIST.lines().filter(|line| !line.is_empty() && !line.starts_with(['#', '['])) {
+    for line in list.text.lines().filter(|line| !line.is_empty() && !line.starts_with(['#', '['])) {
         let (name, places) = line.split_once(": ").unwrap_or_else(|| panic!("no row: {line}"));
         rows.entry(name).or_default().extend(places.split(' '));
     }
     rows
 }
 
-fn compare(lines: &[String], folders: &[&Path]) {
-    let listed = listed();
+fn compare(list: List, lines: &[String], folders: &[&Path]) {
+    let listed = listed(list);
     let mut strangers = BTreeMap::new();
     for line in lines {
         let (name, places) = understand(line, folders);
@@ -152,7 +167,16 @@ fn compare(lines: &[String], folders: &[&Path]) {
         }
     }
     assert!(lines.len() > 50, "hardly a trace: {lines:?}");
-    assert!(strangers.is_empty(), "calls of the loop that system_calls.txt does not have: {strangers:#?}");
+    assert!(strangers.is_empty(), "calls of the loop that {} does not have: {strangers:#?}", list.name);
+}
+
+/// Ends the daemon; what its helper and its main process did are in their lists.
+fn end_and_compare(daemon: Daemon, trace: &Path, folders: &[&Path]) {
+    let (helper, main) = (daemon.pid(), daemon.main_pid());
+    let (end, _scratch) = daemon.terminate_keeping();
+    assert!(end.status.success());
+    compare(HELPER_LIST, &calls(trace, helper), folders);
+    compare(MAIN_LIST, &calls(trace, main), folders);
 }
 
 fn lines_of_a_trace_are_understood() {
@@ -194,10 +218,7 @@ fn each_call_of_the_loop_is_in_the_list_at_a_simulated_ups() {
     daemon.signal("HUP");
     daemon.wait_for_output("the old configuration stays", TIMEOUT);
     daemon.wait_for_hook("mainsback", TIMEOUT);
-    let pid = daemon.pid();
-    let (end, _scratch) = daemon.terminate_keeping();
-    assert!(end.status.success());
-    compare(&calls(&trace, pid), &[&folder]);
+    end_and_compare(daemon, &trace, &[&folder]);
 }
 
 /// A lock file that is waited for, an outage, a port that goes and comes back, the end.
@@ -224,10 +245,7 @@ fn each_call_of_the_loop_is_in_the_list_at_a_serial_ups() {
     daemon.wait_for_hook("commfailure", TIMEOUT);
     let _ups = Smart::start(Generation::Third, &port, false);
     daemon.wait_for_hook("commok", TIMEOUT);
-    let pid = daemon.pid();
-    let (end, _scratch) = daemon.terminate_keeping();
-    assert!(end.status.success());
-    compare(&calls(&trace, pid), &[&folder, ports.path()]);
+    end_and_compare(daemon, &trace, &[&folder, ports.path()]);
 }
 
 /// A master by its name, its outage and its end.
@@ -243,8 +261,31 @@ fn each_call_of_the_loop_is_in_the_list_of_a_slave() {
     daemon.wait_for_hook("doshutdown", TIMEOUT);
     drop(master);
     daemon.wait_for_hook("commfailure", TIMEOUT);
-    let pid = daemon.pid();
+    end_and_compare(daemon, &trace, &[&folder]);
+}
+
+/// Main processes that are killed before, in and after an outage, and one that hangs. When the next one begins, a disk may hang: what it
+/// does before its loop counts too.
+fn each_call_of_the_helper_and_of_the_next_main_process_is_in_the_list() {
+    let (scratch, traces) = (Scratch::new(), Scratch::new());
+    let trace = traces.path().join("trace");
+    let script = scratch.file("script", "");
+    let setup = Setup::new("test").with("DEVICE", &script.display().to_string()).with("TIMEOUT", "10");
+    let daemon = Daemon::start_in(&traced(&setup, &trace), scratch, free_port());
+    let folder = daemon.dir().to_owned();
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    std::fs::write(&script, "1 mains off\n").unwrap();
+    daemon.end_main("KILL");
+    daemon.wait_for_hook("onbattery", TIMEOUT);
+    std::fs::write(&script, "0 mains off\n").unwrap();
+    daemon.end_main("STOP");
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
+    std::fs::write(&script, "0 mains off\n8 mains on\n").unwrap();
+    daemon.end_main("ABRT");
+    daemon.wait_for_hook("mainsback", TIMEOUT);
+    let (helper, main) = (daemon.pid(), daemon.main_pid());
     let (end, _scratch) = daemon.terminate_keeping();
     assert!(end.status.success());
-    compare(&calls(&trace, pid), &[&folder]);
+    compare(HELPER_LIST, &calls(&trace, helper), &[&folder]);
+    compare(MAIN_LIST, &all_calls(&trace, main), &[&folder]);
 }

@@ -5,7 +5,8 @@ use std::process::{Child, Command, Stdio};
 
 use crate::support::smart::{Generation, Smart};
 use crate::support::{
-    self, Daemon, Lines, Nis, Scratch, Setup, TIMEOUT, free_port_for_dry_run, play_in, write_config,
+    self, Daemon, Lines, Nis, Scratch, Setup, TIMEOUT, free_port_for_dry_run, play_in, wait_for_file,
+    write_config,
 };
 
 /// A dry run, in a temporary folder of its own. Dropped, it is killed.
@@ -116,6 +117,8 @@ fn beside_a_daemon_that_guards_it_disturbs_nothing() {
     let daemon = guard(Setup::new("test").with("TIMEOUT", "300"));
     daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     let config = daemon.dir().join("mainsd.conf");
+    // Its writer is another process.
+    wait_for_file(&daemon.dir().join("state"), |text| text.contains("\nserial ") && text.ends_with("end\n"));
     let before = files(daemon.dir());
     let dry = DryRun::start(&config, &[]);
     dry.wait_for("UPS found: ");

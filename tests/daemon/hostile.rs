@@ -43,14 +43,14 @@ fn slave_of(master: &HostileMaster) -> Setup {
 }
 
 fn processor(daemon: &Daemon) -> Duration {
-    let text = std::fs::read_to_string(format!("/proc/{}/stat", daemon.pid())).unwrap();
+    let text = std::fs::read_to_string(format!("/proc/{}/stat", daemon.main_pid())).unwrap();
     let fields = text.rsplit(')').next().unwrap().split_whitespace();
     let ticks: u64 = fields.skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
     Duration::from_millis(ticks * 10)
 }
 
 fn resident(daemon: &Daemon) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", daemon.pid())).unwrap();
+    let text = std::fs::read_to_string(format!("/proc/{}/smaps_rollup", daemon.main_pid())).unwrap();
     let line = text.lines().find(|line| line.starts_with("Anonymous:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }

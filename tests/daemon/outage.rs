@@ -30,10 +30,10 @@ fn limits_on_mains_do_nothing() {
 fn an_outage_that_ended_while_the_daemon_was_stopped_is_no_reason_to_shut_down() {
     let daemon = play("1 mains off\n4 mains on\n24 mains off\n24.3 mains on", setup().with("TIMEOUT", "6"));
     daemon.wait_for_hook("powerout", TIMEOUT);
-    daemon.signal("STOP");
+    daemon.stop();
     // Beyond TIMEOUT, by a clock that nothing announces.
     std::thread::sleep(std::time::Duration::from_secs(9));
-    daemon.signal("CONT");
+    daemon.go_on();
     daemon.wait_for_hook_from(2, "powerout", TIMEOUT);
     assert!(!daemon.events().contains(&"doshutdown".to_owned()), "{}", daemon.describe());
 }

@@ -27,7 +27,7 @@ fn a_serial_ups_that_answered_a_daemon_that_was_stopped_is_neither_knocked_at_no
     serial.unit().held = false;
     std::thread::sleep(STOPPED);
     let asked = serial.unit().received.len();
-    serial.daemon.signal("CONT");
+    serial.daemon.go_on();
     poll_until(TIMEOUT, || (serial.unit().received.len() > asked + 20).then_some(()))
         .expect("it asks no more");
     let received: Vec<char> = serial.unit().received.iter().map(|(byte, _)| char::from(*byte)).collect();
@@ -44,7 +44,7 @@ fn mains_that_came_back_while_the_daemon_was_stopped_is_seen_before_the_time_on_
     serial.daemon.stop();
     serial.unit().restore_mains();
     std::thread::sleep(STOPPED);
-    serial.daemon.signal("CONT");
+    serial.daemon.go_on();
     serial.daemon.wait_for_hook("mainsback", TIMEOUT);
     assert_eq!(serial.daemon.events(), ["powerout", "onbattery", "offbattery", "mainsback"]);
 }
@@ -56,7 +56,7 @@ fn an_outage_that_lasts_ends_in_a_shutdown_after_a_stop_too() {
     serial.daemon.wait_for_hook("onbattery", TIMEOUT);
     serial.daemon.stop();
     std::thread::sleep(STOPPED);
-    serial.daemon.signal("CONT");
+    serial.daemon.go_on();
     serial.daemon.wait_for_hook("doshutdown", TIMEOUT);
 }
 
@@ -66,7 +66,7 @@ fn a_slave_that_was_stopped_keeps_the_connection_on_which_its_master_has_spoken(
     assert_eq!(pair.relay.connections(), 1);
     pair.slave.stop();
     std::thread::sleep(STOPPED);
-    pair.slave.signal("CONT");
+    pair.slave.go_on();
     // And it is told of what comes.
     pair.ups(Unit::fail_mains);
     pair.slave.wait_for_hook("powerout", TIMEOUT);

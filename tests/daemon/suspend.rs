@@ -14,10 +14,15 @@ fn play(script: &str, setup: Setup) -> (Daemon, Asleep) {
     (play_in(script, setup, scratch), asleep)
 }
 
+/// One process: the clock of the test is a file, which a process without rights cannot open.
+fn setup() -> Setup {
+    Setup::new("test").with("PRIVSEP", "off")
+}
+
 #[test]
 fn a_resume_looks_at_the_ups_long_before_the_next_poll() {
     // Mains fails while the machine sleeps, and this UPS does not say so by itself.
-    let (daemon, asleep) = play("0 alerts off\n4 mains off", Setup::new("test").with("POLLTIME", "600"));
+    let (daemon, asleep) = play("0 alerts off\n4 mains off", setup().with("POLLTIME", "600"));
     daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     let hook = daemon.hooks().wait(0, Duration::from_secs(5), |_| true);
     assert!(hook.is_none(), "it has looked by itself: {}", daemon.describe());
@@ -30,7 +35,7 @@ fn a_resume_looks_at_the_ups_long_before_the_next_poll() {
 
 #[test]
 fn sleep_on_battery_moves_no_timer_and_mains_that_is_back_is_seen_first() {
-    let setup = Setup::new("test").with("TIMEOUT", "600").with("POLLTIME", "600");
+    let setup = setup().with("TIMEOUT", "600").with("POLLTIME", "600");
     let (daemon, asleep) = play("0 lapse 0\n2 mains off\n6 alerts off\n7 mains on", setup);
     daemon.wait_for_hook("onbattery", TIMEOUT);
     asleep.slept(5 * 3600);

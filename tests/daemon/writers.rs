@@ -1,5 +1,6 @@
 //! What writes is a process of its own: one that hangs holds up neither the watch over the UPS, nor clients, nor the shutdown,
-//! nor another that writes. A stopped process stands for one that waits for a disk which does not answer.
+//! nor another that writes. A stopped process stands for one that waits for a disk which does not answer. Tests leave the system log of
+//! this machine alone.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -8,12 +9,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    self, Daemon, Lines, Scratch, Setup, TIMEOUT, is_there, play, play_in, poll_until, send_signal,
+    self, Daemon, FILES, Lines, OUTPUT, Scratch, Setup, TIMEOUT, is_there, play, play_in, poll_until,
+    send_signal,
 };
-
-/// Its files, and standard error with debug output. Tests leave the system log of this machine alone.
-const FILES: &str = "mainsd: writer";
-const OUTPUT: &str = "mainsd: output";
 
 /// An outage that ends in a shutdown, with all that is written on the way.
 const OUTAGE: &str = "4 mains off\n";
@@ -173,8 +171,10 @@ fn a_writer_that_is_killed_in_an_outage_is_started_again_and_nothing_is_lost() {
         // Promised within two seconds; a machine with other things to do has ten times as long.
         assert!(killed.elapsed() < Duration::from_secs(20), "{:?}", killed.elapsed());
         assert_ne!(first, second);
-        let line = format!("(process {first}) has ended: another one is started");
-        daemon.wait_for_log(&line, |log| log.iter().any(|logged| logged.ends_with(&line)).then_some(()));
+        let what =
+            if name == FILES { "events, status and state file" } else { "standard error and debug output" };
+        let line = format!("The process for {what} has ended: another one is started");
+        daemon.wait_for_log(&line, |log| log.contains(&line).then_some(()));
         daemon.wait_for_output(&line, TIMEOUT);
     }
     assert!(daemon.status().has("ONBATT"));

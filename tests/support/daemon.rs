@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Line, Lines, Nis, Scratch, Status, TIMEOUT, free_port, poll_until};
+use super::{
+    Line, Lines, MAIN, Nis, Scratch, Status, TIMEOUT, free_port, poll_until, role_of, send_signal, stop,
+};
 
 /// How to start a daemon.
 #[derive(Clone, Debug)]
@@ -283,7 +285,13 @@ impl Daemon {
 
     /// How many threads it has (Linux).
     pub fn threads(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap().count()
+        let of = |pid: u32| std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+        of(self.pid()).max(of(self.main_pid()))
+    }
+
+    /// The process that has the loop, as soon as there is one.
+    pub fn main_pid(&self) -> u32 {
+        self.role(MAIN, None)
     }
 
     /// The process of one of its roles, by the name that `ps` shows, as soon as there is one that is not `other`.
@@ -292,14 +300,30 @@ impl Daemon {
             .unwrap_or_else(|| panic!("no process {name:?}; {}", self.describe()))
     }
 
+    /// Ends its main process with this signal, or has it hang; the next one.
+    pub fn end_main(&self, signal: &str) -> u32 {
+        let main = self.main_pid();
+        send_signal(main, signal);
+        self.role(MAIN, Some(main))
+    }
+
     /// Sends it a signal by name: `HUP`, `TERM` …
     pub fn signal(&self, name: &str) {
         send_signal(self.pid(), name);
     }
 
-    /// Stops it with SIGSTOP, and waits until the kernel has.
+    /// Stops it with SIGSTOP, helper and main process, and waits until the kernel has.
     pub fn stop(&self) {
+        let main = self.main_pid();
         stop(self.pid());
+        stop(main);
+    }
+
+    /// Lets it go on after [`Daemon::stop`].
+    pub fn go_on(&self) {
+        // The helper last: it would find the other one silent.
+        send_signal(self.main_pid(), "CONT");
+        send_signal(self.pid(), "CONT");
     }
 
     /// Ends it with SIGTERM; panics if it is not gone after [`TIMEOUT`].
@@ -357,42 +381,6 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// State letter and parent of a process, from `/proc/PID/stat` (proc(5)); `None`: it is gone.
-fn stat(pid: u32) -> Option<(char, u32)> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = text.rsplit_once(") ")?.1.split(' ');
-    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
-}
-
-/// Whether a process runs, or is stopped: it has not ended.
-pub fn is_there(pid: u32) -> bool {
-    stat(pid).is_some_and(|(state, _)| !matches!(state, 'Z' | 'X'))
-}
-
-/// The child of a process with this name.
-fn role_of(parent: u32, name: &str) -> Option<u32> {
-    let named = |pid: &u32| {
-        std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)
-    };
-    let all = std::fs::read_dir("/proc").unwrap().flatten();
-    let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(named)
-        .find(|pid| stat(*pid).is_some_and(|(state, its)| its == parent && !matches!(state, 'Z' | 'X')))
-}
-
-/// Sends a process a signal by name.
-pub fn send_signal(pid: u32, name: &str) {
-    let status = Command::new("kill").arg(format!("-{name}")).arg(pid.to_string()).status().unwrap();
-    assert!(status.success(), "kill -{name} {pid}: {status}");
-}
-
-/// Stops a process with SIGSTOP, and waits until the kernel has.
-pub fn stop(pid: u32) {
-    send_signal(pid, "STOP");
-    let stopped = || stat(pid).filter(|(state, _)| *state == 'T');
-    poll_until(TIMEOUT, stopped).expect("it does not stop");
 }
 
 /// The lines of the events file in this folder, without `2026-11-21 04:09:56 +0100` and two spaces before each.

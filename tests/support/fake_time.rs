@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use mainsd::config::{self, Config};
+use mainsd::daemon::helper::{Hands, Helper};
 use mainsd::daemon::{Driver, Invocation, Places, Recorder, Supervisor, SupervisorConfig, driver, settings};
 use mainsd::port::device_lock::DeviceLocks;
 use mainsd::power::AtStart;
@@ -82,7 +83,18 @@ impl FakeTime {
         // Tests have threads, and a writer is a fork.
         let places = Places { forks: false, ..settings::places(&config, &invocation, None, None) };
         let recorder = Recorder::new(&config, places, now);
-        let parts = SupervisorConfig { config, invocation, driver, recorder, at_start, hostname, start_time };
+        let helper = Helper::Here(Box::new(Hands::new(config.clone(), invocation.clone(), now)));
+        let parts = SupervisorConfig {
+            config,
+            invocation,
+            driver,
+            recorder,
+            helper,
+            is_restarted: false,
+            at_start,
+            hostname,
+            start_time,
+        };
         let mut supervisor = Supervisor::new(parts, now);
         supervisor.subscribe_log();
         let poll = Poll::new().unwrap();

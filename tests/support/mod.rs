@@ -44,6 +44,7 @@ pub mod nis_session;
 pub mod pair;
 mod ports;
 pub mod power_steps;
+mod processes;
 pub mod random;
 mod relay;
 pub mod runner;
@@ -60,14 +61,12 @@ pub mod wall_clock;
 
 pub use asleep::Asleep;
 pub use capture::Capture;
-pub use daemon::{
-    Daemon, End, Finished, Setup, is_there, logged, run, run_program, run_program_for, send_signal, stop,
-    write_config,
-};
+pub use daemon::{Daemon, End, Finished, Setup, logged, run, run_program, run_program_for, write_config};
 pub use fake_time::FakeTime;
 pub use lines::{Line, Lines};
 pub use nis::{Nis, Status};
 pub use ports::{free_port, free_port_for_dry_run};
+pub use processes::{FILES, MAIN, OUTPUT, is_there, role_of, send_signal, stop};
 pub use relay::{Relay, Wire};
 pub use scratch::Scratch;
 pub use serial::{Serial, other_program};
@@ -99,6 +98,17 @@ pub fn poll_until<T>(timeout: Duration, mut look: impl FnMut() -> Option<T>) -> 
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+/// Whether something took longer than `limit` on a machine that is not overloaded. A busy one can be ten times slower than
+/// an idle one, so beyond the limit the start of a small program is the measure.
+pub fn is_slow(took: Duration, limit: Duration) -> bool {
+    if took < limit {
+        return false;
+    }
+    let began = std::time::Instant::now();
+    let _ = std::process::Command::new("true").status();
+    took >= limit + began.elapsed() * 20
 }
 
 /// The state files in a folder of daemons' own files.

@@ -407,4 +407,19 @@ pub(super) const SHUTDOWN: &[Directive] = &[
         example: "/run/mainsd/rack3.state",
         ..BASE
     },
+    Directive {
+        name: "PRIVSEP",
+        kind: Kind::Switch { get: |c| c.privsep, put: |c, v| c.privsep = v },
+        default: "on",
+        reload: Reload::Restart,
+        doc: said(
+            "Whether two processes guard: one that reads what the UPS and clients say, and one, the helper, that runs hooks and \
+              shuts the machine down and hears neither of them. If the first ends or hangs, the helper starts another one, \
+              which goes on counting. Off: one process does both.",
+        ),
+        why: said("A fault in what reads the UPS must not end the guard."),
+        compat: said("New. apcupsd is one process."),
+        example: "off",
+        ..BASE
+    },
 ];

@@ -5,17 +5,21 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use mio::{Registry, event::Event as IoEvent};
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token, event::Event as IoEvent};
 
 use super::Driver;
+use crate::daemon::token;
 use crate::journal::{LockError, LockFile};
 use crate::link::LinkEvent;
+use crate::sys::job::{Job, Starter};
 use crate::sys::spawn::Child;
 use crate::sys::{in_child, process, reason};
-use crate::ups::{Asker, Command, CommandResult, PollRate, Priority};
+use crate::ups::{Asker, Command, CommandResult, PollRate, Priority, clean};
 
 /// Between two tries for the lock.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -25,6 +29,21 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 /// How long the removal of the file may hold up the end of the daemon.
 const AT_EXIT: Duration = Duration::from_secs(1);
+
+/// The loop's token of another process's child; drivers have the ones before it.
+const TOKEN: Token = Token(token::DRIVER.0 + 0x80);
+
+/// What a child tells that has made the file.
+const DONE: &str = "done";
+
+/// Makes the lock file for this owner: [`DONE`], who has it (process id, and in words), or why it cannot be made.
+pub fn try_lock(owner: u32, path: &Path, device: &str) -> String {
+    match LockFile::leave_for(owner, path, device) {
+        Ok(()) => DONE.to_owned(),
+        Err(LockError::Held(pid)) => format!("{pid} {}", process::describe(pid)),
+        Err(LockError::Io(_, error)) => reason(&error),
+    }
+}
 
 /// A driver that waits for the lock file of its port (config §5). It begins when nobody holds that any more, with the file or,
 /// if that cannot be made, without.
@@ -38,11 +57,13 @@ pub struct LockedDriver {
     /// Who held it at the last try.
     holder: Option<i32>,
     events: VecDeque<LinkEvent>,
+    starter: Starter,
 }
 
 /// A child that tries to have the lock.
 struct Try {
-    child: Child,
+    /// `None`: it is another process's child.
+    child: Option<Child>,
     answer: File,
 }
 
@@ -50,29 +71,39 @@ struct Try {
 enum Tried {
     /// The file is there, or cannot be made; why.
     Begin(Option<String>),
-    /// This process holds it.
-    Held(i32),
+    /// This process holds it; it in words.
+    Held(i32, String),
 }
 
 impl LockedDriver {
     /// `inner`, to be started when the lock file at `path`, which stands for `device`, is free.
     #[must_use]
-    pub fn new(inner: Box<dyn Driver>, path: PathBuf, device: String, now: Instant) -> Self {
+    pub fn new(
+        inner: Box<dyn Driver>,
+        path: PathBuf,
+        device: String,
+        starter: Starter,
+        now: Instant,
+    ) -> Self {
         let events = VecDeque::new();
-        Self { inner, path, device, next_at: Some(now), running: None, holder: None, events }
+        Self { inner, path, device, next_at: Some(now), running: None, holder: None, events, starter }
     }
 
     fn go_on(&mut self, registry: &Registry, now: Instant) {
         // One that has ended is reaped, also where the driver has begun without it.
-        let ended = self.running.as_mut().is_some_and(|running| running.child.try_wait().is_some());
-        let ended = if ended { self.running.take() } else { None };
+        let told = self.running.as_mut().and_then(Try::poll);
+        if told.is_some()
+            && let Some(Try { child: None, answer }) = self.running.take()
+        {
+            let _ = registry.deregister(&mut SourceFd(&answer.as_raw_fd()));
+        }
         let Some(next_at) = self.next_at else { return };
-        let tried = match (ended, &self.running) {
-            (Some(ended), _) => ended.result(),
+        let tried = match (told, &self.running) {
+            (Some(told), _) => told,
             (None, Some(_)) if next_at <= now => {
                 Tried::Begin(Some(format!("no answer in {} s", LIMIT.as_secs())))
             }
-            (None, None) if next_at <= now => match self.begin() {
+            (None, None) if next_at <= now => match self.begin(registry) {
                 Ok(running) => {
                     self.running = Some(running);
                     self.next_at = Some(now + LIMIT);
@@ -83,9 +114,9 @@ impl LockedDriver {
             _ => return,
         };
         match tried {
-            Tried::Held(pid) => {
+            Tried::Held(pid, words) => {
                 self.next_at = Some(now + AGAIN);
-                self.wait_for(pid);
+                self.wait_for(pid, &words);
             }
             Tried::Begin(trouble) => {
                 if let Some(why) = trouble {
@@ -98,25 +129,25 @@ impl LockedDriver {
         }
     }
 
-    fn begin(&self) -> std::io::Result<Try> {
-        let owner = std::process::id();
+    fn begin(&self, registry: &Registry) -> std::io::Result<Try> {
+        if let Some(socket) = self.starter.start(&Job::PortLock) {
+            let answer = File::from(socket?);
+            registry.register(&mut SourceFd(&answer.as_raw_fd()), TOKEN, Interest::READABLE)?;
+            return Ok(Try { child: None, answer });
+        }
         let (child, answer) = in_child::start(|out| {
-            let words = match LockFile::leave_for(owner, &self.path, &self.device) {
-                Ok(()) => String::new(),
-                Err(LockError::Held(pid)) => pid.to_string(),
-                Err(LockError::Io(_, error)) => reason(&error),
-            };
+            let words = try_lock(std::process::id(), &self.path, &self.device);
             // Nobody reads what cannot be written.
             let _ = out.write_all(words.as_bytes());
         })?;
-        Ok(Try { child, answer })
+        Ok(Try { child: Some(child), answer })
     }
 
-    fn wait_for(&mut self, pid: i32) {
+    fn wait_for(&mut self, pid: i32, holder: &str) {
         if self.holder.replace(pid) == Some(pid) {
             return;
         }
-        let (device, path, holder) = (&self.device, self.path.display(), process::describe(pid));
+        let (device, path) = (&self.device, self.path.display());
         let reason =
             format!("{device} is held by another program: {holder}, which {path} names; trying again");
         self.events.push_back(LinkEvent::Log(Priority::Warning, reason.clone()));
@@ -129,25 +160,40 @@ impl LockedDriver {
 }
 
 impl Try {
-    /// What the child has told; it has ended.
-    fn result(mut self) -> Tried {
-        let mut told = [0; 256];
-        let got = self.answer.read(&mut told).unwrap_or(0);
-        let words = String::from_utf8_lossy(told.get(..got).unwrap_or_default()).into_owned();
-        match words.parse() {
-            Ok(pid) => Tried::Held(pid),
-            Err(_) => Tried::Begin(Some(words).filter(|words| !words.is_empty())),
+    /// What the child has told, once it has ended, or has told it.
+    fn poll(&mut self) -> Option<Tried> {
+        if self.child.as_mut().is_some_and(|child| child.try_wait().is_none()) {
+            return None;
         }
+        let mut told = [0; 256];
+        let got = match self.answer.read(&mut told) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return None,
+            got => got.unwrap_or(0),
+        };
+        let words = String::from_utf8_lossy(told.get(..got).unwrap_or_default()).into_owned();
+        let holder = words.split_once(' ').and_then(|(pid, holder)| Some((pid.parse().ok()?, clean(holder))));
+        Some(match holder {
+            Some((pid, holder)) => Tried::Held(pid, holder),
+            None if words == DONE => Tried::Begin(None),
+            None if words.is_empty() => Tried::Begin(Some("its process has ended".to_owned())),
+            None => Tried::Begin(Some(words)),
+        })
     }
 }
 
 impl Driver for LockedDriver {
+    fn prepare(&mut self) -> bool {
+        self.inner.prepare()
+    }
+
     fn start(&mut self, registry: &Registry, now: Instant) {
         self.handle_timeout(registry, now);
     }
 
     fn ready(&mut self, registry: &Registry, event: &IoEvent, now: Instant) {
-        self.inner.ready(registry, event, now);
+        if event.token() != TOKEN {
+            self.inner.ready(registry, event, now);
+        }
     }
 
     fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
@@ -183,6 +229,9 @@ impl Driver for LockedDriver {
 
     fn close(&mut self, registry: &Registry) {
         self.inner.close(registry);
+        if self.starter.is_another() {
+            return;
+        }
         let (owner, path) = (std::process::id(), &self.path);
         // Also where the child that was to make the file has not ended: it may have made it since.
         in_child::finish(AT_EXIT, || LockFile::give_back(owner, path));

@@ -4,10 +4,12 @@ mod locked;
 mod open;
 mod pump;
 
-pub use locked::LockedDriver;
+pub use locked::{LockedDriver, try_lock};
 #[cfg(feature = "test")]
 pub use open::simulated;
-pub use open::{check, open};
+#[cfg(feature = "stream")]
+pub use open::targets;
+pub use open::{check, keeps_settings, open};
 pub use pump::Pump;
 
 use std::time::Instant;
@@ -19,6 +21,10 @@ use crate::ups::{Asker, Command, PollRate};
 
 /// One link with its port. The loop calls it; nothing else does. No call blocks.
 pub trait Driver {
+    /// Makes what takes files, before this process gives up its right to them. False: it cannot yet, and will need them.
+    fn prepare(&mut self) -> bool {
+        true
+    }
     /// Opens what can be opened. A missing device is a state, not an error: the driver retries by its own deadline
     /// and says [`LinkEvent::Lost`].
     fn start(&mut self, registry: &Registry, now: Instant);

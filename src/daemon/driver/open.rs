@@ -44,6 +44,28 @@ pub fn check(config: &Config) -> Result<(), Refused> {
     connect(config, Instant::now()).map(drop)
 }
 
+/// Whether the serial port of this configuration, closed, keeps the settings that it has then.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
+pub fn keeps_settings(config: &Config) -> bool {
+    match connect(config, Instant::now()) {
+        #[cfg(feature = "serial-port")]
+        Ok(Connection::Serial { keeps_lines, .. }) => keeps_lines,
+        _ => false,
+    }
+}
+
+/// What DEVICE names, where that is reached over a network.
+#[cfg(feature = "stream")]
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
+pub fn targets(config: &Config) -> Vec<crate::bus::stream::Target> {
+    match connect(config, Instant::now()) {
+        Ok(Connection::Stream { targets, .. }) => targets,
+        _ => Vec::new(),
+    }
+}
+
 /// The driver that UPSTYPE names. `locks`: what keeps other configurations away from its device while it is open. `faults`: the
 /// seed of the faults that its port is to have.
 ///
@@ -72,9 +94,12 @@ pub fn open(
             join(Box::new(port), link, faults, now)
         }
         #[cfg(feature = "stream")]
-        Connection::Stream { link, targets } => {
-            join(Box::new(StreamPort::new(targets, token::DRIVER, now)), link, faults, now)
-        }
+        Connection::Stream { link, targets } => join(
+            Box::new(StreamPort::new(targets, token::DRIVER, now).with_starter(locks.starter().clone())),
+            link,
+            faults,
+            now,
+        ),
         #[cfg(feature = "unconnected")]
         Connection::Unconnected(link) => join(Box::new(NoPort), link, faults, now),
     })

@@ -57,6 +57,10 @@ impl<B: Bus> Pump<B> {
 }
 
 impl<B: Bus> Driver for Pump<B> {
+    fn prepare(&mut self) -> bool {
+        self.port.prepare()
+    }
+
     fn start(&mut self, registry: &Registry, now: Instant) {
         self.port.start(registry, now);
         self.link.handle_timeout(now);

@@ -1,4 +1,4 @@
-//! SIGHUP: the configuration is read again by a child, and applied in place.
+//! SIGHUP: the configuration that the helper has had read again is applied in place.
 
 use std::time::Instant;
 
@@ -13,30 +13,15 @@ use crate::ups::Priority;
 impl Supervisor {
     /// Has the configuration read again (SIGHUP). A good one is applied in place; a bad one changes nothing.
     pub fn reload(&mut self, registry: &Registry, now: Instant) {
-        self.recorder.reloading();
-        if let Err(error) = self.reread.start(registry, now) {
-            self.not_read(&error, now);
-        }
+        self.helper.reload(registry, now);
     }
 
-    /// Takes what the child has found, if it has.
-    pub(super) fn look_for_configuration(&mut self, registry: &Registry, now: Instant) {
-        match self.reread.poll(registry, now) {
-            None => return,
-            Some(Ok(found)) => self.take_configuration(found, registry, now),
-            Some(Err(error)) => self.not_read(&error, now),
-        }
-        if self.reread.take_again() {
-            self.reload(registry, now);
-        }
-    }
-
-    fn not_read(&mut self, error: &str, now: Instant) {
+    pub(super) fn not_read(&mut self, error: &str, now: Instant) {
         self.log(Priority::Error, &format!("{error}; the old configuration stays"), now);
-        self.recorder.ready();
+        self.helper.ready(now);
     }
 
-    fn take_configuration(&mut self, found: Found, registry: &Registry, now: Instant) {
+    pub(super) fn take_configuration(&mut self, found: Found, registry: &Registry, now: Instant) {
         let file = self.invocation.config_file.clone();
         let parsed = config::parse(&found.text, &file.to_string_lossy());
         for diagnostic in parsed.of(config::Severity::Warning) {
@@ -58,7 +43,7 @@ impl Supervisor {
             }
             self.apply(self.invocation.dry_run.redirect(parsed.config), registry, now);
         }
-        self.recorder.ready();
+        self.helper.ready(now);
     }
 
     fn apply(&mut self, new: Config, registry: &Registry, now: Instant) {
@@ -66,17 +51,9 @@ impl Supervisor {
             let wait = if change.in_place() { "" } else { "; waits for the next start" };
             self.log(Priority::Notice, &format!("{change}{wait}"), now);
         }
-        // What cannot change in place stays as it is until a restart; the lines above have named it.
-        let new = Config {
-            ups_type: self.config.ups_type,
-            ups_cable: self.config.ups_cable,
-            device: self.config.device.clone(),
-            lock_dir: self.config.lock_dir.clone(),
-            state_file: self.config.state_file.clone(),
-            ..new
-        };
+        // The lines above have named what stays.
+        let new = settings::in_place(&self.config, new);
         self.machine.reconfigure(settings::power(&new, &self.invocation), now);
-        self.act.reconfigure(settings::act(&new, &self.invocation));
         self.server.reconfigure(settings::server(&new), registry, now);
         self.driver.set_poll_time(settings::poll_time(&new), now);
         self.recorder.reconfigure(&new, &self.invocation, &mut self.status, now);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::journal::{BootClock, Sink};
 use crate::sys::clock;
-use crate::sys::memory::drop_clean_pages;
+use crate::sys::memory::{drop_clean_pages, mappings};
 use crate::sys::role::Socket;
 use crate::wire::role::{FromWriter, MAX_PACKET, ToWriter};
 
@@ -33,7 +33,7 @@ pub fn run(sink: &mut Sink, socket: &Socket) {
                     socket.send(&FromWriter::Acknowledged(newest).encode());
                 }
                 while !socket.wait(IDLE_BEFORE_RELEASE) {
-                    drop_clean_pages();
+                    drop_clean_pages(mappings());
                     if !sink.try_again(boot_clock()) {
                         break;
                     }

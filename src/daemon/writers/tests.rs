@@ -4,6 +4,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::sys::job::Starter;
 
 /// A folder of its own, gone when dropped.
 struct Folder(PathBuf);
@@ -64,6 +65,7 @@ struct Log {
 impl Log {
     fn new(folder: &Folder) -> Self {
         let places = Places {
+            starter: Starter::default(),
             system_log: log_settings(folder),
             output: Output { stderr: false, debug: None },
             files: files(folder),

@@ -8,6 +8,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
 use super::queue::{Kind, Queue};
+use super::start::Fork;
 use super::task;
 use crate::journal::Sink;
 use crate::sys::reason;
@@ -37,18 +38,6 @@ pub enum Told {
     NotForFiles(String),
     /// A piece of the end of the events file: first, last, found.
     Events(Vec<u8>, [bool; 3]),
-}
-
-/// Starts the process of a writer; another one in tests, so that it can be made to fail.
-pub type Fork = fn(&mut Sink) -> std::io::Result<Role>;
-
-/// Starts a process that writes to this sink.
-///
-/// # Errors
-/// No process or descriptor left.
-pub fn fork(sink: &mut Sink) -> std::io::Result<Role> {
-    let (name, kept, streams) = (sink.process_name(), sink.kept(), sink.streams());
-    Role::start(name, kept.as_slice(), streams, |socket| task::run(sink, socket))
 }
 
 /// The way to one sink.
@@ -86,7 +75,7 @@ impl Writer {
         let mut writer = Self {
             sink,
             role: None,
-            fork,
+            fork: fork.clone(),
             in_loop: true,
             cannot_start: false,
             queue: Queue::default(),
@@ -113,13 +102,13 @@ impl Writer {
     }
 
     fn start(&mut self, now: Instant) {
-        let Some(fork) = self.fork else { return };
+        let Some(fork) = self.fork.clone() else { return };
         self.started_at = now;
         self.start_at = None;
         self.renewing = false;
         let first = !std::mem::replace(&mut self.cannot_start, false);
         self.sink.close_opened();
-        match fork(&mut self.sink) {
+        match (fork.0)(&mut self.sink) {
             Ok(role) => {
                 self.role = Some(role);
                 self.in_loop = false;
@@ -257,10 +246,11 @@ impl Writer {
         if self.finishing {
             return;
         }
-        let (pid, name) = (role.pid(), self.sink.name());
+        let name = self.sink.name();
+        let process = role.pid().map(|pid| format!(" (process {pid})")).unwrap_or_default();
         self.told.push_back(Told::Line(
             Priority::Warning,
-            format!("The process for {name} (process {pid}) has ended: another one is started"),
+            format!("The process for {name}{process} has ended: another one is started"),
         ));
         self.left.push(role);
         self.queue.send_again();
@@ -395,16 +385,26 @@ fn take(from: &FromWriter<'_>, told: &mut VecDeque<Told>) {
 mod tests {
     use super::*;
     use crate::journal::{Files, FilesSettings};
+    use std::rc::Rc;
+
+    use crate::sys::role::{Kind as RoleKind, Streams};
+
+    const ACKNOWLEDGES: RoleKind<'static> =
+        RoleKind { name: c"acknowledges", kept: &[], streams: Streams::Null, has_loop: false };
 
     #[test]
     fn what_a_writer_has_told_before_its_end_counts() {
         let now = Instant::now();
-        let fork: Fork = |_| {
-            Role::start(c"acknowledges", &[], crate::sys::role::Streams::Null, |socket| {
-                let _ = socket.receive(&mut [0; MAX_PACKET]);
-                socket.send(&[b'a', 1, 0, 0, 0, 0, 0, 0, 0]);
-            })
-        };
+        let fork = Fork(Rc::new(|_| {
+            Role::start(
+                &ACKNOWLEDGES,
+                || (),
+                |socket| {
+                    let _ = socket.receive(&mut [0; MAX_PACKET]);
+                    socket.send(&[b'a', 1, 0, 0, 0, 0, 0, 0, 0]);
+                },
+            )
+        }));
         let sink = Sink::Files(Box::new(Files::new(FilesSettings::default(), None)));
         let mut writer = Writer::new(sink, Some(fork), now);
         let line = ToWriter::Line { priority: Priority::Notice, unix: 0, text: "a line" };
@@ -420,7 +420,7 @@ mod tests {
     #[test]
     fn the_events_file_as_the_writer_before_told_it_is_no_answer_to_who_asks_the_next() {
         let now = Instant::now();
-        let fork: Fork = |_| Err(std::io::Error::from_raw_os_error(11));
+        let fork = Fork(Rc::new(|_| Err(std::io::Error::from_raw_os_error(11))));
         let mut writer =
             Writer::new(Sink::Files(Box::new(Files::new(FilesSettings::default(), None))), Some(fork), now);
         writer.told.clear();
@@ -434,15 +434,19 @@ mod tests {
     #[test]
     fn at_the_end_what_was_lost_is_told_before_nothing_more_comes() {
         let now = Instant::now();
-        let fork: Fork = |_| {
-            Role::start(c"acknowledges", &[], crate::sys::role::Streams::Null, |socket| {
-                let mut buffer = [0; MAX_PACKET];
-                while let Ok(1..) = socket.receive(&mut buffer) {
-                    buffer[0] = b'a';
-                    socket.send(&buffer[..9]);
-                }
-            })
-        };
+        let fork = Fork(Rc::new(|_| {
+            Role::start(
+                &ACKNOWLEDGES,
+                || (),
+                |socket| {
+                    let mut buffer = [0; MAX_PACKET];
+                    while let Ok(1..) = socket.receive(&mut buffer) {
+                        buffer[0] = b'a';
+                        socket.send(&buffer[..9]);
+                    }
+                },
+            )
+        }));
         let sink = Sink::Files(Box::new(Files::new(FilesSettings::default(), None)));
         let mut writer = Writer::new(sink, Some(fork), now);
         let text = "x".repeat(1000);
@@ -465,7 +469,7 @@ mod tests {
         let now = Instant::now();
         let path = std::env::temp_dir().join(format!("mainsd-writer-in-loop-{}", std::process::id()));
         let settings = FilesSettings { events: Some(path.clone()), ..FilesSettings::default() };
-        let fork: Fork = |_| Err(std::io::Error::from_raw_os_error(11));
+        let fork = Fork(Rc::new(|_| Err(std::io::Error::from_raw_os_error(11))));
         let mut writer = Writer::new(Sink::Files(Box::new(Files::new(settings, None))), Some(fork), now);
         let words = "No process can be started for events, status and state file (Resource temporarily unavailable): \
                      a disk or terminal that hangs holds up the daemon";

@@ -12,21 +12,7 @@ impl StateFile {
             return None;
         }
         self.written = content;
-        let saved = &self.latest;
-        let moments = [
-            saved.on_battery_since,
-            saved.on_battery_at,
-            saved.off_battery_at,
-            saved.last_self_test_at,
-            saved.decided_at,
-        ];
-        Some(Saved {
-            announced: saved.announced,
-            transfers: saved.transfers,
-            on_battery_total: saved.on_battery_total,
-            moments: moments.map(|moment| moment.map(|moment| clock.since_boot(moment))),
-            serial: self.ups.serial.as_deref().unwrap_or_default(),
-        })
+        Some(saved_message(&self.latest, self.ups.serial.as_deref().unwrap_or_default(), clock))
     }
 
     /// Writes what was to be written last and could not be; true: nor can it be now. Who has found it unwritten will not say it
@@ -43,20 +29,44 @@ impl StateFile {
 
     /// Writes what another [`StateFile`] has found unwritten. A line about the trouble, as [`StateFile::save`].
     pub fn put(&mut self, saved: &Saved<'_>, clock: BootClock) -> Option<String> {
-        let [on_battery_since, on_battery_at, off_battery_at, last_self_test_at, decided_at] =
-            saved.moments.map(|moment| moment.map(|moment| clock.moment(moment).unwrap_or(clock.now)));
         self.ups.serial = Some(plain(saved.serial)).filter(|serial| !serial.is_empty());
         self.written = None;
-        let outage = SavedOutage {
-            on_battery_since,
-            announced: saved.announced,
-            transfers: saved.transfers,
-            on_battery_total: saved.on_battery_total,
-            on_battery_at,
-            off_battery_at,
-            last_self_test_at,
-            decided_at,
-        };
-        self.save(&outage, clock)
+        self.save(&saved_outage(saved, clock), clock)
+    }
+}
+
+/// What there is to be saved, as a message; `serial`: of the UPS, in plain ASCII.
+#[must_use]
+pub fn saved_message<'a>(outage: &SavedOutage, serial: &'a str, clock: BootClock) -> Saved<'a> {
+    let moments = [
+        outage.on_battery_since,
+        outage.on_battery_at,
+        outage.off_battery_at,
+        outage.last_self_test_at,
+        outage.decided_at,
+    ];
+    Saved {
+        announced: outage.announced,
+        transfers: outage.transfers,
+        on_battery_total: outage.on_battery_total,
+        moments: moments.map(|moment| moment.map(|moment| clock.since_boot(moment))),
+        serial,
+    }
+}
+
+/// What a message says; a moment that cannot be is now.
+#[must_use]
+pub fn saved_outage(saved: &Saved<'_>, clock: BootClock) -> SavedOutage {
+    let [on_battery_since, on_battery_at, off_battery_at, last_self_test_at, decided_at] =
+        saved.moments.map(|moment| moment.map(|moment| clock.moment(moment).unwrap_or(clock.now)));
+    SavedOutage {
+        on_battery_since,
+        announced: saved.announced,
+        transfers: saved.transfers,
+        on_battery_total: saved.on_battery_total,
+        on_battery_at,
+        off_battery_at,
+        last_self_test_at,
+        decided_at,
     }
 }

@@ -11,6 +11,9 @@
 //! ```
 
 mod descriptors;
+mod held;
+mod keeper;
+mod listing;
 mod open;
 mod search;
 mod seen;
@@ -30,15 +33,18 @@ use mio::{Registry, Token};
 use super::Port;
 use super::device_lock::DeviceLocks;
 use crate::bus::usb::{DeviceInfo, Event, TransferError, Transmit, Usb, Verdict};
-use crate::sys::named_lock::NamedLock;
 use crate::sys::usb::{reattach, reset};
 use crate::ups::Priority;
+use held::Held;
+use listing::Listing;
 use open::OpenDevice;
 use search::Search;
 use seen::Seen;
 use sources::Sources;
 
 pub use descriptors::{Endpoint, InterfaceFacts, interface_facts};
+pub use keeper::serve;
+pub use listing::tell;
 pub use sysfs::{Candidate, Roots};
 pub use uevent::announces_device;
 
@@ -47,6 +53,8 @@ pub use uevent::announces_device;
 enum State {
     /// No device; the next look is due at this time.
     Idle(Instant),
+    /// Another process tells which devices there are.
+    Listing(Box<Listing>),
     /// Candidates are being tried.
     Looking(Box<Search>),
     /// A device is open.
@@ -83,7 +91,7 @@ pub struct UsbPort {
     matcher: Matcher,
     locks: DeviceLocks,
     /// The lock of the device that is being opened, or is open.
-    lock: Option<NamedLock>,
+    held: Option<Held>,
     state: State,
     sources: Sources,
     /// Events that carry no bytes of the device.
@@ -123,7 +131,7 @@ impl UsbPort {
             roots,
             matcher,
             locks,
-            lock: None,
+            held: None,
             state: State::Idle(now),
             sources: Sources::new(base),
             queue: VecDeque::new(),
@@ -146,7 +154,11 @@ impl UsbPort {
     /// opened, a line each. Those that would do and were left alone are not among them.
     fn take_seen(&mut self) -> Vec<String> {
         // While candidates are being tried, one of them may be opened.
-        if matches!(self.state, State::Looking(_)) { Vec::new() } else { self.seen.take() }
+        if matches!(self.state, State::Looking(_) | State::Listing(_)) {
+            Vec::new()
+        } else {
+            self.seen.take()
+        }
     }
 
     /// Starts a control transfer; its end comes as [`Event::Control`], also when there is no device. One at a time.
@@ -239,7 +251,7 @@ impl UsbPort {
             }
             None => {}
         }
-        self.lock = None;
+        self.held = None;
     }
 
     /// A device was announced.
@@ -250,7 +262,7 @@ impl UsbPort {
                 *at = (*at).min(apart.max(self.now + SETTLE));
             }
             // It may have come after the list was made.
-            State::Looking(_) => self.news = true,
+            State::Looking(_) | State::Listing(_) => self.news = true,
             State::Open(_) | State::Resetting(_) => {}
         }
     }
@@ -311,7 +323,7 @@ impl UsbPort {
         self.interrupt_len = 0;
         let left = open.left();
         let fd = open.close();
-        self.lock = None;
+        self.held = None;
         self.sources.sync(registry);
         fd.map(|fd| (fd, left))
     }
@@ -319,6 +331,10 @@ impl UsbPort {
 
 impl Port for UsbPort {
     type Bus = Usb;
+
+    fn prepare(&mut self) -> bool {
+        self.sources.prepare()
+    }
 
     fn start(&mut self, registry: &Registry, now: Instant) {
         self.now = now;
@@ -333,6 +349,7 @@ impl Port for UsbPort {
                 self.look_soon();
             }
         } else if self.sources.is_helper(token) {
+            self.take_list(registry, false);
             self.advance_search(registry);
         } else {
             self.handle_transfers(registry);
@@ -350,6 +367,7 @@ impl Port for UsbPort {
         self.now = now;
         match &self.state {
             State::Idle(at) | State::Resetting(at) if *at <= now => self.look(registry),
+            State::Listing(listing) if listing.until <= now => self.take_list(registry, true),
             State::Looking(search) if search.deadline().is_some_and(|at| at <= now) => {
                 // A helper may have reported in time.
                 self.advance_search(registry);
@@ -372,6 +390,7 @@ impl Port for UsbPort {
     fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::Idle(at) | State::Resetting(at) => Some(*at),
+            State::Listing(listing) => Some(listing.until),
             State::Looking(search) => search.deadline(),
             State::Open(open) => {
                 [open.poll_timeout(), self.sources.poll_timeout(), self.resting].into_iter().flatten().min()

@@ -3,18 +3,31 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mio::Registry;
 
+use super::held::Held;
+use super::listing::{self, Entry, Listing};
 use super::open::OpenDevice;
 use super::sources::Sources;
+use super::sysfs::Other;
 use super::{Candidate, RETRY_FIRST, RETRY_MAX, State, UsbPort, interface_facts};
 use crate::bus::usb::{Event, Verdict};
+use crate::sys::job::Job;
 use crate::sys::usb::{Device, Helper, Message, Paths, UsbError};
 
 /// A helper that takes longer waits on its own, and the search goes on.
 const PROBE_WAIT: Duration = Duration::from_secs(3);
+
+/// What a helper looks at, of a device with this folder in sysfs and this node.
+pub(super) fn paths(folder: &Path, node: &Path) -> Paths {
+    Paths { files: FILES.map(|name| folder.join(name)).to_vec(), node: node.to_owned() }
+}
+
+/// The list of devices takes no longer: the kernel answers it without them.
+const LIST_WAIT: Duration = Duration::from_secs(3);
 
 /// Files of a device that may wait for it, in the order in which the helper reads them.
 const FILES: [&str; 4] = ["manufacturer", "product", "serial", "descriptors"];
@@ -36,6 +49,8 @@ struct Probe {
     candidate: Candidate,
     until: Instant,
     descriptors: Vec<u8>,
+    /// The device as a helper has seen it last, which can look at it where this process cannot.
+    fresh: Option<Candidate>,
 }
 
 impl Search {
@@ -57,8 +72,8 @@ fn held(candidate: &Candidate, holder: Option<String>) -> String {
 }
 
 /// The name of the device's lock: where it is plugged in, for two units may have the same serial number, or none.
-fn lock_name(candidate: &Candidate) -> String {
-    format!("usb-{}", candidate.info.location)
+pub(super) fn lock_name(location: &str) -> String {
+    format!("usb-{location}")
 }
 
 /// What to do about a node that cannot be opened.
@@ -86,9 +101,48 @@ impl UsbPort {
     pub(super) fn look(&mut self, registry: &Registry) {
         self.looked_at = Some(self.now);
         self.sources.free_stuck(registry);
+        match self.locks.starter().start(&Job::UsbList) {
+            None => {
+                let others = if self.seen.is_over() { Vec::new() } else { self.roots.others() };
+                self.begin_search(registry, self.roots.scan(), &others);
+            }
+            Some(socket) => self.ask_for_list(registry, socket),
+        }
+    }
+
+    /// Another process tells which devices there are.
+    fn ask_for_list(&mut self, registry: &Registry, socket: io::Result<OwnedFd>) {
+        let begun = socket.and_then(|socket| {
+            let listing = Listing::new(socket, self.now + LIST_WAIT);
+            self.sources.add_helper(registry, &listing)?;
+            Ok(listing)
+        });
+        match begun {
+            Ok(listing) => self.state = State::Listing(Box::new(listing)),
+            Err(error) => {
+                self.tell_closed(format!("USB devices cannot be looked at: {error}"));
+                self.state = State::Idle(self.now + RETRY_FIRST);
+            }
+        }
+    }
+
+    /// Takes what was told of the list; `is_late`: nothing more is waited for.
+    pub(super) fn take_list(&mut self, registry: &Registry, is_late: bool) {
+        let State::Listing(listing) = &mut self.state else { return };
+        if !listing.receive(&self.roots) && !is_late {
+            return;
+        }
+        self.sources.drop_helper(registry, &**listing);
+        let (candidates, others) =
+            (std::mem::take(&mut listing.candidates), std::mem::take(&mut listing.others));
+        self.begin_search(registry, candidates, &others);
+    }
+
+    /// Tries the first of these.
+    fn begin_search(&mut self, registry: &Registry, candidates: Vec<Candidate>, others: &[Other]) {
         // What is a UPS for certain comes first, each in its order.
         let (mut queue, mut doubtful) = (VecDeque::new(), VecDeque::new());
-        for candidate in self.roots.scan() {
+        for candidate in candidates {
             let list = match (self.matcher)(&candidate.info) {
                 Verdict::Foreign if self.seen.is_over() => continue,
                 Verdict::Foreign => {
@@ -105,7 +159,7 @@ impl UsbPort {
         }
         queue.append(&mut doubtful);
         if !self.seen.is_over() {
-            self.roots.others().iter().for_each(|other| self.seen.note_other(other));
+            others.iter().for_each(|other| self.seen.note_other(other));
         }
         let search = Search { queue, probe: None, reason: None, attached: None };
         self.state = State::Looking(Box::new(search));
@@ -117,14 +171,17 @@ impl UsbPort {
         loop {
             let State::Looking(search) = &mut self.state else { return };
             search.drop_probe(registry, &mut self.sources);
-            self.lock = None;
+            self.held = None;
             let Some(candidate) = search.queue.pop_front() else { break };
-            let files = FILES.map(|name| candidate.folder.join(name)).to_vec();
-            let helper = Helper::start(&Paths { files, node: candidate.node.clone() });
+            let helper = match candidate.job().and_then(|job| self.locks.starter().start(&job)) {
+                Some(socket) => socket.map(Helper::of_another),
+                None => Helper::start(&paths(&candidate.folder, &candidate.node)),
+            };
             match helper.and_then(|helper| self.sources.add_helper(registry, &helper).map(|()| helper)) {
                 Ok(helper) => {
                     let until = self.now + PROBE_WAIT;
-                    search.probe = Some(Probe { helper, candidate, until, descriptors: Vec::new() });
+                    search.probe =
+                        Some(Probe { helper, candidate, until, descriptors: Vec::new(), fresh: None });
                     return;
                 }
                 Err(error) => self.pass_over(format!("UPS {}: no helper: {error}", candidate.words())),
@@ -179,15 +236,25 @@ impl UsbPort {
         let State::Looking(search) = &mut self.state else { return };
         let Some(probe) = &mut search.probe else { return };
         match message {
+            Message::Fresh(packet) => {
+                if let Some(Entry::Interface(candidate)) = listing::decode(&packet, &self.roots) {
+                    probe.fresh = Some(*candidate);
+                }
+            }
             Message::Files(files) => self.handle_files(registry, &files),
             Message::Opened(fd) => self.handle_node(registry, fd),
             Message::Failed(error) => {
                 // A device that has just gone is no news.
-                if self.roots.look(&probe.candidate.name).is_some_and(|now| now.node == probe.candidate.node)
-                {
+                let again = self.roots.look(&probe.candidate.name).or_else(|| probe.fresh.take());
+                if again.is_some_and(|now| now.node == probe.candidate.node) {
                     let reason = cannot_open(&probe.candidate, &error);
                     self.pass_over(reason);
                 }
+                self.next_candidate(registry);
+            }
+            Message::Held(holder) => {
+                let reason = held(&probe.candidate, Some(holder).filter(|holder| !holder.is_empty()));
+                self.pass_over(reason);
                 self.next_candidate(registry);
             }
             Message::Silent => {
@@ -197,7 +264,8 @@ impl UsbPort {
             }
             Message::Done => {
                 search.attached = Some(probe.candidate.name.clone());
-                if let Some(again) = self.roots.look(&probe.candidate.name) {
+                let again = self.roots.look(&probe.candidate.name).or_else(|| probe.fresh.take());
+                if let Some(again) = again {
                     search.queue.push_front(again);
                 }
                 self.next_candidate(registry);
@@ -210,7 +278,8 @@ impl UsbPort {
     fn handle_files(&mut self, registry: &Registry, files: &[Option<Vec<u8>>]) {
         let State::Looking(search) = &mut self.state else { return };
         let Some(probe) = &mut search.probe else { return };
-        let Some(mut candidate) = self.roots.look(&probe.candidate.name) else {
+        let again = self.roots.look(&probe.candidate.name).or_else(|| probe.fresh.take());
+        let Some(mut candidate) = again else {
             return self.next_candidate(registry);
         };
         let mut files = files.iter().map(Option::as_ref);
@@ -235,10 +304,16 @@ impl UsbPort {
                 probe.helper.attach(info.interface)
             }
             // Where the kernel shows no descriptor, or a damaged one, it is read from the device.
+            Verdict::Wanted | Verdict::Doubtful | Verdict::NeedsDescriptor
+                if self.locks.starter().is_another() =>
+            {
+                // One that is claimed is not touched; its lock says by whom.
+                if claimed { probe.helper.ask_holder() } else { probe.helper.open() }
+            }
             Verdict::Wanted | Verdict::Doubtful | Verdict::NeedsDescriptor => {
-                match self.locks.take(&lock_name(&probe.candidate)) {
+                match self.locks.take(&lock_name(&probe.candidate.info.location)) {
                     Ok(lock) if !claimed => {
-                        self.lock = lock;
+                        self.held = Some(Held::Here { _lock: lock });
                         probe.helper.open()
                     }
                     held_by => {
@@ -287,6 +362,9 @@ impl UsbPort {
         };
         let Some(Probe { helper, candidate, descriptors, .. }) = search.probe.take() else { return };
         self.sources.drop_helper(registry, &helper);
+        if self.locks.starter().is_another() {
+            self.held = Some(Held::There { _keeper: helper });
+        }
         self.sources.sync(registry);
         let facts = interface_facts(&descriptors, candidate.configuration, interface);
         let words = format!("UPS {}", candidate.words());

@@ -23,6 +23,8 @@ pub(super) struct Sources {
     base: usize,
     uevents: Option<UeventSocket>,
     context: Option<Rc<Context>>,
+    /// There will be no other.
+    is_kept: bool,
     registered: Vec<Source>,
     /// Helpers that take too long, and the device each waits for.
     stuck: Vec<(Helper, String)>,
@@ -35,6 +37,7 @@ impl Sources {
             base: base.0,
             uevents: None,
             context: None,
+            is_kept: false,
             registered: Vec::new(),
             stuck: Vec::new(),
             libusb_at: None,
@@ -83,12 +86,12 @@ impl Sources {
         true
     }
 
-    pub(super) fn add_helper(&self, registry: &Registry, helper: &Helper) -> std::io::Result<()> {
+    pub(super) fn add_helper(&self, registry: &Registry, helper: &impl AsRawFd) -> std::io::Result<()> {
         let token = Token(self.base + 1);
         registry.register(&mut SourceFd(&helper.as_raw_fd()), token, Interest::READABLE)
     }
 
-    pub(super) fn drop_helper(&self, registry: &Registry, helper: &Helper) {
+    pub(super) fn drop_helper(&self, registry: &Registry, helper: &impl AsRawFd) {
         let _ = registry.deregister(&mut SourceFd(&helper.as_raw_fd()));
     }
 
@@ -119,6 +122,14 @@ impl Sources {
             }
         }
         self.stuck.len() < before
+    }
+
+    /// Makes the libusb context that is kept from now on: later this process may not look for devices any more. False: libusb does
+    /// not start before there is a USB device.
+    pub(super) fn prepare(&mut self) -> bool {
+        self.context = self.context.take().or_else(|| Context::new().ok().map(Rc::new));
+        self.is_kept = self.context.is_some();
+        self.is_kept
     }
 
     /// The libusb context, made when first needed: libusb refuses to start before there is a USB device.
@@ -201,6 +212,9 @@ impl Sources {
 
     /// Forgets libusb; there must be no open device.
     pub(super) fn drop_context(&mut self, registry: &Registry) {
+        if self.is_kept {
+            return;
+        }
         for source in self.registered.drain(..) {
             let _ = registry.deregister(&mut SourceFd(&source.fd));
         }
@@ -209,6 +223,7 @@ impl Sources {
     }
 
     pub(super) fn close(&mut self, registry: &Registry) {
+        self.is_kept = false;
         self.drop_context(registry);
         for (helper, _) in std::mem::take(&mut self.stuck) {
             self.drop_helper(registry, &helper);

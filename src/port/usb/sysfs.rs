@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::bus::usb::DeviceInfo;
+use crate::sys::job::Job;
 
 /// Where the kernel shows its devices; other folders in tests.
 #[derive(Clone, Debug)]
@@ -48,6 +49,20 @@ impl Candidate {
         self.driver.as_deref() == Some("usbfs")
     }
 
+    /// What another process with the rights for it is to open; `None`: the node has no numbers.
+    #[must_use]
+    pub fn job(&self) -> Option<Job<'_>> {
+        let (bus, device) = self.numbers()?;
+        Some(Job::UsbDevice { interface: &self.name, bus, device })
+    }
+
+    /// Number of its bus, and of the device there.
+    pub(super) fn numbers(&self) -> Option<(u16, u16)> {
+        let mut numbers = self.node.iter().rev().map(|part| part.to_str()?.parse().ok());
+        let (device, bus) = (numbers.next()??, numbers.next()??);
+        Some((bus, device))
+    }
+
     /// The device in words: `1-1.2 (051d:0002)`.
     #[must_use]
     pub fn words(&self) -> String {
@@ -71,6 +86,8 @@ pub(super) struct Other {
 
 /// Longest report descriptor taken; the longest seen has 2149 bytes (usb-hid §4), the kernel's limit is 4096.
 const DESCRIPTOR_MAX: u64 = 4096;
+/// Longest name of an interface that the kernel makes, in bytes, and then some.
+const NAME_MAX: usize = 40;
 /// USB class of human interface devices.
 const CLASS_HID: u8 = 3;
 /// USB class of hubs.
@@ -126,6 +143,20 @@ impl Roots {
         found
     }
 
+    /// The HID interface of this name, if it is one and has these numbers.
+    pub(super) fn hid_interface(&self, name: &str, numbers: (u16, u16)) -> Option<Candidate> {
+        let is_of_name = |c: char| c.is_ascii_digit() || matches!(c, '-' | '.' | ':');
+        if name.len() > NAME_MAX || !name.chars().all(is_of_name) {
+            return None;
+        }
+        self.look(name).filter(|candidate| candidate.numbers() == Some(numbers))
+    }
+
+    /// The folder and the node of a device.
+    pub(super) fn paths(&self, location: &str, bus: u16, device: u16) -> (PathBuf, PathBuf) {
+        (self.devices().join(location), self.dev.join(format!("bus/usb/{bus:03}/{device:03}")))
+    }
+
     /// The HID interface of this name, if it is one and still there.
     #[must_use]
     pub fn look(&self, name: &str) -> Option<Candidate> {
@@ -148,7 +179,7 @@ impl Roots {
         };
         let driver = fs::read_link(at.join("driver")).ok();
         let driver = driver.and_then(|link| Some(link.file_name()?.to_str()?.to_owned()));
-        let node = self.dev.join(format!("bus/usb/{bus:03}/{address:03}"));
+        let (folder, node) = self.paths(device, bus, address);
         Some(Candidate { name: name.to_owned(), info, configuration, node, folder, driver })
     }
 }

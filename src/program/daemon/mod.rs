@@ -1,5 +1,6 @@
 //! The daemon's command line: options as apcupsd has them (config §6), start-up, and exit status.
 
+mod beginning;
 mod configure;
 mod conversation;
 mod debug;

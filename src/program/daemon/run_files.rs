@@ -71,6 +71,8 @@ pub fn device_locks(folder: Option<&RunFolder>, config: &Path) -> DeviceLocks {
 pub struct RunFiles {
     /// Where devices are locked.
     pub devices: DeviceLocks,
+    /// A folder with nothing in it.
+    pub empty: Option<PathBuf>,
     /// The port's lock file is another program's: it is to be waited for.
     pub wait_for_port: Option<PathBuf>,
     /// The state file, and what an earlier run left in it.
@@ -128,11 +130,22 @@ impl RunFiles {
         let state = take_state(config, folder.as_ref(), &file, clock, trouble);
         Ok(Self {
             devices: device_locks(folder.as_ref(), &file),
+            empty: folder.as_ref().and_then(RunFolder::empty),
             wait_for_port,
             state,
             on_disk: Some((pid_file, port)),
             _config: config_lock,
         })
+    }
+}
+
+impl RunFiles {
+    /// Removes the lock file of the port, if a child of this process has made it.
+    pub fn give_back_port(&self) {
+        if let Some(path) = &self.wait_for_port {
+            let owner = std::process::id();
+            in_child::finish(AT_EXIT, || LockFile::give_back(owner, path));
+        }
     }
 }
 

@@ -6,15 +6,14 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::beginning::Beginning;
 use super::debug;
 use super::options::{CalledAs, Options};
 use super::run_files::{self, RunFiles, Trouble};
 use crate::act::BuiltIn;
 use crate::config::{self, Config};
-use crate::daemon::{
-    Clock, DryRun, EventLoop, Invocation, LockedDriver, Observed, Obstacle, Place, Recorder, Supervisor,
-    SupervisorConfig, Unobserved, driver, obstacles, settings,
-};
+use crate::daemon::helper::Hands;
+use crate::daemon::{Clock, DryRun, EventLoop, Invocation, Obstacle, Place, obstacles};
 use crate::journal::{BootClock, DebugTarget, RunFolder};
 use crate::power::AtStart;
 use crate::program::out::complain;
@@ -24,7 +23,7 @@ use crate::report::Stamp;
 use crate::sys::daemonize::{Readiness, Side, daemonize};
 use crate::sys::signals::Signals;
 use crate::sys::socket::free_local_port;
-use crate::sys::{access, clock, process};
+use crate::sys::{access, clock, process, rights};
 use crate::ups::Priority;
 
 /// Environment variable that keeps the built-in ways to shut down from being used, and the hooks not: for tests.
@@ -198,31 +197,25 @@ fn guard(
             .push((Priority::Warning, format!("What the UPS says is spoilt on purpose (--faults {seed})")));
     }
     trouble.extend(warnings.into_iter().map(|warning| (Priority::Warning, warning)));
-    let (state_file, saved) = files.state.take().unzip();
-    // The writers, before anything that somebody else says is read.
-    let recorder =
-        Recorder::new(&config, settings::places(&config, &invocation, debug.take(), state_file), now);
+    let saved = files.state.as_mut().and_then(|(_, saved)| saved.take());
     let powerfail = config.powerfail_dir.join("powerfail").exists();
-    let at_start = AtStart { saved: saved.flatten(), powerfail };
-    let mut driver = driver::open(&of_the_file, &files.devices, options.faults, now).map_err(Refusal::new)?;
-    if let Some(path) = files.wait_for_port.take() {
-        driver = Box::new(LockedDriver::new(driver, path, config.device.clone(), now));
-    }
-    let hostname = process::hostname();
-    let parts = SupervisorConfig { config, invocation, driver, recorder, at_start, hostname, start_time };
-    let mut supervisor = Supervisor::new(parts, now);
-    for (priority, line) in trouble {
-        supervisor.log(priority, &line, now);
-    }
-    let mut event_loop = EventLoop::new(clock, signals).map_err(Refusal::new)?;
+    let at_start = AtStart { saved, powerfail };
+    let beginning = Beginning {
+        clock,
+        files,
+        debug: debug.take(),
+        trouble,
+        faults: options.faults,
+        hostname: process::hostname(),
+        start_time,
+        user: rights::find_user(&std::fs::read_to_string("/etc/passwd").unwrap_or_default()).0,
+    };
+    let event_loop = EventLoop::new(clock, signals).map_err(Refusal::new)?;
+    let hands = Hands::new(of_the_file, invocation, now);
     if let Some(readiness) = readiness {
         readiness.ready(options.debug > 0);
     }
-    let mut nobody = Unobserved;
-    let mut daemon = Observed::new(&mut supervisor, &mut nobody);
-    let exit = event_loop.run(&mut daemon).map_err(Refusal::new)?;
-    event_loop.close(&mut daemon, exit);
-    Ok(ExitCode::SUCCESS)
+    beginning.guard(event_loop, hands, at_start).map_err(Refusal::new)
 }
 
 /// A port beside that of the daemon that guards, which may start later.

@@ -31,6 +31,7 @@ pub use options::usage;
 
 use super::out::{complain, print};
 use crate::config::{self, Config};
+use crate::daemon::helper::{Hands, Helper};
 use crate::daemon::{
     Clock, DryRun, EventLoop, Invocation, Observed, Places, Recorder, Supervisor, SupervisorConfig,
     Unobserved, driver, settings,
@@ -75,11 +76,14 @@ fn run(options: Options) -> Result<(), String> {
     // Its files are its own, and gone with it.
     let places = Places { forks: false, ..settings::places(&config, &invocation, None, None) };
     let recorder = Recorder::new(&config, places, now);
+    let hands = Hands::new(config.clone(), invocation.clone(), now);
     let mut supervisor = Supervisor::new(
         SupervisorConfig {
             invocation,
             driver: Box::new(driver),
             recorder,
+            helper: Helper::Here(Box::new(hands)),
+            is_restarted: false,
             config,
             at_start: AtStart::default(),
             hostname: process::hostname(),

@@ -8,22 +8,18 @@
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::io::{IoSlice, IoSliceMut};
 use std::mem;
-use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::ptr;
 
 use rustix::fs::{Mode, OFlags, open};
-use rustix::io::{Errno, ioctl_fionbio};
-use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recv, recvmsg, sendmsg, socketpair,
-};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv};
 use rustix::process::{Pid, WaitOptions, setsid, waitpid};
 
+use crate::sys::passing::{self, receive, socket_pair};
 use crate::sys::spawn::close_from;
 
 /// What a helper looks at.
@@ -38,6 +34,9 @@ pub struct Paths {
 /// What a helper reports.
 #[derive(Debug)]
 pub enum Message {
+    /// The device as it is now, in the words of who has started the child with [`serve`]: before the messages about it that take a
+    /// look at it.
+    Fresh(Vec<u8>),
     /// The contents of the files, in order; `None`: not readable. It waits for [`Helper::open`] or
     /// [`Helper::attach`] now.
     Files(Vec<Option<Vec<u8>>>),
@@ -47,6 +46,8 @@ pub enum Message {
     Failed(io::Error),
     /// The node is open, but the device does not answer.
     Silent,
+    /// Another program has the device's lock; who, in words. Empty: nobody has.
+    Held(String),
     /// The kernel has been asked to attach its driver, or to reset the device.
     Done,
     /// The helper is gone.
@@ -57,8 +58,9 @@ pub enum Message {
 const FILE_MAX: usize = 1024;
 /// Most files of one helper.
 const FILES_MAX: usize = 4;
-/// Room for all files with two bytes of length each.
-const PACKET: usize = FILES_MAX * (FILE_MAX + 2);
+/// Room for all files with two bytes of length each, and for what a device is.
+const PACKET: usize = 6000;
+const _: () = assert!(PACKET >= FILES_MAX * (FILE_MAX + 2));
 /// Length that stands for "not readable".
 const ABSENT: u16 = u16::MAX;
 
@@ -67,8 +69,11 @@ const TAG_OPENED: u8 = b'o';
 const TAG_FAILED: u8 = b'e';
 const TAG_SILENT: u8 = b't';
 const TAG_DONE: u8 = b'd';
+const TAG_HELD: u8 = b'h';
+const TAG_FRESH: u8 = b'n';
 const GO_OPEN: u8 = b'o';
 const GO_ATTACH: u8 = b'a';
+const GO_ASK: u8 = b'l';
 
 /// A child that waits in our place. Dropped, it is left alone and ends when its call returns.
 #[derive(Debug)]
@@ -89,12 +94,26 @@ impl Helper {
         Ok(Self { socket: ours })
     }
 
+    /// One that another process has started with [`serve`], with the other end of this socket.
+    #[must_use]
+    pub const fn of_another(socket: OwnedFd) -> Self {
+        Self { socket }
+    }
+
     /// Tells the child to open the node and see whether the device answers.
     ///
     /// # Errors
     /// The child is gone.
     pub fn open(&self) -> io::Result<()> {
         self.say([GO_OPEN, 0])
+    }
+
+    /// Asks a child of [`serve`] who has the device's lock: [`Message::Held`] comes, without words if nobody has.
+    ///
+    /// # Errors
+    /// The child is gone.
+    pub fn ask_holder(&self) -> io::Result<()> {
+        self.say([GO_ASK, 0])
     }
 
     /// Tells the child to have the kernel attach its driver to an interface that has none.
@@ -115,7 +134,7 @@ impl Helper {
     /// What the system says; the helper is useless then.
     pub fn receive(&self) -> io::Result<Option<Message>> {
         let mut packet = [0; PACKET + 1];
-        let (got, passed) = match receive(self.socket.as_fd(), &mut packet) {
+        let (got, passed) = match receive(self.socket.as_fd(), &mut packet, RecvFlags::empty()) {
             Ok(got) => got,
             Err(Errno::WOULDBLOCK) => return Ok(None),
             Err(error) => return Err(error.into()),
@@ -128,6 +147,8 @@ impl Helper {
                 Message::Failed(io::Error::from_raw_os_error(code))
             }
             (Some((&TAG_SILENT, _)), _) => Message::Silent,
+            (Some((&TAG_FRESH, rest)), _) => Message::Fresh(rest.to_vec()),
+            (Some((&TAG_HELD, rest)), _) => Message::Held(String::from_utf8_lossy(rest).into_owned()),
             (Some((&TAG_DONE, _)), _) => Message::Done,
             _ => Message::Gone,
         };
@@ -139,6 +160,37 @@ impl AsRawFd for Helper {
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
     }
+}
+
+/// Starts a child as [`Helper::start`] does, for a process that has the other end of this socket. The child takes a lock before it
+/// opens the node, or says who has it; that it keeps until nobody is at the other end any more. `fresh` says what the device is now,
+/// `None`: it is gone, and the child ends. To be called while the process has one thread.
+///
+/// # Errors
+/// No process left; `InvalidInput` for a path with a zero byte.
+pub fn serve<L>(
+    paths: &Paths,
+    socket: &OwnedFd,
+    lock: impl FnOnce() -> Result<L, String>,
+    fresh: impl Fn() -> Option<Vec<u8>>,
+) -> io::Result<()> {
+    let files: Vec<CString> = paths.files.iter().take(FILES_MAX).map(c_path).collect::<Result<_, _>>()?;
+    let node = c_path(&paths.node)?;
+    detach(Some(socket.as_fd()), None, |socket, _| {
+        let socket = socket?;
+        let mut held = None;
+        let lock = || {
+            held = Some(lock()?);
+            Ok(())
+        };
+        let tell_fresh = || send(socket, &[&[TAG_FRESH], &*fresh()?].concat(), None).ok();
+        let done = child_look_with(socket, &files, &node, lock, tell_fresh);
+        if held.is_some() {
+            while matches!(recv(socket, &mut [0; 2], RecvFlags::empty()), Ok((1.., _)) | Err(Errno::INTR)) {}
+        }
+        drop(held);
+        done
+    })
 }
 
 /// Has the kernel attach its driver to an interface again, without waiting for it. The descriptor is closed here and
@@ -203,13 +255,6 @@ const ANSWER_MS: u32 = 1000;
 fn c_path(path: impl AsRef<Path>) -> io::Result<CString> {
     CString::new(path.as_ref().as_os_str().as_bytes())
         .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))
-}
-
-/// Our non-blocking end and the child's blocking one.
-fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
-    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    ioctl_fionbio(&ours, true)?;
-    Ok((ours, theirs))
 }
 
 /// What a job is given of a descriptor; `None`, by which a job may end: it has none.
@@ -283,8 +328,19 @@ fn strip(kept: [Option<BorrowedFd<'_>>; 2]) {
 
 /// The child of [`Helper::start`].
 fn child_look(socket: BorrowedFd<'_>, files: &[CString], node: &CStr) -> Option<()> {
+    child_look_with(socket, files, node, || Ok(()), || Some(()))
+}
+
+fn child_look_with(
+    socket: BorrowedFd<'_>,
+    files: &[CString],
+    node: &CStr,
+    lock: impl FnOnce() -> Result<(), String>,
+    tell_fresh: impl Fn() -> Option<()>,
+) -> Option<()> {
     let mut packet = [0; PACKET + 1];
     let length = read_files(files, &mut packet);
+    tell_fresh()?;
     send(socket, packet.get(..length).unwrap_or(&[]), None).ok()?;
     let mut order = [0; 2];
     let (got, _) = recv(socket, &mut order, RecvFlags::empty()).ok()?;
@@ -292,13 +348,28 @@ fn child_look(socket: BorrowedFd<'_>, files: &[CString], node: &CStr) -> Option<
     if got != 2 {
         return None;
     }
+    let held = |holder: &str| {
+        let words = [&[TAG_HELD], holder.get(..FILE_MAX).unwrap_or(holder).as_bytes()].concat();
+        send(socket, &words, None).ok()
+    };
+    match go {
+        GO_OPEN => {
+            if let Err(holder) = lock() {
+                return held(&holder);
+            }
+        }
+        GO_ASK => return held(&lock().err().unwrap_or_default()),
+        _ => {}
+    }
     let sent = match open(node, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
         Err(error) => {
+            tell_fresh()?;
             let [a, b, c, d] = error.raw_os_error().to_le_bytes();
             send(socket, &[TAG_FAILED, a, b, c, d], None)
         }
         Ok(device) if go == GO_ATTACH => {
             attach_driver(device.as_fd(), interface);
+            tell_fresh()?;
             send(socket, &[TAG_DONE], None)
         }
         Ok(device) if answers(device.as_fd()) => send(socket, &[TAG_OPENED], Some(device.as_fd())),
@@ -404,30 +475,8 @@ fn split_files(mut rest: &[u8]) -> Vec<Option<Vec<u8>>> {
     files
 }
 
-/// Room for one control message with one descriptor.
-const CONTROL: usize = rustix::cmsg_space!(ScmRights(1));
-
-/// Sends one packet, and a descriptor with it.
 fn send(socket: BorrowedFd<'_>, bytes: &[u8], pass: Option<BorrowedFd<'_>>) -> rustix::io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); CONTROL];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    let passed = pass.as_slice();
-    if !passed.is_empty() {
-        control.push(SendAncillaryMessage::ScmRights(passed));
-    }
-    sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL).map(drop)
-}
-
-/// One packet, and the descriptor that came with it.
-fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> rustix::io::Result<(usize, Option<OwnedFd>)> {
-    let mut space = [MaybeUninit::uninit(); CONTROL];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let got = recvmsg(socket, &mut [IoSliceMut::new(buffer)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
-    let passed = control.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-        _ => None,
-    });
-    Ok((got.bytes, passed))
+    passing::send(socket, bytes, pass, SendFlags::empty())
 }
 
 #[cfg(test)]

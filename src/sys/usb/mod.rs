@@ -15,7 +15,7 @@ mod uevent;
 
 pub use context::{Context, Source};
 pub use device::Device;
-pub use helper::{Helper, Message, Paths, reattach, reset};
+pub use helper::{Helper, Message, Paths, reattach, reset, serve};
 pub use uevent::UeventSocket;
 
 use std::ffi::CStr;

@@ -30,13 +30,13 @@ fn dates(lab: &Lab) {
         let holds = (before..=after).contains(&moment) && date(&format!("@{moment}"), "%F %T %z") == stamp;
         ensure(&daemon, holds, &format!("{what}: {stamp} is not between {before} and {after}"));
     }
-    let timer = jump_timer(daemon.pid());
-    ensure(
-        &daemon,
-        timer.contains("settime flags: 03"),
-        &format!("it waits for no jump of the clock: {timer}"),
-    );
-    ensure(&daemon, !timer.contains("it_value: (0, 0)"), &format!("the timer has ended: {timer}"));
+    for pid in [daemon.pid(), daemon.main_pid()] {
+        let timer = jump_timer(pid);
+        let waits = timer.contains("settime flags: 03");
+        ensure(&daemon, waits, &format!("{pid} waits for no jump of the clock: {timer}"));
+        let has_ended = timer.contains("it_value: (0, 0)");
+        ensure(&daemon, !has_ended, &format!("the timer of {pid} has ended: {timer}"));
+    }
 }
 
 /// What the system's own `date` makes of a moment, in the time zone.

@@ -26,7 +26,7 @@ const REST_HIGH_DTR: Outputs = Outputs { dtr: true, rts: false, txd: false };
 const REST_HIGH_RTS: Outputs = Outputs { dtr: false, rts: true, txd: false };
 
 /// A cable, as dumb §2 has it.
-struct Cable {
+pub struct Cable {
     name: &'static str,
     /// CABLE in the status.
     text: &'static str,
@@ -34,11 +34,13 @@ struct Cable {
     on_battery: (u8, bool),
     low: Option<(u8, bool)>,
     /// Our lines at rest, as far as the cable wants them; of 940-0023A whatever the kernel makes of them.
-    at_rest: fn(Outputs) -> bool,
-    kills: Option<fn(Outputs) -> bool>,
+    pub at_rest: fn(Outputs) -> bool,
+    /// Our lines when the cable has the UPS cut the power.
+    pub kills: Option<fn(Outputs) -> bool>,
 }
 
-const SIMPLE: Cable = Cable {
+/// The simplest.
+pub const SIMPLE: Cable = Cable {
     name: "simple",
     text: "Custom Cable Simple",
     on_battery: (input::CD, true),
@@ -46,7 +48,8 @@ const SIMPLE: Cable = Cable {
     at_rest: |lines| lines == REST_HIGH_DTR,
     kills: Some(|lines| lines.rts && lines.dtr),
 };
-const C0119A: Cable = Cable {
+/// A common one.
+pub const C0119A: Cable = Cable {
     name: "940-0119A",
     text: "APC Cable 940-0119A",
     on_battery: (input::CTS, true),
@@ -81,7 +84,7 @@ const C0023A: Cable = Cable {
 
 impl Cable {
     /// The lines by which the UPS says so. Lines that the cable does not use are on: nobody must look at them.
-    fn says(&self, on_battery: bool, low: bool) -> u8 {
+    pub fn says(&self, on_battery: bool, low: bool) -> u8 {
         let mut inputs = input::CTS | input::DSR | input::RING | input::CD;
         let said = [Some(self.on_battery).zip(Some(on_battery)), self.low.zip(Some(low))];
         for ((line, level), says) in said.into_iter().flatten() {
@@ -94,21 +97,25 @@ impl Cable {
 }
 
 /// A port whose name stays, as udev's names by id do: the adapter may come back under another number.
-struct Place {
+pub struct Place {
     scratch: Scratch,
-    adapter: Adapter,
+    /// The adapter.
+    pub adapter: Adapter,
 }
 
 impl Place {
-    fn new() -> Self {
+    /// Nothing is plugged in.
+    pub fn new() -> Self {
         Self { scratch: Scratch::new(), adapter: Adapter::default() }
     }
 
-    fn device(&self) -> PathBuf {
+    /// Its name.
+    pub fn device(&self) -> PathBuf {
         self.scratch.path().join("ups")
     }
 
-    fn plug(&mut self) {
+    /// Plugs the adapter in.
+    pub fn plug(&mut self) {
         let tty = self.adapter.plug();
         let _ = std::fs::remove_file(self.device());
         symlink(tty, self.device()).unwrap();
@@ -120,7 +127,8 @@ impl Place {
     }
 }
 
-fn setup(lab: &Lab, cable: &Cable, device: &Path) -> Setup {
+/// A configuration for this cable.
+pub fn setup(lab: &Lab, cable: &Cable, device: &Path) -> Setup {
     let mut setup =
         lab.setup_any().with("DEVICE", &device.display().to_string()).with("UPSCABLE", cable.name);
     setup.ups_type = "dumb".to_owned();

@@ -118,7 +118,7 @@ fn stopped(lab: &Lab) {
     daemon.stop();
     unit.mains(true);
     std::thread::sleep(STOPPED);
-    daemon.signal("CONT");
+    daemon.go_on();
     daemon.wait_for_hook("mainsback", support::TIMEOUT);
     ensure_quiet(&daemon, 4, Duration::from_secs(4));
     let events = daemon.events();

@@ -14,6 +14,7 @@ mod killpower;
 mod port;
 mod power_off;
 mod resume;
+mod roles;
 mod story;
 
 use std::cell::RefCell;
@@ -21,7 +22,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::usbip::{self, Model, Unit};
 use crate::support::{self, Daemon, Setup};
@@ -88,20 +89,10 @@ fn ensure(daemon: &Daemon, holds: bool, otherwise: &str) {
     assert!(holds, "{otherwise}; {}", daemon.describe());
 }
 
-/// Fails if something took longer than `limit` on a machine that is not overloaded. Emulation on a busy host can be ten
-/// times slower than on an idle one, so beyond the limit the start of a small program is the measure.
+/// Fails if something took longer than `limit` on a machine that is not overloaded, as an emulated one on a busy host is.
 #[track_caller]
 fn ensure_within(took: Duration, limit: Duration, what: &str) {
-    if took < limit {
-        return;
-    }
-    let began = Instant::now();
-    let _ = std::process::Command::new("true").status();
-    let yardstick = began.elapsed();
-    assert!(
-        took < limit + yardstick * 20,
-        "{what} took {took:?}; starting a program takes {yardstick:?} now"
-    );
+    assert!(!support::is_slow(took, limit), "{what} took {took:?}");
 }
 
 /// Fails if a hook runs within this time from hook number `from` on.
@@ -155,9 +146,18 @@ pub fn main(args: &[String]) -> ExitCode {
     for (number, (name, scenario)) in [alone::ALL, port::ALONE].concat().iter().filter(wanted).enumerate() {
         run(&lab(name, 100 + number), *scenario);
     }
-    let together =
-        [killpower::ALL, resume::ALL, dates::ALL, dumb::ALL, port::ALL, story::ALL, faults::ALL, frozen::ALL]
-            .concat();
+    let together = [
+        killpower::ALL,
+        resume::ALL,
+        dates::ALL,
+        dumb::ALL,
+        roles::ALL,
+        port::ALL,
+        story::ALL,
+        faults::ALL,
+        frozen::ALL,
+    ]
+    .concat();
     let queue = Mutex::new(together.iter().filter(wanted).enumerate());
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {

@@ -1,5 +1,5 @@
 //! A resume from suspend, as the kernel tells of it: the wall clock jumps. No suspend is emulated here, so the boot-time
-//! clock's advance is made up.
+//! clock's advance is made up, by a file that a process without rights could not open: one process does all here.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,8 +15,11 @@ fn wakes(lab: &Lab) {
     let library = PathBuf::from(std::env::var_os("MAINSD_ASLEEP_LIBRARY").expect("a path"));
     let scratch = Scratch::new();
     let setup = Setup { program: lab.program.clone(), ..Setup::new("test") };
-    let (asleep, setup) =
-        Asleep::awake(&library, &scratch, setup.with("POLLTIME", "600").with("NOLOGON", "disable"));
+    let (asleep, setup) = Asleep::awake(
+        &library,
+        &scratch,
+        setup.with("POLLTIME", "600").with("NOLOGON", "disable").with("PRIVSEP", "off"),
+    );
     let daemon = play_in("0 alerts off\n6 mains off", setup, scratch);
     daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), support::TIMEOUT);
     // By then everything is quiet: the loop would wake in a minute, and poll in ten.

@@ -20,10 +20,15 @@ pub enum Fault {
     Stopped,
     LogStuck,
     ClockSteps,
+    MainDies,
+    MainHangs,
+    WriterDies,
+    WriterHangs,
+    SeveralDie,
 }
 
 /// All of them.
-pub const FAULTS: [Fault; 17] = [
+pub const FAULTS: [Fault; 22] = [
     Fault::Nothing,
     Fault::HooksHang,
     Fault::HooksFail,
@@ -41,6 +46,11 @@ pub const FAULTS: [Fault; 17] = [
     Fault::Stopped,
     Fault::LogStuck,
     Fault::ClockSteps,
+    Fault::MainDies,
+    Fault::MainHangs,
+    Fault::WriterDies,
+    Fault::WriterHangs,
+    Fault::SeveralDie,
 ];
 
 impl Fault {
@@ -58,12 +68,17 @@ impl Fault {
             Self::ReadOnly => "folders read-only",
             Self::NoDescriptors => "no descriptors left, clients",
             Self::Device => "device silent or garbling in a phase",
-            Self::Killed => "SIGKILL, then restart",
+            Self::Killed => "SIGKILL to the helper, then restart",
             Self::Terminated => "SIGTERM, then restart",
             Self::Reloaded => "storm of SIGHUP",
             Self::Stopped => "daemon stopped for seconds",
             Self::LogStuck => "nobody reads the log",
             Self::ClockSteps => "clock steps by hours",
+            Self::MainDies => "main process killed",
+            Self::MainHangs => "main process stopped for good",
+            Self::WriterDies => "writer killed",
+            Self::WriterHangs => "writer stopped for seconds",
+            Self::SeveralDie => "several roles killed or stopped",
         }
     }
 
@@ -81,6 +96,23 @@ impl Fault {
 
     /// Whether the daemon may not have seen an outage that was over soon.
     pub const fn may_miss_a_short_outage(self) -> bool {
-        matches!(self, Self::Device | Self::Killed | Self::Terminated | Self::Stopped)
+        matches!(
+            self,
+            Self::Device
+                | Self::Killed
+                | Self::Terminated
+                | Self::Stopped
+                | Self::MainDies
+                | Self::MainHangs
+                | Self::SeveralDie
+        )
+    }
+
+    /// Whether it is the death of a role, and nothing else is broken.
+    pub const fn is_death(self) -> bool {
+        matches!(
+            self,
+            Self::MainDies | Self::MainHangs | Self::WriterDies | Self::WriterHangs | Self::SeveralDie
+        )
     }
 }

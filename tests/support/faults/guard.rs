@@ -10,7 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::super::{Lines, Scratch, Setup, free_port, write_config};
+use super::super::{Lines, MAIN, Scratch, Setup, free_port, role_of, write_config};
 
 /// How long what takes milliseconds may take.
 pub const AT_ONCE: Duration = Duration::from_secs(60);
@@ -130,9 +130,25 @@ impl Guard {
         self.child.try_wait().unwrap()
     }
 
-    /// Sends it a signal by name.
+    /// The process of one of its roles, if there is one just now.
+    pub fn role(&self, name: &str) -> Option<u32> {
+        role_of(self.pid(), name)
+    }
+
+    /// Its processes: the helper, and the main process if there is one just now.
+    fn pids(&self) -> Vec<String> {
+        let main = self.role(MAIN);
+        [Some(self.pid()), main].into_iter().flatten().map(|pid| pid.to_string()).collect()
+    }
+
+    /// Sends its processes a signal by name. One that has ended meanwhile gets none.
     pub fn signal(&self, name: &str) {
-        must(Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()));
+        let _ = Command::new("kill").arg(format!("-{name}")).args(self.pids()).output();
+    }
+
+    /// Sends its helper a signal by name.
+    pub fn signal_helper(&self, name: &str) {
+        let _ = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).output();
     }
 
     /// SIGKILL, and waits for its end.
@@ -143,13 +159,15 @@ impl Guard {
 
     /// Sets a limit of it: an argument of prlimit(1).
     pub fn limit(&self, argument: &str) {
-        must(as_nobody("prlimit").args(["--pid", &self.pid().to_string(), argument]));
+        for pid in self.pids() {
+            let _ = as_nobody("prlimit").args(["--pid", &pid, argument]).output();
+        }
     }
 
     /// The highest descriptor that it has open.
     pub fn highest_descriptor(&self) -> u32 {
-        let path = format!("/proc/{}/fd", self.pid());
-        let list = as_nobody("ls").arg(path).output().unwrap();
+        let paths = self.pids().into_iter().map(|pid| format!("/proc/{pid}/fd"));
+        let list = as_nobody("ls").args(paths).output().unwrap();
         let numbers = String::from_utf8_lossy(&list.stdout);
         numbers.split_whitespace().filter_map(|number| number.parse().ok()).max().unwrap_or(16)
     }

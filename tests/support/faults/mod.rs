@@ -1,10 +1,13 @@
 //! Seeded runs of the real program: an outage story, a fault, and a judge that knows what must come of them.
 
+pub mod act;
+pub mod deaths;
 pub mod fault;
 pub mod guard;
 pub mod judge;
 pub mod plan;
 pub mod record;
+pub mod roles;
 pub mod run;
 pub mod story;
 pub mod table;
@@ -20,13 +23,14 @@ use table::table;
 /// Runs at a time: they wait most of the time.
 const AT_A_TIME: u64 = 24;
 
-/// Plays the seeds from 0 to `count` - 1, or those that the environment names; fails with the titles of the runs in which something
-/// went wrong.
+/// Plays the seeds from 0 to `count` - 1, or those that the environment names, of these those with certain words in their title; fails with
+/// the titles of the runs in which something went wrong.
 pub fn play_seeds(count: u64) {
     let seeds = match (number("MAINSD_FAULT_SEED"), number("MAINSD_FAULT_RUNS")) {
         (Some(seed), runs) => seed..seed + runs.unwrap_or(1),
         (None, runs) => 0..runs.unwrap_or(count),
     };
+    let wanted = std::env::var("MAINSD_FAULT_TITLE").unwrap_or_default();
     let next = AtomicU64::new(seeds.start);
     let outcomes = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -36,6 +40,9 @@ pub fn play_seeds(count: u64) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= seeds.end {
                         return;
+                    }
+                    if !Plan::new(seed).title().contains(&wanted) {
+                        continue;
                     }
                     let outcome = play(seed);
                     eprint!("{}", outcome.report);
@@ -49,6 +56,10 @@ pub fn play_seeds(count: u64) {
     println!(
         "slowest end after SIGTERM: {:?}",
         outcomes.iter().map(|o| o.slowest_end).max().unwrap_or_default()
+    );
+    println!(
+        "slowest return of a role: {:.1} s",
+        outcomes.iter().map(|o| o.slowest_return).fold(0.0, f64::max)
     );
     let failed: Vec<String> =
         outcomes.iter().filter(|o| !o.report.is_empty()).map(Outcome::in_short).collect();

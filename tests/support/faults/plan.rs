@@ -1,49 +1,32 @@
-//! What one seed picks: the story, the fault, and what is done to the daemon when.
+//! What a seed picks: the story, the fault, and what is done to the daemon and when.
 
 use std::path::Path;
 use std::process::Command;
 
 use super::super::random::Random;
 use super::super::wall_clock::{self, WallClock};
-use super::super::{Scratch, Setup};
+use super::super::{OUTPUT, Scratch, Setup};
+use super::act::{Act, When};
+use super::deaths;
 use super::fault::{FAULTS, Fault};
 use super::guard::{AT_ONCE, Guard, Way, is_root, must};
 use super::story::{KINDS, Kind, Story};
 
-/// What is done to the daemon.
-#[derive(Clone, Debug)]
-pub enum Act {
-    /// SIGKILL, and a restart so many seconds later.
-    Kill(f64),
-    /// SIGTERM, and a restart so many seconds later.
-    Terminate(f64),
-    Stop,
-    Continue,
-    /// A burst of SIGHUP; before it the configuration is broken, or mended.
-    Reload(bool),
-    /// A limit, as prlimit(1) has it.
-    Limit(&'static str),
-    /// As many clients as there are, then no descriptor more.
-    NoDescriptors,
-    /// The wall clock, so many seconds from the true time.
-    Clock(f64),
-}
-
 /// What a seed has picked.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Its number.
+    /// The seed.
     pub seed: u64,
     /// The story.
     pub story: Story,
     /// The fault.
     pub fault: Fault,
-    /// The text of its hook.
+    /// Shell text that hooks run.
     pub hook: String,
     /// Which of the ways in which a disk can be full.
-    pub disk: usize,
-    /// What is done, at which second of the story.
-    pub acts: Vec<(f64, Act)>,
+    disk: usize,
+    /// What is done to the daemon, in order.
+    pub acts: Vec<(When, Act)>,
 }
 
 impl Plan {
@@ -55,6 +38,9 @@ impl Plan {
         let mut story = Story::new(kind, &mut random);
         if fault == Fault::Device {
             story.disturb(&mut random);
+        }
+        if fault.is_death() {
+            story.prolong(15);
         }
         story.directives.push(("NOLOGON", random.one_of(&["always", "disable", "timeout"]).to_owned()));
         let mut plan = Self { seed, story, fault, hook: String::new(), disk: 0, acts: Vec::new() };
@@ -80,31 +66,31 @@ impl Plan {
                     random.one_of(&["exit 3", "exit 99", "kill -9 $$", "exec /nonexistent"]).to_owned();
             }
             Fault::NoProcesses => {
-                self.acts.push((random.between(0.2, off), Act::Limit("--nproc=0:")));
+                self.at(random.between(0.2, off), Act::Limit("--nproc=0:"));
                 if random.one_of(&[true, false]) {
-                    self.acts.push((end + random.between(0.0, 3.0), Act::Limit("--nproc=200:")));
+                    self.at(end + random.between(0.0, 3.0), Act::Limit("--nproc=200:"));
                 }
             }
             Fault::DiskFull => {
                 self.disk = random.one_of(&[0, 1, 2]);
                 if self.disk == 2 {
-                    self.acts.push((random.between(0.1, off), Act::Limit("--fsize=0:")));
+                    self.at(random.between(0.1, off), Act::Limit("--fsize=0:"));
                 }
             }
-            Fault::NoDescriptors => self.acts.push((random.between(0.2, off), Act::NoDescriptors)),
+            Fault::NoDescriptors => self.at(random.between(0.2, off), Act::NoDescriptors),
             Fault::Killed | Fault::Terminated => {
                 let latest = if random.one_of(&[true, false]) { limit.unwrap_or(quiet) } else { end };
                 let act = if self.fault == Fault::Killed { Act::Kill } else { Act::Terminate };
                 let first = random.between(off, latest);
-                self.acts.push((first, act(random.between(0.0, 1.5))));
+                self.at(first, act(random.between(0.0, 1.5)));
                 if random.one_of(&[true, false, false]) {
-                    self.acts.push((first + random.between(2.0, 4.0), act(random.between(0.0, 0.5))));
+                    self.at(first + random.between(2.0, 4.0), act(random.between(0.0, 0.5)));
                 }
             }
             Fault::Reloaded => {
                 let mut at = 0.3;
                 while at < end {
-                    self.acts.push((at, Act::Reload(random.one_of(&[true, false]))));
+                    self.at(at, Act::Reload(random.one_of(&[true, false])));
                     at += random.between(0.1, 0.6);
                 }
             }
@@ -113,15 +99,24 @@ impl Plan {
                 // An outage that ends while the daemon is stopped, which then finds its TIMEOUT passed.
                 let sleeps_through = self.story.kind == Kind::OutageThatEnds;
                 let long = if sleeps_through { 11.0 } else { random.one_of(&[1.5, 4.0, 11.0]) };
-                self.acts.push((at, Act::Stop));
-                self.acts.push((at + long, Act::Continue));
+                self.at(at, Act::Stop);
+                self.at(at + long, Act::Continue);
             }
             Fault::ClockSteps => {
                 let mut at = 0.2;
                 while at < end {
-                    self.acts.push((at, Act::Clock(random.between(-30_000.0, 30_000.0).round())));
+                    self.at(at, Act::Clock(random.between(-30_000.0, 30_000.0).round()));
                     at += random.between(0.5, 2.0);
                 }
+            }
+            Fault::MainDies
+            | Fault::MainHangs
+            | Fault::WriterDies
+            | Fault::WriterHangs
+            | Fault::SeveralDie => {
+                // While it runs, the shutdown is neither asked for anew nor known to be under way.
+                self.hook = random.one_of(&["", "[ $1 != doshutdown ] || sleep 0.5"]).to_owned();
+                self.acts = deaths::acts(self.fault, &self.story, random);
             }
             Fault::Nothing
             | Fault::NoApccontrol
@@ -131,6 +126,16 @@ impl Plan {
             | Fault::Device
             | Fault::LogStuck => {}
         }
+    }
+
+    fn at(&mut self, at: f64, act: Act) {
+        self.acts.push((When::At(at), act));
+    }
+
+    /// Whether its standard error is no record: nobody reads it, or its writer is what the fault is about.
+    pub fn is_read_from_file(&self) -> bool {
+        let hurts_output = |act: &Act| matches!(act, Act::EndRole(OUTPUT, _) | Act::StopWriter(OUTPUT));
+        self.fault == Fault::LogStuck || self.acts.iter().any(|(_, act)| hurts_output(act))
     }
 
     /// The other daemon on this machine, in a folder of its own but with the states and locks in the same place: its UPS is
@@ -153,7 +158,7 @@ impl Plan {
         Some(guard)
     }
 
-    /// The configuration, with the script of the story from this second of it on.
+    /// The configuration, with the script.
     pub fn setup(&self, dir: &Path, began: f64) -> Setup {
         let script = dir.join("script");
         let mut setup = Setup::new("test").with("DEVICE", &script.display().to_string()).hook(&self.hook);
@@ -166,6 +171,8 @@ impl Plan {
         }
         let path = |name: &str| dir.join(name).display().to_string();
         match self.fault {
+            // The clock is a file, which a process without rights cannot open.
+            Fault::ClockSteps => setup = setup.with("PRIVSEP", "off"),
             Fault::NoApccontrol => setup = setup.with("SCRIPTDIR", "/nonexistent"),
             Fault::DiskFull if self.disk == 0 => {
                 for keyword in ["EVENTSFILE", "STATEFILE"] {
@@ -185,8 +192,15 @@ impl Plan {
             }
             _ => {}
         }
-        std::fs::write(script, self.story.script_from(began)).unwrap();
+        self.write_script(dir, began);
         setup
+    }
+
+    /// The script of the UPS from this second of the story on, for the process that opens it next.
+    pub fn write_script(&self, dir: &Path, began: f64) {
+        let new = dir.join("script.new");
+        std::fs::write(&new, self.story.script_from(began)).unwrap();
+        std::fs::rename(new, dir.join("script")).unwrap();
     }
 
     /// Breaks what is in the folder.

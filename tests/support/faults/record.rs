@@ -1,5 +1,7 @@
 //! What a run left behind, for the judge.
 
+use super::judge::UNCERTAIN;
+
 /// Something that was seen, in seconds from the first start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Seen {
@@ -7,6 +9,17 @@ pub struct Seen {
     pub at: f64,
     /// A hook's arguments, a line of the log, or what was done to the daemon.
     pub text: String,
+}
+
+/// A role that was ended, and the next one of its name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Return {
+    /// As `ps` shows it.
+    pub role: &'static str,
+    /// From its end until the next one was there, in seconds.
+    pub took: f64,
+    /// That was too long, or it has not come.
+    pub is_late: bool,
 }
 
 /// A run.
@@ -22,6 +35,12 @@ pub struct Record {
     pub done: Vec<Seen>,
     /// Restarts: when the old one ended.
     pub ended: Vec<f64>,
+    /// When a main process was ended, or stopped for good.
+    pub deaths: Vec<f64>,
+    /// How many of them were stopped.
+    pub hangs: usize,
+    /// Roles that came back, or did not.
+    pub returns: Vec<Return>,
     /// What went wrong with the daemon itself: it ended, was slow to end, ended with an error.
     pub trouble: Vec<String>,
 }
@@ -44,6 +63,18 @@ impl Record {
             .filter(|seen| seen.text == "SHUTDOWNCMD" || seen.text.starts_with("doshutdown "));
         let log = self.log.iter().filter(|seen| seen.text == "Initiating system shutdown!");
         hooks.chain(log).map(|seen| seen.at).reduce(f64::min)
+    }
+
+    /// When this line was logged, or the hook of this event run.
+    pub fn told(&self, what: &str) -> impl Iterator<Item = f64> {
+        let hooks = self.hooks.iter().filter(move |seen| seen.text.split(' ').next() == Some(what));
+        hooks.chain(self.log.iter().filter(move |seen| seen.text == what)).map(|seen| seen.at)
+    }
+
+    /// Whether a main process has ended, or the daemon, so soon after this was told that what follows from it may be lost or come twice.
+    pub fn is_uncertain(&self, told: f64) -> bool {
+        let ends = self.deaths.iter().chain(&self.ended);
+        ends.copied().any(|end| (told - 0.05..=told + UNCERTAIN).contains(&end))
     }
 
     /// How many lines of the log are this.

@@ -1,17 +1,23 @@
-//! The run of one seed's plan.
+//! One seed is played.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::super::wall_clock::WallClock;
-use super::super::{Lines, Nis, Scratch, logged, poll_until};
+use super::super::{Lines, MAIN, Nis, Scratch, logged, poll_until};
+use super::act::{Act, When};
 use super::fault::Fault;
 use super::guard::{AT_ONCE, Guard, must};
 use super::judge::{TIMEOUT, Verdict, judge};
-use super::plan::{Act, Plan};
+use super::plan::Plan;
 use super::record::{Record, Seen};
+use super::roles::{End, Roles, what_is_lost};
 
+/// What is logged when main processes have ended again and again.
+const WITHOUT_SERVER: &str =
+    "Another main process watches the UPS, without the port for clients until the next reload";
 /// How long a daemon may take to end. It takes some milliseconds; the machine may be loaded.
 const TO_END: Duration = Duration::from_secs(5);
 
@@ -24,6 +30,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// The longest from SIGTERM to the end.
     pub slowest_end: Duration,
+    /// The longest from the end of a role to the next one, in seconds.
+    pub slowest_return: f64,
     /// Everything for whoever has to find out, if something is wrong.
     pub report: String,
 }
@@ -49,6 +57,7 @@ struct Play {
     guard: Guard,
     /// The other daemon on this machine.
     neighbour: Option<Guard>,
+    roles: Roles,
     record: Record,
     clients: Vec<Nis>,
     slowest_end: Duration,
@@ -67,6 +76,7 @@ impl Play {
             began,
             guard,
             neighbour,
+            roles: Roles::default(),
             record: Record::default(),
             clients: Vec::new(),
             slowest_end: Duration::ZERO,
@@ -107,19 +117,23 @@ impl Play {
     }
 
     fn finish(mut self) -> Outcome {
-        self.plan.acts.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut acts = std::mem::take(&mut self.plan.acts).into_iter().peekable();
+        let mut acts = VecDeque::from(self.plan.acts.clone());
+        // The end of the last act, and of what it brought about.
         let mut last_act: f64 = 0.0;
         let (limit, quiet) = (self.plan.story.limit, self.plan.story.quiet);
         let hook_works = self.plan.fault.hook_works();
         while self.record.trouble.is_empty() {
             let now = self.story_now();
-            if let Some((_, act)) = acts.next_if(|(at, _)| *at <= now) {
-                last_act = self.story_now();
+            self.look();
+            if self.look_at_roles() {
+                last_act = now;
+            }
+            if acts.front().is_some_and(|(when, _)| self.is_due(*when, last_act)) {
+                let (_, act) = acts.pop_front().unwrap();
                 self.act(act);
+                last_act = self.story_now();
                 continue;
             }
-            self.look();
             if let Some(status) = self.guard.ended() {
                 self.record.trouble.push(format!("the daemon ended: {status}"));
             }
@@ -128,7 +142,8 @@ impl Play {
                 (Some(_), Some(at)) => now > at - self.record.started + 2.5,
                 (Some(limit), None) => now > limit + TIMEOUT + 5.0,
             };
-            if over && acts.peek().is_none() && now > last_act + 4.0 {
+            let none_to_come = acts.front().is_none_or(|(when, _)| matches!(when, When::Said(..)));
+            if over && none_to_come && !self.roles.awaits() && now > last_act + 4.0 {
                 break;
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -140,7 +155,37 @@ impl Play {
         let verdict = judge(&self.plan.story, self.plan.fault, &self.record);
         let report =
             if verdict.wrong.is_empty() { String::new() } else { self.report(&verdict.wrong.join("\n")) };
-        Outcome { plan: self.plan.clone(), verdict, slowest_end: self.slowest_end, report }
+        let slowest_return = self.record.returns.iter().map(|back| back.took).fold(0.0, f64::max);
+        Outcome { plan: self.plan.clone(), verdict, slowest_end: self.slowest_end, slowest_return, report }
+    }
+
+    fn is_due(&self, when: When, last_act: f64) -> bool {
+        let now = self.story_now();
+        match when {
+            When::AtOnce => true,
+            _ if self.roles.awaits() => false,
+            When::At(at) => at <= now,
+            When::After(pause) => last_act + pause <= now,
+            When::Said(what, pause) => {
+                // The UPS may have begun somewhat before this test has seen the start.
+                let off = self.plan.story.off - 1.0;
+                let mut told = self.record.told(what).map(|at| at - self.record.started);
+                told.any(|at| at >= off && at + pause <= now)
+            }
+        }
+    }
+
+    /// Whether a role has come back. The next main process finds the UPS as it is by then.
+    fn look_at_roles(&mut self) -> bool {
+        if self.roles.awaits_main() {
+            self.plan.write_script(self.guard.dir(), self.story_now());
+        }
+        let returned = self.roles.returned(&self.guard);
+        for back in &returned {
+            self.did(format!("{} is back", back.role));
+        }
+        self.record.returns.extend(&returned);
+        !returned.is_empty()
     }
 
     fn act(&mut self, act: Act) {
@@ -161,6 +206,22 @@ impl Play {
             Act::Continue => {
                 self.guard.signal("CONT");
                 self.did("SIGCONT");
+            }
+            Act::EndRole(name, signal) => self.end_role(name, signal, End::Dead),
+            Act::HangMain => {
+                let hangs = if self.helper_knows_outage() { End::HangsOnBattery } else { End::HangsOnMains };
+                self.record.hangs += 1;
+                self.end_role(MAIN, "STOP", hangs);
+            }
+            Act::StopWriter(name) => {
+                self.did(format!("SIGSTOP to {name}"));
+                if !self.roles.stop(&self.guard, name) {
+                    self.record.trouble.push(format!("no {name}"));
+                }
+            }
+            Act::ContinueWriters => {
+                self.roles.go_on();
+                self.did("the writers go on");
             }
             Act::Reload(break_it) => {
                 let text = std::fs::read_to_string(&self.guard.config).unwrap();
@@ -192,7 +253,26 @@ impl Play {
         }
     }
 
+    fn end_role(&mut self, name: &'static str, signal: &str, end: End) {
+        if name == MAIN {
+            self.plan.write_script(self.guard.dir(), self.story_now());
+            let at = self.now();
+            self.record.deaths.push(at);
+        }
+        self.did(format!("SIG{signal} to {name}"));
+        if !self.roles.end(&self.guard, name, signal, end) {
+            self.record.trouble.push(format!("no {name}"));
+        }
+    }
+
+    /// Whether the main process has told its helper that the UPS is on battery.
+    fn helper_knows_outage(&self) -> bool {
+        let last = |text: &str| self.record.told(text).reduce(f64::max);
+        last("Power failure.") > last("Power is back. UPS running on mains.")
+    }
+
     fn restart(&mut self, pause: f64) {
+        self.roles.forget();
         self.look();
         let ended = self.now();
         self.record.ended.push(ended);
@@ -228,7 +308,7 @@ impl Play {
         let seconds = |at: Instant| at.saturating_duration_since(self.began).as_secs_f64();
         let hooks = self.guard.hooks.since(0).into_iter();
         self.record.hooks = hooks.map(|line| Seen { at: seconds(line.at), text: line.text }).collect();
-        if self.plan.fault == Fault::LogStuck {
+        if self.plan.is_read_from_file() {
             let at = self.now();
             let known = self.record.log.len();
             let new = logged(self.guard.dir()).into_iter().skip(known);
@@ -248,6 +328,9 @@ impl Play {
         self.look();
         let fault = self.plan.fault;
         let mut wrong = Vec::new();
+        if self.record.told(WITHOUT_SERVER).next().is_some() {
+            self.guard.signal_helper("HUP");
+        }
         if fault != Fault::NoDescriptors {
             let ask = || Nis::connect(("127.0.0.1", self.guard.port), AT_ONCE).ok()?.status().ok();
             if poll_until(AT_ONCE, ask).is_none_or(|status| status.get("STATUS").is_none()) {
@@ -279,6 +362,9 @@ impl Play {
         self.record.trouble.extend(wrong);
         self.terminate();
         let left = self.guard.dir().join("flags/nologin").exists();
+        if fault.is_death() {
+            self.record.trouble.extend(what_is_lost(&self.guard, &self.plan.story));
+        }
         // A shutdown under way keeps them out.
         if left && !shut_down && self.record.ended.is_empty() {
             self.record.trouble.push("nologin is left behind".to_owned());

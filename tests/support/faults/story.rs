@@ -234,6 +234,22 @@ impl Story {
         self.limit = Some(self.off + 1.0 + f64::from(seconds));
     }
 
+    /// Whether its limit is a time on battery, whatever the UPS says.
+    pub fn counts_time(&self) -> bool {
+        self.limit.is_some() && self.directives.iter().any(|(keyword, _)| *keyword == "TIMEOUT")
+    }
+
+    /// Puts a limit that is a time on battery off, so that one which is counted anew is told from one which is counted on.
+    pub fn prolong(&mut self, seconds: u32) {
+        if !self.counts_time() {
+            return;
+        }
+        for (_, value) in self.directives.iter_mut().filter(|(keyword, _)| *keyword == "TIMEOUT") {
+            *value = (value.parse::<u32>().unwrap() + seconds).to_string();
+        }
+        self.limit = self.limit.map(|limit| limit + f64::from(seconds));
+    }
+
     /// Silences and garbles the device for less than COMMLOSTDELAY in one phase of the story.
     pub fn disturb(&mut self, random: &mut Random) {
         let end = self.limit.unwrap_or(self.quiet - 3.0);

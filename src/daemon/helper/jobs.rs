@@ -1,0 +1,199 @@
+//! What takes rights, done for the main process by children of the helper, each with a socket of its own to who asked.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::Hands;
+use super::allowance::{Allowance, JOBS};
+#[cfg(feature = "stream")]
+use crate::daemon::driver::targets;
+use crate::daemon::driver::try_lock;
+use crate::daemon::settings;
+use crate::daemon::writers::serve_writer;
+use crate::journal::{DebugTarget, StateFile};
+use crate::port::device_lock::DeviceLocks;
+#[cfg(feature = "stream")]
+use crate::port::lookup;
+#[cfg(feature = "serial-port")]
+use crate::port::serial;
+#[cfg(feature = "usb")]
+use crate::port::usb;
+use crate::sys::job::Job;
+#[cfg(any(feature = "usb", feature = "stream"))]
+use crate::sys::rights;
+use crate::sys::rights::User;
+use crate::sys::role::{Kind, Process, Socket, Streams};
+
+/// A child that does one thing.
+const PLAIN: Kind<'static> =
+    Kind { name: c"mainsd: job", kept: &[], streams: Streams::Null, has_loop: false };
+
+/// Most children of one kind of job that run at a time. Writers that a disk holds up keep no port from being opened.
+const MAX_CHILDREN: usize = 12;
+
+/// What jobs are done with.
+#[derive(Debug, Default)]
+pub struct Means {
+    /// Where devices are locked.
+    pub locks: DeviceLocks,
+    /// Who a child is that needs no rights.
+    pub user: User,
+    /// Where debug output goes.
+    pub debug: Option<DebugTarget>,
+    /// The state file.
+    pub state: Option<StateFile>,
+    /// The lock file of the serial port, if it is to be waited for.
+    pub port_lock: Option<PathBuf>,
+    /// A serial port keeps the settings that it has when it is closed.
+    pub keeps_settings: bool,
+}
+
+/// The jobs that were begun.
+#[derive(Debug)]
+pub struct Jobs {
+    means: Means,
+    allowance: Allowance,
+    ports: Vec<Process>,
+    locks: Vec<Process>,
+    /// What looks devices and names up.
+    lookups: Vec<Process>,
+    writers: Vec<Process>,
+}
+
+impl Jobs {
+    /// None yet.
+    #[must_use]
+    pub const fn new(means: Means, now: Instant) -> Self {
+        Self {
+            means,
+            allowance: Allowance::new(JOBS, now),
+            ports: Vec::new(),
+            locks: Vec::new(),
+            lookups: Vec::new(),
+            writers: Vec::new(),
+        }
+    }
+
+    /// A child may have ended.
+    pub fn handle_child_signal(&mut self) {
+        for children in [&mut self.ports, &mut self.locks, &mut self.lookups, &mut self.writers] {
+            children.retain_mut(|child| child.end().is_none());
+        }
+    }
+
+    /// Begins a job, if it may be. Else the socket is closed, which says so.
+    pub fn start(&mut self, job: &Job<'_>, socket: OwnedFd, hands: &Hands, now: Instant) {
+        self.handle_child_signal();
+        if !self.allowance.take(now) || self.children(job).len() >= MAX_CHILDREN {
+            log::debug!("too many jobs: not begun");
+            return;
+        }
+        match self.begin(job, socket, hands) {
+            Ok(child) => self.children(job).extend(child),
+            Err(error) => log::debug!("a job is not begun: {error}"),
+        }
+    }
+
+    const fn children(&mut self, job: &Job<'_>) -> &mut Vec<Process> {
+        match job {
+            Job::UsbDevice { .. } | Job::SerialPort => &mut self.ports,
+            Job::PortLock => &mut self.locks,
+            Job::UsbList | Job::Resolve(_) => &mut self.lookups,
+            Job::Writer(_) => &mut self.writers,
+        }
+    }
+
+    fn begin(&mut self, job: &Job<'_>, socket: OwnedFd, hands: &Hands) -> io::Result<Option<Process>> {
+        match *job {
+            #[cfg(feature = "usb")]
+            Job::UsbDevice { interface, bus, device } => {
+                let roots = usb::Roots::default();
+                usb::serve(&roots, &self.means.locks, interface, (bus, device), &socket)?;
+                Ok(None)
+            }
+            #[cfg(feature = "usb")]
+            Job::UsbList => {
+                let kind = Kind { name: c"mainsd: usb", ..PLAIN };
+                let user = self.means.user;
+                let tell = |socket: Socket| {
+                    rights::become_user(user);
+                    usb::tell(&usb::Roots::default(), &socket);
+                };
+                Process::start(&kind, socket, || (), tell).map(Some)
+            }
+            #[cfg(feature = "stream")]
+            Job::Resolve(number) => {
+                let targets = targets(hands.of_the_file());
+                let target = targets.get(usize::from(number)).ok_or(io::ErrorKind::NotFound)?;
+                let kind = Kind { name: c"mainsd: resolve", ..PLAIN };
+                let user = self.means.user;
+                let resolve = |socket: Socket| {
+                    rights::become_user(user);
+                    socket.send(lookup::resolve(&target.host).as_bytes());
+                };
+                Process::start(&kind, socket, || (), resolve).map(Some)
+            }
+            #[cfg(feature = "serial-port")]
+            Job::SerialPort => {
+                let Means { locks, keeps_settings, .. } = &self.means;
+                let path = std::path::Path::new(&hands.of_the_file().device);
+                let kind = Kind { name: c"mainsd: port", ..PLAIN };
+                let keep = |socket| serial::keep(path, locks, *keeps_settings, &socket);
+                Process::start(&kind, socket, || (), keep).map(Some)
+            }
+            Job::PortLock => {
+                let path = self.means.port_lock.as_deref().ok_or(io::ErrorKind::NotFound)?;
+                let owner =
+                    self.means.locks.owner().and_then(|pid| u32::try_from(pid).ok()).unwrap_or_default();
+                let device = &hands.of_the_file().device;
+                let kind = Kind { name: c"mainsd: lock", ..PLAIN };
+                let lock = |socket: Socket| socket.send(try_lock(owner, path, device).as_bytes());
+                Process::start(&kind, socket, || (), lock).map(Some)
+            }
+            Job::Writer(number) => {
+                let invocation = hands.invocation();
+                let config = invocation.dry_run.redirect(hands.of_the_file().clone());
+                let Means { debug, state, .. } = &mut self.means;
+                let places = settings::places(&config, invocation, debug.take(), state.take());
+                let (started, debug, state) = serve_writer(places, number, socket);
+                (self.means.debug, self.means.state) = (debug, state);
+                started.map(Some)
+            }
+            #[cfg(not(all(feature = "usb", feature = "serial-port", feature = "stream")))]
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "any moment will do")]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::tests::{configuration, invocation};
+    use super::*;
+    use crate::sys::passing::socket_pair;
+    use crate::sys::role::{Role, wait_for_any};
+
+    #[cfg(feature = "serial-port")]
+    #[test]
+    fn writers_that_do_not_end_keep_no_port_from_being_opened_and_are_not_ever_more() {
+        let folder = std::path::Path::new("/nonexistent");
+        let hands =
+            Hands::new(configuration(folder, "DEVICE /nonexistent"), invocation(folder), Instant::now());
+        let mut jobs = Jobs::new(Means::default(), Instant::now());
+        let mut start = |job: Job<'_>| {
+            let (ours, theirs) = socket_pair().unwrap();
+            jobs.start(&job, theirs, &hands, Instant::now());
+            Role::of_another(ours)
+        };
+        let mut writers: Vec<Role> = (0..20).map(|_| start(Job::Writer(0))).collect();
+        let running = writers.iter_mut().filter_map(|writer| (!writer.has_ended()).then_some(())).count();
+        assert_eq!(running, MAX_CHILDREN);
+        let port = start(Job::SerialPort);
+        wait_for_any([&port].into_iter(), Duration::from_secs(60));
+        assert!(port.receive(&mut [0; 16]).unwrap() > 0, "it cannot be opened");
+    }
+}

@@ -1,0 +1,65 @@
+//! What takes rights that the process which reads foreign bytes does not have, and who does it for that process.
+
+use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use super::passing::socket_pair;
+
+/// Something that is done by a process with rights. It speaks over a socket of its own, and ends with that at the latest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job<'a> {
+    /// Tells which USB devices there are.
+    UsbList,
+    /// Opens a USB device: see [`super::usb::Helper`].
+    UsbDevice {
+        /// The name of its HID interface: `1-1.2:1.0`.
+        interface: &'a str,
+        /// Number of its bus.
+        bus: u16,
+        /// Number of the device on the bus.
+        device: u16,
+    },
+    /// Opens the serial port that DEVICE names.
+    SerialPort,
+    /// Looks up the name of the target with this number, of those that DEVICE names.
+    Resolve(u8),
+    /// Makes the lock file of the serial port, or says who has it.
+    PortLock,
+    /// Writes: 0 files, 1 system log, 2 standard error and debug output.
+    Writer(u8),
+}
+
+/// Sends a job and the other end of its socket.
+type Send = dyn Fn(&Job<'_>, OwnedFd) -> io::Result<()>;
+
+/// Who does jobs.
+#[derive(Clone, Default)]
+pub struct Starter(Option<Rc<Send>>);
+
+impl fmt::Debug for Starter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Starter(another process)" } else { "Starter(this process)" })
+    }
+}
+
+impl Starter {
+    /// Another process, which is sent the job and the other end of its socket.
+    pub fn new(send: impl Fn(&Job<'_>, OwnedFd) -> io::Result<()> + 'static) -> Self {
+        Self(Some(Rc::new(send)))
+    }
+
+    /// Whether another process does jobs.
+    #[must_use]
+    pub const fn is_another(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Has a job done. What comes of it is said over the socket, which does not wait; that it ends says that the job has, or was
+    /// refused. `None`: this process has the rights itself.
+    pub fn start(&self, job: &Job<'_>) -> Option<io::Result<OwnedFd>> {
+        let send = self.0.as_ref()?;
+        Some(socket_pair().and_then(|(ours, theirs)| send(job, theirs).map(|()| ours)))
+    }
+}

@@ -1,0 +1,108 @@
+//! Main processes that end while they have a real port: the next one takes it over, and nobody hears of it.
+
+use std::time::{Duration, Instant};
+
+use super::dumb::{C0119A, Cable, Place, SIMPLE, setup as dumb_setup};
+use super::{Lab, Scenario, ensure, ensure_quiet, ensure_within};
+use crate::support::usbip::Unit;
+use crate::support::{self, Daemon};
+
+/// All of them.
+pub const ALL: &[Scenario] = &[
+    ("main_process_of_a_usb_ups_that_is_killed_is_followed_within_2_s", usb),
+    ("main_process_of_a_usb_ups_that_hangs_on_battery_is_followed_and_the_limit_kept", usb_hangs),
+    ("main_process_at_a_simple_cable_that_is_killed_is_followed_within_2_s", |lab| dumb(lab, &SIMPLE)),
+    ("main_process_at_cable_940_0119a_that_is_killed_is_followed_within_2_s", |lab| dumb(lab, &C0119A)),
+];
+
+/// How soon the UPS is watched again.
+const WATCHED_WITHIN: Duration = Duration::from_secs(2);
+
+const ES: &str = "apc-back-ups-es-850g2";
+
+/// What an outage tells, once, whoever dies in it.
+const OUTAGE: [&str; 4] = ["powerout", "onbattery", "offbattery", "mainsback"];
+
+/// Kills the main process; the next one knows this of the UPS.
+fn kill_main(lab: &Lab, daemon: &Daemon, knows: impl Fn(&support::Status) -> bool) {
+    let killed = Instant::now();
+    daemon.end_main("KILL");
+    daemon.wait_for_status(knows, support::TIMEOUT);
+    let took = killed.elapsed();
+    lab.measured("kill-to-watched-again-ms", took.as_millis());
+    ensure_within(took, WATCHED_WITHIN, "the next main process");
+}
+
+fn knows_charge(status: &support::Status) -> bool {
+    status.get("BCHARGE").is_some() && !status.has("COMMLOST")
+}
+
+fn usb(lab: &Lab) {
+    let unit = lab.plug(ES);
+    assert!(unit.wait_for_kernel_driver(Some("usbhid")), "the kernel has no driver for it");
+    let daemon = lab.online(&lab.setup());
+    let place = unit.place();
+    kill_main(lab, &daemon, |status| status.has("ONLINE") && knows_charge(status));
+    ensure_quiet(&daemon, 0, Duration::from_secs(4));
+    unit.mains(false);
+    daemon.wait_for_hook("onbattery", support::TIMEOUT);
+    kill_main(lab, &daemon, |status| status.has("ONBATT") && knows_charge(status));
+    ensure_quiet(&daemon, 2, Duration::from_secs(4));
+    unit.mains(true);
+    daemon.wait_for_hook("mainsback", support::TIMEOUT);
+    let events = daemon.events();
+    ensure(&daemon, events == OUTAGE, &format!("{events:?}"));
+    assert_eq!(unit.place(), place, "the unit was reset");
+    given_back(daemon, &unit);
+}
+
+/// The daemon ends, and the kernel's driver has the UPS again.
+fn given_back(daemon: Daemon, unit: &Unit) {
+    let end = daemon.terminate();
+    assert!(end.status.success(), "{end:?}");
+    assert!(unit.wait_for_kernel_driver(Some("usbhid")), "held by {:?} after exit", unit.kernel_driver());
+}
+
+fn usb_hangs(lab: &Lab) {
+    let unit = lab.plug(ES);
+    assert!(unit.wait_for_kernel_driver(Some("usbhid")), "the kernel has no driver for it");
+    let daemon = lab.online(&lab.setup().with("TIMEOUT", "20"));
+    unit.mains(false);
+    daemon.wait_for_hook("onbattery", support::TIMEOUT);
+    let first = daemon.main_pid();
+    daemon.end_main("STOP");
+    daemon.wait_for_logged(&format!("The main process ({first}) does not answer and was killed"));
+    daemon.wait_for_status(|status| status.has("ONBATT") && knows_charge(status), support::TIMEOUT);
+    daemon.wait_for_hook("doshutdown", support::TIMEOUT);
+    let events = daemon.events();
+    let expected = ["powerout", "onbattery", "timeout", "doshutdown"];
+    ensure(&daemon, events == expected, &format!("{events:?}"));
+    given_back(daemon, &unit);
+}
+
+/// A port that is closed by the kernel loses its lines: no UPS may take that for the signal that cuts the power.
+fn dumb(lab: &Lab, cable: &Cable) {
+    let mut place = Place::new();
+    place.adapter.set(cable.says(false, false));
+    place.plug();
+    let daemon = Daemon::start(&dumb_setup(lab, cable, &place.device()));
+    daemon.wait_for_status(|status| status.has("ONLINE"), support::TIMEOUT);
+    let told = |word: &'static str| move |status: &support::Status| status.is("STATUS", word);
+    kill_main(lab, &daemon, told("ONLINE"));
+    ensure_quiet(&daemon, 0, Duration::from_secs(4));
+    place.adapter.set(cable.says(true, false));
+    daemon.wait_for_hook("onbattery", support::TIMEOUT);
+    kill_main(lab, &daemon, told("ONBATT"));
+    ensure_quiet(&daemon, 2, Duration::from_secs(4));
+    place.adapter.set(cable.says(false, false));
+    daemon.wait_for_hook("mainsback", support::TIMEOUT);
+    let events = daemon.events();
+    ensure(&daemon, events == OUTAGE, &format!("{events:?}"));
+    let longest = cable.kills.map(|kills| place.adapter.stretches(0, kills).into_iter().max());
+    let longest = longest.flatten().unwrap_or_default();
+    lab.measured("kill-line-pulse-ms", longest.as_millis());
+    ensure_within(longest, Duration::from_secs(1), "the pulse on the line that cuts the power");
+    let end = daemon.terminate();
+    assert!(end.status.success(), "{end:?}");
+    assert!((cable.at_rest)(place.adapter.outputs()), "after SIGTERM: {:?}", place.adapter.outputs());
+}
