@@ -93,8 +93,8 @@ fn is_one_small_static_file(folder: &Path, class: u8) {
     let bytes = fs::read(&program).unwrap();
     // The ELF header: 1 for 32 bits, 2 for 64.
     assert_eq!(bytes[..5], [0x7f, b'E', b'L', b'F', class]);
-    // The path that every dynamic program for musl names, and the name of every unwind table.
-    for part in ["/lib/ld-musl", ".gcc_except_table"] {
+    // The path that every dynamic program for musl names, the name of every unwind table, and how the unwinder's messages begin.
+    for part in ["/lib/ld-musl", ".gcc_except_table", "libunwind: "] {
         assert!(
             !bytes.windows(part.len()).any(|at| at == part.as_bytes()),
             "{part} in {}",
