@@ -22,6 +22,9 @@ pub const TESTS: Group = Group {
     ..Group::new(module_path!())
 };
 
+/// Far above what an answer takes here, also on a busy machine; a client that is starved waits for ever.
+const LIMIT: Duration = Duration::from_secs(30);
+
 const STATUS: &[u8] = b"\0\x06status";
 
 /// Clients that this process can hold together with the server's ends of them.
@@ -53,7 +56,7 @@ fn a_well_behaved_client_is_answered_beside_idle_ones() {
     let crowd = crowd();
     let server = Running::recorded(Plan { max_clients: crowd * 5 / 6, ..Plan::default() });
     let mut clients: Vec<TcpStream> = (0..crowd).map(|_| connect(server.address())).collect();
-    assert!(longest_wait(&server, 20) < Duration::from_secs(5));
+    assert!(longest_wait(&server, 20) < LIMIT);
     // The newest have their place still, and the oldest lost theirs.
     for client in clients.iter_mut().rev().take(crowd / 3) {
         client.write_all(STATUS).unwrap();
@@ -71,7 +74,7 @@ fn a_well_behaved_client_is_answered_beside_slow_ones() {
         for client in &mut clients {
             client.write_all(&[*byte]).ok();
         }
-        assert!(longest_wait(&server, 2) < Duration::from_secs(5));
+        assert!(longest_wait(&server, 2) < LIMIT);
     }
 }
 
@@ -101,7 +104,7 @@ fn a_well_behaved_client_is_answered_in_a_flood_of_requests() {
         }
         let longest = longest_wait(&server, 20);
         drop(stopped);
-        assert!(longest < Duration::from_secs(5), "{longest:?}");
+        assert!(longest < LIMIT, "{longest:?}");
     });
     assert!(answered.load(Ordering::Relaxed) > 1 << 20, "the flood was no flood");
 }
@@ -115,5 +118,5 @@ fn a_well_behaved_client_is_answered_beside_garbage() {
             assert_eq!(client.read(&mut [0; 64]).unwrap_or(0), 0);
         }
     }
-    assert!(longest_wait(&server, 5) < Duration::from_secs(5));
+    assert!(longest_wait(&server, 5) < LIMIT);
 }
