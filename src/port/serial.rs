@@ -69,6 +69,30 @@ struct Users {
     found: Option<(Instant, Option<i32>)>,
 }
 
+/// How a port is left by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AtRest {
+    /// What is switched as soon as the port is open; one without modem lines is no error.
+    pub lines: Outputs,
+    /// Closed, the port does not get its former settings back: that could move lines that order something (dumb §1).
+    pub keeps_settings: bool,
+}
+
+impl AtRest {
+    fn apply(self, tty: &mut Tty) {
+        if self.keeps_settings {
+            tty.keep_settings();
+        }
+        for (lines, on) in [(self.lines.clear, false), (self.lines.raise, true)] {
+            if !lines.is_empty()
+                && let Err(error) = tty.set_modem_lines(lines, on)
+            {
+                log::debug!("a serial port has no modem lines: {error}");
+            }
+        }
+    }
+}
+
 /// Why a port that is there is not opened.
 enum Busy {
     /// Somebody has taken it; who that is must be looked up.
@@ -85,8 +109,7 @@ enum Busy {
 pub struct SerialPort {
     path: PathBuf,
     token: Token,
-    /// What is switched when the port is open.
-    rest: Outputs,
+    at_rest: AtRest,
     state: State,
     failures: usize,
     events: VecDeque<Event>,
@@ -98,20 +121,18 @@ pub struct SerialPort {
     /// There may be more to read.
     more: bool,
     told: Option<String>,
-    /// Closed, the port stays as it is.
-    keep: bool,
     locks: DeviceLocks,
     users: Users,
 }
 
 impl SerialPort {
-    /// The port at `path`. When it is open, the lines of `rest` are switched; a port without modem lines is no error.
+    /// The port at `path`.
     #[must_use]
-    pub fn new(path: PathBuf, token: Token, rest: Outputs, now: Instant) -> Self {
+    pub fn new(path: PathBuf, token: Token, at_rest: AtRest, now: Instant) -> Self {
         Self {
             path,
             token,
-            rest,
+            at_rest,
             state: State::Closed(now),
             failures: 0,
             events: VecDeque::new(),
@@ -121,7 +142,6 @@ impl SerialPort {
             send_at: now,
             more: false,
             told: None,
-            keep: false,
             locks: DeviceLocks::default(),
             users: Users::default(),
         }
@@ -131,13 +151,6 @@ impl SerialPort {
     #[must_use]
     pub fn with_locks(mut self, locks: DeviceLocks) -> Self {
         self.locks = locks;
-        self
-    }
-
-    /// Closed, the port does not get its former settings back: that could move lines that order something (dumb §1).
-    #[must_use]
-    pub const fn keep_settings(mut self) -> Self {
-        self.keep = true;
         self
     }
 
@@ -181,13 +194,6 @@ impl SerialPort {
     fn handle_opened(&mut self, opened: Result<(Tty, Held), Busy>, now: Instant) {
         match opened {
             Ok((tty, held)) => {
-                for (lines, on) in [(self.rest.clear, false), (self.rest.raise, true)] {
-                    if !lines.is_empty()
-                        && let Err(error) = tty.set_modem_lines(lines, on)
-                    {
-                        log::debug!("{}: no modem lines: {error}", self.path.display());
-                    }
-                }
                 self.state = State::Open { tty, since: now, held };
                 self.told = None;
                 // What came between opening and registering made no edge.
@@ -217,9 +223,7 @@ impl SerialPort {
             io::ErrorKind::ResourceBusy => Busy::Taken,
             _ => Busy::Error(error),
         })?;
-        if self.keep {
-            tty.keep_settings();
-        }
+        self.at_rest.apply(&mut tty);
         registry
             .register(&mut SourceFd(&tty.as_raw_fd()), self.token, Interest::READABLE)
             .map_err(Busy::Error)?;

@@ -5,11 +5,13 @@ mod open;
 mod pump;
 
 pub use locked::{LockedDriver, try_lock};
+#[cfg(feature = "serial-port")]
+pub use open::at_rest;
 #[cfg(feature = "test")]
 pub use open::simulated;
 #[cfg(feature = "stream")]
 pub use open::targets;
-pub use open::{check, keeps_settings, open};
+pub use open::{check, open};
 pub use pump::Pump;
 
 use std::time::Instant;

@@ -24,7 +24,7 @@ use crate::port::faulty::Faulty;
 #[cfg(feature = "unconnected")]
 use crate::port::none::NoPort;
 #[cfg(feature = "serial-port")]
-use crate::port::serial::SerialPort;
+use crate::port::serial::{AtRest, SerialPort};
 #[cfg(feature = "stream")]
 use crate::port::stream::StreamPort;
 #[cfg(feature = "usb")]
@@ -44,14 +44,16 @@ pub fn check(config: &Config) -> Result<(), Refused> {
     connect(config, Instant::now()).map(drop)
 }
 
-/// Whether the serial port of this configuration, closed, keeps the settings that it has then.
+/// How the serial port of this configuration is left by itself.
+#[cfg(feature = "serial-port")]
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
-pub fn keeps_settings(config: &Config) -> bool {
+pub fn at_rest(config: &Config) -> AtRest {
     match connect(config, Instant::now()) {
-        #[cfg(feature = "serial-port")]
-        Ok(Connection::Serial { keeps_lines, .. }) => keeps_lines,
-        _ => false,
+        Ok(Connection::Serial { rest, keeps_lines, .. }) => {
+            AtRest { lines: rest, keeps_settings: keeps_lines }
+        }
+        _ => AtRest::default(),
     }
 }
 
@@ -84,8 +86,8 @@ pub fn open(
         #[cfg(feature = "serial-port")]
         Connection::Serial { link, rest, keeps_lines } => {
             let path = PathBuf::from(&config.device);
-            let port = SerialPort::new(path, token::DRIVER, rest, now).with_locks(locks);
-            let port = if keeps_lines { port.keep_settings() } else { port };
+            let at_rest = AtRest { lines: rest, keeps_settings: keeps_lines };
+            let port = SerialPort::new(path, token::DRIVER, at_rest, now).with_locks(locks);
             join(Box::new(port), link, faults, now)
         }
         #[cfg(feature = "usb")]

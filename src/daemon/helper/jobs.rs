@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use super::Hands;
 use super::allowance::{Allowance, JOBS};
+#[cfg(feature = "serial-port")]
+use crate::daemon::driver::at_rest;
 #[cfg(feature = "stream")]
 use crate::daemon::driver::targets;
 use crate::daemon::driver::try_lock;
@@ -46,8 +48,6 @@ pub struct Means {
     pub state: Option<StateFile>,
     /// The lock file of the serial port, if it is to be waited for.
     pub port_lock: Option<PathBuf>,
-    /// A serial port keeps the settings that it has when it is closed.
-    pub keeps_settings: bool,
 }
 
 /// The jobs that were begun.
@@ -137,10 +137,10 @@ impl Jobs {
             }
             #[cfg(feature = "serial-port")]
             Job::SerialPort => {
-                let Means { locks, keeps_settings, .. } = &self.means;
+                let (locks, at_rest) = (&self.means.locks, at_rest(hands.of_the_file()));
                 let path = std::path::Path::new(&hands.of_the_file().device);
                 let kind = Kind { name: c"mainsd: port", ..PLAIN };
-                let keep = |socket| serial::keep(path, locks, *keeps_settings, &socket);
+                let keep = |socket| serial::keep(path, locks, at_rest, &socket);
                 Process::start(&kind, socket, || (), keep).map(Some)
             }
             Job::PortLock => {

@@ -11,6 +11,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::time::Duration;
 
+use super::AtRest;
 use crate::port::device_lock::DeviceLocks;
 use crate::sys::passing;
 use crate::sys::process::{self, UserSearch};
@@ -89,9 +90,8 @@ impl AsRawFd for Keeper {
     }
 }
 
-/// What the process of a keeper does, until nobody is at the other end of the socket. `keeps_settings`: closed, the port does not
-/// get its former settings back.
-pub fn keep(path: &Path, locks: &DeviceLocks, keeps_settings: bool, socket: &Socket) {
+/// What the process of a keeper does, until nobody is at the other end of the socket.
+pub fn keep(path: &Path, locks: &DeviceLocks, at_rest: AtRest, socket: &Socket) {
     let say = |tag: u8, words: &str| {
         let words = words.get(..PACKET - 1).unwrap_or(words);
         socket.send(&[&[tag], words.as_bytes()].concat());
@@ -111,9 +111,8 @@ pub fn keep(path: &Path, locks: &DeviceLocks, keeps_settings: bool, socket: &Soc
             return socket.send(&[&[FAILED], &errno.to_le_bytes()[..]].concat());
         }
     };
-    if keeps_settings {
-        tty.keep_settings();
-    }
+    // At once: the kernel has raised lines that may order something.
+    at_rest.apply(&mut tty);
     if socket.pass(&[OPEN], tty.as_fd()).is_err() {
         return;
     }

@@ -8,7 +8,8 @@ use super::*;
 use crate::bus::serial::Lines;
 
 fn port(path: PathBuf, now: Instant) -> SerialPort {
-    SerialPort::new(path, Token(1), Outputs { raise: Lines::empty(), clear: Lines::RTS }, now)
+    let lines = Outputs { raise: Lines::empty(), clear: Lines::RTS };
+    SerialPort::new(path, Token(1), AtRest { lines, keeps_settings: false }, now)
 }
 
 #[test]

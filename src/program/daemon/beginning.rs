@@ -58,7 +58,7 @@ impl Beginning {
         if !hands.of_the_file().privsep {
             return self.guard_alone(event_loop, hands, &first(at_start));
         }
-        let means = self.means(&hands);
+        let means = self.means();
         let mut helper = HelperProcess::new(hands, means, at_start, now);
         let level = log::max_level();
         let mut event_loop = Some(event_loop);
@@ -101,7 +101,7 @@ impl Beginning {
     }
 
     /// What the helper does jobs with.
-    fn means(&self, hands: &Hands) -> Means {
+    fn means(&self) -> Means {
         let own = i32::try_from(std::process::id()).unwrap_or_default();
         Means {
             locks: self.files.devices.clone().for_process(own),
@@ -109,7 +109,6 @@ impl Beginning {
             state: self.files.state.as_ref().map(|(state, _)| state.for_another()),
             user: self.user,
             port_lock: self.files.wait_for_port.clone(),
-            keeps_settings: driver::keeps_settings(hands.of_the_file()),
         }
     }
 
