@@ -62,9 +62,9 @@ pub fn find_user(passwd: &str) -> (User, bool) {
     }
 }
 
-/// Gives up everything that this process can do without. A line for each kind that it keeps, in words: guarding goes on. `parent`: the
-/// process with whose end this one ends.
-pub fn give_up(user: User, files: Files<'_>, parent: i32) -> Vec<String> {
+/// Gives up everything that this process can do without. A line for each kind that it keeps, in words: guarding goes on. `filters`:
+/// system calls are refused too. `parent`: the process with whose end this one ends.
+pub fn give_up(user: User, files: Files<'_>, filters: bool, parent: i32) -> Vec<String> {
     let mut kept = Vec::new();
     let mut note = |what: &str, done: io::Result<()>| {
         if let Err(error) = done {
@@ -91,8 +91,10 @@ pub fn give_up(user: User, files: Files<'_>, parent: i32) -> Vec<String> {
     note("programs it starts can have more rights", set_no_new_privs(true).map_err(Into::into));
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     note("it can leave a core file", setrlimit(Resource::Core, none).map_err(Into::into));
-    let opens = files == Files::AsOthers;
-    note("no system call is refused", call_filter::install(opens));
+    if filters {
+        let opens = files == Files::AsOthers;
+        note("no system call is refused", call_filter::install(opens));
+    }
     kept
 }
 
@@ -181,7 +183,7 @@ mod tests {
     fn what_can_be_given_up_is_also_where_something_else_cannot() {
         let parent = std::process::id().cast_signed();
         let give_up = move || {
-            let kept = give_up(NOBODY, Files::None(Some(Path::new("/"))), parent);
+            let kept = give_up(NOBODY, Files::None(Some(Path::new("/"))), true, parent);
             let left = capabilities(None).unwrap();
             format!("{kept:?} {} {:?}", rustix::process::getuid(), left.permitted | left.effective)
         };

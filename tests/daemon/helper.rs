@@ -4,8 +4,8 @@ use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    Daemon, MAIN, Scratch, Setup, TIMEOUT, is_there, logged, play, play_in, poll_until, role_of, send_signal,
-    stop,
+    self, Daemon, MAIN, Scratch, Setup, TIMEOUT, is_there, logged, play, play_in, poll_until, role_of,
+    send_signal, stop,
 };
 
 fn setup() -> Setup {
@@ -127,6 +127,33 @@ fn main_processes_that_end_again_and_again_go_on_without_a_port_until_a_reload()
     );
     daemon.signal("HUP");
     daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+}
+
+#[test]
+fn main_processes_that_end_without_a_port_too_go_on_without_the_filter_of_system_calls() {
+    let daemon = play("", setup());
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    // 0: none; 2: a filter (proc(5)). A container can have one of its own.
+    let filters = |pid: u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("Seccomp_filters:"));
+        line.map(|count| count.trim().parse::<u32>().unwrap())
+    };
+    let before = filters(std::process::id());
+    assert_eq!(filters(daemon.main_pid()), before.map(|count| count + 1));
+    for _ in 0..6 {
+        next_main(&daemon, "KILL");
+    }
+    daemon.wait_for_logged(
+        "Another main process watches the UPS, without the port for clients and without the filter of system calls until the \
+         next reload",
+    );
+    let unfiltered = || (filters(daemon.main_pid()) == before).then_some(());
+    assert!(support::poll_until(TIMEOUT, unfiltered).is_some());
+    daemon.signal("HUP");
+    next_main(&daemon, "KILL");
+    let filtered = || (filters(daemon.main_pid()) == before.map(|count| count + 1)).then_some(());
+    assert!(support::poll_until(TIMEOUT, filtered).is_some(), "{}", daemon.describe());
 }
 
 #[test]

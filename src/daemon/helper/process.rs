@@ -42,6 +42,8 @@ pub struct Start {
     pub is_first: bool,
     /// It opens no port.
     pub without_server: bool,
+    /// It may make any system call that its user may.
+    pub without_filter: bool,
 }
 
 /// The helper's process.
@@ -88,7 +90,7 @@ impl HelperProcess {
             main: None,
             left: Vec::new(),
             outbox: Outbox::default(),
-            next: Start { at_start, is_first: true, without_server: false },
+            next: Start { at_start, is_first: true, without_server: false, without_filter: false },
             restarts: Restarts::default(),
             started: Started::default(),
             allowance: Allowance::new(HOOKS, now),
@@ -338,7 +340,11 @@ impl HelperProcess {
         if self.next.at_start.saved.as_ref().is_some_and(|saved| saved.decided_at.is_some()) {
             self.started.note_former();
         }
-        self.next.without_server |= self.restarts.note_end(age, now);
+        if self.restarts.note_end(age, now) {
+            // Without clients it ended as often: a call may be refused that a C library needs.
+            self.next.without_filter |= self.next.without_server;
+            self.next.without_server = true;
+        }
         self.stand_in(now);
     }
 
@@ -349,10 +355,12 @@ impl HelperProcess {
             self.reap_later(Some(process));
             self.log(Priority::Error, &format!("{who} {how}"));
         }
-        let effect = if self.next.without_server {
-            ", without the port for clients until the next reload"
-        } else {
-            ""
+        let effect = match (self.next.without_server, self.next.without_filter) {
+            (_, true) => {
+                ", without the port for clients and without the filter of system calls until the next reload"
+            }
+            (true, false) => ", without the port for clients until the next reload",
+            (false, false) => "",
         };
         self.log(Priority::Warning, &format!("Another main process watches the UPS{effect}"));
     }
@@ -381,6 +389,7 @@ impl HelperProcess {
                 Told::Configuration(found, answer) => {
                     if found.obstacles.is_empty() {
                         self.next.without_server = false;
+                        self.next.without_filter = false;
                     }
                     self.outbox.push_configuration(answer);
                 }

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 /// The least and the most time between the end of a main process and the start of the next.
 const DELAY_MIN: Duration = Duration::from_millis(100);
 const DELAY_MAX: Duration = Duration::from_secs(5);
-/// So many ends within so long, and the next main process has no server: somebody may bring the end about through it.
+/// So many ends within so long, and the next main process has no server: somebody may bring the end about through it. As many more, and it
+/// has no filter.
 const DEATHS_MAX: usize = 3;
 const DEATHS_WITHIN: Duration = Duration::from_secs(60);
 
@@ -36,7 +37,12 @@ impl Restarts {
             self.deaths.pop_front();
         }
         self.plan(now);
-        self.deaths.len() >= DEATHS_MAX
+        let too_many = self.deaths.len() >= DEATHS_MAX;
+        if too_many {
+            // What follows from it is given its chance.
+            self.deaths.clear();
+        }
+        too_many
     }
 
     /// The next start is planned, each a little later than the one before.

@@ -164,7 +164,8 @@ impl Beginning {
             true => Files::None(self.files.empty.as_deref()),
             false => Files::AsOthers,
         };
-        for kept in rights::give_up(self.user, files, parent) {
+        let filters = !helper.next().without_filter;
+        for kept in rights::give_up(self.user, files, filters, parent) {
             supervisor.log(Priority::Warning, &format!("Not all rights are given up: {kept}"), now);
         }
         run(&mut event_loop, &mut supervisor).map_err(|error| error.to_string())
@@ -213,7 +214,7 @@ impl Beginning {
 }
 
 fn first(at_start: AtStart) -> Start {
-    Start { at_start, is_first: true, without_server: false }
+    Start { at_start, is_first: true, without_server: false, without_filter: false }
 }
 
 fn run(event_loop: &mut EventLoop, supervisor: &mut Supervisor) -> io::Result<()> {
