@@ -214,7 +214,7 @@ impl UsbPort {
         let Some((fd, _)) = self.close_device(registry) else { return };
         self.state = match reset(fd) {
             Ok(helper) => {
-                self.sources.add_stuck(registry, helper, String::new());
+                self.sources.add_stuck(registry, helper, PathBuf::new());
                 State::Resetting(now + RESET_WAIT)
             }
             Err(error) => {

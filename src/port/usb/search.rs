@@ -152,8 +152,7 @@ impl UsbPort {
                 Verdict::NeedsDescriptor | Verdict::Doubtful => &mut doubtful,
                 Verdict::Wanted | Verdict::Other => &mut queue,
             };
-            if !self.sources.is_stuck(&candidate.info.location) && !self.left_alone.contains(&candidate.node)
-            {
+            if !self.sources.is_stuck(&candidate.node) && !self.left_alone.contains(&candidate.node) {
                 list.push_back(candidate);
             }
         }
@@ -209,7 +208,7 @@ impl UsbPort {
         let State::Looking(search) = &mut self.state else { return };
         if let Some(Probe { helper, candidate, .. }) = search.probe.take() {
             let words = candidate.words();
-            self.sources.add_stuck(registry, helper, candidate.info.location);
+            self.sources.add_stuck(registry, helper, candidate.node);
             self.pass_over(format!("UPS {words} keeps the kernel waiting: it does not answer"));
         }
         self.next_candidate(registry);

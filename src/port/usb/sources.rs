@@ -1,6 +1,7 @@
 //! The descriptors of the port in the loop: announcements, helpers, libusb.
 
 use std::os::fd::{AsRawFd, RawFd};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -26,8 +27,8 @@ pub(super) struct Sources {
     /// There will be no other.
     is_kept: bool,
     registered: Vec<Source>,
-    /// Helpers that take too long, and the device each waits for.
-    stuck: Vec<(Helper, String)>,
+    /// Helpers that take too long, and the node of the device each waits for: one that is plugged in anew has another.
+    stuck: Vec<(Helper, PathBuf)>,
     libusb_at: Option<Instant>,
 }
 
@@ -96,17 +97,17 @@ impl Sources {
     }
 
     /// Keeps a registered or fresh helper until it reports; its device is passed over meanwhile.
-    pub(super) fn add_stuck(&mut self, registry: &Registry, helper: Helper, location: String) {
+    pub(super) fn add_stuck(&mut self, registry: &Registry, helper: Helper, node: PathBuf) {
         if self.stuck.len() >= STUCK_MAX {
             let (oldest, _) = self.stuck.remove(0);
             self.drop_helper(registry, &oldest);
         }
         let _ = self.add_helper(registry, &helper); // already there: no harm
-        self.stuck.push((helper, location));
+        self.stuck.push((helper, node));
     }
 
-    pub(super) fn is_stuck(&self, location: &str) -> bool {
-        self.stuck.iter().any(|(_, stuck)| stuck == location)
+    pub(super) fn is_stuck(&self, node: &Path) -> bool {
+        self.stuck.iter().any(|(_, stuck)| stuck == node)
     }
 
     /// Lets go of the helpers that have reported meanwhile; whether there were any.

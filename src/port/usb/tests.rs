@@ -283,7 +283,7 @@ fn a_device_that_keeps_the_kernel_waiting_does_not_keep_the_port_waiting() {
     // Once the kernel lets it go, the port looks again at once.
     fs::OpenOptions::new().write(true).open(at.join("serial")).unwrap();
     let mut events = Events::with_capacity(8);
-    while port.sources.is_stuck("1-1") {
+    while port.sources.is_stuck(&world.root.join("dev/bus/usb/001/002")) {
         wait(&mut poll, &mut events, TIMEOUT);
         assert!(!events.is_empty());
         for event in &events {
@@ -291,6 +291,27 @@ fn a_device_that_keeps_the_kernel_waiting_does_not_keep_the_port_waiting() {
         }
     }
     assert!(port.poll_timeout().unwrap() <= later);
+    port.close(poll.registry());
+}
+
+#[test]
+fn a_device_that_is_plugged_in_anew_is_not_taken_for_the_one_before_it_that_keeps_the_kernel_waiting() {
+    let world = Simulation::new("anew");
+    let serial = world.ups("1-1", 2, "", Some("usbhid")).join("serial");
+    fs::remove_file(&serial).unwrap();
+    world.fifo(&serial);
+    let mut poll = Poll::new().unwrap();
+    let now = Instant::now();
+    let mut port = UsbPort::new(world.roots(), Token(0x100), serial_is("MINE"), DeviceLocks::default(), now);
+    let told = search(&mut port, &mut poll, now, Duration::from_secs(2));
+    assert_eq!(told[0], "rejected: UPS 1-1 (051d:0002) keeps the kernel waiting: it does not answer");
+    // Unplugged, and plugged in at the same place: the child that was sent after the first one waits on.
+    fs::rename(&serial, world.root.join("fifo")).unwrap();
+    world.ups("1-1", 3, "MINE", None);
+    port.told_closed = false;
+    let told = search(&mut port, &mut poll, now + RETRY_MAX, TIMEOUT);
+    assert!(told[0].contains("cannot use it"), "{told:?}");
+    fs::OpenOptions::new().write(true).open(world.root.join("fifo")).unwrap();
     port.close(poll.registry());
 }
 
