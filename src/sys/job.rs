@@ -12,7 +12,7 @@ use super::passing::socket_pair;
 pub enum Job<'a> {
     /// Tells which USB devices there are.
     UsbList,
-    /// Opens a USB device: see [`super::usb::Helper`].
+    /// Opens a USB device: see [`super::usb::Opener`].
     UsbDevice {
         /// The name of its HID interface: `1-1.2:1.0`.
         interface: &'a str,
