@@ -224,9 +224,13 @@ impl UsbPort {
 
     /// An opener may have reported.
     pub(super) fn advance_search(&mut self, registry: &Registry) {
-        if self.sources.free_stuck(registry) && matches!(self.state, State::Resetting(_) | State::Idle(_)) {
+        if self.sources.free_stuck(registry) {
             // What it waited for is over.
-            self.state = State::Idle(self.now);
+            match self.state {
+                State::Resetting(_) | State::Idle(_) => self.state = State::Idle(self.now),
+                State::Looking(_) | State::Listing(_) => self.news = true,
+                State::Open(_) => {}
+            }
         }
         loop {
             let State::Looking(search) = &mut self.state else { return };
