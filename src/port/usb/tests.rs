@@ -298,6 +298,40 @@ fn a_device_that_keeps_the_kernel_waiting_does_not_keep_the_port_waiting() {
 }
 
 #[test]
+fn a_device_that_answers_again_during_a_search_is_looked_at_soon_after_it() {
+    let world = Simulation::new("soon");
+    let serials = [("1-1", 2), ("1-2", 3)].map(|(name, address)| {
+        let serial = world.ups(name, address, "", Some("usbhid")).join("serial");
+        fs::remove_file(&serial).unwrap();
+        world.fifo(&serial);
+        serial
+    });
+    let mut poll = Poll::new().unwrap();
+    let mut now = Instant::now();
+    let mut port = UsbPort::new(world.roots(), Token(0x100), serial_is("X"), DeviceLocks::default(), now);
+    port.start(poll.registry(), now);
+    // The first is left alone, and answers while the second is tried.
+    now = port.poll_timeout().unwrap();
+    port.handle_timeout(poll.registry(), now);
+    let first = world.root.join("dev/bus/usb/001/002");
+    assert!(port.sources.is_stuck(&first) && matches!(port.state, State::Looking(_)));
+    fs::OpenOptions::new().write(true).open(&serials[0]).unwrap();
+    let mut events = Events::with_capacity(8);
+    while port.sources.is_stuck(&first) {
+        wait(&mut poll, &mut events, TIMEOUT);
+        assert!(!events.is_empty());
+        for event in &events {
+            port.ready(poll.registry(), event.token(), now);
+        }
+    }
+    now = port.poll_timeout().unwrap();
+    port.handle_timeout(poll.registry(), now);
+    assert!(matches!(port.state, State::Idle(at) if at <= now + SETTLE), "{port:?}");
+    fs::OpenOptions::new().write(true).open(&serials[1]).unwrap();
+    port.close(poll.registry());
+}
+
+#[test]
 fn a_device_that_is_plugged_in_anew_is_not_taken_for_the_one_before_it_that_keeps_the_kernel_waiting() {
     let world = Simulation::new("anew");
     let serial = world.ups("1-1", 2, "", Some("usbhid")).join("serial");
