@@ -8,6 +8,7 @@
 
 use std::mem::{align_of, offset_of, size_of};
 
+use super::call_filter::calls;
 use super::usb::kernel;
 use super::{call_filter, time64};
 
@@ -83,35 +84,20 @@ fn size_of_target<T, F>(_: impl Fn(*const T) -> *const F) -> usize {
     size_of::<F>()
 }
 
-#[allow(clippy::too_many_lines, reason = "a table")]
-/// Numbers of system calls.
+/// Numbers of system calls, all of which have this name in the headers of any age.
 fn calls() -> Vec<Crossing> {
-    let calls = constants! {
-        "sys/syscall.h": libc {
-            SYS_openat SYS_openat2 SYS_mkdirat SYS_unlinkat SYS_renameat2 SYS_linkat SYS_symlinkat SYS_fchmodat SYS_fchownat SYS_truncate SYS_utimensat SYS_faccessat SYS_faccessat2 SYS_readlinkat SYS_chdir SYS_fchdir SYS_sync SYS_syncfs SYS_kill SYS_execve SYS_execveat SYS_ptrace SYS_process_vm_readv SYS_process_vm_writev SYS_kcmp SYS_mount SYS_umount2 SYS_pivot_root SYS_chroot SYS_unshare SYS_setns SYS_kexec_load SYS_init_module SYS_finit_module SYS_delete_module SYS_bpf SYS_perf_event_open SYS_userfaultfd SYS_io_uring_setup SYS_add_key SYS_request_key SYS_keyctl SYS_reboot SYS_swapon SYS_swapoff SYS_acct SYS_quotactl SYS_adjtimex SYS_sethostname SYS_setdomainname SYS_setuid SYS_setgid SYS_setresuid SYS_setresgid SYS_setgroups SYS_personality SYS_open_by_handle_at SYS_mknodat SYS_clone SYS_clone3 SYS_socket
-        }
+    const NEW: [&str; 3] = ["fchmodat2", "process_mrelease", "quotactl_fd"];
+    let known = [calls::SOCKET, calls::CLONE3, calls::TKILL, calls::TGKILL];
+    let all = calls::NEVER.iter().chain(calls::BY_NAME).chain(&known);
+    let number = |call: &calls::Call| Some((call.name, call.number(call_filter::OWN?)?));
+    let numbers = all.filter_map(number).filter(|(name, _)| !NEW.contains(name));
+    let crossing = |(name, number)| Crossing {
+        name,
+        headers: "sys/syscall.h",
+        c: Box::leak(format!("SYS_{name}").into_boxed_str()),
+        value: i128::from(number),
     };
-    #[cfg(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm"))]
-    let calls = [
-        calls,
-        constants! {
-            "sys/syscall.h": libc {
-                SYS_open SYS_creat SYS_mkdir SYS_rmdir SYS_unlink SYS_rename SYS_renameat SYS_link SYS_symlink SYS_chmod SYS_chown SYS_stat SYS_lstat SYS_access SYS_readlink SYS_mknod
-            }
-        },
-    ]
-    .concat();
-    #[cfg(any(target_arch = "x86", target_arch = "arm"))]
-    let calls = [
-        calls,
-        constants! {
-            "sys/syscall.h": libc {
-                SYS_setuid32 SYS_setgid32 SYS_setresuid32 SYS_setresgid32 SYS_setgroups32
-            }
-        },
-    ]
-    .concat();
-    calls
+    numbers.map(crossing).collect()
 }
 
 fn constants() -> Vec<Crossing> {

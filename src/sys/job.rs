@@ -5,8 +5,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use super::passing::socket_pair;
-
 /// Something that is done by a process with rights. It speaks over a socket of its own, and ends with that at the latest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job<'a> {
@@ -31,12 +29,12 @@ pub enum Job<'a> {
     Writer(u8),
 }
 
-/// Sends a job and the other end of its socket.
-type Send = dyn Fn(&Job<'_>, OwnedFd) -> io::Result<()>;
+/// Has a job begun, and gives the socket over which it speaks.
+type Begin = dyn Fn(&Job<'_>) -> io::Result<OwnedFd>;
 
 /// Who does jobs.
 #[derive(Clone, Default)]
-pub struct Starter(Option<Rc<Send>>);
+pub struct Starter(Option<Rc<Begin>>);
 
 impl fmt::Debug for Starter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,9 +43,9 @@ impl fmt::Debug for Starter {
 }
 
 impl Starter {
-    /// Another process, which is sent the job and the other end of its socket.
-    pub fn new(send: impl Fn(&Job<'_>, OwnedFd) -> io::Result<()> + 'static) -> Self {
-        Self(Some(Rc::new(send)))
+    /// Another process, which is told so.
+    pub fn new(begin: impl Fn(&Job<'_>) -> io::Result<OwnedFd> + 'static) -> Self {
+        Self(Some(Rc::new(begin)))
     }
 
     /// Whether another process does jobs.
@@ -59,7 +57,6 @@ impl Starter {
     /// Has a job done. What comes of it is said over the socket, which does not wait; that it ends says that the job has, or was
     /// refused. `None`: this process has the rights itself.
     pub fn start(&self, job: &Job<'_>) -> Option<io::Result<OwnedFd>> {
-        let send = self.0.as_ref()?;
-        Some(socket_pair().and_then(|(ours, theirs)| send(job, theirs).map(|()| ours)))
+        Some(self.0.as_ref()?(job))
     }
 }

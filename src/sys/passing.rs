@@ -33,15 +33,16 @@ pub fn send(
     pass: Option<BorrowedFd<'_>>,
     flags: SendFlags,
 ) -> rustix::io::Result<()> {
+    let flags = flags | SendFlags::NOSIGNAL;
+    if pass.is_none() {
+        // The main process may not make the other call.
+        return rustix::io::retry_on_intr(|| rustix::net::send(socket, bytes, flags)).map(drop);
+    }
     let mut space = [MaybeUninit::uninit(); CONTROL];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    let passed = pass.as_slice();
-    if !passed.is_empty() {
-        control.push(SendAncillaryMessage::ScmRights(passed));
-    }
+    control.push(SendAncillaryMessage::ScmRights(pass.as_slice()));
     let packet = [IoSlice::new(bytes)];
-    rustix::io::retry_on_intr(|| sendmsg(socket, &packet, &mut control, flags | SendFlags::NOSIGNAL))
-        .map(drop)
+    rustix::io::retry_on_intr(|| sendmsg(socket, &packet, &mut control, flags)).map(drop)
 }
 
 /// One packet, cut to the buffer, and the descriptor that came with it, without waiting.

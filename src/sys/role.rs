@@ -120,12 +120,12 @@ impl Role {
         receive(&self.socket, buffer, RecvFlags::DONTWAIT)
     }
 
-    /// As [`Role::receive`], and the descriptor that came with it.
+    /// As [`Role::send`], and a descriptor with it.
     ///
     /// # Errors
-    /// As [`Role::receive`].
-    pub fn receive_with(&self, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
-        passing::receive_now(self.socket.as_fd(), buffer)
+    /// As [`Role::send`].
+    pub fn send_with(&self, message: &[u8], pass: BorrowedFd<'_>) -> io::Result<()> {
+        Ok(passing::send(self.socket.as_fd(), message, Some(pass), SendFlags::DONTWAIT)?)
     }
 
     /// Nothing more will be sent: the role finishes what it was sent and ends.
@@ -275,12 +275,12 @@ impl Socket {
         Ok(())
     }
 
-    /// Sends one message and a descriptor without waiting.
+    /// As [`Socket::receive_now`], and the descriptor that came with it.
     ///
     /// # Errors
-    /// As [`Socket::send_now`].
-    pub fn send_with(&self, message: &[u8], pass: BorrowedFd<'_>) -> io::Result<()> {
-        Ok(passing::send(self.0.as_fd(), message, Some(pass), SendFlags::DONTWAIT)?)
+    /// As [`Socket::receive_now`].
+    pub fn receive_with(&self, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
+        passing::receive_now(self.0.as_fd(), buffer)
     }
 
     /// Sends one message and a descriptor.

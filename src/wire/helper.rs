@@ -4,14 +4,14 @@
 //! to the helper: h event (1) arguments                   H arguments, reason       p, n present (1): flags powerfail, nologin
 //!                v flags (1) ages of line, charge, runtime (4 each) charge (2) runtime (4)
 //!                O as to a writer, without its number    r ready    m on mains    a alive    f finish
-//!                U bus (2) device (2) interface    u    R number (1)    S    L    W number (1): jobs, each with the other end of its socket
-//! to main:       l priority (1) text     B text (begun)  b text (fell back)       x (failed)
+//!                U bus (2) device (2) interface    u    R number (1)    S    L    W number (1): jobs, each for the next spare socket
+//! to main:       l priority (1) text     B text (begun)  b text (fell back)       x (failed)      s: a spare socket, with it
 //!                c last (1) bytes        C text          t signal (1)              i    e
 //! arguments:     flags (1) length of the name (2) name
 //! ```
 //!
 //! No path, no command line and no format string crosses: main says which hook, the helper knows the file. What is out of range
-//! is no message.
+//! is no message. Descriptors cross to main only: to close one that somebody else has made can take long.
 
 use std::time::Duration;
 
@@ -51,6 +51,7 @@ const NOT_READ: u8 = b'C';
 const TERMINATE: u8 = b't';
 const IS_ALIVE: u8 = b'i';
 const FINISHED: u8 = b'e';
+const SPARE: u8 = b's';
 
 /// What a hook is told besides its event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,7 +140,7 @@ pub enum ToHelper<'a> {
     OnBattery(OnBattery),
     /// The UPS has said that it is not on battery any more, or for the first time.
     OnMains,
-    /// Open a USB device for who has the other end of the socket that comes with this.
+    /// Open a USB device for who has the other end of the next spare socket.
     UsbDevice {
         /// The name of its interface, [`MAX_INTERFACE`] bytes at most.
         interface: &'a str,
@@ -192,6 +193,8 @@ pub enum FromHelper<'a> {
     IsAlive,
     /// Everything that was left is done.
     Finished,
+    /// One end of a socket for a job, which comes with this; the jobs take them in their order.
+    Spare,
 }
 
 impl ToHelper<'_> {
@@ -322,6 +325,7 @@ impl FromHelper<'_> {
             Self::Terminate(signal) => vec![TERMINATE, u8::try_from(*signal).unwrap_or(0)],
             Self::IsAlive => vec![IS_ALIVE],
             Self::Finished => vec![FINISHED],
+            Self::Spare => vec![SPARE],
         }
     }
 
@@ -349,6 +353,7 @@ impl FromHelper<'_> {
             SHUTDOWN_FAILED => FromHelper::ShutdownFailed,
             IS_ALIVE => FromHelper::IsAlive,
             FINISHED => FromHelper::Finished,
+            SPARE => FromHelper::Spare,
             _ => return None,
         };
         rest.is_empty().then_some(message)
@@ -364,7 +369,7 @@ mod tests {
 
     fn packets() -> impl Strategy<Value = Vec<u8>> {
         let tagged = (
-            proptest::sample::select(b"hHpnOvmUuRSLWraflBbxcCtie".as_slice()),
+            proptest::sample::select(b"hHpnOvmUuRSLWraflBbxcCties".as_slice()),
             proptest::collection::vec(0_u8..8, 0..8),
             proptest::collection::vec(any::<u8>(), 0..40),
         )
@@ -420,6 +425,7 @@ mod tests {
                 FromHelper::Terminate(signal),
                 FromHelper::IsAlive,
                 FromHelper::Finished,
+                FromHelper::Spare,
             ] {
                 let packet = message.encode();
                 prop_assert!(packet.len() <= MAX_PACKET);

@@ -29,7 +29,11 @@ pub const TESTS: Group = Group {
 const TARGET_32: &str = "i686-unknown-linux-musl";
 const TARGET_64: &str = "x86_64-unknown-linux-musl";
 /// What runs in the virtual machine, with the clock as it is and with the clock in 2040.
-const SCENARIOS: [&str; 2] = ["dates_are_those_of_the_clock", "back_ups_es_850g2_lives_its_life"];
+const SCENARIOS: [&str; 3] = [
+    "dates_are_those_of_the_clock",
+    "back_ups_es_850g2_lives_its_life",
+    "no_refused_system_call_is_made_from_inside_the_main_process",
+];
 
 /// Builds what these tests look at, and boots the machine if one of them looks at its console. Returns the folder of the builds.
 fn prepare(names: &[&str]) -> String {

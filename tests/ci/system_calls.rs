@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::runner::{Group, Needs, tests};
 use crate::support::smart::{Generation, Smart};
-use crate::support::{self, Daemon, Scratch, Serial, Setup, TIMEOUT, free_port, other_program};
+use crate::support::{self, Daemon, OtherProgram, Scratch, Serial, Setup, TIMEOUT, free_port};
 
 pub const TESTS: Group = Group {
     needs: Needs::Machine("strace that may trace (Debian: strace)", can_trace),
@@ -227,15 +227,14 @@ fn each_call_of_the_loop_is_in_the_list_at_a_serial_ups() {
     let port = ports.path().join("ttyS0");
     let ups = Smart::start(Generation::Third, &port, false);
     let locks = ports.dir("lock");
-    let mut other = other_program(&port, &locks.join("LCK..ttyS0"));
+    let other = OtherProgram::start_with_lock(&port, &locks.join("LCK..ttyS0"));
     let locks = locks.display().to_string();
     let trace = traces.path().join("trace");
     let setup = traced(&Serial::setup(&port).with("LOCKFILE", &locks).with("TIMEOUT", "2"), &trace);
     let daemon = Daemon::start(&setup);
     let folder = daemon.dir().to_owned();
     daemon.wait_for_output("is held by another program", TIMEOUT);
-    other.kill().unwrap();
-    other.wait().unwrap();
+    drop(other);
     daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     ups.unit().fail_mains();
     daemon.wait_for_hook("doshutdown", TIMEOUT);

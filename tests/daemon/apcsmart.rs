@@ -4,9 +4,7 @@
 use std::process::{Command, Stdio};
 
 use crate::support::smart::{self, Generation, Smart};
-use crate::support::{
-    self, Daemon, Lines, Scratch, Serial, Setup, Status, TIMEOUT, free_port, other_program,
-};
+use crate::support::{self, Daemon, Lines, OtherProgram, Scratch, Serial, Setup, Status, TIMEOUT, free_port};
 
 fn setup(port: &std::path::Path) -> Setup {
     Serial::setup(port)
@@ -381,13 +379,12 @@ fn a_port_that_a_terminal_program_has_locked_is_waited_for() {
     let port = ports.path().join("ttyS0");
     let ups = Smart::start(Generation::Third, &port, false);
     let locks = ports.dir("lock");
-    let mut other = other_program(&port, &locks.join("LCK..ttyS0"));
+    let other = OtherProgram::start_with_lock(&port, &locks.join("LCK..ttyS0"));
     let daemon = Daemon::start(&setup(&port).with("LOCKFILE", &locks.display().to_string()));
     daemon.wait_for_output("is held by another program", TIMEOUT);
     daemon.wait_for_status(|status| status.is("STATUS", "COMMLOST"), TIMEOUT);
     assert!(ups.unit().received.is_empty());
-    other.kill().unwrap();
-    other.wait().unwrap();
+    drop(other);
     ready(&daemon);
     assert_eq!(daemon.events(), Vec::<String>::new());
     assert!(daemon.terminate().status.success());

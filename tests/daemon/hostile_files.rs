@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::smart::{Generation, Smart};
-use crate::support::{self, Daemon, FakeTime, Scratch, Setup, TIMEOUT, play};
+use crate::support::{self, Daemon, FakeTime, OtherProgram, Scratch, Setup, TIMEOUT, play};
 
 fn setup() -> Setup {
     Setup::new("test").with("NOLOGON", "disable")
@@ -123,16 +123,12 @@ fn a_program_that_has_the_port_open_without_a_lock_is_named() {
     let ports = Scratch::new();
     let port = ports.path().join("ttyS0");
     let _ups = Smart::start(Generation::Third, &port, false);
-    let mut options = fs::OpenOptions::new();
-    std::os::unix::fs::OpenOptionsExt::custom_flags(options.read(true), libc::O_NOCTTY);
-    let mut other = Command::new("sleep").arg("1000").stdin(options.open(&port).unwrap()).spawn().unwrap();
+    let other = OtherProgram::start(&port);
     let setup = Setup::new("apcsmart").with("UPSCABLE", "smart").with("DEVICE", &port.display().to_string());
     let daemon = Daemon::start(&setup);
     let line = daemon.wait_for_output("is open in another program too: ", TIMEOUT);
     assert!(line.text.contains(&format!("(process {})", other.id())), "{}", line.text);
     daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
-    other.kill().unwrap();
-    other.wait().unwrap();
 }
 
 /// The configuration is a pipe: the start waits for it, so that signals come in its middle.

@@ -69,7 +69,7 @@ pub use ports::{free_port, free_port_for_dry_run};
 pub use processes::{FILES, MAIN, OUTPUT, is_there, role_of, send_signal, stop};
 pub use relay::{Relay, Wire};
 pub use scratch::Scratch;
-pub use serial::{Serial, other_program};
+pub use serial::{OtherProgram, Serial};
 pub use simulated::{play, play_in};
 
 use std::path::{Path, PathBuf};

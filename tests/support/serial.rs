@@ -44,11 +44,32 @@ impl Serial {
     }
 }
 
-/// Another program that has this serial port open and names itself in this lock file, as minicom does; it has neither lock nor
-/// exclusive mode. Not ended by itself.
-pub fn other_program(port: &Path, lock: &Path) -> Child {
-    let open = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NOCTTY).open(port).unwrap();
-    let other = Command::new("sleep").arg("1000").stdin(open).spawn().unwrap();
-    std::fs::write(lock, format!("{:10}\n", other.id())).unwrap();
-    other
+/// Another program that has this serial port open, without lock and exclusive mode. Dropped, it is ended, also by a test that fails.
+pub struct OtherProgram(Child);
+
+impl OtherProgram {
+    /// Opens the port.
+    pub fn start(port: &Path) -> Self {
+        let open = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NOCTTY).open(port).unwrap();
+        Self(Command::new("sleep").arg("1000").stdin(open).spawn().unwrap())
+    }
+
+    /// Opens the port and is named in this lock file, as minicom does it.
+    pub fn start_with_lock(port: &Path, lock: &Path) -> Self {
+        let other = Self::start(port);
+        std::fs::write(lock, format!("{:10}\n", other.id())).unwrap();
+        other
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for OtherProgram {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -5,6 +5,7 @@
 //! is followed by another one, which is told the outage so far. Where there is no such process (`PRIVSEP off`, no process to be had) the loop does the same by itself.
 
 mod allowance;
+mod connection;
 mod hands;
 mod jobs;
 mod main_role;
@@ -12,6 +13,7 @@ mod outbox;
 mod process;
 mod remote;
 mod restarts;
+mod spares;
 mod stand_in;
 mod standing_in;
 mod started;

@@ -1,11 +1,9 @@
 //! The helper in a process of its own: its loop has the main process's socket, signals, and children.
 
-use std::io;
-use std::os::fd::OwnedFd;
-use std::time::{Duration, Instant};
+mod source;
 
-use mio::Registry;
-use mio::event::Event as IoEvent;
+use std::io;
+use std::time::{Duration, Instant};
 
 use super::allowance::{Allowance, HOOKS};
 use super::jobs::{Jobs, Means};
@@ -13,17 +11,16 @@ use super::main_role::{Due, MainRole, describe};
 use super::outbox::Outbox;
 use super::remote::args;
 use super::restarts::Restarts;
-use super::stand_in::{Outage, StandIn};
+use super::spares::Spares;
+use super::stand_in::Outage;
 use super::started::Started;
 use super::{Hands, Told};
 use crate::act::{Outcome, Request};
-use crate::daemon::event_loop::{Exit, Source};
-use crate::daemon::token;
+use crate::daemon::event_loop::Exit;
 use crate::journal::{BootClock, saved_outage};
 use crate::power::AtStart;
 use crate::sys::job::Job;
 use crate::sys::role::{Process, Role};
-use crate::sys::signals::Signal;
 use crate::sys::{clock, reason};
 use crate::ups::{Priority, one_line};
 use crate::wire::helper::{FromHelper, MAX_PACKET, ToHelper};
@@ -60,6 +57,7 @@ pub struct HelperProcess {
     pub(super) started: Started,
     allowance: Allowance,
     jobs: Jobs,
+    spares: Spares,
     pub(super) outage: Outage,
     /// More may have been said than was taken, since then.
     more: Option<Instant>,
@@ -95,6 +93,7 @@ impl HelperProcess {
             started: Started::default(),
             allowance: Allowance::new(HOOKS, now),
             jobs: Jobs::new(means, now),
+            spares: Spares::default(),
             outage: Outage::default(),
             more: None,
             ended: None,
@@ -131,6 +130,8 @@ impl HelperProcess {
                 self.next.is_first = false;
                 // It was made from what holds now.
                 self.outbox.drop_configuration();
+                self.spares.clear();
+                self.fill_spares(now);
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.told_fork, true) {
@@ -173,16 +174,16 @@ impl HelperProcess {
         self.more = None;
         for _ in 0..MESSAGES_PER_TURN {
             let Some(main) = &mut self.main else { return };
-            match main.role().receive_with(&mut buffer) {
+            match main.role().receive(&mut buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Ok((length @ 1.., passed)) => {
+                Ok(length @ 1..) => {
                     let message = buffer.get(..length).and_then(ToHelper::decode);
                     let Some(message) = message else {
                         let why = "says what this program never says";
                         return self.give_up(why, now);
                     };
                     main.note_heard(now);
-                    self.take(message, passed, now);
+                    self.take(message, now);
                 }
                 Ok(_) | Err(_) => return self.handle_end(now),
             }
@@ -190,16 +191,16 @@ impl HelperProcess {
         self.more = Some(now);
     }
 
-    fn take(&mut self, message: ToHelper<'_>, passed: Option<OwnedFd>, now: Instant) {
+    fn take(&mut self, message: ToHelper<'_>, now: Instant) {
         let request = match message {
             ToHelper::UsbDevice { interface, bus, device } => {
-                return self.start_job(&Job::UsbDevice { interface, bus, device }, passed, now);
+                return self.start_job(&Job::UsbDevice { interface, bus, device }, now);
             }
-            ToHelper::UsbList => return self.start_job(&Job::UsbList, passed, now),
-            ToHelper::Resolve(number) => return self.start_job(&Job::Resolve(number), passed, now),
-            ToHelper::SerialPort => return self.start_job(&Job::SerialPort, passed, now),
-            ToHelper::PortLock => return self.start_job(&Job::PortLock, passed, now),
-            ToHelper::Writer(number) => return self.start_job(&Job::Writer(number), passed, now),
+            ToHelper::UsbList => return self.start_job(&Job::UsbList, now),
+            ToHelper::Resolve(number) => return self.start_job(&Job::Resolve(number), now),
+            ToHelper::SerialPort => return self.start_job(&Job::SerialPort, now),
+            ToHelper::PortLock => return self.start_job(&Job::PortLock, now),
+            ToHelper::Writer(number) => return self.start_job(&Job::Writer(number), now),
             ToHelper::Hook(event, arguments) if self.allowance.take(now) => {
                 self.outage.args = Some(args(&arguments));
                 Request::Hook(event, args(&arguments))
@@ -251,9 +252,16 @@ impl HelperProcess {
         self.hands.handle(request, now);
     }
 
-    fn start_job(&mut self, job: &Job<'_>, socket: Option<OwnedFd>, now: Instant) {
-        if let Some(socket) = socket {
+    fn start_job(&mut self, job: &Job<'_>, now: Instant) {
+        if let Some(socket) = self.spares.take() {
             self.jobs.start(job, socket, &self.hands, now);
+        }
+    }
+
+    fn fill_spares(&mut self, now: Instant) {
+        if let Some(main) = &mut self.main {
+            let role = main.role();
+            self.spares.fill(now, |message, socket| role.send_with(message, socket));
         }
     }
 
@@ -402,98 +410,6 @@ impl HelperProcess {
             Some(Due::Ask) => self.outbox.replace(FromHelper::IsAlive.encode()),
             Some(Due::Hangs) => self.give_up("does not answer", now),
             None => {}
-        }
-    }
-}
-
-impl Source for HelperProcess {
-    fn start(&mut self, registry: &Registry, _: Instant) {
-        self.restarts.note_start();
-        if let Some(main) = &self.main {
-            main.register(registry);
-        }
-    }
-
-    fn ready(&mut self, _: &Registry, event: &IoEvent, now: Instant) {
-        if event.token() == token::HELPER {
-            self.take_all(now);
-        }
-    }
-
-    fn handle_signal(&mut self, signal: Signal, registry: &Registry, now: Instant) {
-        match signal {
-            Signal::Terminate(number) => {
-                let exit = Exit::Signal(number);
-                if self.main.is_none() {
-                    self.exit = Some(exit);
-                }
-                self.hands.stopping();
-                self.ending.get_or_insert(Ending { exit, kill_at: now + END_TIMEOUT, finished: false });
-                self.outbox.push(FromHelper::Terminate(number).encode());
-            }
-            Signal::Reload => self.hands.reload(registry, now),
-            Signal::Child => {
-                self.hands.handle_child_signal(now);
-                self.jobs.handle_child_signal();
-                self.end_if_reaped();
-                if self.main.as_mut().is_some_and(|main| main.role().has_ended()) {
-                    // What it has said before that counts.
-                    self.take_all(now);
-                    if self.more.is_none() {
-                        self.handle_end(now);
-                    }
-                }
-            }
-        }
-    }
-
-    fn handle_resume(&mut self, _: Duration, now: Instant) {
-        if let Some(main) = &mut self.main {
-            main.note_heard(now);
-        }
-    }
-
-    fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
-        if self.more.is_some() {
-            self.take_all(now);
-        }
-        self.hands.handle_timeout(registry, now);
-        self.run_stand_in(now);
-        if self.restarts.handle_timeout(now) {
-            self.tell_end();
-        }
-        if let Some(ending) = self.ending.filter(|ending| ending.kill_at <= now) {
-            self.give_up("does not end", now);
-            self.exit = Some(ending.exit);
-        } else {
-            self.watch(now);
-        }
-    }
-
-    fn pump(&mut self, now: Instant) {
-        self.pump_told(now);
-        self.send(now);
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        let main = self.main.as_ref().map(|main| main.poll_timeout(self.on_battery()));
-        let stand_in = self.outage.stand_in.as_ref().and_then(StandIn::poll_timeout);
-        let outbox = self.outbox.poll_timeout().filter(|_| self.main.is_some());
-        let kill_at = self.ending.map(|ending| ending.kill_at);
-        [main, stand_in, outbox, self.more, kill_at, self.restarts.poll_timeout(), self.hands.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    fn exit(&self) -> Option<Exit> {
-        self.exit.or(self.restarts.is_due().then_some(Exit::StartMain))
-    }
-
-    fn close(&mut self, _: &Registry, _: Exit, now: Instant) {
-        if !self.ending.is_some_and(|ending| ending.finished) {
-            self.hands.stopping();
-            self.hands.finish(now);
         }
     }
 }

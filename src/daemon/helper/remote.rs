@@ -6,7 +6,7 @@
 )]
 
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 
 use super::Told;
+use super::connection::{Connection, Received};
 use super::outbox::Outbox;
 use crate::act::{HookArgs, Outcome, Request};
 use crate::daemon::reread::Found;
@@ -21,10 +22,10 @@ use crate::daemon::token;
 use crate::journal::{BootClock, saved_message};
 use crate::power::SavedOutage;
 use crate::sys::clock;
-use crate::sys::job::{Job, Starter};
+use crate::sys::job::Starter;
 use crate::sys::role::Socket;
 use crate::ups::{Item, Minutes, Percent, Priority, Reading, StatusFlags, is_unsafe, one_line};
-use crate::wire::helper::{Arguments, FromHelper, MAX_PACKET, OnBattery, ToHelper};
+use crate::wire::helper::{Arguments, FromHelper, OnBattery, ToHelper};
 
 /// How long the end of the daemon waits for the helper: for both flags, a second each, and then some.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(4);
@@ -34,7 +35,7 @@ const MAX_CONFIGURATION: usize = 24 << 20;
 /// The other end of the helper's socket.
 #[derive(Debug)]
 pub struct Remote {
-    socket: Rc<Socket>,
+    connection: Rc<Connection>,
     outbox: Outbox,
     outcomes: VecDeque<Outcome>,
     told: VecDeque<Told>,
@@ -46,14 +47,16 @@ pub struct Remote {
     gone: bool,
     /// What the helper was told last of where the UPS is.
     on_battery: Option<bool>,
+    /// The last `now` of a turn.
+    now: Instant,
 }
 
 impl Remote {
     /// Speaks over this socket.
     #[must_use]
-    pub fn new(socket: Socket) -> Self {
+    pub fn new(socket: Socket, now: Instant) -> Self {
         Self {
-            socket: Rc::new(socket),
+            connection: Rc::new(Connection::new(socket)),
             outbox: Outbox::default(),
             outcomes: VecDeque::new(),
             told: VecDeque::new(),
@@ -62,24 +65,15 @@ impl Remote {
             finished: false,
             gone: false,
             on_battery: None,
+            now,
         }
     }
 
     /// Who does what takes rights: the helper.
     #[must_use]
     pub fn starter(&self) -> Starter {
-        let socket = Rc::clone(&self.socket);
-        Starter::new(move |job, theirs| {
-            let message = match *job {
-                Job::UsbDevice { interface, bus, device } => ToHelper::UsbDevice { interface, bus, device },
-                Job::UsbList => ToHelper::UsbList,
-                Job::Resolve(number) => ToHelper::Resolve(number),
-                Job::SerialPort => ToHelper::SerialPort,
-                Job::PortLock => ToHelper::PortLock,
-                Job::Writer(number) => ToHelper::Writer(number),
-            };
-            socket.send_with(&message.encode(), theirs.as_fd())
-        })
+        let connection = Rc::clone(&self.connection);
+        Starter::new(move |job| connection.start(job))
     }
 
     /// Has something carried out.
@@ -136,22 +130,22 @@ impl Remote {
     /// Makes the loop wake for what it tells.
     pub fn register(&self, registry: &Registry) {
         // Without it, it is heard when something else happens.
-        let fd = self.socket.as_raw_fd();
+        let fd = self.connection.as_raw_fd();
         let _ = registry.register(&mut SourceFd(&fd), token::HELPER, Interest::READABLE);
     }
 
     /// Takes what it has told.
     pub fn handle_readable(&mut self, now: Instant) {
-        let mut buffer = [0; MAX_PACKET + 1];
+        self.now = now;
         while !self.gone {
-            match self.socket.receive_now(&mut buffer) {
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => break,
-                Ok(length @ 1..) => {
-                    if let Some(message) = buffer.get(..length).and_then(FromHelper::decode) {
+            match self.connection.receive() {
+                Received::Nothing => break,
+                Received::Message(message) => {
+                    if let Some(message) = FromHelper::decode(&message) {
                         self.take(message);
                     }
                 }
-                Ok(_) | Err(_) => self.end(),
+                Received::End => self.end(),
             }
         }
         self.send(now);
@@ -186,6 +180,8 @@ impl Remote {
                 self.finished = true;
                 return;
             }
+            // The connection keeps them.
+            FromHelper::Spare => return,
         };
         self.outcomes.push_back(outcome);
     }
@@ -197,23 +193,28 @@ impl Remote {
     }
 
     fn send(&mut self, now: Instant) {
-        let socket = &self.socket;
-        if !self.gone && self.outbox.send(now, |packet| socket.send_now(packet)).is_err() {
+        let connection = &self.connection;
+        if !self.gone && self.outbox.send(now, |packet| connection.send(packet)).is_err() {
             self.end();
         }
     }
 
     /// Deadlines may have passed.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.outbox.poll_timeout().is_some_and(|at| at <= now) {
+        self.now = now;
+        if self.connection.has_waiting() {
+            self.handle_readable(now);
+        } else if self.outbox.poll_timeout().is_some_and(|at| at <= now) {
             self.send(now);
         }
     }
 
     /// The next deadline.
     #[must_use]
-    pub const fn poll_timeout(&self) -> Option<Instant> {
-        self.outbox.poll_timeout()
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        // What came while a job was begun does not wake the loop again.
+        let waiting = self.connection.has_waiting().then_some(self.now);
+        waiting.or_else(|| self.outbox.poll_timeout())
     }
 
     /// What came of requests; call until `None`.
@@ -246,7 +247,7 @@ impl Remote {
             }
             // What is not sent is tried again soon.
             let retry = self.outbox.poll_timeout().map(|at| at.saturating_duration_since(now));
-            let _ = self.socket.wait(retry.unwrap_or(left).min(left));
+            self.connection.wait(retry.unwrap_or(left).min(left));
         }
     }
 }

@@ -9,15 +9,18 @@ use mio::Poll;
 use rustix::net::{Shutdown, shutdown};
 
 use super::allowance::HOOKS;
+use super::connection::{Connection, Received};
 use super::process::HelperProcess;
+use super::spares::SPARES;
 use super::*;
 use crate::act::BuiltIn;
 use crate::config::{self, Config};
 use crate::daemon::event_loop::{Exit, Source};
 use crate::daemon::{DryRun, Invocation};
 use crate::power::AtStart;
+use crate::sys::job::Job;
 use crate::sys::process;
-use crate::sys::role::{Kind, Role, Socket, Streams};
+use crate::sys::role::{Kind, Role, Socket, Streams, wait_for_any};
 use crate::sys::signals::Signal;
 use crate::sys::spawn::tests::write_script;
 use crate::ups::Event;
@@ -118,6 +121,15 @@ pub(super) fn invocation(folder: &Path) -> Invocation {
 
 const ARGUMENTS: Arguments<'static> = Arguments { ups_name: "ups", connected: true, powered: true };
 
+/// Or the end; spare sockets are none.
+fn wait_for_a_message(socket: &Socket) {
+    let mut packet = [0; 16];
+    while socket
+        .receive(&mut packet)
+        .is_ok_and(|length| FromHelper::decode(&packet[..length]) == Some(FromHelper::Spare))
+    {}
+}
+
 fn ended(helper: &HelperProcess) -> bool {
     helper.exit() == Some(Exit::StartMain)
 }
@@ -128,8 +140,8 @@ fn a_main_process_that_says_what_none_says_is_killed_and_another_one_is_due() {
         let mut stage = Stage::new(&format!("nonsense-{}", packet.len()), "", |socket| {
             socket.send(&packet);
             // It goes on until it is killed.
-            let _ = socket.receive(&mut [0; 16]);
-            let _ = socket.receive(&mut [0; 16]);
+            wait_for_a_message(&socket);
+            wait_for_a_message(&socket);
             loop {
                 socket.send(&ToHelper::Alive.encode());
             }
@@ -137,6 +149,47 @@ fn a_main_process_that_says_what_none_says_is_killed_and_another_one_is_due() {
         stage.turn_until(ended);
         assert!(!stage.helper.next().is_first);
     }
+}
+
+/// The name of no target, which is refused.
+const REFUSED: Job<'static> = Job::Resolve(9);
+
+#[test]
+fn each_job_has_a_socket_of_its_own_also_where_more_are_begun_than_sockets_are_ready() {
+    let mut stage = Stage::new("jobs", "", |socket| {
+        let connection = Connection::new(socket);
+        let mut begun = Vec::new();
+        while begun.len() < 3 * SPARES {
+            match connection.start(&REFUSED) {
+                Ok(socket) => begun.push(Role::of_another(socket)),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => connection.wait(TIMEOUT),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        for mut job in begun {
+            wait_for_any([&job].into_iter(), TIMEOUT);
+            assert!(job.has_ended());
+        }
+        let _ = connection.send(&ToHelper::Hook(Event::PowerOut, ARGUMENTS).encode());
+        while connection.receive() != Received::End {
+            connection.wait(TIMEOUT);
+        }
+    });
+    let folder = stage.folder.clone();
+    stage.turn_until(|_| hooks(&folder) == ["powerout"]);
+}
+
+#[test]
+fn jobs_beyond_the_sockets_that_were_sent_are_not_begun() {
+    let mut stage = Stage::new("no-sockets", "", |socket| {
+        for _ in 0..1000 {
+            socket.send(&ToHelper::UsbList.encode());
+        }
+        socket.send(&ToHelper::Hook(Event::PowerOut, ARGUMENTS).encode());
+        while let Ok(1..) = socket.receive(&mut [0; 2000]) {}
+    });
+    let folder = stage.folder.clone();
+    stage.turn_until(|_| hooks(&folder) == ["powerout"]);
 }
 
 #[test]
@@ -201,7 +254,7 @@ fn a_shutdown_that_is_started_while_there_is_no_main_process_is_not_started_agai
     stage.start_main(|socket| {
         socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
         socket.send(&ToHelper::Hook(Event::OnBattery, ARGUMENTS).encode());
-        let _ = socket.receive(&mut [0; 16]);
+        while let Ok(1..) = socket.receive(&mut [0; 2000]) {}
     });
     let folder = stage.folder.clone();
     stage.turn_until(|_| hooks(&folder).contains(&"onbattery".to_owned()));
@@ -254,7 +307,7 @@ fn a_shutdown_that_is_started_in_the_turn_in_which_the_next_main_process_asks_is
     stage.start_main(|socket| {
         socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
         socket.send(&ToHelper::Hook(Event::OnBattery, ARGUMENTS).encode());
-        let _ = socket.receive(&mut [0; 16]);
+        wait_for_a_message(&socket);
     });
     let folder = stage.folder.clone();
     stage.turn_until(|_| hooks(&folder).contains(&"onbattery".to_owned()));
@@ -326,7 +379,7 @@ fn the_flag_that_has_the_ups_switched_off_is_made_with_a_shutdown_only() {
     let mut stage = Stage::new("flag", "", |socket| {
         socket.send(&ToHelper::Powerfail { present: true }.encode());
         socket.send(&ToHelper::Hook(Event::PowerOut, ARGUMENTS).encode());
-        let _ = socket.receive(&mut [0; 16]);
+        wait_for_a_message(&socket);
         socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
         while let Ok(1..) = socket.receive(&mut [0; 2000]) {}
     });
@@ -345,7 +398,7 @@ fn the_moment_of_a_decision_stays_when_another_machine_stands_in() {
     let mut stage = Stage::new("moment", "TIMEOUT 3600", |socket| {
         socket.send(&ToHelper::OnBattery(said).encode());
         socket.send(&ToHelper::Hook(Event::PowerOut, ARGUMENTS).encode());
-        let _ = socket.receive(&mut [0; 16]);
+        wait_for_a_message(&socket);
         // A moment that has not come yet is now.
         let moments = [Some(Duration::ZERO), None, None, None, Some(Duration::from_secs(1 << 30))];
         socket.send(&ToHelper::Saved(Saved { announced: true, moments, ..Saved::default() }).encode());

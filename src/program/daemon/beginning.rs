@@ -155,7 +155,7 @@ impl Beginning {
         let signals = Signals::new().map_err(|error| error.to_string())?;
         let mut event_loop = EventLoop::new(self.clock, signals).map_err(|error| error.to_string())?;
         let (of_the_file, invocation) = (helper.hands().of_the_file(), helper.hands().invocation());
-        let remote = Remote::new(socket);
+        let remote = Remote::new(socket, self.clock.now());
         self.files.devices = self.files.devices.clone().with_starter(remote.starter());
         let mut supervisor =
             self.supervisor(of_the_file, invocation, helper.next(), Helper::Process(remote))?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{Lab, Scenario, ensure, ensure_within};
 use crate::support::smart::{Generation, Smart};
-use crate::support::{self, Daemon, Nis, Scratch, Serial, Setup, TIMEOUT, other_program};
+use crate::support::{self, Daemon, Nis, OtherProgram, Scratch, Serial, Setup, TIMEOUT};
 
 /// All of them.
 pub const ALL: &[Scenario] = &[
@@ -20,7 +20,7 @@ pub const ALL: &[Scenario] = &[
     ("frozen_folder_of_the_lock_file_stops_nothing", |lab| outage(lab, &[Frozen::Directive("LOCKFILE")])),
     ("frozen_configuration_stops_nothing", |lab| outage(lab, &[Frozen::Configuration])),
     ("hook_that_hangs_on_a_frozen_disk_gives_way", |lab| outage(lab, &[Frozen::Hook])),
-    ("frozen_lock_file_of_another_program_is_waited_for_no_longer_than_5_s", lock_of_another),
+    ("frozen_lock_file_of_anOtherProgram_is_waited_for_no_longer_than_5_s", lock_of_another),
     ("frozen_events_file_stops_nothing", |lab| outage(lab, &[Frozen::Directive("EVENTSFILE")])),
     ("frozen_status_file_stops_nothing", |lab| outage(lab, &[Frozen::Directive("STATFILE")])),
     ("frozen_state_file_stops_nothing", |lab| outage(lab, &[Frozen::Directive("STATEFILE")])),
@@ -174,13 +174,12 @@ fn lock_of_another(lab: &Lab) {
     let (disk, ports) = (Disk::new(), Scratch::new());
     let port = ports.path().join("ttyS0");
     let _ups = Smart::start(Generation::Third, &port, false);
-    let mut other = other_program(&port, &disk.folder.join("LCK..ttyS0"));
+    let other = OtherProgram::start_with_lock(&port, &disk.folder.join("LCK..ttyS0"));
     let daemon =
         Daemon::start(&setup(Serial::setup(&port), lab, &[Frozen::Directive("LOCKFILE")], &disk.folder));
     daemon.wait_for_output("is held by another program", TIMEOUT);
     disk.freeze();
-    other.kill().unwrap();
-    other.wait().unwrap();
+    drop(other);
     daemon.wait_for_output("no answer in 5 s; the port is used without it", TIMEOUT);
     daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     let end = daemon.terminate();

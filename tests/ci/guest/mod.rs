@@ -19,6 +19,9 @@ mod story;
 mod usbfs;
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -118,10 +121,38 @@ fn run(lab: &Lab, scenario: fn(&Lab)) {
             let words = words.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("no words");
             let place = PANICKED_AT.take();
             println!("@| {name} at {place}:");
-            let text: String = words.lines().map(|line| format!("@| {name} {line}\n")).collect();
+            let kernel = kernel_log();
+            let all = words.lines().chain(["kernel:"]).chain(kernel.lines());
+            let text: String = all.map(|line| format!("@| {name} {line}\n")).collect();
             println!("{text}@@ {name} FAIL");
         }
     }
+}
+
+/// The last lines of the kernel's log; at the end of them, where each process stands that waits for the kernel.
+fn kernel_log() -> String {
+    const LINES: usize = 150;
+    let _ = std::fs::write("/proc/sysrq-trigger", "w"); // without it: the log alone
+    let flags = libc::O_NONBLOCK;
+    let opened = std::fs::OpenOptions::new().read(true).custom_flags(flags).open("/dev/kmsg");
+    let Ok(mut log) = opened else { return String::new() };
+    let mut lines = VecDeque::new();
+    // Each read is a record: "PRIORITY,NUMBER,MICROSECONDS,FLAGS;TEXT". EPIPE: older ones are overwritten.
+    let mut record = [0; 8192];
+    loop {
+        let text = match log.read(&mut record) {
+            Ok(length) => String::from_utf8_lossy(&record[..length]).into_owned(),
+            Err(error) if error.raw_os_error() == Some(libc::EPIPE) => continue,
+            Err(_) => break,
+        };
+        let (head, text) = text.split_once(';').unwrap_or(("", &text));
+        let time = head.split(',').nth(2).unwrap_or_default();
+        lines.push_back(format!("{time} {}\n", text.lines().next().unwrap_or_default()));
+        if lines.len() > LINES {
+            lines.pop_front();
+        }
+    }
+    lines.into_iter().collect()
 }
 
 /// In the machine: the program, the folder `tests/devices`, and the scenarios to play; without one, all.

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use mainsd::sys::call_filter::calls::{BY_NAME, CLONE3, Call, NEVER, SOCKET, System, TGKILL, TKILL};
+
 use super::dumb::{C0119A, Cable, Place, SIMPLE, setup as dumb_setup};
 use super::usbfs::Node;
 use super::{Lab, Scenario, ensure, ensure_quiet, ensure_within};
@@ -15,6 +17,7 @@ pub const ALL: &[Scenario] = &[
     ("main_process_of_a_usb_ups_that_hangs_on_battery_is_followed_and_the_limit_kept", usb_hangs),
     ("descriptor_that_the_main_process_has_of_a_usb_ups_is_stripped", stripped),
     ("main_process_at_a_simple_cable_that_is_killed_is_followed_within_2_s", |lab| dumb(lab, &SIMPLE)),
+    ("no_refused_system_call_is_made_from_inside_the_main_process", refused_calls),
     ("main_process_at_cable_940_0119a_that_is_killed_is_followed_within_2_s", |lab| dumb(lab, &C0119A)),
 ];
 
@@ -107,6 +110,51 @@ fn stripped(lab: &Lab) {
     drop(node);
     assert_eq!(who_has_open(&unit.node()), [daemon.main_pid()]);
     given_back(daemon, &unit);
+}
+
+/// How the kernel says that a call is refused, and that it is not there.
+const REFUSED: i64 = -(libc::EPERM as i64);
+const MISSING: i64 = -(libc::ENOSYS as i64);
+
+/// Whoever has the main process makes every call that it must not make, and it goes on.
+fn refused_calls(lab: &Lab) {
+    let unit = lab.plug(ES);
+    let daemon = lab.online(&lab.setup());
+    // The header of an ELF file: 1 for 32 bits.
+    let arch: &[u8] = if std::fs::read(&lab.program).unwrap()[4] == 1 { b"x86" } else { b"x86_64" };
+    let system = System::find(arch, true).unwrap();
+    let lists = NEVER.iter().chain(BY_NAME).filter_map(|call| call.number(system));
+    let mut tried: Vec<(String, i64)> = lists.map(|number| (number.to_string(), REFUSED)).collect();
+    let with = |call: Call, arguments: &str| format!("{}:{arguments}", call.number(system).unwrap());
+    let (unix, route, packet) = (libc::AF_UNIX, libc::AF_NETLINK, libc::AF_PACKET);
+    tried.extend([
+        (with(CLONE3, "0"), MISSING),
+        (with(SOCKET, &format!("{unix}:1")), REFUSED),
+        (with(SOCKET, &format!("{route}:3:{}", libc::NETLINK_ROUTE)), REFUSED),
+        (with(SOCKET, &format!("{packet}:3")), REFUSED),
+        (with(TKILL, "1:9"), REFUSED),
+        (with(TGKILL, &format!("{0}:{0}:9", daemon.pid())), REFUSED),
+    ]);
+    // `getpid`, as what a filter lets through, by the number of x32 too.
+    match arch {
+        b"x86" => tried.push(("20".to_owned(), daemon.main_pid().into())),
+        _ => tried
+            .extend([("39".to_owned(), daemon.main_pid().into()), ((0x4000_0000 + 39).to_string(), REFUSED)]),
+    }
+    let script = lab.devices.join("../ci/inside.py").canonicalize().unwrap();
+    let mut command = std::process::Command::new("/usr/bin/python3");
+    command.arg(script).arg(daemon.main_pid().to_string()).args(tried.iter().map(|(call, _)| call));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    let expected: String = tried.iter().map(|(call, result)| format!("{call} {result}\n")).collect();
+    assert_eq!(said, expected);
+    // It goes on.
+    let main = daemon.main_pid();
+    unit.mains(false);
+    daemon.wait_for_hook("powerout", support::TIMEOUT);
+    ensure(&daemon, daemon.main_pid() == main, "another main process");
+    lab.measured("refused-calls", tried.len());
 }
 
 /// A port that is closed by the kernel loses its lines: no UPS may take that for the signal that cuts the power.

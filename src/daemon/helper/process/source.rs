@@ -1,0 +1,107 @@
+//! The helper's process as a source of its loop.
+
+use std::time::{Duration, Instant};
+
+use mio::Registry;
+use mio::event::Event as IoEvent;
+
+use super::{END_TIMEOUT, Ending, HelperProcess};
+use crate::daemon::event_loop::{Exit, Source};
+use crate::daemon::helper::stand_in::StandIn;
+use crate::daemon::token;
+use crate::sys::signals::Signal;
+use crate::wire::helper::FromHelper;
+
+impl Source for HelperProcess {
+    fn start(&mut self, registry: &Registry, _: Instant) {
+        self.restarts.note_start();
+        if let Some(main) = &self.main {
+            main.register(registry);
+        }
+    }
+
+    fn ready(&mut self, _: &Registry, event: &IoEvent, now: Instant) {
+        if event.token() == token::HELPER {
+            self.take_all(now);
+        }
+    }
+
+    fn handle_signal(&mut self, signal: Signal, registry: &Registry, now: Instant) {
+        match signal {
+            Signal::Terminate(number) => {
+                let exit = Exit::Signal(number);
+                if self.main.is_none() {
+                    self.exit = Some(exit);
+                }
+                self.hands.stopping();
+                self.ending.get_or_insert(Ending { exit, kill_at: now + END_TIMEOUT, finished: false });
+                self.outbox.push(FromHelper::Terminate(number).encode());
+            }
+            Signal::Reload => self.hands.reload(registry, now),
+            Signal::Child => {
+                self.hands.handle_child_signal(now);
+                self.jobs.handle_child_signal();
+                self.end_if_reaped();
+                if self.main.as_mut().is_some_and(|main| main.role().has_ended()) {
+                    // What it has said before that counts.
+                    self.take_all(now);
+                    if self.more.is_none() {
+                        self.handle_end(now);
+                    }
+                }
+            }
+        }
+    }
+
+    fn handle_resume(&mut self, _: Duration, now: Instant) {
+        if let Some(main) = &mut self.main {
+            main.note_heard(now);
+        }
+    }
+
+    fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
+        if self.more.is_some() {
+            self.take_all(now);
+        }
+        self.hands.handle_timeout(registry, now);
+        self.run_stand_in(now);
+        if self.restarts.handle_timeout(now) {
+            self.tell_end();
+        }
+        if let Some(ending) = self.ending.filter(|ending| ending.kill_at <= now) {
+            self.give_up("does not end", now);
+            self.exit = Some(ending.exit);
+        } else {
+            self.watch(now);
+        }
+    }
+
+    fn pump(&mut self, now: Instant) {
+        self.pump_told(now);
+        self.fill_spares(now);
+        self.send(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        let main = self.main.as_ref().map(|main| main.poll_timeout(self.on_battery()));
+        let stand_in = self.outage.stand_in.as_ref().and_then(StandIn::poll_timeout);
+        let full = [self.outbox.poll_timeout(), self.spares.poll_timeout()].into_iter().flatten().min();
+        let outbox = full.filter(|_| self.main.is_some());
+        let kill_at = self.ending.map(|ending| ending.kill_at);
+        [main, stand_in, outbox, self.more, kill_at, self.restarts.poll_timeout(), self.hands.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn exit(&self) -> Option<Exit> {
+        self.exit.or(self.restarts.is_due().then_some(Exit::StartMain))
+    }
+
+    fn close(&mut self, _: &Registry, _: Exit, now: Instant) {
+        if !self.ending.is_some_and(|ending| ending.finished) {
+            self.hands.stopping();
+            self.hands.finish(now);
+        }
+    }
+}
