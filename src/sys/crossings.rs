@@ -9,7 +9,7 @@
 use std::mem::{align_of, offset_of, size_of};
 
 use super::call_filter::calls;
-use super::usb::helper;
+use super::usb::kernel;
 use super::{call_filter, time64};
 
 /// One value that both languages must agree on.
@@ -105,7 +105,7 @@ fn constants() -> Vec<Crossing> {
     let mut all = constants! {
         "errno.h": libc {
             EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EBUSY EEXIST EFBIG EINTR EINVAL EIO EISDIR ELOOP EMFILE
-            ENAMETOOLONG ENFILE ENOBUFS ENOENT ENOMEM ENOSPC ENOSYS ENOTTY EPERM ETIMEDOUT
+            ENAMETOOLONG ENFILE ENOBUFS ENODATA ENODEV ENOENT ENOMEM ENOSPC ENOSYS ENOTTY EPERM ETIMEDOUT
         }
         "fcntl.h unistd.h": libc {
             AT_EACCESS AT_FDCWD F_DUPFD F_GETLK F_SETFL F_SETLK F_UNLCK F_WRLCK O_CLOEXEC O_NOCTTY O_NOFOLLOW O_NONBLOCK O_PATH
@@ -178,8 +178,10 @@ fn requests() -> Vec<Crossing> {
         "sys/ioctl.h": libc {
             TIOCCBRK TIOCEXCL TIOCGEXCL TIOCGWINSZ TIOCMBIC TIOCMBIS TIOCMGET TIOCNXCL TIOCSBRK
         }
-        "sys/ioctl.h linux/usbdevice_fs.h": helper {
-            USBDEVFS_CONNECT USBDEVFS_CONTROL USBDEVFS_IOCTL USBDEVFS_RESET USBDEVFS_RESETEP
+        "sys/ioctl.h linux/usbdevice_fs.h": kernel {
+            USBDEVFS_CLAIMINTERFACE USBDEVFS_CONNECT USBDEVFS_CONTROL USBDEVFS_DISCONNECT USBDEVFS_DISCONNECT_CLAIM
+            USBDEVFS_DISCONNECT_CLAIM_EXCEPT_DRIVER USBDEVFS_DROP_PRIVILEGES USBDEVFS_GETDRIVER USBDEVFS_IOCTL USBDEVFS_RESET
+            USBDEVFS_RESETEP
         }
     }
 }
@@ -215,6 +217,7 @@ fn functions() -> Vec<Crossing> {
         "sys/ioctl.h": {
             _IO "(unsigned)_IO(0x55, 20)" = libc::_IO(0x55, 20) as u32;
             _IOR "(unsigned)_IOR(0x55, 3, int)" = libc::_IOR::<libc::c_int>(0x55, 3) as u32;
+            _IOW "(unsigned)_IOW(0x55, 30, int)" = libc::_IOW::<libc::c_int>(0x55, 30) as u32;
             _IOWR "(unsigned)_IOWR(0x55, 18, int)" = libc::_IOWR::<libc::c_int>(0x55, 18) as u32;
         }
     }
@@ -263,12 +266,14 @@ fn structures() -> Vec<Crossing> {
         "time.h": libc::tm as "struct tm" {
             tm_sec tm_min tm_hour tm_mday tm_mon tm_year tm_wday tm_yday tm_isdst tm_gmtoff tm_zone
         }
-        "linux/usbdevice_fs.h": helper::ControlTransfer as "struct usbdevfs_ctrltransfer" {
+        "linux/usbdevice_fs.h": kernel::ControlTransfer as "struct usbdevfs_ctrltransfer" {
             request_type = bRequestType request = bRequest value = wValue index = wIndex length = wLength timeout data
         }
-        "linux/usbdevice_fs.h": helper::InterfaceIoctl as "struct usbdevfs_ioctl" {
+        "linux/usbdevice_fs.h": kernel::InterfaceIoctl as "struct usbdevfs_ioctl" {
             interface = ifno code = ioctl_code data
         }
+        "linux/usbdevice_fs.h": kernel::GetDriver as "struct usbdevfs_getdriver" { interface driver }
+        "linux/usbdevice_fs.h": kernel::DisconnectClaim as "struct usbdevfs_disconnect_claim" { interface flags driver }
         // What mio, signal-hook, rustix, socket2 and the standard library exchange with C for us (as some rows above, too).
         "sys/epoll.h": libc::epoll_event as "struct epoll_event" { events u64 = data }
         "signal.h": libc::sigaction as "struct sigaction" { sa_sigaction sa_mask sa_flags }

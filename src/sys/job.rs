@@ -10,7 +10,7 @@ use std::rc::Rc;
 pub enum Job<'a> {
     /// Tells which USB devices there are.
     UsbList,
-    /// Opens a USB device: see [`super::usb::Helper`].
+    /// Opens a USB device: see [`super::usb::Opener`].
     UsbDevice {
         /// The name of its HID interface: `1-1.2:1.0`.
         interface: &'a str,

@@ -2,16 +2,15 @@
 //!
 //! The port knows no UPS protocol: a closure says which device is wanted, and [`Event`]s say what came. A device is
 //! looked for in sysfs, at once when the kernel announces one and every few seconds besides, as containers get no
-//! announcements. What may wait for a device is done by a [`Helper`](crate::sys::usb::Helper); the loop waits for nothing.
+//! announcements. What may wait for a device is done by an [`Opener`](crate::sys::usb::Opener); the loop waits for nothing.
 //!
 //! ```text
-//! Idle ──look──▶ Looking ──helper opens, interface claimed──▶ Open ──gone, reopen──▶ Idle
+//! Idle ──look──▶ Looking ──opener opens, interface claimed──▶ Open ──gone, reopen──▶ Idle
 //!   ▲               │ none, or held by others                   │ reset
 //!   └───────────────┴───────────────────────────────────────────┴──▶ Resetting ──▶ Idle
 //! ```
 
 mod descriptors;
-mod held;
 mod keeper;
 mod listing;
 mod open;
@@ -33,11 +32,9 @@ use mio::{Registry, Token};
 use super::Port;
 use super::device_lock::DeviceLocks;
 use crate::bus::usb::{DeviceInfo, Event, TransferError, Transmit, Usb, Verdict};
-use crate::sys::usb::{reattach, reset};
 use crate::ups::Priority;
-use held::Held;
 use listing::Listing;
-use open::OpenDevice;
+use open::{Left, OpenDevice};
 use search::Search;
 use seen::Seen;
 use sources::Sources;
@@ -90,8 +87,6 @@ pub struct UsbPort {
     roots: Roots,
     matcher: Matcher,
     locks: DeviceLocks,
-    /// The lock of the device that is being opened, or is open.
-    held: Option<Held>,
     state: State,
     sources: Sources,
     /// Events that carry no bytes of the device.
@@ -131,7 +126,6 @@ impl UsbPort {
             roots,
             matcher,
             locks,
-            held: None,
             state: State::Idle(now),
             sources: Sources::new(base),
             queue: VecDeque::new(),
@@ -211,10 +205,10 @@ impl UsbPort {
     fn reset(&mut self, registry: &Registry, now: Instant) {
         self.now = now;
         self.told_closed = false;
-        let Some((fd, _)) = self.close_device(registry) else { return };
-        self.state = match reset(fd) {
-            Ok(helper) => {
-                self.sources.add_stuck(registry, helper, String::new());
+        let Some(Left { keeper, .. }) = self.close_device(registry) else { return };
+        self.state = match keeper.reset() {
+            Ok(()) => {
+                self.sources.add_stuck(registry, keeper, PathBuf::new());
                 State::Resetting(now + RESET_WAIT)
             }
             Err(error) => {
@@ -241,17 +235,12 @@ impl UsbPort {
 
     fn give_back(&mut self, registry: &Registry) {
         match self.close_device(registry) {
-            Some((_, device)) if device.silent => {
+            Some(Left { silent: true, .. }) => {
                 log::debug!("the UPS does not answer: the kernel's driver is not attached again");
             }
-            Some((fd, device)) => {
-                if let Err(error) = reattach(fd, device.interface) {
-                    log::debug!("cannot attach the kernel's driver to the UPS again: {error}");
-                }
-            }
+            Some(Left { keeper, .. }) => keeper.give_back(),
             None => {}
         }
-        self.held = None;
     }
 
     /// A device was announced.
@@ -309,9 +298,8 @@ impl UsbPort {
         self.log.push_back((Priority::Warning, reason));
     }
 
-    /// Closes an open device. Events of it that were not taken are forgotten. What comes back: its node, still open,
-    /// and what is needed to give it back.
-    fn close_device(&mut self, registry: &Registry) -> Option<(std::os::fd::OwnedFd, open::Left)> {
+    /// Closes an open device. Events of it that were not taken are forgotten.
+    fn close_device(&mut self, registry: &Registry) -> Option<Left> {
         if !matches!(self.state, State::Open(_)) {
             return None;
         }
@@ -321,11 +309,10 @@ impl UsbPort {
         };
         self.queue.retain(|event| !matches!(event, Event::Control(_)));
         self.interrupt_len = 0;
-        let left = open.left();
-        let fd = open.close();
-        self.held = None;
+        let (fd, left) = open.close();
         self.sources.sync(registry);
-        fd.map(|fd| (fd, left))
+        drop(fd);
+        Some(left)
     }
 }
 
@@ -348,7 +335,7 @@ impl Port for UsbPort {
             if self.sources.announced() {
                 self.look_soon();
             }
-        } else if self.sources.is_helper(token) {
+        } else if self.sources.is_opener(token) {
             self.take_list(registry, false);
             self.advance_search(registry);
         } else {
@@ -369,7 +356,7 @@ impl Port for UsbPort {
             State::Idle(at) | State::Resetting(at) if *at <= now => self.look(registry),
             State::Listing(listing) if listing.until <= now => self.take_list(registry, true),
             State::Looking(search) if search.deadline().is_some_and(|at| at <= now) => {
-                // A helper may have reported in time.
+                // It may have reported in time.
                 self.advance_search(registry);
                 if let State::Looking(search) = &self.state
                     && search.deadline().is_some_and(|at| at <= now)

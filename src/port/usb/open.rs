@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Endpoint;
 use crate::bus::usb::{Event, TransferError};
-use crate::sys::usb::{Device, UsbError};
+use crate::sys::usb::{Device, Opener, UsbError};
 
 /// First pause after a failed interrupt transfer; it doubles up to [`INTERRUPT_PAUSE_MAX`]. The device is not given up
 /// for it: it can still be polled.
@@ -31,10 +31,10 @@ struct Waiting {
     timeout: Duration,
 }
 
-/// What giving a device back needs.
+/// What is left of a device that was closed: what giving it back needs.
 #[derive(Debug)]
 pub(super) struct Left {
-    pub(super) interface: u8,
+    pub(super) keeper: Opener,
     /// Its last control transfer was not answered.
     pub(super) silent: bool,
 }
@@ -46,7 +46,8 @@ pub(super) struct OpenDevice {
     /// The device in description.
     pub(super) description: String,
     pub(super) opened_at: Instant,
-    interface: u8,
+    /// What has opened it, and keeps its lock.
+    keeper: Opener,
     endpoint: Option<Endpoint>,
     control: Control,
     waiting: Option<Waiting>,
@@ -62,7 +63,7 @@ impl OpenDevice {
         device: Device,
         fd: RawFd,
         description: String,
-        interface: u8,
+        keeper: Opener,
         endpoint: Option<Endpoint>,
         opened_at: Instant,
     ) -> Self {
@@ -71,7 +72,7 @@ impl OpenDevice {
             fd,
             description,
             opened_at,
-            interface,
+            keeper,
             endpoint,
             control: Control::Idle,
             waiting: None,
@@ -83,12 +84,9 @@ impl OpenDevice {
         }
     }
 
-    pub(super) fn left(&self) -> Left {
-        Left { interface: self.interface, silent: self.silent }
-    }
-
-    pub(super) fn close(self) -> Option<OwnedFd> {
-        self.device.close()
+    /// Closes it; its node is open until the poll has been told.
+    pub(super) fn close(self) -> (Option<OwnedFd>, Left) {
+        (self.device.close(), Left { keeper: self.keeper, silent: self.silent })
     }
 
     pub(super) fn is_gone(&self) -> bool {

@@ -1,14 +1,14 @@
-//! The search for the device that is wanted: one candidate after the other, each with a helper.
+//! The search for the device that is wanted: one candidate after the other, each with an opener.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mio::Registry;
 
-use super::held::Held;
+use super::keeper;
 use super::listing::{self, Entry, Listing};
 use super::open::OpenDevice;
 use super::sources::Sources;
@@ -16,20 +16,22 @@ use super::sysfs::Other;
 use super::{Candidate, RETRY_FIRST, RETRY_MAX, State, UsbPort, interface_facts};
 use crate::bus::usb::{Event, Verdict};
 use crate::sys::job::Job;
-use crate::sys::usb::{Device, Helper, Message, Paths, UsbError};
+use crate::sys::usb::{Device, Message, Opener, Target, UsbError};
 
-/// A helper that takes longer waits on its own, and the search goes on.
+/// An opener that takes longer waits on its own, and the search goes on.
 const PROBE_WAIT: Duration = Duration::from_secs(3);
 
-/// What a helper looks at, of a device with this folder in sysfs and this node.
-pub(super) fn paths(folder: &Path, node: &Path) -> Paths {
-    Paths { files: FILES.map(|name| folder.join(name)).to_vec(), node: node.to_owned() }
+/// What an opener looks at, and opens.
+pub(super) fn target(candidate: &Candidate) -> Target {
+    let Candidate { folder, node, info, .. } = candidate;
+    let files = FILES.map(|name| folder.join(name)).to_vec();
+    Target { files, node: node.clone(), interface: info.interface }
 }
 
 /// The list of devices takes no longer: the kernel answers it without them.
 const LIST_WAIT: Duration = Duration::from_secs(3);
 
-/// Files of a device that may wait for it, in the order in which the helper reads them.
+/// Files of a device that may wait for it, in the order in which the opener reads them.
 const FILES: [&str; 4] = ["manufacturer", "product", "serial", "descriptors"];
 
 /// The candidates that are left, and the one that is being tried.
@@ -45,11 +47,11 @@ pub(super) struct Search {
 
 #[derive(Debug)]
 struct Probe {
-    helper: Helper,
+    opener: Opener,
     candidate: Candidate,
     until: Instant,
     descriptors: Vec<u8>,
-    /// The device as a helper has seen it last, which can look at it where this process cannot.
+    /// The device as the opener has seen it last, which can look at it where this process cannot.
     fresh: Option<Candidate>,
 }
 
@@ -60,7 +62,8 @@ impl Search {
 
     pub(super) fn drop_probe(&mut self, registry: &Registry, sources: &mut Sources) {
         if let Some(probe) = self.probe.take() {
-            sources.drop_helper(registry, &probe.helper);
+            sources.drop_opener(registry, &probe.opener);
+            probe.opener.give_back();
         }
     }
 }
@@ -74,6 +77,10 @@ fn held(candidate: &Candidate, holder: Option<String>) -> String {
 /// The name of the device's lock: where it is plugged in, for two units may have the same serial number, or none.
 pub(super) fn lock_name(location: &str) -> String {
     format!("usb-{location}")
+}
+
+fn cannot_use(candidate: &Candidate, error: &impl fmt::Display) -> String {
+    format!("UPS {}: cannot use it: {error}", candidate.words())
 }
 
 /// What to do about a node that cannot be opened.
@@ -114,7 +121,7 @@ impl UsbPort {
     fn ask_for_list(&mut self, registry: &Registry, socket: io::Result<OwnedFd>) {
         let begun = socket.and_then(|socket| {
             let listing = Listing::new(socket, self.now + LIST_WAIT);
-            self.sources.add_helper(registry, &listing)?;
+            self.sources.add_opener(registry, &listing)?;
             Ok(listing)
         });
         match begun {
@@ -132,7 +139,7 @@ impl UsbPort {
         if !listing.receive(&self.roots) && !is_late {
             return;
         }
-        self.sources.drop_helper(registry, &**listing);
+        self.sources.drop_opener(registry, &**listing);
         let (candidates, others) =
             (std::mem::take(&mut listing.candidates), std::mem::take(&mut listing.others));
         self.begin_search(registry, candidates, &others);
@@ -152,8 +159,7 @@ impl UsbPort {
                 Verdict::NeedsDescriptor | Verdict::Doubtful => &mut doubtful,
                 Verdict::Wanted | Verdict::Other => &mut queue,
             };
-            if !self.sources.is_stuck(&candidate.info.location) && !self.left_alone.contains(&candidate.node)
-            {
+            if !self.sources.is_stuck(&candidate.node) && !self.left_alone.contains(&candidate.node) {
                 list.push_back(candidate);
             }
         }
@@ -171,20 +177,21 @@ impl UsbPort {
         loop {
             let State::Looking(search) = &mut self.state else { return };
             search.drop_probe(registry, &mut self.sources);
-            self.held = None;
             let Some(candidate) = search.queue.pop_front() else { break };
-            let helper = match candidate.job().and_then(|job| self.locks.starter().start(&job)) {
-                Some(socket) => socket.map(Helper::of_another),
-                None => Helper::start(&paths(&candidate.folder, &candidate.node)),
-            };
-            match helper.and_then(|helper| self.sources.add_helper(registry, &helper).map(|()| helper)) {
-                Ok(helper) => {
+            let job = candidate.job().ok_or_else(|| io::ErrorKind::NotFound.into());
+            let opener = job.and_then(|job| keeper::start(&self.roots, &self.locks, &job));
+            match opener.and_then(|opener| self.sources.add_opener(registry, &opener).map(|()| opener)) {
+                Ok(opener) => {
                     let until = self.now + PROBE_WAIT;
                     search.probe =
-                        Some(Probe { helper, candidate, until, descriptors: Vec::new(), fresh: None });
+                        Some(Probe { opener, candidate, until, descriptors: Vec::new(), fresh: None });
                     return;
                 }
-                Err(error) => self.pass_over(format!("UPS {}: no helper: {error}", candidate.words())),
+                // A device that has just gone is no news.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    self.pass_over(format!("UPS {}: no process to open it: {error}", candidate.words()))
+                }
             }
         }
         let State::Looking(search) = &mut self.state else { return };
@@ -204,27 +211,31 @@ impl UsbPort {
         self.reject(reason);
     }
 
-    /// The helper takes too long: it may wait on, the search goes on without its device.
+    /// The opener takes too long: it may wait on, the search goes on without its device.
     pub(super) fn leave_stuck(&mut self, registry: &Registry) {
         let State::Looking(search) = &mut self.state else { return };
-        if let Some(Probe { helper, candidate, .. }) = search.probe.take() {
+        if let Some(Probe { opener, candidate, .. }) = search.probe.take() {
             let words = candidate.words();
-            self.sources.add_stuck(registry, helper, candidate.info.location);
+            self.sources.add_stuck(registry, opener, candidate.node);
             self.pass_over(format!("UPS {words} keeps the kernel waiting: it does not answer"));
         }
         self.next_candidate(registry);
     }
 
-    /// A helper may have reported.
+    /// An opener may have reported.
     pub(super) fn advance_search(&mut self, registry: &Registry) {
-        if self.sources.free_stuck(registry) && matches!(self.state, State::Resetting(_) | State::Idle(_)) {
+        if self.sources.free_stuck(registry) {
             // What it waited for is over.
-            self.state = State::Idle(self.now);
+            match self.state {
+                State::Resetting(_) | State::Idle(_) => self.state = State::Idle(self.now),
+                State::Looking(_) | State::Listing(_) => self.news = true,
+                State::Open(_) => {}
+            }
         }
         loop {
             let State::Looking(search) = &mut self.state else { return };
             let Some(probe) = &search.probe else { return };
-            match probe.helper.receive() {
+            match probe.opener.receive() {
                 Ok(None) => return,
                 Ok(Some(message)) => self.handle_report(registry, message),
                 Err(_) => self.next_candidate(registry),
@@ -244,12 +255,13 @@ impl UsbPort {
             Message::Files(files) => self.handle_files(registry, &files),
             Message::Opened(fd) => self.handle_node(registry, fd),
             Message::Failed(error) => {
-                // A device that has just gone is no news.
-                let again = self.roots.look(&probe.candidate.name).or_else(|| probe.fresh.take());
-                if again.is_some_and(|now| now.node == probe.candidate.node) {
-                    let reason = cannot_open(&probe.candidate, &error);
-                    self.pass_over(reason);
-                }
+                let reason = cannot_open(&probe.candidate, &error);
+                self.pass_over(reason);
+                self.next_candidate(registry);
+            }
+            Message::Unusable(error) => {
+                let reason = cannot_use(&probe.candidate, &error);
+                self.pass_over(reason);
                 self.next_candidate(registry);
             }
             Message::Held(holder) => {
@@ -264,8 +276,7 @@ impl UsbPort {
             }
             Message::Done => {
                 search.attached = Some(probe.candidate.name.clone());
-                let again = self.roots.look(&probe.candidate.name).or_else(|| probe.fresh.take());
-                if let Some(again) = again {
+                if let Some(again) = probe.fresh.take() {
                     search.queue.push_front(again);
                 }
                 self.next_candidate(registry);
@@ -278,8 +289,7 @@ impl UsbPort {
     fn handle_files(&mut self, registry: &Registry, files: &[Option<Vec<u8>>]) {
         let State::Looking(search) = &mut self.state else { return };
         let Some(probe) = &mut search.probe else { return };
-        let again = self.roots.look(&probe.candidate.name).or_else(|| probe.fresh.take());
-        let Some(mut candidate) = again else {
+        let Some(mut candidate) = probe.fresh.take() else {
             return self.next_candidate(registry);
         };
         let mut files = files.iter().map(Option::as_ref);
@@ -301,27 +311,12 @@ impl UsbPort {
                     && probe.candidate.driver.is_none()
                     && search.attached.as_ref() != Some(&probe.candidate.name) =>
             {
-                probe.helper.attach(info.interface)
+                probe.opener.attach()
             }
             // Where the kernel shows no descriptor, or a damaged one, it is read from the device.
-            Verdict::Wanted | Verdict::Doubtful | Verdict::NeedsDescriptor
-                if self.locks.starter().is_another() =>
-            {
-                // One that is claimed is not touched; its lock says by whom.
-                if claimed { probe.helper.ask_holder() } else { probe.helper.open() }
-            }
             Verdict::Wanted | Verdict::Doubtful | Verdict::NeedsDescriptor => {
-                match self.locks.take(&lock_name(&probe.candidate.info.location)) {
-                    Ok(lock) if !claimed => {
-                        self.held = Some(Held::Here { _lock: lock });
-                        probe.helper.open()
-                    }
-                    held_by => {
-                        let reason = held(&probe.candidate, held_by.err());
-                        self.pass_over(reason);
-                        return self.next_candidate(registry);
-                    }
-                }
+                // One that is claimed is not touched; its lock says by whom.
+                if claimed { probe.opener.ask_holder() } else { probe.opener.open() }
             }
             Verdict::Other => {
                 let words = probe.candidate.words();
@@ -336,7 +331,7 @@ impl UsbPort {
         }
     }
 
-    /// The node is open: claim the interface.
+    /// The node is open and the interface claimed.
     fn handle_node(&mut self, registry: &Registry, fd: OwnedFd) {
         let context = self.sources.context(registry);
         let State::Looking(search) = &mut self.state else { return };
@@ -347,28 +342,20 @@ impl UsbPort {
         let device = match opened {
             Ok(device) => device,
             Err(error) => {
-                let words = probe.candidate.words();
-                match error {
-                    UsbError::BUSY => {
-                        let reason = held(&probe.candidate, None);
-                        self.pass_over(reason);
-                    }
-                    UsbError::NO_DEVICE => {}
-                    error => self.pass_over(format!("UPS {words}: cannot use it: {error}")),
+                let reason = cannot_use(&probe.candidate, &error);
+                if error != UsbError::NO_DEVICE {
+                    self.pass_over(reason);
                 }
                 self.sources.sync(registry);
                 return self.next_candidate(registry);
             }
         };
-        let Some(Probe { helper, candidate, descriptors, .. }) = search.probe.take() else { return };
-        self.sources.drop_helper(registry, &helper);
-        if self.locks.starter().is_another() {
-            self.held = Some(Held::There { _keeper: helper });
-        }
+        let Some(Probe { opener, candidate, descriptors, .. }) = search.probe.take() else { return };
+        self.sources.drop_opener(registry, &opener);
         self.sources.sync(registry);
         let facts = interface_facts(&descriptors, candidate.configuration, interface);
         let words = format!("UPS {}", candidate.words());
-        let open = OpenDevice::new(device, number, words, interface, facts.interrupt_in, self.now);
+        let open = OpenDevice::new(device, number, words, opener, facts.interrupt_in, self.now);
         self.state = State::Open(Box::new(open));
         self.node = Some(candidate.node.clone());
         self.pause = RETRY_FIRST;

@@ -1,6 +1,7 @@
-//! The descriptors of the port in the loop: announcements, helpers, libusb.
+//! The descriptors of the port in the loop: announcements, openers, libusb.
 
 use std::os::fd::{AsRawFd, RawFd};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -8,9 +9,9 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 
 use super::announces_device;
-use crate::sys::usb::{Context, Helper, Source, UeventSocket, UsbError};
+use crate::sys::usb::{Context, Opener, Source, UeventSocket, UsbError};
 
-/// Helpers that wait for the kernel while the search goes on; the oldest is forgotten beyond this.
+/// Openers that wait for the kernel while the search goes on; the oldest is forgotten beyond this.
 const STUCK_MAX: usize = 4;
 /// Longest announcement the kernel makes: `UEVENT_BUFFER_SIZE`.
 const ANNOUNCEMENT_MAX: usize = 2048;
@@ -26,8 +27,8 @@ pub(super) struct Sources {
     /// There will be no other.
     is_kept: bool,
     registered: Vec<Source>,
-    /// Helpers that take too long, and the device each waits for.
-    stuck: Vec<(Helper, String)>,
+    /// Openers that take too long, and the node of the device each waits for: one that is plugged in anew has another.
+    stuck: Vec<(Opener, PathBuf)>,
     libusb_at: Option<Instant>,
 }
 
@@ -48,7 +49,7 @@ impl Sources {
         token.0 == self.base
     }
 
-    pub(super) fn is_helper(&self, token: Token) -> bool {
+    pub(super) fn is_opener(&self, token: Token) -> bool {
         token.0 == self.base + 1
     }
 
@@ -86,39 +87,41 @@ impl Sources {
         true
     }
 
-    pub(super) fn add_helper(&self, registry: &Registry, helper: &impl AsRawFd) -> std::io::Result<()> {
+    pub(super) fn add_opener(&self, registry: &Registry, opener: &impl AsRawFd) -> std::io::Result<()> {
         let token = Token(self.base + 1);
-        registry.register(&mut SourceFd(&helper.as_raw_fd()), token, Interest::READABLE)
+        registry.register(&mut SourceFd(&opener.as_raw_fd()), token, Interest::READABLE)
     }
 
-    pub(super) fn drop_helper(&self, registry: &Registry, helper: &impl AsRawFd) {
-        let _ = registry.deregister(&mut SourceFd(&helper.as_raw_fd()));
+    pub(super) fn drop_opener(&self, registry: &Registry, opener: &impl AsRawFd) {
+        let _ = registry.deregister(&mut SourceFd(&opener.as_raw_fd()));
     }
 
-    /// Keeps a registered or fresh helper until it reports; its device is passed over meanwhile.
-    pub(super) fn add_stuck(&mut self, registry: &Registry, helper: Helper, location: String) {
+    /// Keeps a registered or fresh one until it reports; its device is passed over meanwhile.
+    pub(super) fn add_stuck(&mut self, registry: &Registry, opener: Opener, node: PathBuf) {
         if self.stuck.len() >= STUCK_MAX {
             let (oldest, _) = self.stuck.remove(0);
-            self.drop_helper(registry, &oldest);
+            self.drop_opener(registry, &oldest);
+            oldest.give_back();
         }
-        let _ = self.add_helper(registry, &helper); // already there: no harm
-        self.stuck.push((helper, location));
+        let _ = self.add_opener(registry, &opener); // already there: no harm
+        self.stuck.push((opener, node));
     }
 
-    pub(super) fn is_stuck(&self, location: &str) -> bool {
-        self.stuck.iter().any(|(_, stuck)| stuck == location)
+    pub(super) fn is_stuck(&self, node: &Path) -> bool {
+        self.stuck.iter().any(|(_, stuck)| stuck == node)
     }
 
-    /// Lets go of the helpers that have reported meanwhile; whether there were any.
+    /// Lets go of the openers that have reported meanwhile; whether there were any.
     pub(super) fn free_stuck(&mut self, registry: &Registry) -> bool {
         let before = self.stuck.len();
         let mut at = 0;
-        while let Some((helper, _)) = self.stuck.get(at) {
-            if matches!(helper.receive(), Ok(None)) {
+        while let Some((opener, _)) = self.stuck.get(at) {
+            if matches!(opener.receive(), Ok(None)) {
                 at += 1;
             } else {
-                self.drop_helper(registry, helper);
-                self.stuck.remove(at);
+                self.drop_opener(registry, opener);
+                // It may have opened the device that nobody waits for any more.
+                self.stuck.remove(at).0.give_back();
             }
         }
         self.stuck.len() < before
@@ -225,8 +228,9 @@ impl Sources {
     pub(super) fn close(&mut self, registry: &Registry) {
         self.is_kept = false;
         self.drop_context(registry);
-        for (helper, _) in std::mem::take(&mut self.stuck) {
-            self.drop_helper(registry, &helper);
+        for (opener, _) in std::mem::take(&mut self.stuck) {
+            self.drop_opener(registry, &opener);
+            opener.give_back();
         }
         if let Some(socket) = self.uevents.take() {
             let _ = registry.deregister(&mut SourceFd(&socket.as_raw_fd()));

@@ -1,7 +1,7 @@
 //! Which HID interfaces the kernel shows in sysfs, found without touching or waiting for a device.
 //!
 //! Only files are read here that the kernel answers without the device's lock: a device that the kernel is still
-//! probing holds that lock for seconds. Strings and raw descriptors are for [`Helper`](crate::sys::usb::Helper).
+//! probing holds that lock for seconds. Strings and raw descriptors are for [`Opener`](crate::sys::usb::Opener).
 
 use std::fs;
 use std::io::Read;

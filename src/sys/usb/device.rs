@@ -1,13 +1,14 @@
 //! An open USB device with one claimed interface.
 #![allow(unsafe_code)]
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::ptr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use libusb1_sys as ffi;
 
+use super::kernel::{DeviceRequest, ask_kernel};
 use super::transfer::Transfer;
 use super::{Context, UsbError};
 use crate::bus::usb::TransferError;
@@ -15,7 +16,7 @@ use crate::bus::usb::TransferError;
 /// An open device: one claimed interface, one control and one interrupt transfer.
 ///
 /// Dropping it cancels its transfers, releases the interface and closes the descriptor. No kernel driver is attached:
-/// that talks to the device and may wait, so it is [`reattach`](super::reattach)'s.
+/// that talks to the device and may wait, so it is [`Opener::give_back`](super::Opener::give_back)'s.
 #[derive(Debug)]
 pub struct Device {
     handle: *mut ffi::libusb_device_handle,
@@ -28,11 +29,11 @@ pub struct Device {
 }
 
 impl Device {
-    /// Hands an open usbfs node to libusb and claims `interface`, taking it from the kernel's driver in the same step
-    /// unless another program has it.
+    /// Hands an open usbfs node to libusb, and `interface`, which this descriptor has claimed already: the opener has taken it from
+    /// the kernel's driver, which may wait.
     ///
     /// # Errors
-    /// [`UsbError::BUSY`]: another program holds the interface, which is left alone. Else what libusb says.
+    /// What libusb says.
     pub fn open(context: &Rc<Context>, fd: OwnedFd, interface: u8) -> Result<Self, UsbError> {
         let no_memory = UsbError(libusb1_sys::constants::LIBUSB_ERROR_NO_MEM);
         let control = Transfer::new().ok_or(no_memory)?;
@@ -44,15 +45,8 @@ impl Device {
         UsbError::check(unsafe { ffi::libusb_wrap_sys_device(context.raw(), number, &raw mut handle) })?;
         let device =
             Self { handle, interface, control, interrupt, context: Rc::clone(context), fd: Some(fd) };
-        // SAFETY: the handle is valid. With automatic detaching, libusb claims by USBDEVFS_DISCONNECT_CLAIM, which the
-        // kernel refuses (EBUSY) in the same step when the driver is usbfs, that is another program. It is switched
-        // off afterwards so that releasing does not probe the device.
-        unsafe {
-            ffi::libusb_set_auto_detach_kernel_driver(handle, 1);
-            let claimed = ffi::libusb_claim_interface(handle, i32::from(interface));
-            ffi::libusb_set_auto_detach_kernel_driver(handle, 0);
-            UsbError::check(claimed)?;
-        }
+        // SAFETY: the handle is valid. For the kernel there is nothing to do; libusb keeps account.
+        UsbError::check(unsafe { ffi::libusb_claim_interface(handle, i32::from(interface)) })?;
         Ok(device)
     }
 
@@ -116,12 +110,12 @@ impl Device {
     /// Resets the host's idea of an endpoint after a halt was cleared; sends nothing.
     pub fn forget_halt(&self, endpoint: u8) {
         if let Some(fd) = &self.fd {
-            super::helper::reset_endpoint(fd, endpoint);
+            let _ = ask_kernel(fd.as_fd(), DeviceRequest::ResetEndpoint(endpoint));
         }
     }
 
     /// Cancels the transfers, releases the interface and closes libusb's part; the descriptor comes back still open,
-    /// for the poll to be told and the kernel's driver to be attached.
+    /// for the poll to be told.
     #[must_use]
     pub fn close(mut self) -> Option<OwnedFd> {
         self.shut();

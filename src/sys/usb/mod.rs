@@ -1,21 +1,22 @@
 //! USB on Linux: libusb's asynchronous interface, the kernel's hot-plug messages, and the few calls that may wait.
 //!
 //! libusb is told to look for no device by itself, so it starts no thread; devices are found by the caller and opened
-//! by [`Helper`]. All calls here return at once, with two exceptions inside the kernel that nothing avoids: a
+//! by [`Opener`]. All calls here return at once, with two exceptions inside the kernel that nothing avoids: a
 //! cancelled transfer waits for the host controller to give it back, and libusb asks a device for its configuration
-//! when it takes the descriptor (the [`Helper`] has tried that question before).
+//! when it takes the descriptor (the [`Opener`] has tried that question before).
 
 #![allow(unsafe_code)]
 
 mod context;
 mod device;
-pub(super) mod helper;
+pub(super) mod kernel;
+mod opener;
 mod transfer;
 mod uevent;
 
 pub use context::{Context, Source};
 pub use device::Device;
-pub use helper::{Helper, Message, Paths, reattach, reset, serve};
+pub use opener::{Message, Opener, Target, serve};
 pub use uevent::UeventSocket;
 
 use std::ffi::CStr;
@@ -28,7 +29,7 @@ use libusb1_sys::constants as c;
 pub struct UsbError(i32);
 
 impl UsbError {
-    /// Another program holds the interface.
+    /// A transfer is under way, or another program holds the interface.
     pub const BUSY: Self = Self(c::LIBUSB_ERROR_BUSY);
     /// The device is gone.
     pub const NO_DEVICE: Self = Self(c::LIBUSB_ERROR_NO_DEVICE);

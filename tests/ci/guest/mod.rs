@@ -16,6 +16,7 @@ mod power_off;
 mod resume;
 mod roles;
 mod story;
+mod usbfs;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -219,6 +219,7 @@ fn replug(lab: &Lab) {
         std::thread::sleep(Duration::from_secs(2));
         let plugged = Instant::now();
         unit.plug();
+        unit.place();
         place = port.opened().location;
         lab.measured("plug-to-opened-ms", plugged.elapsed().as_millis());
         assert!(port.read(0x0c).is_ok());

@@ -1,10 +1,12 @@
 //! Main processes that end while they have a real port: the next one takes it over, and nobody hears of it.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mainsd::sys::call_filter::calls::{BY_NAME, CLONE3, Call, NEVER, SOCKET, System, TGKILL, TKILL};
 
 use super::dumb::{C0119A, Cable, Place, SIMPLE, setup as dumb_setup};
+use super::usbfs::Node;
 use super::{Lab, Scenario, ensure, ensure_quiet, ensure_within};
 use crate::support::usbip::Unit;
 use crate::support::{self, Daemon};
@@ -13,6 +15,7 @@ use crate::support::{self, Daemon};
 pub const ALL: &[Scenario] = &[
     ("main_process_of_a_usb_ups_that_is_killed_is_followed_within_2_s", usb),
     ("main_process_of_a_usb_ups_that_hangs_on_battery_is_followed_and_the_limit_kept", usb_hangs),
+    ("descriptor_that_the_main_process_has_of_a_usb_ups_is_stripped", stripped),
     ("main_process_at_a_simple_cable_that_is_killed_is_followed_within_2_s", |lab| dumb(lab, &SIMPLE)),
     ("no_refused_system_call_is_made_from_inside_the_main_process", refused_calls),
     ("main_process_at_cable_940_0119a_that_is_killed_is_followed_within_2_s", |lab| dumb(lab, &C0119A)),
@@ -80,6 +83,32 @@ fn usb_hangs(lab: &Lab) {
     let events = daemon.events();
     let expected = ["powerout", "onbattery", "timeout", "doshutdown"];
     ensure(&daemon, events == expected, &format!("{events:?}"));
+    given_back(daemon, &unit);
+}
+
+/// The processes that have a file open.
+fn who_has_open(file: &Path) -> Vec<u32> {
+    let is_it = |fd: std::fs::DirEntry| std::fs::read_link(fd.path()).is_ok_and(|path| path == file);
+    let has_it =
+        |pid: &u32| std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten().any(is_it);
+    let names = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name());
+    names.filter_map(|name| name.to_str()?.parse().ok()).filter(has_it).collect()
+}
+
+/// It claims no other interface, and neither detaches nor attaches a driver; a stripped descriptor has EACCES for those.
+fn stripped(lab: &Lab) {
+    let unit = lab.plug(ES);
+    assert!(unit.wait_for_kernel_driver(Some("usbhid")), "the kernel has no driver for it");
+    let daemon = lab.online(&lab.setup());
+    let node = Node::of(daemon.main_pid());
+    assert_eq!(node.claim(0), Ok(()), "its own interface");
+    assert_eq!(node.claim(1), Err(libc::EACCES));
+    assert_eq!(node.seize(0), Err(libc::EACCES));
+    assert_eq!(node.detach(0), Err(libc::EACCES));
+    assert_eq!(node.attach(0), Err(libc::EACCES));
+    assert_eq!(node.configure(1), Err(libc::EBUSY), "as long as its interface is claimed");
+    drop(node);
+    assert_eq!(who_has_open(&unit.node()), [daemon.main_pid()]);
     given_back(daemon, &unit);
 }
 

@@ -162,6 +162,15 @@ impl Unit {
         found.unwrap_or_else(|| panic!("the kernel did not take the device"))
     }
 
+    /// The device node that programs open.
+    pub fn node(&self) -> PathBuf {
+        let place = PathBuf::from("/sys/bus/usb/devices").join(self.place());
+        let number = |name: &str| -> u32 {
+            std::fs::read_to_string(place.join(name)).unwrap().trim().parse().unwrap()
+        };
+        format!("/dev/bus/usb/{:03}/{:03}", number("busnum"), number("devnum")).into()
+    }
+
     /// Kernel driver that holds its interface now.
     pub fn kernel_driver(&self) -> Option<String> {
         let link = self.port.as_ref()?.interface()?.join("driver");

@@ -5,6 +5,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use super::unit::poll;
+
 const CONTROLLER: &str = "/sys/devices/platform/vhci_hcd.0";
 
 /// A plugged device's place.
@@ -33,12 +35,23 @@ fn status() -> Vec<(u32, u32, String)> {
     text.lines().filter_map(row).collect()
 }
 
+/// Whether the kernel still has the device that was plugged in at a port before: it may be busy with another port's for minutes. Until
+/// then its node speaks to whatever is plugged in there next.
+fn has_old_device(number: u32) -> bool {
+    let hubs = std::fs::read_dir(CONTROLLER).into_iter().flatten().flatten();
+    let hubs = hubs.filter_map(|hub| Some(hub.file_name().to_str()?.strip_prefix("usb")?.to_owned()));
+    // The ports of the hub for such speeds have the bus of the lowest number.
+    let bus = hubs.filter_map(|bus| bus.parse::<u32>().ok()).min().unwrap_or(1);
+    Path::new("/sys/bus/usb/devices").join(format!("{bus}-{}", number + 1)).exists()
+}
+
 /// Plugs a device in on a free port; `speed` 1 = low, 2 = full. The kernel holds its own reference to `socket`.
 pub fn attach(socket: &UnixStream, speed: u8) -> std::io::Result<Port> {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _guard = ONE_AT_A_TIME.lock().unwrap();
     // State 4: nothing plugged.
-    let number = status().into_iter().find(|&(_, state, _)| state == 4).map(|(port, ..)| port);
+    let free = |&(port, state, _): &(u32, u32, String)| state == 4 && !has_old_device(port);
+    let number = poll(|| status().into_iter().find(free)).map(|(port, ..)| port);
     let number = number.ok_or_else(|| std::io::Error::other("no free port on the virtual controller"))?;
     let line = format!("{number} {} {} {speed}", socket.as_raw_fd(), 0x0001_0000 + number + 2);
     std::fs::write(Path::new(CONTROLLER).join("attach"), line)?;
