@@ -4,6 +4,7 @@
 mod hooks;
 mod killpower;
 mod machine;
+mod privileges;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -28,11 +29,12 @@ pub fn examine(parsed: &Parsed, shutdown_commands: &[String]) -> Vec<Diagnostic>
 }
 
 /// What else a person should know who looks at this machine: is it a container, is the UPS told to cut its power at the end
-/// of a shutdown, can anybody log in during an outage? Said by `mainsd check` only: it is no news at each start.
+/// of a shutdown, can anybody log in during an outage, which rights are not given up? Said by `mainsd check` only: it is no news at each start.
 pub fn remarks(parsed: &Parsed) -> Vec<Diagnostic> {
     let mut found = Found { parsed, warnings: Vec::new() };
     found.logins();
     found.machine(Path::new("/"));
+    found.privileges(Path::new("/"));
     found.warnings
 }
 

@@ -104,7 +104,7 @@ fn constants() -> Vec<Crossing> {
     #[allow(unused_mut, reason = "some platforms have more")]
     let mut all = constants! {
         "errno.h": libc {
-            EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EBUSY EEXIST EFBIG EINTR EINVAL EIO EISDIR ELOOP EMFILE
+            EACCES EADDRINUSE EADDRNOTAVAIL EAFNOSUPPORT EAGAIN EBUSY EEXIST EFAULT EFBIG EINTR EINVAL EIO EISDIR ELOOP EMFILE
             ENAMETOOLONG ENFILE ENOBUFS ENODATA ENODEV ENOENT ENOMEM ENOSPC ENOSYS ENOTTY EPERM ETIMEDOUT
         }
         "fcntl.h unistd.h": libc {

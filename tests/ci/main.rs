@@ -36,6 +36,7 @@ mod system_calls;
 mod two_daemons;
 mod vm;
 mod with_apcupsd;
+mod without;
 
 use std::process::ExitCode;
 
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
             nis_clients::TESTS,
             fault_injection::TESTS,
             vm::TESTS,
+            without::TESTS,
             static_builds::TESTS,
             drivers::TESTS,
         ],

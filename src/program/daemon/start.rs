@@ -200,6 +200,12 @@ fn guard(
     let saved = files.state.as_mut().and_then(|(_, saved)| saved.take());
     let powerfail = config.powerfail_dir.join("powerfail").exists();
     let at_start = AtStart { saved, powerfail };
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let (user, is_own) = rights::find_user(&passwd);
+    if config.privsep && access::is_root() && !is_own {
+        let line = "There is no user mainsd: the main process runs as nobody";
+        trouble.push((Priority::Info, line.to_owned()));
+    }
     let beginning = Beginning {
         clock,
         files,
@@ -208,7 +214,7 @@ fn guard(
         faults: options.faults,
         hostname: process::hostname(),
         start_time,
-        user: rights::find_user(&std::fs::read_to_string("/etc/passwd").unwrap_or_default()).0,
+        user,
     };
     let event_loop = EventLoop::new(clock, signals).map_err(Refusal::new)?;
     let hands = Hands::new(of_the_file, invocation, now);

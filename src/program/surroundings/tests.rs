@@ -195,3 +195,16 @@ fn rules_of_tcp_wrappers_are_said_as_nisallow_unless_that_is_set() {
     assert_eq!(home.warnings("NISALLOW 192.168.1.0/24"), [""; 0]);
     assert_eq!(home.warnings("NETSERVER off"), [""; 0]);
 }
+
+#[test]
+fn rights_that_cannot_be_given_up_are_told() {
+    let told = |passwd: &str, can_filter: bool| {
+        let parsed = parse(b"UPSTYPE usb", "t.conf");
+        let mut found = Found { parsed: &parsed, warnings: Vec::new() };
+        found.privileges_of_root(passwd, can_filter);
+        found.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(told("mainsd:x:101:102::/:/bin/false\n", true), [""; 0]);
+    one(told("nobody:x:99:99::/:/bin/false\n", true), "t.conf: PRIVSEP: there is no user mainsd");
+    one(told("mainsd:x:101:102::/:/bin/false\n", false), "t.conf: PRIVSEP: this kernel refuses a process no");
+}

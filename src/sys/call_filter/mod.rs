@@ -143,6 +143,16 @@ pub fn install(opens: bool) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Whether the kernel refuses calls for a process that asks for it (seccomp(2)).
+#[must_use]
+pub fn is_possible() -> bool {
+    // SAFETY: a filter without instructions at no address is asked for: none is installed.
+    let result = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, 0) };
+    let error = io::Error::last_os_error().raw_os_error();
+    // Where there are filters, it is the address that is wrong.
+    OWN.is_some() && result == -1 && error == Some(libc::EFAULT)
+}
+
 /// Whether the kernel knows `socket` by a number of its own: on x86 from 4.3 on.
 fn has_socket_calls() -> bool {
     // SAFETY: a socket of no family is asked for, and none is made.
