@@ -2,6 +2,7 @@
 //! memory that was swapped out has to be read then.
 #![allow(unsafe_code)]
 
+use std::hint::black_box;
 use std::io;
 use std::ops::Range;
 
@@ -21,7 +22,7 @@ pub enum Rights {
 
 /// Locks into memory the whole program, the functions of libraries that it calls, and of everything else (data, stack, the rest of the
 /// libraries) what is used from now on. For this process only: neither a child of `fork` nor a program that is executed has it
-/// (mlockall(2)). What was used of the libraries so far is let go of first.
+/// (mlockall(2)). What was used of the libraries so far is dropped first.
 ///
 /// To be called while the process has one thread.
 ///
@@ -59,8 +60,21 @@ pub fn keep_resident(rights: Rights) -> io::Result<()> {
     // Last, so that the mappings are whole again.
     // SAFETY: plain numbers; no memory is changed by it.
     let all = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) };
+    use_once();
     done.and(succeeded(all))
 }
+
+/// For what is behind the C library's functions: the text of an error, memory that the kernel is asked for, and that grows.
+fn use_once() {
+    black_box(io::Error::from_raw_os_error(libc::EPERM).to_string());
+    let mut large: Vec<u8> = Vec::with_capacity(LARGE);
+    large.push(0);
+    large.reserve_exact(2 * LARGE);
+    black_box(&large);
+}
+
+/// Bytes that no C library takes from its heap.
+const LARGE: usize = 256 << 10;
 
 /// Bytes of the longest function that is sure to be locked whole.
 const FUNCTION: usize = 512;
