@@ -17,6 +17,7 @@ pub mod passing;
 pub mod port_holder;
 pub mod process;
 pub mod reboot;
+pub mod resident;
 pub mod rights;
 pub mod role;
 pub mod signals;

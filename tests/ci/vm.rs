@@ -22,8 +22,8 @@ const ALL: &str = "every_result_of_the_guest_is_looked_at";
 /// What runs in the machine.
 pub const ROLE: Role = ("vm-guest", guest::main);
 
-/// The scenario that ends with the machine's end.
-const POWER_OFF: &str = "machine_without_an_init_is_switched_off_all_the_same";
+/// The scenario that has a machine of its own, for it ends with the machine's end as another does.
+const ROOT_DISK: &str = "machine_whose_root_disk_hangs_is_switched_off";
 
 #[derive(Debug, Default)]
 struct Boot {
@@ -47,7 +47,7 @@ pub fn target() -> PathBuf {
     test.ancestors().nth(3).unwrap().to_owned()
 }
 
-/// Boots the machine for these scenarios; where its console is kept.
+/// Boots the machine for these scenarios, one of them apart; where the console is kept.
 fn boot(scenarios: &[&str]) -> String {
     let program = std::env::var_os("MAINSD_BIN").map(PathBuf::from).unwrap_or_else(|| {
         cargo(&["--release", "--bin", "mainsd"]);
@@ -55,7 +55,14 @@ fn boot(scenarios: &[&str]) -> String {
     });
     assert!(program.is_file(), "MAINSD_BIN: no {}", program.display());
     let all = scenarios.contains(&ALL);
-    let console = run(&guest(&program, if all { &[] } else { scenarios }));
+    let together: Vec<_> = scenarios.iter().copied().filter(|name| *name != ROOT_DISK).collect();
+    let mut console = String::new();
+    if all || !together.is_empty() {
+        console.push_str(&run(&guest(&program, if all { &[] } else { &together })));
+    }
+    if scenarios.contains(&ROOT_DISK) {
+        console.push_str(&run(&guest(&program, &[ROOT_DISK])));
+    }
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vm-console");
     std::fs::write(&kept, console).unwrap();
     kept.display().to_string()
@@ -94,7 +101,7 @@ pub fn run(lines: &str) -> String {
              mkdir -p /run/t /dev/pts\n\
              busybox mount -t devpts devpts /dev/pts\n\
              busybox ip link set lo up\n\
-             modprobe -d {vm}/kroot -a usbip-core vhci-hcd usbhid hid-generic ftdi_sio loop ext4\n\
+             modprobe -d {vm}/kroot -a usbip-core vhci-hcd usbhid hid-generic ftdi_sio loop ext4 dm-mod\n\
              {lines}\
              echo 'sysrq: Power Off'\n\
              echo o > /proc/sysrq-trigger\n\
@@ -128,9 +135,9 @@ impl Boot {
     fn read(console: String) -> Self {
         let mut results = BTreeMap::new();
         let mut words = BTreeMap::<String, String>::new();
-        let mut switched_off = false;
+        // The scenario that is to end with the machine's end.
+        let mut last = None;
         for line in console.lines() {
-            switched_off |= line.contains("sysrq: Power Off");
             match line.split_once(' ') {
                 Some(("@|", rest)) => {
                     let (name, text) = rest.split_once(' ').unwrap_or((rest, ""));
@@ -138,12 +145,15 @@ impl Boot {
                 }
                 Some(("@@", rest)) => {
                     let (name, result) = rest.split_once(' ').unwrap_or((rest, ""));
+                    last = (result == "begun").then(|| name.to_owned());
                     let failure = (result != "ok").then(|| words.remove(name).unwrap_or_default());
                     results.insert(name.to_owned(), failure);
                 }
-                // The kernel's last line. Only a shutdown that mainsd carried out comes before the script's own.
-                _ if line.ends_with("reboot: Power down") && !switched_off => {
-                    results.insert(POWER_OFF.to_owned(), None);
+                // The script does it, or the kernel has nothing to run any more.
+                _ if line.contains("sysrq: Power Off") || line.contains("Kernel panic") => last = None,
+                // The kernel's last line: mainsd did it.
+                _ if line.ends_with("reboot: Power down") => {
+                    results.extend(last.take().map(|name| (name, None)));
                 }
                 _ => {}
             }
@@ -269,4 +279,5 @@ scenarios! {
     daemon_with_a_usb_ups_has_one_thread_and_wakes_seldom
     port_sees_the_descriptor_of_a_device_that_a_killed_program_left
     machine_without_an_init_is_switched_off_all_the_same
+    machine_whose_root_disk_hangs_is_switched_off
 }

@@ -18,6 +18,7 @@ use crate::power::AtStart;
 use crate::program::out::complain;
 use crate::report::Stamp;
 use crate::sys::reason;
+use crate::sys::resident::{Rights, keep_resident};
 use crate::sys::rights::{self, Files, User};
 use crate::sys::role::{Kind, Role, Socket, Streams};
 use crate::sys::signals::Signals;
@@ -55,6 +56,7 @@ impl Beginning {
         at_start: AtStart,
     ) -> Result<ExitCode, String> {
         let now = self.clock.now();
+        lock_memory(Rights::Kept);
         if !hands.of_the_file().privsep {
             return self.guard_alone(event_loop, hands, &first(at_start));
         }
@@ -151,6 +153,8 @@ impl Beginning {
     }
 
     fn run_main(&mut self, helper: &HelperProcess, socket: Socket, parent: i32) -> Result<(), String> {
+        // First, so that what another main process needs to start is in memory too.
+        lock_memory(Rights::GivenUp);
         let signals = Signals::new().map_err(|error| error.to_string())?;
         let mut event_loop = EventLoop::new(self.clock, signals).map_err(|error| error.to_string())?;
         let (of_the_file, invocation) = (helper.hands().of_the_file(), helper.hands().invocation());
@@ -210,6 +214,13 @@ impl Beginning {
             supervisor.log(priority, &line, now);
         }
         Ok(supervisor)
+    }
+}
+
+/// So that a disk that hangs holds nothing up. Who cannot lock memory (an ordinary user, a container) can do without.
+fn lock_memory(rights: Rights) {
+    if let Err(error) = keep_resident(rights) {
+        log::debug!("not all memory is locked: {}", reason(&error));
     }
 }
 

@@ -90,7 +90,8 @@ impl Drop for Disk {
     }
 }
 
-fn must(command: &mut Command) {
+/// Runs it, and fails if that does.
+pub fn must(command: &mut Command) {
     let done = command.output().unwrap();
     assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
@@ -207,7 +208,7 @@ fn through(serial: &Serial, frozen: &[Frozen]) {
 }
 
 /// What is promised holds for a machine of its own; this one is emulated, and busy with other scenarios.
-fn judge(lab: &Lab, mut answers: Vec<Duration>) {
+pub fn judge(lab: &Lab, mut answers: Vec<Duration>) {
     answers.sort_unstable();
     assert!(answers.len() > 20, "{} answers", answers.len());
     let of = |per_cent: usize| answers[(answers.len() - 1) * per_cent / 100];

@@ -15,6 +15,7 @@ mod port;
 mod power_off;
 mod resume;
 mod roles;
+mod root_disk;
 mod story;
 mod usbfs;
 
@@ -155,7 +156,8 @@ fn kernel_log() -> String {
     lines.into_iter().collect()
 }
 
-/// In the machine: the program, the folder `tests/devices`, and the scenarios to play; without one, all.
+/// In the machine: the program, the folder `tests/devices`, and the scenarios to play; without one, all but [`root_disk::NAME`], which
+/// has a machine of its own.
 pub fn main(args: &[String]) -> ExitCode {
     let [program, devices, scenarios @ ..] = args else {
         panic!("usage: --role vm-guest MAINSD DEVICES [SCENARIO...]");
@@ -205,6 +207,9 @@ pub fn main(args: &[String]) -> ExitCode {
     println!("@@ end ok");
     if wanted(&&(power_off::NAME, power_off::run)) {
         run(&lab(power_off::NAME, 300), power_off::run);
+    }
+    if scenarios.iter().any(|scenario| scenario == root_disk::NAME) {
+        run(&lab(root_disk::NAME, 301), root_disk::run);
     }
     ExitCode::SUCCESS
 }
