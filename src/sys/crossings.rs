@@ -117,7 +117,7 @@ fn constants() -> Vec<Crossing> {
         "signal.h": libc { SIGHUP SIGINT SIGKILL SIGPIPE SIGTERM SIGXFSZ SIG_BLOCK SIG_SETMASK }
         "signal.h": signal_hook::consts { SIGCHLD SIGHUP SIGINT SIGTERM }
         "signal.h sys/wait.h": libc { P_PID WEXITED WNOHANG WNOWAIT }
-        "sys/mman.h": libc { MADV_DONTNEED }
+        "sys/mman.h": libc { MADV_DONTNEED MCL_CURRENT MCL_FUTURE MCL_ONFAULT }
         "sys/prctl.h": libc { PR_SET_NAME PR_SET_SECCOMP }
         "linux/seccomp.h": libc { SECCOMP_MODE_FILTER }
         "linux/netlink.h": libc { NETLINK_KOBJECT_UEVENT }
