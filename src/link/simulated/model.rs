@@ -132,9 +132,9 @@ impl Model {
         }
         // Warmer while the inverter or the charger works; time constant about twenty minutes.
         let target = if self.on_battery() { 41.0 } else { 29.0 + (100.0 - self.charge) * 0.06 };
-        self.temperature += (target - self.temperature) * (1.0 - (-lapsed / 1200.0).exp());
+        self.temperature += (target - self.temperature) * (1.0 - libm::exp(-lapsed / 1200.0));
         // A walk that is drawn back to zero: a fifth of the deviation is forgotten each second.
-        let keep = (-seconds / 5.0).exp();
+        let keep = libm::exp(-seconds / 5.0);
         let fresh = (1.0 - keep * keep).sqrt();
         self.line_noise = self.line_noise * keep + self.noise.next() * fresh;
         self.load_noise = self.load_noise * keep + self.noise.next() * fresh;
@@ -143,7 +143,7 @@ impl Model {
     /// Per cent of charge that the load takes each second. A heavier load gets less out of the battery (Peukert).
     fn drain(&self) -> f64 {
         let watts = (self.load_now() / 100.0 * RATED_WATTS).max(6.0);
-        let heavier = (watts / 130.0).powf(0.2).max(0.5);
+        let heavier = libm::pow(watts / 130.0, 0.2).max(0.5);
         watts * heavier / EFFICIENCY / 3600.0 / BATTERY_WATT_HOURS * 100.0
     }
 

@@ -180,7 +180,7 @@ impl RuntimeUnit {
 /// What one reading speaks for by itself.
 fn plausible(sample: &Sample) -> Option<Unit> {
     let charge = sample.charge.filter(|charge| *charge >= LEAST_CHARGE)? / 100.0;
-    let at_full = |load: f64| sample.runtime / charge * (load / 100.0 + OWN_USE).powf(PEUKERT);
+    let at_full = |load: f64| sample.runtime / charge * libm::pow(load / 100.0 + OWN_USE, PEUKERT);
     // An unknown load may be any.
     let (least, most) = match sample.load {
         Some(load) => (at_full(load.clamp(0.0, 100.0)), at_full(load.clamp(0.0, 100.0))),
