@@ -20,7 +20,7 @@ pub const ALL: &[Scenario] = &[
     ("frozen_folder_of_the_lock_file_stops_nothing", |lab| outage(lab, &[Frozen::Directive("LOCKFILE")])),
     ("frozen_configuration_stops_nothing", |lab| outage(lab, &[Frozen::Configuration])),
     ("hook_that_hangs_on_a_frozen_disk_gives_way", |lab| outage(lab, &[Frozen::Hook])),
-    ("frozen_lock_file_of_anOtherProgram_is_waited_for_no_longer_than_5_s", lock_of_another),
+    ("frozen_lock_file_of_another_program_is_waited_for_no_longer_than_5_s", lock_of_another),
     ("frozen_events_file_stops_nothing", |lab| outage(lab, &[Frozen::Directive("EVENTSFILE")])),
     ("frozen_status_file_stops_nothing", |lab| outage(lab, &[Frozen::Directive("STATFILE")])),
     ("frozen_state_file_stops_nothing", |lab| outage(lab, &[Frozen::Directive("STATEFILE")])),
