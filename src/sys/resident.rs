@@ -83,9 +83,14 @@ const FUNCTION: usize = 512;
 /// bound them.
 fn lock_functions(data: &Range<usize>, libraries: &[Range<usize>]) -> io::Result<()> {
     let mut done = Ok(());
+    let Some(lowest) = libraries.iter().map(|it| it.start).min() else { return done };
     for at in data.clone().step_by(size_of::<usize>()) {
         // SAFETY: the range is mapped, can be read, and begins with a page.
         let function = unsafe { std::ptr::read_volatile(at as *const usize) };
+        // Most words are none; the stack, which is higher, is not pointed to.
+        if function < lowest {
+            continue;
+        }
         if let Some(library) = libraries.iter().find(|it| it.contains(&function)) {
             let end = function.saturating_add(FUNCTION).min(library.end);
             done = done.and(lock(&(function..end)));

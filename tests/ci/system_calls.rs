@@ -4,14 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use crate::support::runner::{Group, Needs, tests};
 use crate::support::smart::{Generation, Smart};
 use crate::support::{self, Daemon, OtherProgram, Scratch, Serial, Setup, TIMEOUT, free_port};
 
 pub const TESTS: Group = Group {
-    needs: Needs::Machine("strace that may trace (Debian: strace)", can_trace),
+    needs: Needs::Ci("strace that may trace (Debian: strace)"),
     tests: tests![
         lines_of_a_trace_are_understood,
         each_call_of_the_loop_is_in_the_list_at_a_simulated_ups,
@@ -71,12 +70,6 @@ const BY_NAME: [&str; 32] = [
 
 /// With the program's own process id, so that signals reach it.
 const STRACE: [&str; 5] = ["strace", "-D", "-ff", "-y", "-o"];
-
-fn can_trace() -> bool {
-    let traced =
-        Command::new("strace").args(["-D", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
-    traced.is_ok_and(|status| status.success())
-}
 
 fn traced(setup: &Setup, trace: &Path) -> Setup {
     let mut setup = setup.clone();
