@@ -19,10 +19,15 @@ fn is_empty(scratch: &Scratch) -> bool {
 
 #[test]
 fn without_a_terminal_a_story_is_told_once_in_lines() {
-    let scratch = Scratch::new();
-    let done = demo(&scratch, &["--speed", "12"]).output().unwrap();
-    assert!(done.status.success(), "{done:?}");
-    let text = String::from_utf8(done.stdout).unwrap();
+    // Where the machine itself was held up for seconds, a story twelve times as fast is over before its last lines.
+    let tell = || {
+        let scratch = Scratch::new();
+        let done = demo(&scratch, &["--speed", "12"]).output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+        (scratch, String::from_utf8(done.stdout).unwrap())
+    };
+    let is_whole = |(_, text): &(Scratch, String)| text.contains("hook: apccontrol mainsback");
+    let (scratch, text) = (0..3).map(|_| tell()).find(is_whole).unwrap_or_else(tell);
     assert!(!text.contains('\x1b'), "{text}");
     let told = [
         "Time-lapse: the battery discharges and charges 60 times as fast as a real one",

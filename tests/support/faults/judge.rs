@@ -192,6 +192,9 @@ fn hooks_run(record: &Record, wrong: &mut Vec<String>) {
         let run = record.told(event).count();
         let told = record.told(line).count();
         let uncertain = record.told(line).filter(|at| record.is_uncertain(*at)).count();
+        // One that was begun, and ended for its time limit before it could say so: the machine itself was held up.
+        let given_up = format!("apccontrol {event} took too long");
+        let uncertain = uncertain + record.log.iter().filter(|seen| seen.text.contains(&given_up)).count();
         if run.abs_diff(told) > uncertain {
             wrong.push(format!("{run} {event} hooks for {told} lines {line:?}"));
         }
