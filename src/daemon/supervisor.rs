@@ -103,10 +103,10 @@ impl Supervisor {
         };
         Self {
             machine: Machine::new(settings::power(&config, &invocation), now, at_start),
-            helper,
             is_restarted,
             held_hooks: HeldHooks::default(),
-            server: Server::new(Nis::default(), settings::server(&config), token::SERVER),
+            server: Server::new(Nis::default(), settings::server(&config), token::SERVER)
+                .with_starter(helper.starter()),
             server_is_open: false,
             status: Status::new(snapshot, events, now),
             recorder,
@@ -119,6 +119,7 @@ impl Supervisor {
             lines: LineLimit::default(),
             exit: None,
             log_subscriber: None,
+            helper,
         }
     }
 

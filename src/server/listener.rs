@@ -2,13 +2,16 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
 
+use super::lent::{self, Lender};
 use super::log::Log;
 use super::protocol::Words;
+use crate::sys::job::Starter;
 use crate::sys::port_holder::{Holder, holder_of_port};
 use crate::sys::socket;
 use crate::ups::Priority;
@@ -26,9 +29,21 @@ pub(super) enum Transport {
     Udp,
 }
 
+impl Transport {
+    /// A socket that is bound to this address, and listens.
+    pub fn bind(self, address: SocketAddr) -> io::Result<OwnedFd> {
+        Ok(match self {
+            Self::Tcp => socket::tcp_listen(address)?.into(),
+            Self::Udp => socket::udp_bind(address)?.into(),
+        })
+    }
+}
+
 #[derive(Debug)]
 enum Socket {
     Closed,
+    /// Somebody with the rights opens it, until then at the latest.
+    Asked(Lender, Instant),
     Tcp(TcpListener),
     Udp(UdpSocket),
 }
@@ -39,6 +54,8 @@ pub(super) struct Listener {
     pub address: IpAddr,
     pub port: u16,
     pub transport: Transport,
+    /// Its place among those that the settings want.
+    pub number: u8,
     socket: Socket,
     token: Token,
     /// More may wait than the last turn took.
@@ -57,6 +74,7 @@ impl Listener {
             address,
             port,
             transport,
+            number: 0,
             socket: Socket::Closed,
             token,
             again: false,
@@ -68,12 +86,12 @@ impl Listener {
     }
 
     pub fn is_open(&self) -> bool {
-        !matches!(self.socket, Socket::Closed)
+        matches!(self.socket, Socket::Tcp(_) | Socket::Udp(_))
     }
 
     pub fn local_address(&self) -> Option<SocketAddr> {
         match &self.socket {
-            Socket::Closed => None,
+            Socket::Closed | Socket::Asked(..) => None,
             Socket::Tcp(listener) => listener.local_addr().ok(),
             Socket::Udp(socket) => socket.local_addr().ok(),
         }
@@ -87,21 +105,26 @@ impl Listener {
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         match &self.socket {
             Socket::Tcp(listener) => listener.accept(),
-            Socket::Closed | Socket::Udp(_) => Err(ErrorKind::WouldBlock.into()),
+            Socket::Closed | Socket::Asked(..) | Socket::Udp(_) => Err(ErrorKind::WouldBlock.into()),
         }
     }
 
     /// Binds to `port` (that of the listener, unless a free one was asked for); a failure is logged and tried again
-    /// later. True: it is open now.
+    /// later. What this process may not bind, the starter's other process is asked for. True: it is open now.
     pub fn open(
         &mut self,
         port: u16,
         words: &Words,
-        registry: &Registry,
+        (registry, starter): (&Registry, &Starter),
         now: Instant,
         log: &mut Log,
     ) -> bool {
-        match self.bind(SocketAddr::new(self.address, port), registry) {
+        let Some(bound) = self.obtain(SocketAddr::new(self.address, port), starter, now) else {
+            self.retry_at = Some(now + lent::LOOK_INTERVAL);
+            return false;
+        };
+        self.socket = Socket::Closed;
+        match bound.and_then(|bound| self.register(bound, registry)) {
             Ok(socket) => {
                 self.socket = socket;
                 self.again = true;
@@ -141,15 +164,38 @@ impl Listener {
         self.retry_at = Some(now + RETRY_FIRST);
     }
 
-    fn bind(&self, address: SocketAddr, registry: &Registry) -> io::Result<Socket> {
+    /// A bound socket; `None`: not yet.
+    fn obtain(
+        &mut self,
+        address: SocketAddr,
+        starter: &Starter,
+        now: Instant,
+    ) -> Option<io::Result<OwnedFd>> {
+        if let Socket::Asked(lender, until) = &self.socket {
+            return lender.receive().or_else(|| (now >= *until).then(|| Err(ErrorKind::TimedOut.into())));
+        }
+        let refused = match self.transport.bind(address) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => error,
+            bound => return Some(bound),
+        };
+        match Lender::ask(starter, self.number) {
+            Some(lender) => {
+                self.socket = Socket::Asked(lender, now + lent::TIMEOUT);
+                None
+            }
+            None => Some(Err(refused)),
+        }
+    }
+
+    fn register(&self, bound: OwnedFd, registry: &Registry) -> io::Result<Socket> {
         match self.transport {
             Transport::Tcp => {
-                let mut listener = TcpListener::from_std(socket::tcp_listen(address)?);
+                let mut listener = TcpListener::from_std(bound.into());
                 registry.register(&mut listener, self.token, Interest::READABLE)?;
                 Ok(Socket::Tcp(listener))
             }
             Transport::Udp => {
-                let mut socket = UdpSocket::from_std(socket::udp_bind(address)?);
+                let mut socket = UdpSocket::from_std(bound.into());
                 registry.register(&mut socket, self.token, Interest::READABLE)?;
                 Ok(Socket::Udp(socket))
             }

@@ -1,6 +1,6 @@
 //! The listening sockets of one server, by the addresses of its settings.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use mio::{Registry, Token};
@@ -9,10 +9,23 @@ use super::Settings;
 use super::listener::{Listener, Transport, held_port};
 use super::log::Log;
 use super::protocol::Words;
+use crate::sys::job::Starter;
 use crate::ups::Priority;
 
 /// Tokens set aside for listeners: two for each of 32 addresses.
 pub(super) const LISTENERS: usize = 64;
+
+/// What is to be listened on, in this order.
+pub(super) fn wanted(settings: &Settings) -> impl Iterator<Item = (IpAddr, Transport)> {
+    let udp = settings.udp.then_some(Transport::Udp);
+    let transports = move |address: &IpAddr| {
+        [Some(Transport::Tcp), udp].into_iter().flatten().map({
+            let address = *address;
+            move |transport| (address, transport)
+        })
+    };
+    settings.addresses.iter().flat_map(transports)
+}
 
 /// The listeners.
 #[derive(Debug)]
@@ -24,22 +37,29 @@ pub(super) struct Listeners {
     succeeded: bool,
     /// Who has the port has been said.
     holder_told: bool,
+    starter: Starter,
 }
 
 impl Listeners {
-    pub const fn new(words: Words, first_token: usize) -> Self {
-        Self { words, first_token, all: Vec::new(), succeeded: false, holder_told: false }
+    pub fn new(words: Words, first_token: usize) -> Self {
+        Self {
+            words,
+            first_token,
+            all: Vec::new(),
+            succeeded: false,
+            holder_told: false,
+            starter: Starter::default(),
+        }
+    }
+
+    /// Who opens what this process may not.
+    pub fn set_starter(&mut self, starter: Starter) {
+        self.starter = starter;
     }
 
     /// Opens what the settings want and is not open, and closes the rest.
     pub fn open(&mut self, settings: &Settings, registry: &Registry, now: Instant, log: &mut Log) {
-        let mut wanted = Vec::new();
-        for address in &settings.addresses {
-            wanted.push((*address, Transport::Tcp));
-            if settings.udp {
-                wanted.push((*address, Transport::Udp));
-            }
-        }
+        let mut wanted: Vec<_> = wanted(settings).collect();
         if wanted.len() > LISTENERS {
             wanted.truncate(LISTENERS);
             let most = LISTENERS / if settings.udp { 2 } else { 1 };
@@ -53,13 +73,16 @@ impl Listeners {
                 *listener = None;
             }
         }
-        for (address, transport) in wanted {
-            let there = |l: &Listener| l.address == address && l.transport == transport;
-            if self.iter().any(there) {
+        for (number, (address, transport)) in (0..).zip(wanted) {
+            let there = |l: &&mut Listener| l.address == address && l.transport == transport;
+            if let Some(listener) = self.all.iter_mut().flatten().find(there) {
+                listener.number = number;
                 continue;
             }
             let index = self.all.iter().position(Option::is_none).unwrap_or(self.all.len());
-            let listener = Listener::new(address, port, transport, Token(self.first_token + index));
+            let token = Token(self.first_token + index);
+            let mut listener = Listener::new(address, port, transport, token);
+            listener.number = number;
             match self.all.get_mut(index) {
                 Some(place) => *place = Some(listener),
                 None => self.all.push(Some(listener)),
@@ -130,9 +153,9 @@ impl Listeners {
             let address = listener.address;
             port = self.local_addresses().find(|a| a.ip() == address).map_or(0, |a| a.port());
         }
-        let words = self.words;
+        let (words, starter) = (self.words, self.starter.clone());
         let Some(listener) = self.get(index) else { return };
-        if listener.open(port, &words, registry, now, log) && !self.succeeded {
+        if listener.open(port, &words, (registry, &starter), now, log) && !self.succeeded {
             self.succeeded = true;
             log.say(Priority::Info, format!("{} startup succeeded", words.server));
         }

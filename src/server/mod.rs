@@ -22,6 +22,7 @@ mod accept;
 mod connection;
 mod connections;
 mod datagram;
+pub mod lent;
 mod listener;
 mod listeners;
 mod log;
@@ -38,6 +39,7 @@ use std::time::Instant;
 use mio::event::Event;
 use mio::{Registry, Token};
 
+use crate::sys::job::Starter;
 use crate::sys::socket;
 use crate::ups::Priority;
 use connections::Connections;
@@ -110,6 +112,13 @@ impl<P: Protocol> Server<P> {
             log: Log::default(),
             now: None,
         }
+    }
+
+    /// Has listeners opened by somebody with the rights, where this process has none: those of ports below 1024.
+    #[must_use]
+    pub fn with_starter(mut self, starter: Starter) -> Self {
+        self.listeners.set_starter(starter);
+        self
     }
 
     /// Opens every listener. One that cannot be opened is logged, and tried again until it can.

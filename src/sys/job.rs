@@ -25,6 +25,8 @@ pub enum Job<'a> {
     Resolve(u8),
     /// Makes the lock file of the serial port, or says who has it.
     PortLock,
+    /// Opens a listener of the port for clients, by its number among those that the configuration wants.
+    Listen(u8),
     /// Writes: 0 files, 1 system log, 2 standard error and debug output.
     Writer(u8),
 }

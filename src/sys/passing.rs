@@ -45,6 +45,14 @@ pub fn send(
     rustix::io::retry_on_intr(|| sendmsg(socket, &packet, &mut control, flags)).map(drop)
 }
 
+/// As [`send`], without waiting.
+///
+/// # Errors
+/// What the system says.
+pub fn send_now(socket: BorrowedFd<'_>, bytes: &[u8], pass: Option<BorrowedFd<'_>>) -> std::io::Result<()> {
+    Ok(send(socket, bytes, pass, SendFlags::DONTWAIT)?)
+}
+
 /// One packet, cut to the buffer, and the descriptor that came with it, without waiting.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 //! to the helper: h event (1) arguments                   H arguments, reason       p, n present (1): flags powerfail, nologin
 //!                v flags (1) ages of line, charge, runtime (4 each) charge (2) runtime (4)
 //!                O as to a writer, without its number    r ready    m on mains    a alive    f finish
-//!                U bus (2) device (2) interface    u    R number (1)    S    L    W number (1): jobs, each for the next spare socket
+//!                U bus (2) device (2) interface    u    R number (1)    S    L    P number (1)    W number (1): jobs, each for the next spare socket
 //! to main:       l priority (1) text     B text (begun)  b text (fell back)       x (failed)      s: a spare socket, with it
 //!                c last (1) bytes        C text          t signal (1)              i    e
 //! arguments:     flags (1) length of the name (2) name
@@ -39,6 +39,7 @@ const RESOLVE: u8 = b'R';
 const SERIAL_PORT: u8 = b'S';
 const PORT_LOCK: u8 = b'L';
 const WRITER: u8 = b'W';
+const LISTEN: u8 = b'P';
 const ALIVE: u8 = b'a';
 const FINISH: u8 = b'f';
 
@@ -157,6 +158,8 @@ pub enum ToHelper<'a> {
     SerialPort,
     /// Make the lock file of the serial port, likewise.
     PortLock,
+    /// Open a listener of the port for clients, likewise; its number.
+    Listen(u8),
     /// Start a writer, likewise; its number.
     Writer(u8),
     /// The UPS is watched; a configuration has been applied, or not.
@@ -230,6 +233,7 @@ impl ToHelper<'_> {
             Self::SerialPort => vec![SERIAL_PORT],
             Self::PortLock => vec![PORT_LOCK],
             Self::Writer(number) => vec![WRITER, *number],
+            Self::Listen(number) => vec![LISTEN, *number],
             Self::OnBattery(said) => said.encode(),
             Self::OnMains => vec![ON_MAINS],
             Self::Ready => vec![READY],
@@ -270,11 +274,14 @@ impl ToHelper<'_> {
                 let (bus, device) = (u16::from_le_bytes(*bus), u16::from_le_bytes(*device));
                 return Some(ToHelper::UsbDevice { interface, bus, device });
             }
-            WRITER | RESOLVE => match rest {
-                [number] if *tag == WRITER => return Some(ToHelper::Writer(*number)),
-                [number] => return Some(ToHelper::Resolve(*number)),
-                _ => return None,
-            },
+            WRITER | RESOLVE | LISTEN => {
+                let [number] = *rest else { return None };
+                return Some(match *tag {
+                    WRITER => ToHelper::Writer(number),
+                    LISTEN => ToHelper::Listen(number),
+                    _ => ToHelper::Resolve(number),
+                });
+            }
             USB_LIST => ToHelper::UsbList,
             SERIAL_PORT => ToHelper::SerialPort,
             PORT_LOCK => ToHelper::PortLock,
@@ -369,7 +376,7 @@ mod tests {
 
     fn packets() -> impl Strategy<Value = Vec<u8>> {
         let tagged = (
-            proptest::sample::select(b"hHpnOvmUuRSLWraflBbxcCties".as_slice()),
+            proptest::sample::select(b"hHpnOvmUuRSLPWraflBbxcCties".as_slice()),
             proptest::collection::vec(0_u8..8, 0..8),
             proptest::collection::vec(any::<u8>(), 0..40),
         )
@@ -399,6 +406,7 @@ mod tests {
                 ToHelper::SerialPort,
                 ToHelper::PortLock,
                 ToHelper::Writer(2),
+                ToHelper::Listen(63),
                 ToHelper::OnMains,
                 ToHelper::Ready,
                 ToHelper::Alive,

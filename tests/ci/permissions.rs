@@ -1,15 +1,18 @@
-//! What `mainsd check` says of a folder depends on who asks.
+//! What root may and others may not: what `mainsd check` says of a folder, and a port below 1024.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use crate::support::faults::guard::{as_nobody, is_root, program};
 use crate::support::runner::{Group, Needs, tests};
-use crate::support::{Scratch, Setup, free_port, write_config};
+use crate::support::{Daemon, Nis, Scratch, Setup, TIMEOUT, free_port, poll_until, write_config};
 
 pub const TESTS: Group = Group {
     needs: Needs::Ci("root"),
-    tests: tests![a_folder_that_may_not_be_written_is_told_to_others_and_not_to_root],
+    tests: tests![
+        a_folder_that_may_not_be_written_is_told_to_others_and_not_to_root,
+        a_reload_opens_a_port_below_1024,
+    ],
     ..Group::new(module_path!())
 };
 
@@ -28,4 +31,31 @@ fn a_folder_that_may_not_be_written_is_told_to_others_and_not_to_root() {
     assert!(!told, "root may write everywhere: {text}");
     let (told, text) = says(as_nobody(program()));
     assert!(told && text.contains("(asked as an ordinary user;"), "{text}");
+}
+
+/// The main process has no rights: the helper opens the port for it, TCP and UDP.
+fn a_reload_opens_a_port_below_1024() {
+    let daemon = Daemon::start(&Setup::new("test").with("NOLOGON", "disable"));
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    let is_free = |port: &u16| {
+        std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok()
+            && std::net::UdpSocket::bind(("127.0.0.1", *port)).is_ok()
+    };
+    let port = (700..1000).find(is_free).unwrap();
+    let config = daemon.dir().join("mainsd.conf");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let old = format!("NISPORT {}\n", daemon.port());
+    assert!(text.contains(&old), "{text}");
+    std::fs::write(&config, text.replace(&old, &format!("NISPORT {port}\n"))).unwrap();
+    let main = daemon.main_pid();
+    daemon.signal("HUP");
+    let answered = || Nis::connect(("127.0.0.1", port), TIMEOUT).ok()?.status().ok();
+    let status = poll_until(TIMEOUT, answered).unwrap_or_else(|| panic!("{}", daemon.describe()));
+    assert!(status.is("STATUS", "ONLINE"));
+    let client = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.set_read_timeout(Some(TIMEOUT)).unwrap();
+    client.send_to(b"\0\x06status", ("127.0.0.1", port)).unwrap();
+    assert!(client.recv(&mut [0; 4096]).unwrap() > 0);
+    assert_eq!(daemon.main_pid(), main, "the same process");
+    assert!(!daemon.output().text().contains("cannot bind port"), "{}", daemon.describe());
 }

@@ -73,6 +73,7 @@ impl Connection {
             Job::SerialPort => ToHelper::SerialPort,
             Job::PortLock => ToHelper::PortLock,
             Job::Writer(number) => ToHelper::Writer(number),
+            Job::Listen(number) => ToHelper::Listen(number),
         };
         self.socket.send_now(&message.encode())?;
         self.spares.borrow_mut().pop_front().ok_or_else(|| io::ErrorKind::WouldBlock.into())

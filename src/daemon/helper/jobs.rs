@@ -1,7 +1,7 @@
 //! What takes rights, done for the main process by children of the helper, each with a socket of its own to who asked.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -22,6 +22,7 @@ use crate::port::lookup;
 use crate::port::serial;
 #[cfg(feature = "usb")]
 use crate::port::usb;
+use crate::server::lent;
 use crate::sys::job::Job;
 #[cfg(any(feature = "usb", feature = "stream"))]
 use crate::sys::rights;
@@ -100,7 +101,7 @@ impl Jobs {
         match job {
             Job::UsbDevice { .. } | Job::SerialPort => &mut self.ports,
             Job::PortLock => &mut self.locks,
-            Job::UsbList | Job::Resolve(_) => &mut self.lookups,
+            Job::UsbList | Job::Resolve(_) | Job::Listen(_) => &mut self.lookups,
             Job::Writer(_) => &mut self.writers,
         }
     }
@@ -151,6 +152,12 @@ impl Jobs {
                 let kind = Kind { name: c"mainsd: lock", ..PLAIN };
                 let lock = |socket: Socket| socket.send(try_lock(owner, path, device).as_bytes());
                 Process::start(&kind, socket, || (), lock).map(Some)
+            }
+            // No call of it waits.
+            Job::Listen(number) => {
+                let config = hands.invocation().dry_run.redirect(hands.of_the_file().clone());
+                lent::lend(&settings::server(&config), number, socket.as_fd());
+                Ok(None)
             }
             Job::Writer(number) => {
                 let invocation = hands.invocation();

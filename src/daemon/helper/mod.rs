@@ -27,6 +27,7 @@ use mio::Registry;
 use super::reread::Found;
 use crate::act::{Outcome, Request};
 use crate::power::SavedOutage;
+use crate::sys::job::Starter;
 use crate::ups::Reading;
 
 pub use hands::Hands;
@@ -104,6 +105,15 @@ impl Helper {
     pub fn stopping(&mut self) {
         if let Self::Here(hands) = self {
             hands.stopping();
+        }
+    }
+
+    /// Who does what takes rights.
+    #[must_use]
+    pub fn starter(&self) -> Starter {
+        match self {
+            Self::Here(_) => Starter::default(),
+            Self::Process(remote) => remote.starter(),
         }
     }
 
