@@ -71,11 +71,11 @@ fn a_process_that_keeps_a_serial_port_and_is_killed_is_followed_by_another_and_t
         }
         let hooks = daemon.hooks().count();
         let keeper = daemon.role(KEEPER, None);
+        // Only who asks anew can know, and the first poll of the next one must find it.
+        serial.unit().set(b'L', volts);
         let killed = Instant::now();
         send_signal(keeper, "KILL");
         daemon.role(KEEPER, Some(keeper));
-        // Only who asks anew can know.
-        serial.unit().set(b'L', volts);
         let line = format!("{volts} Volts");
         daemon.wait_for_status(|status| status.is("LINEV", &line) && !status.has("COMMLOST"), TIMEOUT);
         let took = killed.elapsed();
