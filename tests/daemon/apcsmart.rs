@@ -256,9 +256,9 @@ fn switch_off(
     order: &str,
     change: impl Fn(&mut smart::Unit),
 ) -> (Option<&'static str>, String) {
-    // On a busy machine a simulated UPS can be slower than a real one may be: then it is ordered once more.
-    let first = switch_off_once(generation, order, &change);
-    if first.1.contains(": no answer") { switch_off_once(generation, order, &change) } else { first }
+    // On a busy machine a simulated UPS can be slower than a real one may be: then another is ordered.
+    let order = || switch_off_once(generation, order, &change);
+    (0..3).map(|_| order()).find(|(_, said)| !said.contains(": no answer")).unwrap_or_else(order)
 }
 
 fn switch_off_once(
@@ -275,7 +275,8 @@ fn switch_off_once(
     let args = [order.to_owned(), "-f".to_owned(), config.display().to_string()];
     let done = support::run_program_for(&Setup::new("").program, args, 4 * TIMEOUT);
     let killed = ups.unit().killed;
-    assert_eq!(done.status.success(), killed.is_some(), "{done:?}");
+    let slow = done.stderr.contains(": no answer");
+    assert!(slow || done.status.success() == killed.is_some(), "{done:?}");
     (killed, done.stderr)
 }
 

@@ -150,8 +150,12 @@ impl Daemon {
     /// Starts it in a folder that exists, on this port.
     pub fn start_in(setup: &Setup, scratch: Scratch, port: u16) -> Self {
         let config = write_config(setup, &scratch, port);
+        // Its own: who reads that of a daemon before it, in the same folder, would take lines away.
+        let path = scratch.path().join("hooks");
+        std::fs::remove_file(&path).unwrap();
+        make_fifo(&path);
         // Held open for reading and writing, so that it never reports an end between two hooks.
-        let fifo = OpenOptions::new().read(true).write(true).open(scratch.path().join("hooks")).unwrap();
+        let fifo = OpenOptions::new().read(true).write(true).open(&path).unwrap();
         let hooks = Lines::collect(fifo);
         let program = setup.program.display().to_string();
         let words: Vec<&String> = setup.by.iter().chain([&program]).collect();
@@ -441,13 +445,17 @@ fn relay(source: impl std::io::Read + Send + 'static, into: &Lines) {
     });
 }
 
+fn make_fifo(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status().expect("mkfifo");
+    assert!(made.success(), "mkfifo {}: {made}", path.display());
+}
+
 /// Writes `mainsd.conf`, the hook and the fall-back shutdown command; returns the path of the first.
 pub fn write_config(setup: &Setup, scratch: &Scratch, port: u16) -> PathBuf {
     let dir = scratch.path();
     let hooks = dir.join("hooks");
     if !hooks.exists() {
-        let made = Command::new("mkfifo").arg(&hooks).status().expect("mkfifo");
-        assert!(made.success(), "mkfifo {}: {made}", hooks.display());
+        make_fifo(&hooks);
         for name in ["scripts", "flags", "lock"] {
             scratch.dir(name);
         }
