@@ -56,6 +56,12 @@ impl Hands {
         &self.of_the_file
     }
 
+    /// The configuration that holds, as a dry run changes it.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        self.invocation.dry_run.redirect(self.of_the_file.clone())
+    }
+
     /// How the daemon was called.
     #[must_use]
     pub const fn invocation(&self) -> &Invocation {
@@ -124,8 +130,7 @@ impl Hands {
             return;
         };
         self.of_the_file = settings::in_place(&self.of_the_file, parsed.config);
-        let config = self.invocation.dry_run.redirect(self.of_the_file.clone());
-        self.act.reconfigure(settings::act(&config, &self.invocation));
+        self.act.reconfigure(settings::act(&self.config(), &self.invocation));
     }
 
     /// The next deadline.

@@ -155,14 +155,12 @@ impl Jobs {
             }
             // No call of it waits.
             Job::Listen(number) => {
-                let config = hands.invocation().dry_run.redirect(hands.of_the_file().clone());
-                lent::lend(&settings::server(&config), number, socket.as_fd());
+                lent::lend(&settings::server(&hands.config()), number, socket.as_fd());
                 Ok(None)
             }
             Job::Writer(number) => {
-                let invocation = hands.invocation();
-                let config = invocation.dry_run.redirect(hands.of_the_file().clone());
                 let Means { debug, state, .. } = &mut self.means;
+                let (config, invocation) = (hands.config(), hands.invocation());
                 let places = settings::places(&config, invocation, debug.take(), state.take());
                 let (started, debug, state) = serve_writer(places, number, socket);
                 (self.means.debug, self.means.state) = (debug, state);

@@ -17,8 +17,7 @@ impl HelperProcess {
         if self.outage.stand_in.is_some() || invocation.dry_run.is_log_only() {
             return;
         }
-        let config = invocation.dry_run.redirect(self.hands.of_the_file().clone());
-        let settings = settings::power(&config, invocation);
+        let settings = settings::power(&self.hands.config(), invocation);
         let begun = StandIn::begin(settings, &self.next.at_start, &self.outage.readings, now);
         self.outage.stand_in = begun;
     }
