@@ -1,11 +1,12 @@
 //! The main process, as the helper has it: whether it lives, and whether its loop goes on.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 
+use super::spares::Spares;
 use crate::daemon::token;
 use crate::sys::role::{Process, Role};
 use crate::sys::spawn::End;
@@ -35,13 +36,14 @@ pub struct MainRole {
     started_at: Instant,
     heard_at: Instant,
     asked_at: Option<Instant>,
+    spares: Spares,
 }
 
 impl MainRole {
     /// It has just been started.
     #[must_use]
-    pub const fn new(role: Role, now: Instant) -> Self {
-        Self { role, started_at: now, heard_at: now, asked_at: None }
+    pub fn new(role: Role, now: Instant) -> Self {
+        Self { role, started_at: now, heard_at: now, asked_at: None, spares: Spares::default() }
     }
 
     /// The role.
@@ -59,6 +61,23 @@ impl MainRole {
     #[must_use]
     pub fn describe(&self) -> String {
         format!("The main process ({})", self.role.pid().unwrap_or_default())
+    }
+
+    /// The socket for the next job that it has asked for; `None`: it asks for more than it has sockets.
+    pub fn take_spare(&mut self) -> Option<OwnedFd> {
+        self.spares.take()
+    }
+
+    /// Sends it the sockets that it lacks.
+    pub fn fill_spares(&mut self, now: Instant) {
+        let role = &self.role;
+        self.spares.fill(now, |message, socket| role.send_with(message, socket));
+    }
+
+    /// When to call [`MainRole::fill_spares`] again.
+    #[must_use]
+    pub const fn spares_at(&self) -> Option<Instant> {
+        self.spares.poll_timeout()
     }
 
     /// Makes the loop wake for what it tells.

@@ -11,7 +11,6 @@ use super::main_role::{Due, MainRole, describe};
 use super::outbox::Outbox;
 use super::remote::args;
 use super::restarts::Restarts;
-use super::spares::Spares;
 use super::stand_in::Outage;
 use super::started::Started;
 use super::{Hands, Told};
@@ -59,7 +58,6 @@ pub struct HelperProcess {
     pub(super) started: Started,
     allowance: Allowance,
     jobs: Jobs,
-    spares: Spares,
     pub(super) outage: Outage,
     /// More may have been said than was taken, since then.
     more: Option<Instant>,
@@ -95,7 +93,6 @@ impl HelperProcess {
             started: Started::default(),
             allowance: Allowance::new(HOOKS, now),
             jobs: Jobs::new(means, now),
-            spares: Spares::default(),
             outage: Outage::default(),
             more: None,
             ended: None,
@@ -127,13 +124,13 @@ impl HelperProcess {
     pub fn handle_start(&mut self, role: io::Result<Role>, now: Instant) {
         match role {
             Ok(role) => {
-                self.main = Some(MainRole::new(role, now));
+                let mut main = MainRole::new(role, now);
+                main.fill_spares(now);
+                self.main = Some(main);
                 self.told_fork = false;
                 self.next.is_first = false;
                 // It was made from what holds now.
                 self.outbox.drop_configuration();
-                self.spares.clear();
-                self.fill_spares(now);
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.told_fork, true) {
@@ -256,15 +253,8 @@ impl HelperProcess {
     }
 
     fn start_job(&mut self, job: &Job<'_>, now: Instant) {
-        if let Some(socket) = self.spares.take() {
+        if let Some(socket) = self.main.as_mut().and_then(MainRole::take_spare) {
             self.jobs.start(job, socket, &self.hands, now);
-        }
-    }
-
-    fn fill_spares(&mut self, now: Instant) {
-        if let Some(main) = &mut self.main {
-            let role = main.role();
-            self.spares.fill(now, |message, socket| role.send_with(message, socket));
         }
     }
 

@@ -24,11 +24,6 @@ pub struct Spares {
 }
 
 impl Spares {
-    /// The main process is another one.
-    pub fn clear(&mut self) {
-        *self = Self::default();
-    }
-
     /// The one for the next job; `None`: more jobs were asked for than sockets were sent.
     pub fn take(&mut self) -> Option<OwnedFd> {
         self.sent.pop_front()

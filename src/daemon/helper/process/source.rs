@@ -7,6 +7,7 @@ use mio::event::Event as IoEvent;
 
 use super::{END_TIMEOUT, Ending, HelperProcess};
 use crate::daemon::event_loop::{Exit, Source};
+use crate::daemon::helper::main_role::MainRole;
 use crate::daemon::helper::stand_in::StandIn;
 use crate::daemon::token;
 use crate::sys::signals::Signal;
@@ -78,20 +79,20 @@ impl Source for HelperProcess {
 
     fn pump(&mut self, now: Instant) {
         self.pump_told(now);
-        self.fill_spares(now);
+        if let Some(main) = &mut self.main {
+            main.fill_spares(now);
+        }
         self.send(now);
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
         let main = self.main.as_ref().map(|main| main.poll_timeout(self.on_battery()));
         let stand_in = self.outage.stand_in.as_ref().and_then(StandIn::poll_timeout);
-        let full = [self.outbox.poll_timeout(), self.spares.poll_timeout()].into_iter().flatten().min();
-        let outbox = full.filter(|_| self.main.is_some());
+        let outbox = self.outbox.poll_timeout().filter(|_| self.main.is_some());
+        let spares = self.main.as_ref().and_then(MainRole::spares_at);
         let kill_at = self.ending.map(|ending| ending.kill_at);
-        [main, stand_in, outbox, self.more, kill_at, self.restarts.poll_timeout(), self.hands.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        let (restarts, hands) = (self.restarts.poll_timeout(), self.hands.poll_timeout());
+        [main, stand_in, outbox, spares, self.more, kill_at, restarts, hands].into_iter().flatten().min()
     }
 
     fn exit(&self) -> Option<Exit> {
