@@ -125,7 +125,7 @@ impl Role {
     /// # Errors
     /// As [`Role::send`].
     pub fn send_with(&self, message: &[u8], pass: BorrowedFd<'_>) -> io::Result<()> {
-        Ok(passing::send(self.socket.as_fd(), message, Some(pass), SendFlags::DONTWAIT)?)
+        passing::send_now(self.socket.as_fd(), message, Some(pass))
     }
 
     /// Nothing more will be sent: the role finishes what it was sent and ends.

@@ -77,7 +77,7 @@ impl Plan {
         }
         // To itself: so a program ends itself that has found a fault.
         for call in [TKILL, TGKILL] {
-            filter.extend(self.only(call, 0, &[self.pid]));
+            filter.extend(self.only_to_itself(call));
         }
         // For the internet, and for the kernel's hot-plug messages.
         if let Some(number) = SOCKET.number(self.system) {
@@ -104,18 +104,18 @@ impl Plan {
         NEVER.iter().chain(files).copied().chain(old).filter_map(move |call| call.number(self.system))
     }
 
-    /// This call is refused unless this argument is one of these.
-    fn only(self, call: Call, argument: u32, allowed: &[u32]) -> Vec<Instruction> {
-        let Some(number) = call.number(self.system) else { return Vec::new() };
-        let left = |done: usize| u8::try_from(allowed.len() - done).unwrap_or(u8::MAX);
-        let mut filter = vec![
-            instruction(JUMP_IF_EQUAL, number, 0, left(0) + 3),
-            instruction(LOAD, self.argument_at(argument), 0, 0),
-        ];
-        filter
-            .extend((1..).zip(allowed).map(|(n, value)| instruction(JUMP_IF_EQUAL, *value, left(n) + 1, 0)));
-        filter.extend([instruction(END, REFUSE, 0, 0), instruction(END, ALLOW, 0, 0)]);
-        filter
+    /// This call is refused unless its first argument is the process itself.
+    fn only_to_itself(self, call: Call) -> impl Iterator<Item = Instruction> {
+        let filter = |number| {
+            [
+                instruction(JUMP_IF_EQUAL, number, 0, 4),
+                instruction(LOAD, self.argument_at(0), 0, 0),
+                instruction(JUMP_IF_EQUAL, self.pid, 1, 0),
+                instruction(END, REFUSE, 0, 0),
+                instruction(END, ALLOW, 0, 0),
+            ]
+        };
+        call.number(self.system).map(filter).into_iter().flatten()
     }
 
     /// Where the lower half of an argument is in what a filter looks at.
