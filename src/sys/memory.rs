@@ -4,6 +4,8 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
+use super::mapping::Mapping;
+
 /// The list of what this process has mapped, for [`drop_clean_pages`]. A process that has given up its rights can read it still, but
 /// not open it any more.
 #[must_use]
@@ -41,21 +43,13 @@ fn clean_mappings(smaps: impl Iterator<Item = String>) -> impl Iterator<Item = (
             "Anonymous:" => candidate.take().filter(|_| rest.trim() == "0 kB"),
             _ if first.ends_with(':') => None,
             _ => {
-                candidate = unwritable(first, rest);
+                let unwritable = |it: &Mapping<'_>| matches!(it.permissions, "r-xp" | "r--p");
+                let mapping = Mapping::parse(&line).filter(unwritable);
+                candidate = mapping.map(|it| (it.range.start, it.range.len()));
                 None
             }
         }
     })
-}
-
-/// The mapping that a header line tells of, if it is private, unwritable and of a file.
-fn unwritable(range: &str, rest: &str) -> Option<(usize, usize)> {
-    let (start, end) = range.split_once('-')?;
-    let mut words = rest.split_ascii_whitespace();
-    let from_file = matches!(words.next()?, "r-xp" | "r--p") && words.nth(3)?.starts_with('/');
-    let start = usize::from_str_radix(start, 16).ok()?;
-    let end = usize::from_str_radix(end, 16).ok()?;
-    from_file.then_some((start, end.checked_sub(start)?))
 }
 
 fn madvise_dontneed(start: usize, length: usize) -> bool {

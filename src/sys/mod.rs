@@ -10,6 +10,7 @@ pub mod flag_file;
 pub mod fs;
 pub mod in_child;
 pub mod job;
+mod mapping;
 pub mod memory;
 pub mod named_lock;
 pub mod notify;

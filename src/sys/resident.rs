@@ -9,6 +9,7 @@ use std::ops::Range;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::{CapabilitySet, capabilities};
 
+use super::mapping::Mapping;
 use super::memory::{drop_clean_pages, mappings};
 
 /// What the process is going to do with its rights.
@@ -109,48 +110,10 @@ fn succeeded(result: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// A mapping of a file (proc(5), `/proc/pid/maps`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Mapping<'a> {
-    range: Range<usize>,
-    permissions: &'a str,
-    /// Device, inode and path.
-    file: &'a str,
-}
-
-impl<'a> Mapping<'a> {
-    fn parse(line: &'a str) -> Option<Self> {
-        let mut words = line.splitn(4, ' ');
-        let (start, end) = words.next()?.split_once('-')?;
-        let start = usize::from_str_radix(start, 16).ok()?;
-        let end = usize::from_str_radix(end, 16).ok()?;
-        let permissions = words.next()?;
-        let file = words.nth(1)?;
-        (file.contains('/') && start <= end).then_some(Self { range: start..end, permissions, file })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sys::role::{Kind, Role, Streams, wait_for_any};
-
-    #[test]
-    fn lines_of_maps_are_understood() {
-        let line = "7f00-8000 r-xp 00026000 fe:00 326279      /usr/lib/a b.so";
-        let mapping =
-            Mapping { range: 0x7f00..0x8000, permissions: "r-xp", file: "fe:00 326279      /usr/lib/a b.so" };
-        assert_eq!(Mapping::parse(line), Some(mapping));
-        for other in [
-            "7f00-8000 rw-p 00000000 00:00 0    [heap]",
-            "7f00-8000 rw-p 00000000 00:00 0 ",
-            "8000-7f00 r--p 0 0:0 1 /a",
-            "7f00 r",
-            "",
-        ] {
-            assert_eq!(Mapping::parse(other), None, "{other}");
-        }
-    }
 
     /// A line of `smaps` and its figures.
     fn figure(smaps: &str, name: &str) -> Vec<u64> {
