@@ -335,7 +335,7 @@ impl Port for UsbPort {
             if self.sources.announced() {
                 self.look_soon();
             }
-        } else if self.sources.is_opener(token) {
+        } else if self.sources.is_child(token) {
             self.take_list(registry, false);
             self.advance_search(registry);
         } else {

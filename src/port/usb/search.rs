@@ -62,7 +62,7 @@ impl Search {
 
     pub(super) fn drop_probe(&mut self, registry: &Registry, sources: &mut Sources) {
         if let Some(probe) = self.probe.take() {
-            sources.drop_opener(registry, &probe.opener);
+            sources.drop_child(registry, &probe.opener);
             probe.opener.give_back();
         }
     }
@@ -121,7 +121,7 @@ impl UsbPort {
     fn ask_for_list(&mut self, registry: &Registry, socket: io::Result<OwnedFd>) {
         let begun = socket.and_then(|socket| {
             let listing = Listing::new(socket, self.now + LIST_WAIT);
-            self.sources.add_opener(registry, &listing)?;
+            self.sources.add_child(registry, &listing)?;
             Ok(listing)
         });
         match begun {
@@ -139,7 +139,7 @@ impl UsbPort {
         if !listing.receive(&self.roots) && !is_late {
             return;
         }
-        self.sources.drop_opener(registry, &**listing);
+        self.sources.drop_child(registry, &**listing);
         let (candidates, others) =
             (std::mem::take(&mut listing.candidates), std::mem::take(&mut listing.others));
         self.begin_search(registry, candidates, &others);
@@ -180,7 +180,7 @@ impl UsbPort {
             let Some(candidate) = search.queue.pop_front() else { break };
             let job = candidate.job().ok_or_else(|| io::ErrorKind::NotFound.into());
             let opener = job.and_then(|job| keeper::start(&self.roots, &self.locks, &job));
-            match opener.and_then(|opener| self.sources.add_opener(registry, &opener).map(|()| opener)) {
+            match opener.and_then(|opener| self.sources.add_child(registry, &opener).map(|()| opener)) {
                 Ok(opener) => {
                     let until = self.now + PROBE_WAIT;
                     search.probe =
@@ -351,7 +351,7 @@ impl UsbPort {
             }
         };
         let Some(Probe { opener, candidate, descriptors, .. }) = search.probe.take() else { return };
-        self.sources.drop_opener(registry, &opener);
+        self.sources.drop_child(registry, &opener);
         self.sources.sync(registry);
         let facts = interface_facts(&descriptors, candidate.configuration, interface);
         let words = format!("UPS {}", candidate.words());

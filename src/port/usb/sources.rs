@@ -49,7 +49,7 @@ impl Sources {
         token.0 == self.base
     }
 
-    pub(super) fn is_opener(&self, token: Token) -> bool {
+    pub(super) fn is_child(&self, token: Token) -> bool {
         token.0 == self.base + 1
     }
 
@@ -87,12 +87,12 @@ impl Sources {
         true
     }
 
-    pub(super) fn add_opener(&self, registry: &Registry, opener: &impl AsRawFd) -> std::io::Result<()> {
+    pub(super) fn add_child(&self, registry: &Registry, opener: &impl AsRawFd) -> std::io::Result<()> {
         let token = Token(self.base + 1);
         registry.register(&mut SourceFd(&opener.as_raw_fd()), token, Interest::READABLE)
     }
 
-    pub(super) fn drop_opener(&self, registry: &Registry, opener: &impl AsRawFd) {
+    pub(super) fn drop_child(&self, registry: &Registry, opener: &impl AsRawFd) {
         let _ = registry.deregister(&mut SourceFd(&opener.as_raw_fd()));
     }
 
@@ -100,10 +100,10 @@ impl Sources {
     pub(super) fn add_stuck(&mut self, registry: &Registry, opener: Opener, node: PathBuf) {
         if self.stuck.len() >= STUCK_MAX {
             let (oldest, _) = self.stuck.remove(0);
-            self.drop_opener(registry, &oldest);
+            self.drop_child(registry, &oldest);
             oldest.give_back();
         }
-        let _ = self.add_opener(registry, &opener); // already there: no harm
+        let _ = self.add_child(registry, &opener); // already there: no harm
         self.stuck.push((opener, node));
     }
 
@@ -119,7 +119,7 @@ impl Sources {
             if matches!(opener.receive(), Ok(None)) {
                 at += 1;
             } else {
-                self.drop_opener(registry, opener);
+                self.drop_child(registry, opener);
                 // It may have opened the device that nobody waits for any more.
                 self.stuck.remove(at).0.give_back();
             }
@@ -229,7 +229,7 @@ impl Sources {
         self.is_kept = false;
         self.drop_context(registry);
         for (opener, _) in std::mem::take(&mut self.stuck) {
-            self.drop_opener(registry, &opener);
+            self.drop_child(registry, &opener);
             opener.give_back();
         }
         if let Some(socket) = self.uevents.take() {

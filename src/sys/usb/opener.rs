@@ -65,7 +65,7 @@ pub enum Message {
 
 /// Most that is read of one file.
 const FILE_MAX: usize = 1024;
-/// Most files of one helper.
+/// Most files of one opener.
 const FILES_MAX: usize = 4;
 /// Room for all files with two bytes of length each, and for what a device is.
 const PACKET: usize = 6000;
