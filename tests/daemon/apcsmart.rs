@@ -4,7 +4,9 @@
 use std::process::{Command, Stdio};
 
 use crate::support::smart::{self, Generation, Smart};
-use crate::support::{self, Daemon, Lines, OtherProgram, Scratch, Serial, Setup, Status, TIMEOUT, free_port};
+use crate::support::{
+    self, Daemon, Lines, OtherProgram, Scratch, Serial, Setup, Status, TIMEOUT, attempt, free_port,
+};
 
 fn setup(port: &std::path::Path) -> Setup {
     Serial::setup(port)
@@ -256,27 +258,20 @@ fn switch_off(
     order: &str,
     change: impl Fn(&mut smart::Unit),
 ) -> (Option<&'static str>, String) {
-    // On a busy machine a simulated UPS can be slower than a real one may be: then another is ordered.
-    let order = || switch_off_once(generation, order, &change);
-    (0..3).map(|_| order()).find(|(_, said)| !said.contains(": no answer")).unwrap_or_else(order)
-}
-
-fn switch_off_once(
-    generation: Generation,
-    order: &str,
-    change: &impl Fn(&mut smart::Unit),
-) -> (Option<&'static str>, String) {
-    let scratch = Scratch::new();
-    let port = scratch.path().join("ttyS0");
-    let ups = Smart::start(generation, &port, false);
-    change(&mut ups.unit());
-    let config = support::write_config(&setup(&port), &scratch, free_port());
-    scratch.file("flags/powerfail", String::new());
-    let args = [order.to_owned(), "-f".to_owned(), config.display().to_string()];
-    let done = support::run_program_for(&Setup::new("").program, args, 4 * TIMEOUT);
-    let killed = ups.unit().killed;
-    let slow = done.stderr.contains(": no answer");
-    assert!(slow || done.status.success() == killed.is_some(), "{done:?}");
+    let once = || {
+        let scratch = Scratch::new();
+        let port = scratch.path().join("ttyS0");
+        let ups = Smart::start(generation, &port, false);
+        change(&mut ups.unit());
+        let config = support::write_config(&setup(&port), &scratch, free_port());
+        scratch.file("flags/powerfail", String::new());
+        let args = [order.to_owned(), "-f".to_owned(), config.display().to_string()];
+        let done = support::run_program_for(&Setup::new("").program, args, 4 * TIMEOUT);
+        let killed = ups.unit().killed;
+        (killed, done)
+    };
+    let (killed, done) = attempt(once, |(_, done)| !done.stderr.contains(": no answer"));
+    assert_eq!(done.status.success(), killed.is_some(), "{done:?}");
     (killed, done.stderr)
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::support::smart::{Generation, Smart};
-use crate::support::{self, Scratch, Setup, TIMEOUT, free_port};
+use crate::support::{self, Scratch, Setup, TIMEOUT, attempt, free_port};
 
 /// Runs `--configure` with these directives; what it printed, and whether it succeeded.
 fn configure(port: &Path, directives: &[(&str, &str)]) -> (String, bool) {
@@ -91,19 +91,16 @@ fn a_setting_without_a_list_of_values_is_stepped_once_round_and_stays() {
     assert_eq!(ups.unit().answers[&b's'], b"H");
 }
 
-/// A UPS of its own is given these settings. On a busy machine a simulated one can be slower than a real one may be: then another is.
+/// A UPS of its own is given these settings; what was said, and whether it went well.
 fn typed(settings: &[(&str, &str)]) -> (Smart, String, bool) {
-    const TRIES: usize = 5;
-    for left in (0..TRIES).rev() {
+    let once = || {
         let scratch = Scratch::new();
         let port = scratch.path().join("ttyS0");
         let ups = Smart::start(Generation::Matrix, &port, false);
         let (said, good) = configure(&port, settings);
-        if good || left == 0 || !said.contains("the UPS does not answer") {
-            return (ups, said, good);
-        }
-    }
-    unreachable!("the last try returns")
+        (ups, said, good)
+    };
+    attempt(once, |(_, said, _)| !said.contains("the UPS does not answer"))
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::support::{self, Lines, Scratch, Setup, TIMEOUT};
+use crate::support::{self, Lines, Scratch, Setup, TIMEOUT, attempt};
 
 /// The demonstration as a command, its temporary folder within `scratch`.
 fn demo(scratch: &Scratch, args: &[&str]) -> Command {
@@ -27,7 +27,7 @@ fn without_a_terminal_a_story_is_told_once_in_lines() {
         (scratch, String::from_utf8(done.stdout).unwrap())
     };
     let is_whole = |(_, text): &(Scratch, String)| text.contains("hook: apccontrol mainsback");
-    let (scratch, text) = (0..3).map(|_| tell()).find(is_whole).unwrap_or_else(tell);
+    let (scratch, text) = attempt(tell, is_whole);
     assert!(!text.contains('\x1b'), "{text}");
     let told = [
         "Time-lapse: the battery discharges and charges 60 times as fast as a real one",

@@ -100,6 +100,13 @@ pub fn poll_until<T>(timeout: Duration, mut look: impl FnMut() -> Option<T>) -> 
     }
 }
 
+/// The first of five attempts that is good, else the last. For what a busy machine spoils: a simulated UPS is slower there than a
+/// real one may be.
+pub fn attempt<T>(mut act: impl FnMut() -> T, is_good: impl Fn(&T) -> bool) -> T {
+    let good = (0..4).map(|_| act()).find(is_good);
+    good.unwrap_or_else(act)
+}
+
 /// Whether something took longer than `limit` on a machine that is not overloaded. A busy one can be ten times slower than
 /// an idle one, so beyond the limit the start of a small program is the measure.
 pub fn is_slow(took: Duration, limit: Duration) -> bool {

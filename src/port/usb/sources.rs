@@ -87,13 +87,13 @@ impl Sources {
         true
     }
 
-    pub(super) fn add_child(&self, registry: &Registry, opener: &impl AsRawFd) -> std::io::Result<()> {
+    pub(super) fn add_child(&self, registry: &Registry, child: &impl AsRawFd) -> std::io::Result<()> {
         let token = Token(self.base + 1);
-        registry.register(&mut SourceFd(&opener.as_raw_fd()), token, Interest::READABLE)
+        registry.register(&mut SourceFd(&child.as_raw_fd()), token, Interest::READABLE)
     }
 
-    pub(super) fn drop_child(&self, registry: &Registry, opener: &impl AsRawFd) {
-        let _ = registry.deregister(&mut SourceFd(&opener.as_raw_fd()));
+    pub(super) fn drop_child(&self, registry: &Registry, child: &impl AsRawFd) {
+        let _ = registry.deregister(&mut SourceFd(&child.as_raw_fd()));
     }
 
     /// Keeps a registered or fresh one until it reports; its device is passed over meanwhile.
