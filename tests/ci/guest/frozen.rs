@@ -4,12 +4,12 @@
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::client::{Client, judge};
 use super::{Lab, Scenario, ensure, ensure_within};
 use crate::support::smart::{Generation, Smart};
-use crate::support::{self, Daemon, Nis, OtherProgram, Scratch, Serial, Setup, TIMEOUT};
+use crate::support::{self, Daemon, OtherProgram, Scratch, Serial, Setup, TIMEOUT};
 
 /// All of them.
 pub const ALL: &[Scenario] = &[
@@ -117,19 +117,6 @@ fn setup(setup: Setup, lab: &Lab, frozen: &[Frozen], folder: &Path) -> Setup {
     setup
 }
 
-/// Asks for the status again and again until `stop`; how long each answer took.
-fn ask(port: u16, stop: &AtomicBool) -> Vec<Duration> {
-    let mut took = Vec::new();
-    let mut client = Nis::connect(("127.0.0.1", port), TIMEOUT).unwrap();
-    while !stop.load(Ordering::Relaxed) {
-        let asked = Instant::now();
-        client.status().expect("an answer");
-        took.push(asked.elapsed());
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    took
-}
-
 fn outage(lab: &Lab, frozen: &[Frozen]) {
     let disk = Disk::new();
     let serial = Serial::start(Generation::Third, |of_port| setup(of_port, lab, frozen, &disk.folder));
@@ -143,17 +130,9 @@ fn outage(lab: &Lab, frozen: &[Frozen]) {
         symlink(&moved, &config).unwrap();
     }
     disk.freeze();
-    let stop = AtomicBool::new(false);
-    let answers = std::thread::scope(|scope| {
-        let asking = scope.spawn(|| ask(daemon.port(), &stop));
-        // Whatever fails below, the thread must end.
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| through(&serial, frozen)));
-        stop.store(true, Ordering::Relaxed);
-        let answers = asking.join();
-        outcome.unwrap_or_else(|cause| std::panic::resume_unwind(cause));
-        answers.expect("port 3551 answers")
-    });
-    judge(lab, answers);
+    let client = Client::start(daemon.port());
+    through(&serial, frozen);
+    judge(lab, client.stop());
     let Serial { daemon, ups: _ups, ports: _ports, .. } = serial;
     let (end, scratch) = daemon.terminate_keeping();
     assert!(end.status.success(), "{}", end.output);
@@ -205,16 +184,4 @@ fn through(serial: &Serial, frozen: &[Frozen]) {
     }
     serial.unit().restore_mains();
     daemon.wait_for_hook("mainsback", TIMEOUT);
-}
-
-/// What is promised holds for a machine of its own; this one is emulated, and busy with other scenarios.
-pub fn judge(lab: &Lab, mut answers: Vec<Duration>) {
-    answers.sort_unstable();
-    assert!(answers.len() > 20, "{} answers", answers.len());
-    let of = |per_cent: usize| answers[(answers.len() - 1) * per_cent / 100];
-    lab.measured("answers", answers.len());
-    lab.measured("answer-99-ms", of(99).as_millis());
-    lab.measured("answer-slowest-ms", of(100).as_millis());
-    ensure_within(of(99), Duration::from_millis(500), "99 of 100 answers");
-    ensure_within(of(100), Duration::from_secs(2), "the slowest answer");
 }

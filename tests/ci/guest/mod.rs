@@ -5,6 +5,7 @@
 //! failure, `@@ SCENARIO ok|FAIL` the end.
 
 mod alone;
+mod client;
 mod dates;
 mod dumb;
 mod expected;

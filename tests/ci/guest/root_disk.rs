@@ -8,10 +8,10 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::frozen::{judge, must};
+use super::client::{Client, judge};
+use super::frozen::must;
 use super::{Lab, ensure_within};
 use crate::support::usbip::Unit;
 use crate::support::{MAIN, Nis, Scratch, TIMEOUT, is_slow, poll_until, role_of, send_signal};
@@ -55,10 +55,10 @@ pub fn run(lab: &Lab) {
     group.reclaim();
     root.suspend();
     let mut reader = root.read();
-    let client = Client::start();
+    let client = Client::start(PORT);
     outage(lab, &unit, &client, &roles);
     unit.mains(true);
-    client.wait_for("ONLINE", &roles);
+    wait_until_told(&client, "ONLINE", &roles);
     assert!(poll_until(TIMEOUT, || (client.answers().len() > 100).then_some(())).is_some(), "few answers");
     judge(lab, client.stop());
 
@@ -67,10 +67,10 @@ pub fn run(lab: &Lab) {
     let other = || role_of(daemon.id(), MAIN).filter(|pid| *pid != roles[1]);
     let roles = [daemon.id(), poll_until(TIMEOUT, other).expect("no other main process")];
     wait_for_status("ONLINE");
-    let client = Client::start();
+    let client = Client::start(PORT);
     outage(lab, &unit, &client, &roles);
     unit.battery_low(true);
-    client.wait_for("SHUTTING DOWN", &roles);
+    wait_until_told(&client, "SHUTTING DOWN", &roles);
     let decided = Instant::now();
     let mut told = 0;
     while !is_slow(decided.elapsed(), HOOKTIMEOUT + BEYOND) {
@@ -92,8 +92,12 @@ pub fn run(lab: &Lab) {
 fn outage(lab: &Lab, unit: &Unit, client: &Client, roles: &[u32]) {
     let began = Instant::now();
     unit.mains(false);
-    client.wait_for("ONBATT", roles);
+    wait_until_told(client, "ONBATT", roles);
     lab.measured("outage-seen-ms", began.elapsed().as_millis());
+}
+
+fn wait_until_told(client: &Client, word: &str, roles: &[u32]) {
+    assert!(client.wait_for(word), "not {word}; {}", describe(roles));
 }
 
 /// A file system on a device of device mapper, with all that the daemon has of files.
@@ -246,61 +250,4 @@ fn describe(roles: &[u32]) -> String {
     let file = |pid: &u32, name| std::fs::read_to_string(format!("/proc/{pid}/{name}")).unwrap_or_default();
     let role = |pid| ["syscall", "stack", "status", "maps"].map(|name| file(pid, name)).concat();
     roles.iter().map(role).collect()
-}
-
-/// Asks for the status again and again.
-struct Client(Arc<Mutex<Asked>>);
-
-#[derive(Default)]
-struct Asked {
-    answers: Vec<Duration>,
-    /// What was said last.
-    status: String,
-    /// A question waits for its answer since then.
-    since: Option<Instant>,
-    stop: bool,
-}
-
-impl Client {
-    fn start() -> Self {
-        let asked = Arc::new(Mutex::new(Asked::default()));
-        let shared = Arc::clone(&asked);
-        std::thread::spawn(move || {
-            let mut client = Nis::connect(("127.0.0.1", PORT), TIMEOUT).unwrap();
-            loop {
-                let began = Instant::now();
-                shared.lock().unwrap().since = Some(began);
-                let Ok(status) = client.status() else { return };
-                let mut asked = shared.lock().unwrap();
-                asked.answers.push(began.elapsed());
-                asked.status = status.get("STATUS").unwrap_or_default().to_owned();
-                asked.since = None;
-                if asked.stop {
-                    return;
-                }
-                drop(asked);
-                std::thread::sleep(Duration::from_millis(20));
-            }
-        });
-        Self(asked)
-    }
-
-    fn wait_for(&self, word: &str, roles: &[u32]) {
-        let seen = poll_until(TIMEOUT, || self.0.lock().unwrap().status.contains(word).then_some(()));
-        assert!(seen.is_some(), "not {word}; {}", describe(roles));
-    }
-
-    /// How long the question that is asked now has waited.
-    fn waits(&self) -> Duration {
-        self.0.lock().unwrap().since.map_or(Duration::ZERO, |since| since.elapsed())
-    }
-
-    fn answers(&self) -> Vec<Duration> {
-        self.0.lock().unwrap().answers.clone()
-    }
-
-    fn stop(&self) -> Vec<Duration> {
-        self.0.lock().unwrap().stop = true;
-        self.answers()
-    }
 }
