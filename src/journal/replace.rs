@@ -28,8 +28,8 @@ pub(super) enum Owner {
 }
 
 /// Writes a new file beside `path` and renames it; what comes back is that file, open. A link at `path` is followed if it is
-/// root's or ours. Where the folder takes no new file or the name cannot be replaced (a single file mounted into a container),
-/// the content is written in place.
+/// root's or ours. Where the folder takes no new file, the name cannot be replaced (a single file mounted into a container), or the
+/// new file cannot be given to the owner of the old one (who writes may have lost that right), the content is written in place.
 pub(super) fn with(
     path: &Path,
     mut write: impl FnMut(&mut File) -> io::Result<()>,
@@ -60,6 +60,10 @@ pub(super) fn with(
         Ok(new) => new,
         Err(_) => return in_place(&path, write, owner),
     };
+    if kept.as_ref().is_some_and(|old| give(&new, old).is_err()) {
+        let _ = fs::remove_file(&beside);
+        return in_place(&path, write, owner);
+    }
     let result = fill(&mut new, kept.as_ref(), &mut write, durable, owner);
     let result = result.and_then(|()| match fs::rename(&beside, &path) {
         Ok(()) => Ok(None),
@@ -83,6 +87,15 @@ fn is_kept(old: &fs::Metadata, path: &Path) -> bool {
     trust::trusted(old.uid()) || !trust::is_shared(trust::folder_of(path))
 }
 
+/// Gives it the owner and group of the one that it replaces.
+fn give(new: &File, old: &fs::Metadata) -> io::Result<()> {
+    let ours = new.metadata()?;
+    if (old.uid(), old.gid()) == (ours.uid(), ours.gid()) {
+        return Ok(());
+    }
+    fchown(new, Some(old.uid()), Some(old.gid()))
+}
+
 fn fill(
     new: &mut File,
     kept: Option<&fs::Metadata>,
@@ -91,12 +104,6 @@ fn fill(
     owner: Owner,
 ) -> io::Result<()> {
     write(new)?;
-    if let Some(old) = kept {
-        let ours = new.metadata()?;
-        if (old.uid(), old.gid()) != (ours.uid(), ours.gid()) {
-            fchown(&*new, Some(old.uid()), Some(old.gid()))?;
-        }
-    }
     if owner == Owner::Kept {
         // Without the bits that would make a program of it.
         let mode = kept.map_or(MODE, |data| data.permissions().mode() & 0o777);

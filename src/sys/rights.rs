@@ -101,8 +101,7 @@ pub fn give_up(user: User, files: Files<'_>, filters: bool, parent: i32) -> Vec<
 /// Keeps only what it takes to write files of any owner, or nothing of root's rights; nobody that this process starts has more.
 /// Without it goes on as it is.
 pub fn keep_for_files(writes_files: bool) {
-    let files = CapabilitySet::DAC_OVERRIDE | CapabilitySet::CHOWN | CapabilitySet::FOWNER;
-    let kept = if writes_files { files } else { CapabilitySet::empty() };
+    let kept = if writes_files { CapabilitySet::DAC_OVERRIDE } else { CapabilitySet::empty() };
     if is_root() {
         let inheritable = CapabilitySet::empty();
         let _ = set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable });

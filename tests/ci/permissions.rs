@@ -1,6 +1,6 @@
 //! What root may and others may not: what `mainsd check` says of a folder, and a port below 1024.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::process::Command;
 
 use crate::support::faults::guard::{as_nobody, is_root, program};
@@ -12,6 +12,7 @@ pub const TESTS: Group = Group {
     tests: tests![
         a_folder_that_may_not_be_written_is_told_to_others_and_not_to_root,
         a_reload_opens_a_port_below_1024,
+        a_status_file_of_another_user_is_written_and_stays_that_users,
     ],
     ..Group::new(module_path!())
 };
@@ -58,4 +59,24 @@ fn a_reload_opens_a_port_below_1024() {
     assert!(client.recv(&mut [0; 4096]).unwrap() > 0);
     assert_eq!(daemon.main_pid(), main, "the same process");
     assert!(!daemon.output().text().contains("cannot bind port"), "{}", daemon.describe());
+}
+
+/// Who writes may give no file away (`CAP_CHOWN`), but may write the one that is there.
+fn a_status_file_of_another_user_is_written_and_stays_that_users() {
+    const OTHER: u32 = 1;
+    let folder = Scratch::new();
+    let status = folder.file("status", "old\n");
+    std::fs::set_permissions(&status, PermissionsExt::from_mode(0o640)).unwrap();
+    chown(&status, Some(OTHER), Some(OTHER)).unwrap();
+    let setup = Setup::new("test").with("NOLOGON", "disable").with("STATTIME", "1");
+    let daemon = Daemon::start(&setup.with("STATFILE", &status.display().to_string()));
+    let text = || std::fs::read_to_string(&status).unwrap();
+    poll_until(TIMEOUT, || text().contains("ONLINE").then_some(()))
+        .unwrap_or_else(|| panic!("{}", daemon.describe()));
+    let first = text();
+    let again = poll_until(TIMEOUT, || text().contains("END APC").then(&text).filter(|now| *now != first));
+    assert!(again.is_some(), "{}", daemon.describe());
+    let data = status.metadata().unwrap();
+    assert_eq!((data.uid(), data.gid(), data.mode() & 0o7777), (OTHER, OTHER, 0o640));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
