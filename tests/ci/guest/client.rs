@@ -95,6 +95,6 @@ pub fn judge(lab: &Lab, mut answers: Vec<Duration>) {
     lab.measured("answers", answers.len());
     lab.measured("answer-99-ms", of(99).as_millis());
     lab.measured("answer-slowest-ms", of(100).as_millis());
-    ensure_within(of(99), Duration::from_millis(500), "99 of 100 answers");
-    ensure_within(of(100), Duration::from_secs(2), "the slowest answer");
+    ensure_within(of(99), Duration::from_millis(50), "99 of 100 answers");
+    ensure_within(of(100), Duration::from_secs(1), "the slowest answer");
 }
