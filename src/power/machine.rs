@@ -33,7 +33,7 @@ impl Machine {
     pub fn new(settings: Settings, now: Instant, at_start: AtStart) -> Self {
         let saved = at_start.saved.unwrap_or_default();
         let supply = Supply::new(settings.clone(), now, &saved);
-        let host = Host::new(settings, now, saved, at_start.powerfail);
+        let host = Host::new(settings, now, saved, (at_start.powerfail, at_start.no_login));
         let mut machine = Self { supply, host };
         machine.settle();
         machine

@@ -146,6 +146,8 @@ pub struct AtStart {
     pub saved: Option<SavedOutage>,
     /// A `powerfail` flag was found: left by an earlier outage.
     pub powerfail: bool,
+    /// `nologin` is in force, by an earlier main process of this daemon, which has told so.
+    pub no_login: bool,
 }
 
 /// What the machine shows to the rest: its own status bits and counters.

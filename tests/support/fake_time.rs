@@ -77,7 +77,8 @@ impl FakeTime {
             stderr: false,
         };
         let now = Instant::now();
-        let at_start = AtStart { saved: None, powerfail: config.powerfail_dir.join("powerfail").exists() };
+        let powerfail = config.powerfail_dir.join("powerfail").exists();
+        let at_start = AtStart { powerfail, ..AtStart::default() };
         let driver = driver(&config, now);
         let (hostname, start_time) = ("harness".to_owned(), Stamp::new(0, 0));
         // Tests have threads, and a writer is a fork.

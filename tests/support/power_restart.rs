@@ -20,7 +20,8 @@ impl Simulation {
                 self.order(order);
             }
         }
-        let at_start = AtStart { saved: self.saved.clone(), powerfail: input.pick(&[false, true]) };
+        let powerfail = input.pick(&[false, true]);
+        let at_start = AtStart { saved: self.saved.clone(), powerfail, ..AtStart::default() };
         let since = self.saved.as_ref().and_then(|saved| saved.on_battery_since);
         let announced = self.saved.as_ref().is_some_and(|saved| saved.announced);
         self.machine = Machine::new(self.settings.clone(), self.now, at_start);

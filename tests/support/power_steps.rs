@@ -85,7 +85,7 @@ impl Simulation {
         let machine = Machine::new(
             settings.clone(),
             start,
-            AtStart { saved: None, powerfail: input.pick(&[false, true]) },
+            AtStart { powerfail: input.pick(&[false, true]), ..AtStart::default() },
         );
         let values = Values {
             battery_charge: Some(Percent(100.0)),

@@ -51,6 +51,11 @@ impl Restarts {
         self.delay = (self.delay * 2).min(DELAY_MAX);
     }
 
+    /// What is planned is due now.
+    pub fn hasten(&mut self, now: Instant) {
+        self.at = self.at.map(|at| at.min(now));
+    }
+
     /// Time has passed; true: the next start has just become due.
     pub fn handle_timeout(&mut self, now: Instant) -> bool {
         let is_due = self.at.take_if(|at| *at <= now).is_some();

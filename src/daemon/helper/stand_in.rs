@@ -160,7 +160,7 @@ mod tests {
 
     fn outage(since: Instant) -> AtStart {
         let saved = SavedOutage { on_battery_since: Some(since), announced: true, ..SavedOutage::default() };
-        AtStart { saved: Some(saved), powerfail: false }
+        AtStart { saved: Some(saved), ..AtStart::default() }
     }
 
     fn said(charge: u16, runtime: u32) -> OnBattery {

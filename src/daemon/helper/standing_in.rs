@@ -52,7 +52,10 @@ impl HelperProcess {
                 self.next.at_start.powerfail = true;
                 self.hands.handle(Request::CreatePowerfail, now);
             }
-            Order::CreateNologin => self.hands.handle(Request::CreateNologin, now),
+            Order::CreateNologin => {
+                self.next.at_start.no_login = true;
+                self.hands.handle(Request::CreateNologin, now);
+            }
             Order::Shutdown { explanation, .. } => self.shut_down(explanation, now),
             Order::Save(mut saved) => {
                 // The machine has begun with the first reading that is kept, and knows of nothing later than that.

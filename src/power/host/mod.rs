@@ -53,8 +53,13 @@ enum Flag {
 }
 
 impl Host {
-    /// A host whose shutdown is not decided; `powerfail`: the flag was found.
-    pub(super) fn new(settings: Settings, now: Instant, saved: SavedOutage, powerfail: bool) -> Self {
+    /// A host whose shutdown is not decided; the flag `powerfail` was found, or not, and `nologin` is in force by us, or not.
+    pub(super) fn new(
+        settings: Settings,
+        now: Instant,
+        saved: SavedOutage,
+        (powerfail, no_login): (bool, bool),
+    ) -> Self {
         Self {
             settings,
             now,
@@ -62,7 +67,7 @@ impl Host {
             restored_decision_at: saved.decided_at.map(|at| at.min(now)),
             remote: RemoteOrder::default(),
             exit_at: None,
-            no_login: false,
+            no_login,
             stale_flags_removed: false,
             // Within an outage the flag may belong to a shutdown that an earlier run ordered and that is under way.
             powerfail: powerfail
@@ -82,7 +87,7 @@ impl Host {
         match news {
             News::Order(order) => self.order(order),
             News::MainsBack => self.mains_back(),
-            News::MainsConfirmed => self.remove_stale_flags(),
+            News::MainsConfirmed => self.remove_stale_flags(supply),
             News::Demand(demand) => self.decide(demand, supply),
         }
     }
@@ -124,13 +129,14 @@ impl Host {
     }
 
     /// Mains is confirmed: removes what an earlier run left behind.
-    fn remove_stale_flags(&mut self) {
+    fn remove_stale_flags(&mut self, supply: &Condition) {
         if self.stale_flags_removed {
             return;
         }
         self.stale_flags_removed = true;
-        if !self.no_login {
-            self.order(Order::RemoveNologin);
+        let open = supply.on_battery_since.is_none() && !self.has_decided();
+        if !self.no_login || open {
+            self.allow_logins();
         }
         if self.powerfail == Some(Flag::Stale) {
             self.powerfail = None;

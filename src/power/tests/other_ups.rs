@@ -19,7 +19,7 @@ fn restarted(change: impl FnOnce(&mut Settings)) -> Bench {
         last_self_test_at: Some(since - secs(600.0)),
         decided_at: None,
     };
-    b.machine = Machine::new(settings, b.now, AtStart { saved: Some(saved), powerfail: false });
+    b.machine = Machine::new(settings, b.now, AtStart { saved: Some(saved), ..AtStart::default() });
     b.drain();
     b.log.clear();
     b
@@ -213,7 +213,7 @@ fn a_decision_of_an_earlier_run_is_forgotten() {
         decided_at: Some(since),
         ..SavedOutage::default()
     };
-    b.machine = Machine::new(settings(), b.now, AtStart { saved: Some(saved), powerfail: false });
+    b.machine = Machine::new(settings(), b.now, AtStart { saved: Some(saved), ..AtStart::default() });
     b.drain();
     other_ups(&mut b);
     b.slaves = vec![std::net::Ipv4Addr::LOCALHOST.into()];

@@ -264,7 +264,7 @@ fn a_restart_does_not_start_the_waiting_over() {
         let settings = Settings { timeout: Some(secs(10.0)), minutes: None, ..settings() };
         let saved =
             SavedOutage { on_battery_since: since, announced: true, decided_at, ..SavedOutage::default() };
-        let at_start = AtStart { saved: Some(saved), powerfail: false };
+        let at_start = AtStart { saved: Some(saved), ..AtStart::default() };
         again.machine = Machine::new(settings, again.now, at_start);
         again.drain();
         again.line_silently(StatusFlags::ONBATT);
@@ -288,7 +288,7 @@ fn a_restart_does_not_start_the_waiting_over() {
 fn mains_for_good_ends_what_an_earlier_run_had_decided() {
     let mut b = Bench::cold(|_| {}, AtStart::default());
     let saved = SavedOutage { decided_at: Some(b.now), ..SavedOutage::default() };
-    let at_start = AtStart { saved: Some(saved), powerfail: false };
+    let at_start = AtStart { saved: Some(saved), ..AtStart::default() };
     b.machine = Machine::new(settings(), b.now, at_start);
     b.answer();
     assert!(b.machine.host.saved.decided_at.is_some());

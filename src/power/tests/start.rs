@@ -14,7 +14,7 @@ fn saved(seconds_ago: f64, announced: bool, now: Instant) -> AtStart {
             on_battery_at: Some(since),
             ..SavedOutage::default()
         }),
-        powerfail: false,
+        ..AtStart::default()
     }
 }
 
@@ -32,7 +32,7 @@ fn restarted(seconds_ago: f64, announced: bool, change: impl FnOnce(&mut Setting
 #[test]
 fn start_on_battery_is_announced_and_limited_as_captured() {
     // 5 s after the first reading; 3.14.14 the same after its powerout. A stale powerfail does not matter.
-    let mut b = Bench::cold(|_| {}, AtStart { saved: None, powerfail: true });
+    let mut b = Bench::cold(|_| {}, AtStart { powerfail: true, ..AtStart::default() });
     b.line_silently(StatusFlags::ONBATT);
     b.values.transfer_cause = Some(TransferCause::LowLine);
     b.values.line_voltage = Some(Volts(0.0));
@@ -100,7 +100,7 @@ fn a_ups_that_never_answers_after_a_restart_does_not_leave_the_machine_unprotect
 
 #[test]
 fn a_stale_powerfail_flag_goes_when_mains_is_confirmed() {
-    let mut b = Bench::cold(|_| {}, AtStart { saved: None, powerfail: true });
+    let mut b = Bench::cold(|_| {}, AtStart { powerfail: true, ..AtStart::default() });
     b.answer();
     assert!(b.happened().is_empty(), "one reading is none");
     b.run_to(0.0);
@@ -154,4 +154,30 @@ fn an_outage_that_is_over_after_a_restart_is_not_announced_as_running() {
     b.answer();
     b.run_to(10.0);
     assert_eq!(b.happened(), ["-3 mainsback"]);
+}
+
+#[test]
+fn logins_that_an_earlier_main_process_prohibited_are_not_prohibited_again_and_allowed_in_the_end() {
+    let logins = |b: &mut Bench| -> Vec<String> {
+        let log = std::mem::take(&mut b.log).into_iter().map(|(_, what)| what);
+        log.filter(|what| what.contains("login")).collect()
+    };
+    let allowed = ["log Allowing logins", "-nologin"];
+    let mut b = Bench::cold(|_| {}, AtStart::default());
+    let settings = Settings { no_logon: NoLogon::Always, ..settings() };
+    let mut at_start = saved(10.0, true, b.now);
+    at_start.no_login = true;
+    b.log.clear();
+    b.machine = Machine::new(settings, b.now, at_start);
+    b.mains_lost();
+    b.run_to(20.0);
+    assert_eq!(logins(&mut b), Vec::<String>::new());
+    b.mains_back();
+    b.run_to(30.0);
+    assert_eq!(logins(&mut b), allowed);
+    // Mains was back before it could hear so.
+    let mut b = Bench::cold(|_| {}, AtStart { no_login: true, ..AtStart::default() });
+    b.answer();
+    b.run_to(70.0);
+    assert_eq!(logins(&mut b), allowed);
 }

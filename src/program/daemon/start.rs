@@ -199,7 +199,7 @@ fn guard(
     trouble.extend(warnings.into_iter().map(|warning| (Priority::Warning, warning)));
     let saved = files.state.as_mut().and_then(|(_, saved)| saved.take());
     let powerfail = config.powerfail_dir.join("powerfail").exists();
-    let at_start = AtStart { saved, powerfail };
+    let at_start = AtStart { saved, powerfail, no_login: false };
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let (user, is_own) = rights::find_user(&passwd);
     if config.privsep && access::is_root() && !is_own {
