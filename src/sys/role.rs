@@ -4,11 +4,13 @@
 //! none is left over however the main process ends.
 #![allow(unsafe_code)]
 
+mod stopped;
+
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -20,6 +22,7 @@ use rustix::thread::set_name;
 
 use super::passing::{self, socket_pair};
 use super::spawn::{self, close_from, close_range, exit_now, set_mask};
+use stopped::Stopped;
 
 /// What a role has of the standard streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,8 @@ pub struct Kind<'a> {
 pub struct Process {
     pid: Pid,
     end: Option<spawn::End>,
+    is_stopped: bool,
+    stopped: Stopped,
 }
 
 /// A role, as who speaks to it sees it. Dropped, it is told by the end of the socket; nothing waits for it.
@@ -145,6 +150,17 @@ impl Role {
         }
     }
 
+    /// See [`Process::is_stopped_for_long`]; of a role that another process has started nothing is known.
+    pub fn is_stopped_for_long(&mut self, now: Instant) -> bool {
+        self.process.as_mut().is_some_and(|process| process.is_stopped_for_long(now))
+    }
+
+    /// See [`Process::poll_timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.process.as_ref().and_then(Process::poll_timeout)
+    }
+
     /// SIGKILL, unless its status has been taken.
     pub fn kill(&self) {
         if let Some(process) = &self.process {
@@ -185,7 +201,7 @@ impl Process {
         let error = io::Error::last_os_error();
         set_mask(Some(mask));
         let pid = if pid < 0 { None } else { Pid::from_raw(pid) };
-        Ok(Self { pid: pid.ok_or(error)?, end: None })
+        Ok(Self { pid: pid.ok_or(error)?, end: None, is_stopped: false, stopped: Stopped::default() })
     }
 
     /// Its process id.
@@ -194,19 +210,37 @@ impl Process {
         self.pid.as_raw_pid()
     }
 
-    /// How it has ended; `None`: it runs. Takes its status.
+    /// How it has ended; `None`: it has not. Takes its status.
     pub fn end(&mut self) -> Option<spawn::End> {
-        if self.end.is_none() {
-            self.end = match waitpid(Some(self.pid), WaitOptions::NOHANG) {
-                Ok(None) | Err(Errno::INTR) => None,
-                Ok(Some((_, status))) => Some(match status.terminating_signal() {
-                    Some(signal) => spawn::End::Signaled(signal),
-                    None => spawn::End::Exited(status.exit_status().unwrap_or(0)),
-                }),
-                Err(_) => Some(spawn::End::Unknown),
-            };
+        let changes = WaitOptions::NOHANG | WaitOptions::UNTRACED | WaitOptions::CONTINUED;
+        while self.end.is_none() {
+            match waitpid(Some(self.pid), changes) {
+                Ok(None) | Err(Errno::INTR) => break,
+                Ok(Some((_, status))) if status.stopped() => self.is_stopped = true,
+                Ok(Some((_, status))) if status.continued() => self.is_stopped = false,
+                Ok(Some((_, status))) => {
+                    self.end = Some(match status.terminating_signal() {
+                        Some(signal) => spawn::End::Signaled(signal),
+                        None => spawn::End::Exited(status.exit_status().unwrap_or(0)),
+                    });
+                }
+                Err(_) => self.end = Some(spawn::End::Unknown),
+            }
         }
         self.end
+    }
+
+    /// Whether somebody has stopped it (SIGSTOP), and not continued it for a second. To be called when a child may have changed,
+    /// and at [`Process::poll_timeout`].
+    pub fn is_stopped_for_long(&mut self, now: Instant) -> bool {
+        let is_stopped = self.end().is_none() && self.is_stopped;
+        self.stopped.update(is_stopped, now)
+    }
+
+    /// When to call [`Process::is_stopped_for_long`] again.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.stopped.poll_timeout()
     }
 
     /// SIGKILL, unless its status has been taken.

@@ -107,10 +107,10 @@ fn good_run_of_three() -> (Plan, Record) {
     let (off, limit) = (plan.story.off, plan.story.limit.unwrap());
     record.deaths = vec![off + 1.5, limit + 0.2];
     record.hangs = 1;
-    record.returns = [7.0, 0.1].map(|took| Return { role: MAIN, took, is_late: false }).to_vec();
+    record.returns = [1.1, 0.1].map(|took| Return { role: MAIN, took, is_late: false }).to_vec();
     let again = record.log[2..].to_vec();
     record.log.extend(again);
-    record.log.push(seen(off + 8.0, "The main process (4) does not answer and was killed"));
+    record.log.push(seen(off + 2.6, "The main process (4) was stopped for 1 s and was killed"));
     record.log.push(seen(limit + 0.3, "The main process (5) was ended by signal 9"));
     (plan, record)
 }

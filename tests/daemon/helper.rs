@@ -4,8 +4,8 @@ use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    self, Daemon, MAIN, Scratch, Setup, TIMEOUT, is_there, logged, play, play_in, poll_until, role_of,
-    send_signal, stop,
+    self, Daemon, Held, MAIN, Scratch, Setup, TIMEOUT, is_slow, is_there, logged, play, play_in, poll_until,
+    role_of, send_signal, stop,
 };
 
 fn setup() -> Setup {
@@ -69,10 +69,36 @@ fn a_main_process_that_hangs_in_an_outage_is_killed_and_the_limit_is_kept() {
     daemon.wait_for_hook("onbattery", TIMEOUT);
     stays_on_battery(&daemon);
     let first = daemon.main_pid();
-    stop(first);
+    let Some(held) = Held::new(first) else { return };
     daemon.wait_for_hook("doshutdown", TIMEOUT);
     daemon.wait_for_logged(&format!("The main process ({first}) does not answer and was killed"));
     assert_eq!(daemon.events(), ["powerout", "onbattery", "timeout", "doshutdown"], "{}", daemon.describe());
+    drop(held);
+}
+
+#[test]
+fn a_main_process_that_is_stopped_is_followed_by_another_within_two_seconds() {
+    let daemon = play("4 mains off\n", setup().replaced("TIMEOUT", "0"));
+    let follows = || {
+        let first = daemon.main_pid();
+        let stopped = Instant::now();
+        stop(first);
+        daemon.role(MAIN, Some(first));
+        let took = stopped.elapsed();
+        assert!(!is_slow(took, Duration::from_secs(2)), "{took:?}; {}", daemon.describe());
+        daemon.wait_for_logged(&format!("The main process ({first}) was stopped for 1 s and was killed"));
+    };
+    follows();
+    daemon.wait_for_hook("onbattery", TIMEOUT);
+    stays_on_battery(&daemon);
+    follows();
+    // One that is continued in time stays what it is.
+    let third = daemon.main_pid();
+    stop(third);
+    send_signal(third, "CONT");
+    assert!(daemon.nis().status().is_ok());
+    assert_eq!(daemon.main_pid(), third, "{}", daemon.describe());
+    assert_eq!(daemon.events(), ["powerout", "onbattery"], "{}", daemon.describe());
 }
 
 #[test]
@@ -183,6 +209,26 @@ fn signals_to_a_main_process_alone_end_nothing() {
 }
 
 #[test]
+fn a_daemon_that_is_ended_while_it_has_no_main_process_ends_in_order() {
+    let daemon = play("0 mains off\n", setup().replaced("NOLOGON", "always").replaced("TIMEOUT", "0"));
+    daemon.wait_for_hook("onbattery", TIMEOUT);
+    let nologin = daemon.dir().join("flags/nologin");
+    poll_until(TIMEOUT, || nologin.exists().then_some(())).expect("nobody may log in on battery");
+    // Each waits longer for the next one than the one before.
+    for _ in 0..4 {
+        next_main(&daemon, "KILL");
+    }
+    let last = daemon.main_pid();
+    send_signal(last, "KILL");
+    poll_until(TIMEOUT, || (!is_there(last)).then_some(())).expect("it is gone");
+    let (end, scratch) = daemon.terminate_keeping();
+    let log = logged(scratch.path());
+    assert!(end.status.success() && end.output.contains("mainsd exiting, signal 15"), "{}", end.output);
+    assert!(log.iter().any(|line| line == "mainsd shutdown succeeded"), "{log:?}");
+    assert!(!scratch.path().join("flags/nologin").exists(), "{log:?}");
+}
+
+#[test]
 fn without_privsep_one_process_has_the_loop_and_carries_out() {
     let daemon = play("1 mains off\n", setup().with("PRIVSEP", "off").replaced("TIMEOUT", "2"));
     daemon.wait_for_hook("doshutdown", TIMEOUT);
@@ -268,9 +314,9 @@ fn a_main_process_has_no_rights() {
     let root = std::fs::read_link(format!("/proc/{main}/root")).unwrap();
     assert_eq!(root, daemon.dir().join("run/empty").canonicalize().unwrap());
     assert_eq!(std::fs::read_dir(root).unwrap().count(), 0);
-    // CHOWN, DAC_OVERRIDE and FOWNER: a trimmed file keeps its owner.
+    // DAC_OVERRIDE.
     for (name, capabilities) in
-        [("mainsd: writer", "000000000000000b"), ("mainsd: output", "0000000000000000")]
+        [("mainsd: writer", "0000000000000002"), ("mainsd: output", "0000000000000000")]
     {
         let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.role(name, None))).unwrap();
         assert!(status.contains(&format!("CapEff:\t{capabilities}")), "{name}: {status}");

@@ -1,5 +1,5 @@
 //! What writes is a process of its own: one that hangs holds up neither the watch over the UPS, nor clients, nor the shutdown,
-//! nor another that writes. A stopped process stands for one that waits for a disk which does not answer. Tests leave the system log of
+//! nor another that writes. A process that is held stands for one that waits for a disk which does not answer. Tests leave the system log of
 //! this machine alone.
 
 use std::fs::{File, OpenOptions};
@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    self, Daemon, FILES, Lines, OUTPUT, Scratch, Setup, TIMEOUT, is_slow, is_there, play, play_in,
+    self, Daemon, FILES, Held, Lines, OUTPUT, Scratch, Setup, TIMEOUT, is_slow, is_there, play, play_in,
     poll_until, send_signal,
 };
 
@@ -57,14 +57,14 @@ fn files_that_hang_hold_up_nothing_and_get_their_lines_later() {
         "mainsd 0.1.0 startup succeeded".replace("0.1.0", mainsd::program::VERSION).as_str(),
     );
     let writer = daemon.role(FILES, None);
-    support::stop(writer);
+    let Some(held) = Held::new(writer) else { return };
     goes_down(&daemon);
     // Who looks is told.
     daemon.wait_for_output("Power failure.", TIMEOUT);
     assert!(daemon.nis().events().unwrap().concat().contains("Power failure."));
     assert!(!is_logged(&daemon, "Power failure."), "{}", daemon.describe());
     daemon.wait_for_output("Writing of events, status and state file has hung for 10 s", TIMEOUT);
-    send_signal(writer, "CONT");
+    drop(held);
     daemon.wait_for_logged("Power failure.");
     daemon.wait_for_output("Writing of events, status and state file goes on", TIMEOUT);
     assert!(daemon.terminate().status.success());
@@ -191,9 +191,10 @@ fn a_writer_that_is_killed_in_an_outage_is_started_again_and_nothing_is_lost() {
 fn what_a_killed_writer_had_not_done_is_done_by_the_next() {
     let daemon = play(OUTAGE, setup().replaced("TIMEOUT", "0").replaced("LOGSTATS", "off"));
     let first = daemon.role(FILES, None);
-    support::stop(first);
+    let Some(held) = Held::new(first) else { return };
     daemon.wait_for_hook("onbattery", TIMEOUT);
     send_signal(first, "KILL");
+    drop(held);
     daemon.wait_for_logged("Running on UPS batteries.");
     let log = daemon.log();
     let at = |line: &str| log.iter().position(|logged| logged == line).unwrap();
@@ -203,6 +204,22 @@ fn what_a_killed_writer_had_not_done_is_done_by_the_next() {
         text.contains("announced yes").then_some(text)
     });
     assert!(state.is_some(), "{}", daemon.describe());
+}
+
+#[test]
+fn a_writer_that_is_stopped_is_followed_by_another_which_does_what_it_had_not_done() {
+    for privsep in ["on", "off"] {
+        let daemon = play(OUTAGE, setup().replaced("TIMEOUT", "0").with("PRIVSEP", privsep));
+        let first = daemon.role(FILES, None);
+        let stopped = Instant::now();
+        support::stop(first);
+        daemon.role(FILES, Some(first));
+        let took = stopped.elapsed();
+        assert!(!is_slow(took, Duration::from_secs(2)), "{took:?}; {}", daemon.describe());
+        daemon.wait_for_logged("Running on UPS batteries.");
+        let times = daemon.log().iter().filter(|logged| *logged == "Power failure.").count();
+        assert_eq!(times, 1, "{}", daemon.describe());
+    }
 }
 
 #[test]

@@ -77,16 +77,32 @@ impl Jobs {
         }
     }
 
-    /// A child may have ended.
-    pub fn handle_child_signal(&mut self) {
+    /// A child may have ended, or was stopped.
+    pub fn handle_child_signal(&mut self, now: Instant) {
         for children in [&mut self.ports, &mut self.locks, &mut self.lookups, &mut self.writers] {
             children.retain_mut(|child| child.end().is_none());
         }
+        self.handle_timeout(now);
+    }
+
+    /// Writers that somebody has stopped are ended: who has them starts others. The other children hold nothing up.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for writer in &mut self.writers {
+            if writer.is_stopped_for_long(now) {
+                writer.kill();
+            }
+        }
+    }
+
+    /// When to call [`Jobs::handle_timeout`] again.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.writers.iter().filter_map(Process::poll_timeout).min()
     }
 
     /// Begins a job, if it may be. Else the socket is closed, which says so.
     pub fn start(&mut self, job: &Job<'_>, socket: OwnedFd, hands: &Hands, now: Instant) {
-        self.handle_child_signal();
+        self.handle_child_signal(now);
         if !self.allowance.take(now) || self.children(job).len() >= MAX_CHILDREN {
             log::debug!("too many jobs: not begun");
             return;

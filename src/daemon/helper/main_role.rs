@@ -27,6 +27,8 @@ pub enum Due {
     Ask,
     /// It does not.
     Hangs,
+    /// Somebody has stopped it.
+    Stopped,
 }
 
 /// A running main process.
@@ -100,7 +102,10 @@ impl MainRole {
 
     /// What is due by now.
     pub fn handle_timeout(&mut self, on_battery: bool, now: Instant) -> Option<Due> {
-        let at = self.poll_timeout(on_battery);
+        if self.role.is_stopped_for_long(now) {
+            return Some(Due::Stopped);
+        }
+        let at = self.answer_timeout(on_battery);
         let late = now.checked_duration_since(at)?;
         if self.asked_at.is_some() && late < STALL_THRESHOLD {
             return Some(Due::Hangs);
@@ -112,6 +117,11 @@ impl MainRole {
     /// When something is due.
     #[must_use]
     pub fn poll_timeout(&self, on_battery: bool) -> Instant {
+        let at = self.answer_timeout(on_battery);
+        self.role.poll_timeout().map_or(at, |stopped| stopped.min(at))
+    }
+
+    fn answer_timeout(&self, on_battery: bool) -> Instant {
         match self.asked_at {
             None if on_battery => self.heard_at + SILENCE_ON_BATTERY,
             None => self.heard_at + SILENCE_ON_MAINS,

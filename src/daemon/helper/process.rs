@@ -230,8 +230,10 @@ impl HelperProcess {
                 self.next.at_start.powerfail = false;
                 Request::RemovePowerfail
             }
-            ToHelper::Nologin { present: true } => Request::CreateNologin,
-            ToHelper::Nologin { present: false } => Request::RemoveNologin,
+            ToHelper::Nologin { present } => {
+                self.next.at_start.no_login = present;
+                if present { Request::CreateNologin } else { Request::RemoveNologin }
+            }
             ToHelper::OnBattery(said) => return self.outage.note_heard(Some(&said), now),
             ToHelper::OnMains => return self.outage.note_heard(None, now),
             // One that has not heard the UPS knows no more of the outage than what it was told.
@@ -409,6 +411,7 @@ impl HelperProcess {
         match self.main.as_mut().and_then(|main| main.handle_timeout(on_battery, now)) {
             Some(Due::Ask) => self.outbox.replace(FromHelper::IsAlive.encode()),
             Some(Due::Hangs) => self.give_up("does not answer", now),
+            Some(Due::Stopped) => self.give_up("was stopped for 1 s", now),
             None => {}
         }
     }

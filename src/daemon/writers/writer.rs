@@ -284,6 +284,7 @@ impl Writer {
         if self.renewing && self.left.is_empty() {
             self.start_at = Some(now);
         }
+        self.end_stopped(now);
         if self.role.as_mut().is_some_and(Role::has_ended) {
             // What it has told before that counts.
             self.handle_readable(now);
@@ -291,8 +292,18 @@ impl Writer {
         }
     }
 
+    /// One that somebody has stopped is ended, if it is a child of this process; else its parent does so.
+    fn end_stopped(&mut self, now: Instant) {
+        if let Some(role) = &mut self.role
+            && role.is_stopped_for_long(now)
+        {
+            role.kill();
+        }
+    }
+
     /// A deadline may have passed.
     pub fn handle_timeout(&mut self, registry: &Registry, token: Token, now: Instant) {
+        self.end_stopped(now);
         if self.start_at.is_some_and(|at| at <= now) {
             self.left.retain_mut(|role| !role.has_ended());
             if self.left.len() >= MAX_ENDING {
@@ -320,7 +331,8 @@ impl Writer {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let hang = self.tells_hang_at().filter(|_| !self.told_hung);
-        [self.start_at, self.send_at, hang].into_iter().flatten().min()
+        let stopped = self.role.as_ref().and_then(Role::poll_timeout);
+        [self.start_at, self.send_at, hang, stopped].into_iter().flatten().min()
     }
 
     /// A terminal that nobody reads is no news.

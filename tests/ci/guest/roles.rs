@@ -77,7 +77,7 @@ fn usb_hangs(lab: &Lab) {
     daemon.wait_for_hook("onbattery", support::TIMEOUT);
     let first = daemon.main_pid();
     daemon.end_main("STOP");
-    daemon.wait_for_logged(&format!("The main process ({first}) does not answer and was killed"));
+    daemon.wait_for_logged(&format!("The main process ({first}) was stopped for 1 s and was killed"));
     daemon.wait_for_status(|status| status.has("ONBATT") && knows_charge(status), support::TIMEOUT);
     daemon.wait_for_hook("doshutdown", support::TIMEOUT);
     let events = daemon.events();

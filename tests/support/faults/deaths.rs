@@ -32,16 +32,6 @@ fn phase(story: &Story, random: &mut Random) -> When {
     random.one_of(&phases)
 }
 
-/// A moment at which the helper knows of an outage, where the story has one: it waits long for who hangs on mains.
-fn phase_on_battery(story: &Story, random: &mut Random) -> When {
-    loop {
-        match phase(story, random) {
-            When::At(at) if at < story.off + 0.5 && story.announced && random.below(4) > 0 => {}
-            when => return when,
-        }
-    }
-}
-
 fn pause(random: &mut Random) -> f64 {
     let long = random.between(0.2, 4.0);
     random.one_of(&[0.0, 0.0, 0.1, long])
@@ -51,8 +41,7 @@ fn pause(random: &mut Random) -> f64 {
 pub fn acts(fault: Fault, story: &Story, random: &mut Random) -> Vec<(When, Act)> {
     let signal = random.one_of(&["KILL", "ABRT"]);
     let writer = random.one_of(&[FILES, OUTPUT]);
-    let phase_of = if fault == Fault::MainHangs { phase_on_battery } else { phase };
-    let first = phase_of(story, random);
+    let first = phase(story, random);
     let main_dies = Act::EndRole(MAIN, signal);
     let writer_dies = Act::EndRole(writer, "KILL");
     let more = |act: Act, count: usize, random: &mut Random| -> Vec<(When, Act)> {

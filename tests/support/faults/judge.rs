@@ -174,7 +174,7 @@ fn replaced(record: &Record, wrong: &mut Vec<String>) {
         .filter(|text| text.starts_with("The main process (") || text.starts_with("No main process can"))
         .collect();
     let by_signal = ends.iter().filter(|text| text.contains(") was ended by signal ")).count();
-    let by_helper = ends.iter().filter(|text| text.ends_with(") does not answer and was killed")).count();
+    let by_helper = ends.iter().filter(|text| text.ends_with(") was stopped for 1 s and was killed")).count();
     let killed = record.deaths.len() - record.hangs;
     if by_signal > killed || by_helper > record.hangs || by_signal + by_helper < ends.len() {
         wrong.push(format!("a main process has ended by itself: {ends:?}"));

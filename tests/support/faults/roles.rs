@@ -12,17 +12,12 @@ use super::story::Story;
 
 /// How soon a role is back.
 const BACK_WITHIN: Duration = Duration::from_secs(2);
-/// How long until the helper has found out that a main process hangs (`src/daemon/helper/main_role.rs`), and some time for it.
-const HANGS_ON_BATTERY: Duration = Duration::from_secs(7 + 2);
-const HANGS_ON_MAINS: Duration = Duration::from_secs(70 + 2);
-
 /// A role that was ended.
 #[derive(Clone, Copy, Debug)]
 struct Awaited {
     name: &'static str,
     pid: u32,
     ended: Instant,
-    within: Duration,
 }
 
 /// The roles of a daemon.
@@ -33,42 +28,29 @@ pub struct Roles {
     stopped: Vec<u32>,
 }
 
-/// Why a main process is to be back when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// It has ended.
-    Dead,
-    /// It is stopped, and the helper knows that the UPS is on battery.
-    HangsOnBattery,
-    /// It is stopped, and the helper knows no outage.
-    HangsOnMains,
-}
-
 impl Roles {
     /// Sends a role this signal and waits for another one; false: there is none.
-    pub fn end(&mut self, guard: &Guard, name: &'static str, signal: &str, end: End) -> bool {
+    pub fn end(&mut self, guard: &Guard, name: &'static str, signal: &str) -> bool {
         let Some(pid) = guard.role(name) else { return false };
         send(pid, signal);
-        let within = match end {
-            End::Dead => BACK_WITHIN,
-            End::HangsOnBattery => HANGS_ON_BATTERY + BACK_WITHIN,
-            End::HangsOnMains => HANGS_ON_MAINS + BACK_WITHIN,
-        };
-        self.awaited.push(Awaited { name, pid, ended: Instant::now(), within });
+        self.awaited.push(Awaited { name, pid, ended: Instant::now() });
         true
     }
 
-    /// Stops a writer; false: there is none.
+    /// Stops a writer, and waits for another one unless it goes on; false: there is none.
     pub fn stop(&mut self, guard: &Guard, name: &'static str) -> bool {
         let Some(pid) = guard.role(name) else { return false };
         send(pid, "STOP");
         self.stopped.push(pid);
+        self.awaited.push(Awaited { name, pid, ended: Instant::now() });
         true
     }
 
     /// All that were stopped go on, unless they have been killed.
     pub fn go_on(&mut self) {
-        for pid in self.stopped.drain(..) {
+        let stopped = std::mem::take(&mut self.stopped);
+        self.awaited.retain(|awaited| !stopped.contains(&awaited.pid));
+        for pid in stopped {
             send(pid, "CONT");
         }
     }
@@ -94,10 +76,10 @@ impl Roles {
         self.awaited.retain(|awaited| {
             let took = awaited.ended.elapsed();
             let is_back = guard.role(awaited.name).is_some_and(|pid| pid != awaited.pid);
-            if !is_back && took < awaited.within + AT_ONCE {
+            if !is_back && took < BACK_WITHIN + AT_ONCE {
                 return true;
             }
-            let is_late = !is_back || is_slow(took, awaited.within);
+            let is_late = !is_back || is_slow(took, BACK_WITHIN);
             returned.push(Return { role: awaited.name, took: took.as_secs_f64(), is_late });
             false
         });

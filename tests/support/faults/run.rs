@@ -13,7 +13,7 @@ use super::guard::{AT_ONCE, Guard, must};
 use super::judge::{TIMEOUT, Verdict, judge};
 use super::plan::Plan;
 use super::record::{Record, Seen};
-use super::roles::{End, Roles, what_is_lost};
+use super::roles::{Roles, what_is_lost};
 
 /// What is logged when main processes have ended again and again.
 const WITHOUT_SERVER: &str =
@@ -207,11 +207,10 @@ impl Play {
                 self.guard.signal("CONT");
                 self.did("SIGCONT");
             }
-            Act::EndRole(name, signal) => self.end_role(name, signal, End::Dead),
+            Act::EndRole(name, signal) => self.end_role(name, signal),
             Act::HangMain => {
-                let hangs = if self.helper_knows_outage() { End::HangsOnBattery } else { End::HangsOnMains };
                 self.record.hangs += 1;
-                self.end_role(MAIN, "STOP", hangs);
+                self.end_role(MAIN, "STOP");
             }
             Act::StopWriter(name) => {
                 self.did(format!("SIGSTOP to {name}"));
@@ -253,22 +252,16 @@ impl Play {
         }
     }
 
-    fn end_role(&mut self, name: &'static str, signal: &str, end: End) {
+    fn end_role(&mut self, name: &'static str, signal: &str) {
         if name == MAIN {
             self.plan.write_script(self.guard.dir(), self.story_now());
             let at = self.now();
             self.record.deaths.push(at);
         }
         self.did(format!("SIG{signal} to {name}"));
-        if !self.roles.end(&self.guard, name, signal, end) {
+        if !self.roles.end(&self.guard, name, signal) {
             self.record.trouble.push(format!("no {name}"));
         }
-    }
-
-    /// Whether the main process has told its helper that the UPS is on battery.
-    fn helper_knows_outage(&self) -> bool {
-        let last = |text: &str| self.record.told(text).reduce(f64::max);
-        last("Power failure.") > last("Power is back. UPS running on mains.")
     }
 
     fn restart(&mut self, pause: f64) {

@@ -31,9 +31,11 @@ impl Source for HelperProcess {
         match signal {
             Signal::Terminate(number) => {
                 let exit = Exit::Signal(number);
-                if self.main.is_none() {
+                if self.main.is_none() && self.told_fork {
                     self.exit = Some(exit);
                 }
+                // The next main process, if there is none, ends the daemon in order.
+                self.restarts.hasten(now);
                 self.hands.stopping();
                 self.ending.get_or_insert(Ending { exit, kill_at: now + END_TIMEOUT, finished: false });
                 self.outbox.push(FromHelper::Terminate(number).encode());
@@ -41,7 +43,7 @@ impl Source for HelperProcess {
             Signal::Reload => self.hands.reload(registry, now),
             Signal::Child => {
                 self.hands.handle_child_signal(now);
-                self.jobs.handle_child_signal();
+                self.jobs.handle_child_signal(now);
                 self.end_if_reaped();
                 if self.main.as_mut().is_some_and(|main| main.role().has_ended()) {
                     // What it has said before that counts.
@@ -65,6 +67,7 @@ impl Source for HelperProcess {
             self.take_all(now);
         }
         self.hands.handle_timeout(registry, now);
+        self.jobs.handle_timeout(now);
         self.run_stand_in(now);
         if self.restarts.handle_timeout(now) {
             self.tell_end();
@@ -92,7 +95,11 @@ impl Source for HelperProcess {
         let spares = self.main.as_ref().and_then(MainRole::spares_at);
         let kill_at = self.ending.map(|ending| ending.kill_at);
         let (restarts, hands) = (self.restarts.poll_timeout(), self.hands.poll_timeout());
-        [main, stand_in, outbox, spares, self.more, kill_at, restarts, hands].into_iter().flatten().min()
+        let jobs = self.jobs.poll_timeout();
+        [main, stand_in, outbox, spares, self.more, kill_at, restarts, hands, jobs]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn exit(&self) -> Option<Exit> {
