@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -66,9 +67,15 @@ impl NamedLock {
     pub fn take_for(owner: i32, path: &Path, note: &str) -> Result<Self, Refused> {
         for _ in 0..ATTEMPTS {
             let mut options = OpenOptions::new();
-            options.read(true).write(true).create(true).truncate(false).mode(0o600);
+            options.write(true).create(true).truncate(false).mode(0o600);
             let opened = options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path);
-            let mut file = opened.map_err(Refused::Io)?;
+            let mut writer = opened.map_err(Refused::Io)?;
+            // Who is given the lock can write nothing into it.
+            let opened = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path);
+            let mut file = match opened {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened.map_err(Refused::Io)?,
+            };
             match flock(&file) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -77,14 +84,20 @@ impl NamedLock {
                 Err(error) => return Err(Refused::Io(error)),
             }
             // Whoever held it before us may have removed the file after we opened it.
-            if !still_named(&file, path) {
+            if !still_named(&file, path) || !still_named(&writer, path) {
                 continue;
             }
             // Without a note the lock is as good.
-            let _ = write_note(&mut file, owner, note);
+            let _ = write_note(&mut writer, owner, note);
             return Ok(Self { path: path.to_owned(), file });
         }
         Err(Refused::Io(io::Error::from_raw_os_error(EBUSY)))
+    }
+}
+
+impl PassedLock for Option<NamedLock> {
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.as_ref().map(|lock| lock.file.as_fd())
     }
 }
 
@@ -94,6 +107,20 @@ impl Drop for NamedLock {
             let _ = fs::remove_file(&self.path);
         }
         flock_release(&self.file);
+    }
+}
+
+/// A lock that another process can have too: it stays taken until both have closed its descriptor, or one gives it back.
+pub trait PassedLock {
+    /// What to pass; `None`: there is nothing that the other one needs.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>>;
+
+    /// Leaves it to the other process: it is not given back when this one ends.
+    fn leave(self)
+    where
+        Self: Sized,
+    {
+        std::mem::forget(self);
     }
 }
 

@@ -11,12 +11,12 @@
 //! ```
 
 mod descriptors;
-mod keeper;
 mod listing;
 mod open;
 mod search;
 mod seen;
 mod sources;
+mod start;
 mod sysfs;
 #[cfg(test)]
 mod tests;
@@ -24,6 +24,7 @@ mod uevent;
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,7 @@ use mio::{Registry, Token};
 use super::Port;
 use super::device_lock::DeviceLocks;
 use crate::bus::usb::{DeviceInfo, Event, TransferError, Transmit, Usb, Verdict};
+use crate::sys::usb::Opener;
 use crate::ups::Priority;
 use listing::Listing;
 use open::{Left, OpenDevice};
@@ -40,8 +42,8 @@ use seen::Seen;
 use sources::Sources;
 
 pub use descriptors::{Endpoint, InterfaceFacts, interface_facts};
-pub use keeper::serve;
 pub use listing::tell;
+pub use start::serve;
 pub use sysfs::{Candidate, Roots};
 pub use uevent::announces_device;
 
@@ -205,10 +207,11 @@ impl UsbPort {
     fn reset(&mut self, registry: &Registry, now: Instant) {
         self.now = now;
         self.told_closed = false;
-        let Some(Left { keeper, .. }) = self.close_device(registry) else { return };
-        self.state = match keeper.reset() {
-            Ok(()) => {
-                self.sources.add_stuck(registry, keeper, PathBuf::new());
+        let Some(left) = self.close_device(registry) else { return };
+        let opener = self.start_opener(&left);
+        self.state = match opener.and_then(|opener| opener.reset().map(|()| opener)) {
+            Ok(opener) => {
+                self.sources.add_stuck(registry, opener, PathBuf::new());
                 State::Resetting(now + RESET_WAIT)
             }
             Err(error) => {
@@ -238,9 +241,19 @@ impl UsbPort {
             Some(Left { silent: true, .. }) => {
                 log::debug!("the UPS does not answer: the kernel's driver is not attached again");
             }
-            Some(Left { keeper, .. }) => keeper.give_back(),
+            Some(left) => {
+                if let Err(error) = self.start_opener(&left).and_then(Opener::back) {
+                    log::debug!("the kernel's driver is not attached again: {error}");
+                }
+            }
             None => {}
         }
+    }
+
+    /// What is left of a device is given to a process that may do more.
+    fn start_opener(&self, left: &Left) -> io::Result<Opener> {
+        let address = left.address.as_ref().ok_or(io::ErrorKind::NotFound)?;
+        start::start(&self.roots, &self.locks, &address.job())
     }
 
     /// A device was announced.

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::Endpoint;
 use crate::bus::usb::{Event, TransferError};
-use crate::sys::usb::{Device, Opener, UsbError};
+use crate::sys::job::Job;
+use crate::sys::usb::{Device, UsbError};
 
 /// First pause after a failed interrupt transfer; it doubles up to [`INTERRUPT_PAUSE_MAX`]. The device is not given up
 /// for it: it can still be polled.
@@ -31,10 +32,24 @@ struct Waiting {
     timeout: Duration,
 }
 
-/// What is left of a device that was closed: what giving it back needs.
+/// A device for a job: the name of its interface, its bus, and its number there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    pub(super) interface: String,
+    pub(super) bus: u16,
+    pub(super) device: u16,
+}
+
+impl Address {
+    pub(super) fn job(&self) -> Job<'_> {
+        Job::UsbDevice { interface: &self.interface, bus: self.bus, device: self.device }
+    }
+}
+
+/// What is left of a device that was closed, its lock included: what giving it back needs.
 #[derive(Debug)]
 pub(super) struct Left {
-    pub(super) keeper: Opener,
+    pub(super) address: Option<Address>,
     /// Its last control transfer was not answered.
     pub(super) silent: bool,
 }
@@ -46,8 +61,9 @@ pub(super) struct OpenDevice {
     /// The device in description.
     pub(super) description: String,
     pub(super) opened_at: Instant,
-    /// What has opened it, and keeps its lock.
-    keeper: Opener,
+    address: Option<Address>,
+    /// Its lock, held by being open; none where there are no locks.
+    _lock: Option<OwnedFd>,
     endpoint: Option<Endpoint>,
     control: Control,
     waiting: Option<Waiting>,
@@ -63,7 +79,7 @@ impl OpenDevice {
         device: Device,
         fd: RawFd,
         description: String,
-        keeper: Opener,
+        (address, lock): (Option<Address>, Option<OwnedFd>),
         endpoint: Option<Endpoint>,
         opened_at: Instant,
     ) -> Self {
@@ -72,7 +88,8 @@ impl OpenDevice {
             fd,
             description,
             opened_at,
-            keeper,
+            address,
+            _lock: lock,
             endpoint,
             control: Control::Idle,
             waiting: None,
@@ -84,9 +101,9 @@ impl OpenDevice {
         }
     }
 
-    /// Closes it; its node is open until the poll has been told.
+    /// Closes it, and gives up its lock; its node is open until the poll has been told.
     pub(super) fn close(self) -> (Option<OwnedFd>, Left) {
-        (self.device.close(), Left { keeper: self.keeper, silent: self.silent })
+        (self.device.close(), Left { address: self.address, silent: self.silent })
     }
 
     pub(super) fn is_gone(&self) -> bool {

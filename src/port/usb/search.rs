@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use mio::Registry;
 
-use super::keeper;
 use super::listing::{self, Entry, Listing};
-use super::open::OpenDevice;
+use super::open::{Address, OpenDevice};
 use super::sources::Sources;
+use super::start;
 use super::sysfs::Other;
 use super::{Candidate, RETRY_FIRST, RETRY_MAX, State, UsbPort, interface_facts};
 use crate::bus::usb::{Event, Verdict};
@@ -51,6 +51,8 @@ struct Probe {
     candidate: Candidate,
     until: Instant,
     descriptors: Vec<u8>,
+    /// The device's lock.
+    lock: Option<OwnedFd>,
     /// The device as the opener has seen it last, which can look at it where this process cannot.
     fresh: Option<Candidate>,
 }
@@ -179,12 +181,13 @@ impl UsbPort {
             search.drop_probe(registry, &mut self.sources);
             let Some(candidate) = search.queue.pop_front() else { break };
             let job = candidate.job().ok_or_else(|| io::ErrorKind::NotFound.into());
-            let opener = job.and_then(|job| keeper::start(&self.roots, &self.locks, &job));
+            let opener = job.and_then(|job| start::start(&self.roots, &self.locks, &job));
             match opener.and_then(|opener| self.sources.add_child(registry, &opener).map(|()| opener)) {
                 Ok(opener) => {
                     let until = self.now + PROBE_WAIT;
+                    let descriptors = Vec::new();
                     search.probe =
-                        Some(Probe { opener, candidate, until, descriptors: Vec::new(), fresh: None });
+                        Some(Probe { opener, candidate, until, descriptors, lock: None, fresh: None });
                     return;
                 }
                 // A device that has just gone is no news.
@@ -253,6 +256,7 @@ impl UsbPort {
                 }
             }
             Message::Files(files) => self.handle_files(registry, &files),
+            Message::Lock(lock) => probe.lock = Some(lock),
             Message::Opened(fd) => self.handle_node(registry, fd),
             Message::Failed(error) => {
                 let reason = cannot_open(&probe.candidate, &error);
@@ -350,12 +354,17 @@ impl UsbPort {
                 return self.next_candidate(registry);
             }
         };
-        let Some(Probe { opener, candidate, descriptors, .. }) = search.probe.take() else { return };
+        let Some(Probe { opener, candidate, descriptors, lock, .. }) = search.probe.take() else { return };
         self.sources.drop_child(registry, &opener);
+        drop(opener);
         self.sources.sync(registry);
         let facts = interface_facts(&descriptors, candidate.configuration, interface);
         let words = format!("UPS {}", candidate.words());
-        let open = OpenDevice::new(device, number, words, opener, facts.interrupt_in, self.now);
+        let address = candidate.numbers().map(|(bus, device)| {
+            let interface = candidate.name.clone();
+            Address { interface, bus, device }
+        });
+        let open = OpenDevice::new(device, number, words, (address, lock), facts.interrupt_in, self.now);
         self.state = State::Open(Box::new(open));
         self.node = Some(candidate.node.clone());
         self.pause = RETRY_FIRST;

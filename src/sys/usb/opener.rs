@@ -6,9 +6,10 @@
 //! over a socket; if nobody listens any more, it just ends.
 //!
 //! ```text
-//! files ──open──▶ opened: the lock is kept ──reset, attach──▶ done
-//!   ├──ask──▶ held by whom        └──end of file──▶ ends
-//!   └──attach──▶ done
+//! files ──open──▶ lock, opened ──attach──▶ done
+//!   │                  └──end of file──▶ ends: who has them, has both
+//!   ├──ask──▶ held by whom
+//!   └──attach, reset, give back──▶ done
 //! ```
 
 mod child;
@@ -46,8 +47,10 @@ pub enum Message {
     /// The contents of the files, in order; `None`: not readable. It waits for [`Opener::open`],
     /// [`Opener::attach`] or [`Opener::ask_holder`] now.
     Files(Vec<Option<Vec<u8>>>),
-    /// The node is open, the device answers, and the descriptor has claimed the interface. It waits for [`Opener::reset`] or
-    /// [`Opener::give_back`] now.
+    /// The device's lock, which is kept by keeping this.
+    Lock(OwnedFd),
+    /// The node is open, the device answers, and the descriptor has claimed the interface. The child ends when the opener is dropped;
+    /// or [`Opener::give_back`].
     Opened(OwnedFd),
     /// The node cannot be opened.
     Failed(io::Error),
@@ -74,6 +77,7 @@ const _: () = assert!(PACKET >= FILES_MAX * (FILE_MAX + 2));
 const ABSENT: u16 = u16::MAX;
 
 const TAG_FILES: u8 = b's';
+const TAG_LOCK: u8 = b'l';
 const TAG_OPENED: u8 = b'o';
 const TAG_FAILED: u8 = b'e';
 const TAG_UNUSABLE: u8 = b'u';
@@ -84,21 +88,24 @@ const TAG_FRESH: u8 = b'n';
 const GO_OPEN: u8 = b'o';
 const GO_ATTACH: u8 = b'a';
 const GO_RESET: u8 = b'r';
+const GO_BACK: u8 = b'b';
 const GO_ASK: u8 = b'l';
 
-/// A child that waits in our place, and keeps the device's lock while that is open. Dropped, it ends when its call returns.
+/// A child that waits in our place. Dropped, it ends when its call returns.
 #[derive(Debug)]
 pub struct Opener {
     socket: OwnedFd,
     /// It was told to open the device.
     opens: Cell<bool>,
+    /// It was told to reset the device: what it says before that is over is no news.
+    resets: Cell<bool>,
 }
 
 impl Opener {
     /// The child that [`serve`] has started with the other end of this socket, in this process or another.
     #[must_use]
     pub const fn new(socket: OwnedFd) -> Self {
-        Self { socket, opens: Cell::new(false) }
+        Self { socket, opens: Cell::new(false), resets: Cell::new(false) }
     }
 
     /// Tells the child to open the node, to see whether the device answers, and to take the interface from the kernel's driver.
@@ -126,13 +133,23 @@ impl Opener {
         self.say(GO_ATTACH)
     }
 
-    /// Tells the child to reset the device, which must have been opened and is closed again; [`Message::Done`] comes when that is
-    /// over, whatever came of it.
+    /// Tells the child to reset the device, which this process has closed; [`Message::Done`] comes when that is over, whatever came
+    /// of it, or [`Message::Held`].
     ///
     /// # Errors
     /// The child is gone.
     pub fn reset(&self) -> io::Result<()> {
+        self.resets.set(true);
         self.say(GO_RESET)
+    }
+
+    /// Tells the child to have the kernel attach its driver to the interface, which this process has closed, and to remove the lock.
+    /// It does so also when nobody waits for it.
+    ///
+    /// # Errors
+    /// The child is gone.
+    pub fn back(self) -> io::Result<()> {
+        self.say(GO_BACK)
     }
 
     /// Lets go of the child: a device that it has opened, or opens yet, is the kernel's driver's again. What this process has of it must
@@ -155,6 +172,15 @@ impl Opener {
     /// # Errors
     /// What the system says; the child is useless then.
     pub fn receive(&self) -> io::Result<Option<Message>> {
+        loop {
+            match self.receive_next()? {
+                Some(Message::Fresh(_) | Message::Files(_)) if self.resets.get() => {}
+                message => return Ok(message),
+            }
+        }
+    }
+
+    fn receive_next(&self) -> io::Result<Option<Message>> {
         let mut packet = [0; PACKET + 1];
         let (got, passed) = match receive(self.socket.as_fd(), &mut packet, RecvFlags::empty()) {
             Ok(got) => got,
@@ -166,6 +192,7 @@ impl Opener {
         };
         let message = match (packet.get(..got).and_then(<[u8]>::split_first), passed) {
             (Some((&TAG_FILES, rest)), _) => Message::Files(split_files(rest)),
+            (Some((&TAG_LOCK, _)), Some(fd)) => Message::Lock(fd),
             (Some((&TAG_OPENED, _)), Some(fd)) => Message::Opened(fd),
             (Some((&TAG_FAILED, rest)), _) => Message::Failed(error(rest)),
             (Some((&TAG_UNUSABLE, rest)), _) => Message::Unusable(error(rest)),

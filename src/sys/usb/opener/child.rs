@@ -16,21 +16,22 @@ use rustix::process::{Pid, WaitOptions, setsid, waitpid};
 use rustix::thread::set_name;
 
 use super::{
-    ABSENT, FILE_MAX, FILES_MAX, GO_ASK, GO_ATTACH, GO_OPEN, GO_RESET, PACKET, TAG_DONE, TAG_FAILED,
-    TAG_FILES, TAG_FRESH, TAG_HELD, TAG_OPENED, TAG_SILENT, TAG_UNUSABLE, Target,
+    ABSENT, FILE_MAX, FILES_MAX, GO_ASK, GO_ATTACH, GO_BACK, GO_OPEN, GO_RESET, PACKET, TAG_DONE, TAG_FAILED,
+    TAG_FILES, TAG_FRESH, TAG_HELD, TAG_LOCK, TAG_OPENED, TAG_SILENT, TAG_UNUSABLE, Target,
 };
+use crate::sys::named_lock::PassedLock;
 use crate::sys::passing;
 use crate::sys::spawn::close_from;
 use crate::sys::usb::kernel::{DeviceRequest, ask_kernel};
 
 /// Starts a child for who has the other end of this socket. It reads the files, says what is in them, and waits for an order. Told to
-/// open the device it takes a lock, or says who has it; opens the node, takes the interface from the kernel's driver, passes the
-/// descriptor, and keeps the lock, but not the open file, until it is told what to do at the end or nobody is at the other end any more.
+/// open the device it takes a lock, or says who has it; opens the node, takes the interface from the kernel's driver, passes lock and
+/// descriptor, and ends when nobody is at the other end any more.
 /// `fresh` says what the device is now, `None`: it is gone, and the child ends. To be called while the process has one thread.
 ///
 /// # Errors
 /// No process left; `InvalidInput` for a path with a zero byte.
-pub fn serve<L>(
+pub fn serve<L: PassedLock>(
     target: &Target,
     socket: &OwnedFd,
     lock: impl FnOnce() -> Result<L, String>,
@@ -40,7 +41,7 @@ pub fn serve<L>(
 }
 
 /// As [`serve`]; `ask` makes the requests in place of the kernel, in tests.
-pub(super) fn serve_with<L>(
+pub(super) fn serve_with<L: PassedLock>(
     target: &Target,
     socket: &OwnedFd,
     lock: impl FnOnce() -> Result<L, String>,
@@ -96,7 +97,7 @@ fn detach(socket: BorrowedFd<'_>, job: impl FnOnce(BorrowedFd<'static>) -> Optio
 /// actions of signals; and gives the process its name.
 fn strip(kept: BorrowedFd<'_>) {
     let _ = setsid();
-    let _ = set_name(c"mainsd: port");
+    let _ = set_name(c"mainsd: usb");
     // SAFETY: async-signal-safe system calls on plain numbers, in a process with one thread that ends by _exit.
     unsafe {
         for signal in 1..32 {
@@ -127,11 +128,12 @@ where
     A: Fn(BorrowedFd<'_>, DeviceRequest) -> io::Result<()>,
 {
     /// `None`: there is nobody left to speak to, or nothing left to do.
-    fn run<L>(&self, files: &[CString], lock: impl FnOnce() -> Result<L, String>) -> Option<()> {
+    fn run<L: PassedLock>(&self, files: &[CString], lock: impl FnOnce() -> Result<L, String>) -> Option<()> {
         let mut packet = [0; PACKET + 1];
         let length = read_files(files, &mut packet);
-        self.tell_fresh()?;
-        self.send(packet.get(..length).unwrap_or(&[]), None)?;
+        // Who wants no answer may have ended after the order.
+        let _ = self.send(&[&[TAG_FRESH], &*(self.fresh)()?].concat(), None);
+        let _ = self.send(packet.get(..length).unwrap_or(&[]), None);
         match self.order()? {
             GO_ASK => self.tell_held(&lock().err().unwrap_or_default()),
             GO_ATTACH => self.make(DeviceRequest::AttachDriver(self.interface), ()),
@@ -140,11 +142,26 @@ where
                     Ok(held) => held,
                     Err(holder) => return self.tell_held(&holder),
                 };
+                if let Some(descriptor) = held.descriptor() {
+                    self.send(&[TAG_LOCK], Some(descriptor))?;
+                }
                 self.open()?;
-                match self.order()? {
-                    GO_RESET => self.make(DeviceRequest::Reset, held),
-                    GO_ATTACH => self.make(DeviceRequest::AttachDriver(self.interface), held),
-                    _ => None,
+                match self.order() {
+                    Some(GO_ATTACH) => self.make(DeviceRequest::AttachDriver(self.interface), held),
+                    _ => {
+                        held.leave();
+                        None
+                    }
+                }
+            }
+            order @ (GO_RESET | GO_BACK) => {
+                let request = match order {
+                    GO_RESET => DeviceRequest::Reset,
+                    _ => DeviceRequest::AttachDriver(self.interface),
+                };
+                match lock() {
+                    Ok(held) => self.make(request, held),
+                    Err(holder) => self.tell_held(&holder),
                 }
             }
             _ => None,

@@ -12,7 +12,7 @@ use crate::sys::passing::socket_pair;
 use crate::sys::usb::{self, Opener};
 
 /// Starts a process that opens the device with this HID interface and these numbers, if nobody else has its lock, for who has the
-/// other end of the socket. It keeps the lock for as long.
+/// other end of the socket, which gets the lock too.
 ///
 /// # Errors
 /// No process left; no such device.
