@@ -1,8 +1,9 @@
-//! What the process keeps mapped.
+//! What the process keeps mapped, and in memory.
 #![allow(unsafe_code)]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::ops::Range;
 
 use super::mapping::Mapping;
 
@@ -16,13 +17,43 @@ pub fn mappings() -> Option<File> {
 /// Lets go of what was mapped so far of the program and its libraries; what is used again is mapped again from the page cache,
 /// 64 KiB around each place. Reading a configuration, enumerating devices and starting up touch most of the program
 /// once; watching a UPS needs a fifth of it. Returns how many bytes of mappings were dropped; 0 where `/proc` is missing.
+/// The heap and the stack that only the start needed go back to the kernel.
 pub fn drop_clean_pages(mappings: Option<File>) -> usize {
-    let smaps = mappings.map(BufReader::new);
+    // A large buffer would be the memory that is to be given back.
+    let smaps = mappings.map(|file| BufReader::with_capacity(256, file));
+    let mut stack = None;
     let lines = smaps.into_iter().flat_map(|smaps| smaps.lines().map_while(Result::ok));
+    let lines = lines.inspect(|line| {
+        if let Some(found) = first_stack(line) {
+            stack = Some(found);
+        }
+    });
     let dropped = clean_mappings(lines).filter(|&(start, length)| madvise_dontneed(start, length));
     let length = dropped.map(|(_, length)| length).sum();
     trim_heap();
+    if let Some(stack) = stack {
+        drop_unused_stack(&stack);
+    }
     length
+}
+
+/// The first stack of the process, if this is its line.
+fn first_stack(line: &str) -> Option<Range<usize>> {
+    let (start, end) = line.strip_suffix("[stack]")?.split_once(' ')?.0.split_once('-')?;
+    Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
+}
+
+/// Gives the kernel what functions had of this stack that have returned; nothing if this thread has another stack.
+#[inline(never)]
+fn drop_unused_stack(stack: &Range<usize>) {
+    let page = rustix::param::page_size();
+    let here = 0_u8;
+    let here = (&raw const here).addr();
+    // What this function and the calls below have, and some room.
+    let used = here.saturating_sub(3 * page) & !(page - 1);
+    if stack.contains(&here) && used > stack.start {
+        madvise_dontneed(stack.start, used - stack.start);
+    }
 }
 
 /// Gives the heap that only the start needed back to the kernel.
@@ -55,7 +86,8 @@ fn clean_mappings(smaps: impl Iterator<Item = String>) -> impl Iterator<Item = (
 fn madvise_dontneed(start: usize, length: usize) -> bool {
     // SAFETY: the range is a private mapping of a file that nothing can write to, and the kernel counts no page in it that
     // differs from the file (relocated data is counted as anonymous), so a page that is dropped reads the same when it
-    // is touched again. There is no second thread that could change the mapping in between.
+    // is touched again. There is no second thread that could change the mapping in between. Or it is a part of this thread's
+    // stack, which grows downwards on all platforms here, below what any function has that has not returned.
     unsafe { libc::madvise(start as *mut libc::c_void, length, libc::MADV_DONTNEED) == 0 }
 }
 
@@ -86,6 +118,17 @@ mod tests {
             "",
         ] {
             assert_eq!(mapping(other, "0"), [], "{other}");
+        }
+    }
+
+    #[test]
+    fn the_line_of_the_first_stack_is_known() {
+        let line = "7fff94e97000-7fff94eb8000 rw-p 00000000 00:00 0                          [stack]";
+        assert_eq!(first_stack(line), Some(0x7fff_94e9_7000..0x7fff_94eb_8000));
+        for other in
+            ["7f00-8000 rw-p 00000000 00:00 0 [heap]", "[stack]", "x-y z [stack]", "Size: 132 kB", ""]
+        {
+            assert_eq!(first_stack(other), None, "{other}");
         }
     }
 

@@ -52,7 +52,7 @@ impl Restarts {
     }
 
     /// What is planned is due now.
-    pub fn hasten(&mut self, now: Instant) {
+    pub fn start_now(&mut self, now: Instant) {
         self.at = self.at.map(|at| at.min(now));
     }
 

@@ -50,9 +50,9 @@ impl Beginning {
     /// # Errors
     /// What the system says.
     pub fn guard(
-        mut self,
+        mut self: Box<Self>,
         event_loop: EventLoop,
-        hands: Hands,
+        hands: Box<Hands>,
         at_start: AtStart,
     ) -> Result<ExitCode, String> {
         let now = self.clock.now();
@@ -61,7 +61,7 @@ impl Beginning {
             return self.guard_alone(event_loop, hands, &first(at_start));
         }
         let means = self.means();
-        let mut helper = HelperProcess::new(hands, means, at_start, now);
+        let mut helper = Box::new(HelperProcess::new(*hands, means, at_start, now));
         let level = log::max_level();
         let mut event_loop = Some(event_loop);
         loop {
@@ -73,14 +73,14 @@ impl Beginning {
                 self.trouble.push((Priority::Warning, why));
                 let start = helper.next().clone();
                 let event_loop = event_loop.take().ok_or("no loop")?;
-                return self.guard_alone(event_loop, helper.into_hands(), &start);
+                return self.guard_alone(event_loop, Box::new(helper.into_hands()), &start);
             }
             self.hand_over();
             helper.handle_start(role, self.clock.now());
-            match running.run(&mut helper).map_err(|error| error.to_string())? {
+            match running.run(&mut *helper).map_err(|error| error.to_string())? {
                 Exit::StartMain => {}
                 exit => {
-                    running.close(&mut helper, exit);
+                    running.close(&mut *helper, exit);
                     self.files.give_back_port();
                     return Ok(ExitCode::SUCCESS);
                 }
@@ -89,15 +89,15 @@ impl Beginning {
     }
 
     /// In this process, with the helper's work.
+    #[inline(never)]
     fn guard_alone(
-        mut self,
+        mut self: Box<Self>,
         mut event_loop: EventLoop,
-        hands: Hands,
+        hands: Box<Hands>,
         start: &Start,
     ) -> Result<ExitCode, String> {
         let (of_the_file, invocation) = (hands.of_the_file().clone(), hands.invocation().clone());
-        let mut supervisor =
-            self.supervisor(&of_the_file, &invocation, start, Helper::Here(Box::new(hands)))?;
+        let mut supervisor = self.supervisor(&of_the_file, &invocation, start, Helper::Here(hands))?;
         run(&mut event_loop, &mut supervisor).map_err(|error| error.to_string())?;
         Ok(ExitCode::SUCCESS)
     }
@@ -175,13 +175,15 @@ impl Beginning {
         run(&mut event_loop, &mut supervisor).map_err(|error| error.to_string())
     }
 
+    /// Not inlined: what it needs of the stack, its caller has no use for later.
+    #[inline(never)]
     fn supervisor(
         &mut self,
         of_the_file: &crate::config::Config,
         invocation: &crate::daemon::Invocation,
         start: &Start,
         helper: Helper,
-    ) -> Result<Supervisor, String> {
+    ) -> Result<Box<Supervisor>, String> {
         let now = self.clock.now();
         let mut config = invocation.dry_run.redirect(of_the_file.clone());
         config.net_server &= !start.without_server;
@@ -209,7 +211,7 @@ impl Beginning {
             hostname: self.hostname.clone(),
             start_time: self.start_time,
         };
-        let mut supervisor = Supervisor::new(parts, now);
+        let mut supervisor = Box::new(Supervisor::new(parts, now));
         for (priority, line) in self.trouble.drain(..) {
             supervisor.log(priority, &line, now);
         }

@@ -140,11 +140,36 @@ fn guard(
     debug: &mut Option<DebugTarget>,
     readiness: Option<Readiness>,
 ) -> Result<ExitCode, Refusal> {
+    let ready = prepare(options, loaded, start_time, debug)?;
+    if let Some(readiness) = readiness {
+        readiness.ready(options.debug > 0);
+    }
+    let Ready { beginning, event_loop, hands, at_start, folder: _removed_at_the_end } = ready;
+    beginning.guard(event_loop, hands, at_start).map_err(Refusal::new)
+}
+
+/// What guards, before its loop begins.
+struct Ready {
+    beginning: Box<Beginning>,
+    event_loop: EventLoop,
+    hands: Box<Hands>,
+    at_start: AtStart,
+    folder: Option<PrivateFolder>,
+}
+
+/// A function of its own: what it needs of the stack, each process would have that is forked from this one.
+#[inline(never)]
+fn prepare(
+    options: &Options,
+    loaded: Loaded,
+    start_time: Stamp,
+    debug: &mut Option<DebugTarget>,
+) -> Result<Ready, Refusal> {
     // Before anything is held: from here on a signal ends the daemon in order.
     let signals = Signals::new().map_err(Refusal::new)?;
     let Loaded { config, path, warnings } = loaded;
     let clock = Clock::default();
-    // Removed with everything in it at the end of this function.
+    // Removed with everything in it when the daemon has ended.
     let folder =
         options.dry_run.then(|| PrivateFolder::new("mainsd-dry-run")).transpose().map_err(Refusal::new)?;
     let dry_run = match &folder {
@@ -206,7 +231,7 @@ fn guard(
         let line = "There is no user mainsd: the main process runs as nobody";
         trouble.push((Priority::Info, line.to_owned()));
     }
-    let beginning = Beginning {
+    let beginning = Box::new(Beginning {
         clock,
         files,
         debug: debug.take(),
@@ -215,13 +240,10 @@ fn guard(
         hostname: process::hostname(),
         start_time,
         user,
-    };
+    });
     let event_loop = EventLoop::new(clock, signals).map_err(Refusal::new)?;
-    let hands = Hands::new(of_the_file, invocation, now);
-    if let Some(readiness) = readiness {
-        readiness.ready(options.debug > 0);
-    }
-    beginning.guard(event_loop, hands, at_start).map_err(Refusal::new)
+    let hands = Box::new(Hands::new(of_the_file, invocation, now));
+    Ok(Ready { beginning, event_loop, hands, at_start, folder })
 }
 
 /// A port beside that of the daemon that guards, which may start later.

@@ -35,7 +35,7 @@ impl Source for HelperProcess {
                     self.exit = Some(exit);
                 }
                 // The next main process, if there is none, ends the daemon in order.
-                self.restarts.hasten(now);
+                self.restarts.start_now(now);
                 self.hands.stopping();
                 self.ending.get_or_insert(Ending { exit, kill_at: now + END_TIMEOUT, finished: false });
                 self.outbox.push(FromHelper::Terminate(number).encode());
