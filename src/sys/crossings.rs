@@ -113,6 +113,7 @@ fn constants() -> Vec<Crossing> {
             AT_EACCESS AT_FDCWD F_DUPFD F_GETLK F_SETFL F_SETLK F_UNLCK F_WRLCK O_CLOEXEC O_NOCTTY O_NOFOLLOW O_NONBLOCK O_PATH
             O_RDONLY O_RDWR SEEK_SET W_OK
         }
+        "sys/auxv.h": libc { AT_PHDR AT_PHENT AT_PHNUM }
         "sys/file.h": libc { LOCK_EX LOCK_NB LOCK_UN }
         "limits.h": libc { PATH_MAX }
         "poll.h": libc { POLLIN POLLOUT }

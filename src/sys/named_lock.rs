@@ -1,10 +1,12 @@
 //! A lock that has a name: a file that one process may hold at a time, and that says who holds it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
 
 use super::fs::{EBUSY, O_NOFOLLOW, O_NONBLOCK, flock, flock_release};
 use super::process;
@@ -66,16 +68,11 @@ impl NamedLock {
     /// [`Refused`].
     pub fn take_for(owner: i32, path: &Path, note: &str) -> Result<Self, Refused> {
         for _ in 0..ATTEMPTS {
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(false).mode(0o600);
-            let opened = options.custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path);
-            let mut writer = opened.map_err(Refused::Io)?;
             // Who is given the lock can write nothing into it.
-            let opened = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path);
-            let mut file = match opened {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                opened => opened.map_err(Refused::Io)?,
-            };
+            let flags =
+                OFlags::RDONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let opened = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR);
+            let mut file = File::from(opened.map_err(|error| Refused::Io(error.into()))?);
             match flock(&file) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -84,11 +81,11 @@ impl NamedLock {
                 Err(error) => return Err(Refused::Io(error)),
             }
             // Whoever held it before us may have removed the file after we opened it.
-            if !still_named(&file, path) || !still_named(&writer, path) {
+            if !still_named(&file, path) {
                 continue;
             }
             // Without a note the lock is as good.
-            let _ = write_note(&mut writer, owner, note);
+            let _ = write_note(path, owner, note);
             return Ok(Self { path: path.to_owned(), file });
         }
         Err(Refused::Io(io::Error::from_raw_os_error(EBUSY)))
@@ -133,9 +130,9 @@ pub fn still_named(file: &File, path: &Path) -> bool {
     }
 }
 
-fn write_note(file: &mut File, owner: i32, note: &str) -> io::Result<()> {
+fn write_note(path: &Path, owner: i32, note: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).custom_flags(O_NOFOLLOW | O_NONBLOCK).open(path)?;
     let line = format!("{owner} {note}\n");
-    file.seek(SeekFrom::Start(0))?;
     file.write_all(line.as_bytes())?;
     file.set_len(line.len() as u64)
 }
