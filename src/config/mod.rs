@@ -31,5 +31,8 @@ pub use suggest::{nearest_directive, nearest_of};
 
 pub use crate::ups::NoLogon;
 
-/// The file that is read when none is named: the one that a machine with apcupsd has.
-pub const DEFAULT_PATH: &str = "/etc/apcupsd/apcupsd.conf";
+/// The file that is read when none is named: mainsd's own, which a package makes.
+pub const OWN_PATH: &str = "/etc/mainsd/mainsd.conf";
+
+/// The file that is read when none is named and there is no [`OWN_PATH`]: the one that a machine with apcupsd has.
+pub const APCUPSD_PATH: &str = "/etc/apcupsd/apcupsd.conf";

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::out::{complain, print};
+use super::which_file::WhichFile;
 use super::{mistake, surroundings};
 use crate::act::{BuiltIn, Fallback};
 use crate::config::directives::{Directive, Reload, SECTIONS};
-use crate::config::{DEFAULT_PATH, Diagnostic, Origin, Parsed, Severity, load, nearest_directive};
+use crate::config::{Diagnostic, Origin, Parsed, Severity, load, nearest_directive};
 use crate::daemon::obstacles;
 use story::story;
 
@@ -26,7 +27,7 @@ usage: mainsd check [-q] [-f FILE]
 Reads a configuration file as the daemon would, and tells what it means and what is wrong with it.
 Changes nothing, needs no rights, and does not look for a UPS.
 
-  -f, --config-file FILE   the file; otherwise /etc/apcupsd/apcupsd.conf
+  -f, --config-file FILE   the file; otherwise /etc/mainsd/mainsd.conf, else /etc/apcupsd/apcupsd.conf
   -q, --quiet              say only what keeps the daemon from starting
       --explain DIRECTIVE  what this directive does and accepts, instead
   -h, --help               this text
@@ -58,7 +59,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
                 )
             }
         },
-        Ok(Task::Check { path, quiet }) => match load(&path) {
+        Ok(Task::Check { file, quiet }) => match load(&file.path) {
             Ok(parsed) if quiet => only_obstacles(&parsed),
             Ok(parsed) => {
                 let shutdown_commands =
@@ -66,19 +67,20 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
                         .describe();
                 let mut around = surroundings::examine(&parsed, &shutdown_commands);
                 around.extend(surroundings::remarks(&parsed));
-                let text = report(&parsed, &around, &shutdown_commands);
+                let why = file.why_it_is_read();
+                let text = report(&parsed, why.as_deref(), &around, &shutdown_commands);
                 let starts = obstacles(&parsed).is_empty();
                 let status = if starts { ExitCode::SUCCESS } else { ExitCode::FAILURE };
                 print("mainsd check", text.as_bytes(), status)
             }
-            Err(error) => fail(&error.to_string(), UNREADABLE),
+            Err(error) => fail(&file.words_of(&error), UNREADABLE),
         },
         Err(words) => fail(&format!("{words} (mainsd check --help)"), 1),
     }
 }
 
 enum Task {
-    Check { path: PathBuf, quiet: bool },
+    Check { file: WhichFile, quiet: bool },
     Explain(String),
     Help,
 }
@@ -102,7 +104,7 @@ fn options(args: Vec<OsString>) -> Result<Task, String> {
             other => return Err(wrong(other.unexpected())),
         }
     }
-    Ok(Task::Check { path: file.unwrap_or_else(|| PathBuf::from(DEFAULT_PATH)), quiet })
+    Ok(Task::Check { file: WhichFile::new(file), quiet })
 }
 
 fn fail(text: &str, status: u8) -> ExitCode {
@@ -118,10 +120,19 @@ fn only_obstacles(parsed: &Parsed) -> ExitCode {
     if obstacles.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Everything there is to say. What matters most comes last, where a terminal shows it.
-pub fn report(parsed: &Parsed, surroundings: &[Diagnostic], shutdown_commands: &[String]) -> String {
+/// Everything there is to say; `why_it_is_read` is said of the file. What matters most comes last, where a terminal shows it.
+pub fn report(
+    parsed: &Parsed,
+    why_it_is_read: Option<&str>,
+    surroundings: &[Diagnostic],
+    shutdown_commands: &[String],
+) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "Effective values of {}\n", parsed.name);
+    let _ = writeln!(out, "Effective values of {}", parsed.name);
+    if let Some(why) = why_it_is_read {
+        let _ = writeln!(out, "{why}");
+    }
+    out.push('\n');
     values(&mut out, parsed);
     if parsed.config.ups_type.is_some() {
         let _ = writeln!(out, "What will happen\n");

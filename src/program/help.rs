@@ -21,7 +21,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
             }
         },
         [_, more, ..] => {
-            complain(&format!("mainsd help: one word too many: '{}'", more.display()));
+            complain(&format!("mainsd help: one word too many: '{}'", more.to_string_lossy()));
             ExitCode::FAILURE
         }
     }

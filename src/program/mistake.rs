@@ -11,7 +11,7 @@ pub fn words(error: &lexopt::Error, options: &[&str]) -> String {
             let near = near.map(|near| format!("; the nearest is '--{near}'")).unwrap_or_default();
             format!("no such option '{option}'{near}")
         }
-        lexopt::Error::UnexpectedArgument(word) => format!("one word too many: '{}'", word.display()),
+        lexopt::Error::UnexpectedArgument(word) => format!("one word too many: '{}'", word.to_string_lossy()),
         lexopt::Error::MissingValue { option: Some(option) } => format!("{option} needs a value"),
         lexopt::Error::UnexpectedValue { option, .. } => format!("{option} takes no value"),
         other => other.to_string(),

@@ -26,6 +26,7 @@ mod out;
 mod private_folder;
 mod shared_folders;
 pub mod surroundings;
+mod which_file;
 
 use access::Command;
 

@@ -1,6 +1,7 @@
 //! Is the machine as the configuration needs it? Looked at while somebody is still at the terminal: at each start and in
 //! `mainsd check`. Everything found is a warning: guarding goes on in every case.
 
+mod apcupsd_folder;
 mod hooks;
 mod killpower;
 mod machine;
@@ -25,16 +26,21 @@ use crate::sys::{access, reason};
 /// nothing on it. `shutdown_commands` are the commands that would shut the machine down, as [`crate::act::Fallback::describe`]
 /// gives them.
 pub fn examine(parsed: &Parsed, shutdown_commands: &[String]) -> Vec<Diagnostic> {
-    examine_with(parsed, shutdown_commands, Path::new("/etc"))
+    let warnings = examine_with(parsed, shutdown_commands, Path::new("/etc"));
+    let mut found = Found { parsed, warnings };
+    found.changed_after_copied(Path::new("/"));
+    found.warnings
 }
 
 /// What else a person should know who looks at this machine: is it a container, is the UPS told to cut its power at the end
-/// of a shutdown, can anybody log in during an outage, which rights are not given up? Said by `mainsd check` only: it is no news at each start.
+/// of a shutdown, can anybody log in during an outage, which rights are not given up, does a package that is removed take something with it? Said by
+/// `mainsd check` only: it is no news at each start.
 pub fn remarks(parsed: &Parsed) -> Vec<Diagnostic> {
     let mut found = Found { parsed, warnings: Vec::new() };
     found.logins();
     found.machine(Path::new("/"));
     found.privileges(Path::new("/"));
+    found.purge_would_take(Path::new("/"));
     found.warnings
 }
 

@@ -23,8 +23,10 @@ macro_rules! each_hook_case {
             an_event_script_that_is_not_executable_is_left_out
             the_config_file_is_sourced
             mains_back_during_a_shutdown_is_told
+            the_configuration_of_the_hooks_is_that_of_the_daemon
             killpower_runs_the_daemon_and_passes_its_status_on
             the_last_hook_of_systemd_kills_power_only_after_a_power_failure
+            the_last_hook_of_systemd_reads_the_file_that_the_daemon_reads
             the_examples_mail_the_administrator_and_let_apccontrol_go_on
         }
     };
@@ -70,6 +72,25 @@ impl Stage {
         self.scratch.path().join(name)
     }
 
+    /// Takes the place of the file that the last hook looks for, unless the test is about the looking.
+    fn conf(&self) -> PathBuf {
+        if self.path("etc").exists() { PathBuf::new() } else { self.path("apcupsd.conf") }
+    }
+
+    /// The two default files of the daemon, with a folder of flags each, and the shipped `apccontrol` beside both.
+    fn with_default_files(self) -> Self {
+        for (folder, file) in [("mainsd", "mainsd.conf"), ("apcupsd", "apcupsd.conf")] {
+            for made in [format!("etc/{folder}"), format!("flags/{folder}")] {
+                std::fs::create_dir_all(self.path(&made)).unwrap();
+            }
+            self.scratch.script(&format!("etc/{folder}/apccontrol"), &shipped("hooks/apccontrol"));
+            let (flags, hooks) = (self.path("flags").join(folder), self.path("etc").join(folder));
+            let config = format!("PWRFAILDIR {}\nSCRIPTDIR {}\n", flags.display(), hooks.display());
+            self.scratch.file(&format!("etc/{folder}/{file}"), config);
+        }
+        self
+    }
+
     /// A command that logs its name and arguments; `wall` logs its input too.
     fn command(&self, name: &str, status: i32) {
         let log = self.path("log");
@@ -104,7 +125,9 @@ impl Stage {
             .env("APCCONTROL_SBIN", self.path("bin"))
             .env("APCCONTROL_RUN", self.path("run"))
             .env("APCCONTROL_DEV", self.path("dev"))
-            .env("MAINSD_CONF", self.path("apcupsd.conf"))
+            .env("APCCONTROL_ETC", self.path("etc"))
+            .env("MAINSD_ETC", self.path("etc"))
+            .env("MAINSD_CONF", self.conf())
             .current_dir("/")
             .stdin(Stdio::null());
         command
@@ -299,6 +322,51 @@ pub fn mains_back_during_a_shutdown_is_told(shell: Shell) {
     stage.scratch.file("flags/powerfail", "");
     assert!(stage.run(&["mainsback", "ups", "1", "1"]).status.success());
     stage.assert_log(&["wall  Continuing with shutdown."]);
+}
+
+pub fn the_configuration_of_the_hooks_is_that_of_the_daemon(shell: Shell) {
+    for (flag, own, told) in [
+        ("flags/mainsd/powerfail", true, true),
+        ("flags/apcupsd/powerfail", true, false),
+        ("flags/apcupsd/powerfail", false, true),
+        ("flags/mainsd/powerfail", false, false),
+    ] {
+        for folder in ["mainsd", "apcupsd"] {
+            let stage = Stage::new(shell).with_terminals().with_default_files();
+            if !own {
+                std::fs::remove_file(stage.path("etc/mainsd/mainsd.conf")).unwrap();
+            }
+            stage.scratch.file(flag, "");
+            let apccontrol = stage.path("etc").join(folder).join("apccontrol");
+            assert!(stage.run_script(&apccontrol, &["mainsback", "ups", "1", "1"]).status.success());
+            // Told after it, so that what should not be told has had its time.
+            stage.run_script(&apccontrol, &["commok", "ups", "1", "1"]);
+            let told = told.then_some("wall  Continuing with shutdown.");
+            let restored = "wall  Communications with UPS ups restored.";
+            stage.assert_log(&told.into_iter().chain([restored]).collect::<Vec<_>>());
+        }
+    }
+}
+
+pub fn the_last_hook_of_systemd_reads_the_file_that_the_daemon_reads(shell: Shell) {
+    for (flag, own, kills) in [
+        ("flags/mainsd/powerfail", true, true),
+        ("flags/apcupsd/powerfail", true, false),
+        ("flags/apcupsd/powerfail", false, true),
+        ("flags/mainsd/powerfail", false, false),
+    ] {
+        let stage = Stage::new(shell).with_default_files();
+        stage.command("mainsd", 0);
+        if !own {
+            std::fs::remove_file(stage.path("etc/mainsd/mainsd.conf")).unwrap();
+        }
+        stage.scratch.file(flag, "");
+        let script = stage.scratch.script("shutdown", &shipped("systemd/mainsd.shutdown"));
+        let done = stage.run_script(&script, &["poweroff"]);
+        assert!(done.status.success(), "{shell:?} {flag}: {done:?}");
+        let killed = stage.log().contains(&"mainsd --killpower".to_owned());
+        assert_eq!(killed, kills, "{shell:?} {flag}, own file {own}");
+    }
 }
 
 pub fn killpower_runs_the_daemon_and_passes_its_status_on(shell: Shell) {

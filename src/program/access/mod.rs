@@ -16,6 +16,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::out::{complain, print};
+use super::which_file::WhichFile;
 use crate::config::{self, Diagnostic, Origin, Severity, nearest_of};
 use crate::report;
 use crate::wire::nis;
@@ -121,7 +122,8 @@ fn target(voice: Voice, args: &Args) -> Result<Target, ExitCode> {
         return Err(ExitCode::FAILURE);
     }
     let given = args.config.as_deref();
-    let file = match (config::load(given.unwrap_or(Path::new(config::DEFAULT_PATH))), given) {
+    let which = WhichFile::new(given.map(Path::to_owned));
+    let file = match (config::load(&which.path), given) {
         (Ok(file), _) => Some(file),
         (Err(_), None) => None,
         (Err(error), Some(path)) => {

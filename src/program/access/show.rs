@@ -7,11 +7,11 @@ const UNITS: [&[u8]; 7] = [b" Minutes", b" Seconds", b" Percent", b" Volts", b" 
 #[must_use]
 pub fn without_unit(record: &[u8], strip: bool) -> Vec<u8> {
     let mut out = record.to_vec();
-    if let (true, Some(line)) = (strip, record.strip_suffix(b"\n"))
-        && let Some(short) = UNITS.iter().find_map(|unit| line.strip_suffix(*unit))
-    {
-        out.truncate(short.len());
-        out.push(b'\n');
+    if let (true, Some(line)) = (strip, record.strip_suffix(b"\n")) {
+        if let Some(short) = UNITS.iter().find_map(|unit| line.strip_suffix(*unit)) {
+            out.truncate(short.len());
+            out.push(b'\n');
+        }
     }
     out
 }

@@ -34,7 +34,8 @@ pub fn usage(called_as: CalledAs) -> String {
          \n\
          {of_status}\
          \x20 --json         print JSON: numbers as numbers, in the unit of their key; N/A as null\n\
-         \x20 -f FILE        take host and port from this file (otherwise /etc/apcupsd/apcupsd.conf)\n\
+         \x20 -f FILE        take host and port from this file (otherwise /etc/mainsd/mainsd.conf,\n\
+         \x20                else /etc/apcupsd/apcupsd.conf)\n\
          \x20 -h HOST[:PORT] the host, too; IPv6 addresses: [::1]:3551\n\
          \x20 --help         this text\n\
          \x20 --version      the version\n\
@@ -47,7 +48,8 @@ fn apcaccess(typed: &str) -> String {
     format!(
         "Usage: {typed} [-f <config-file>] [-h <host>[:<port>]] [-p <parameter-name>] [-u] [<command>] [<host>[:<port>]]\n\
          \n\
-         \x20-f         Take host and port from this configuration file (default: /etc/apcupsd/apcupsd.conf)\n\
+         \x20-f         Take host and port from this configuration file (default: /etc/mainsd/mainsd.conf,\n\
+         \x20           else /etc/apcupsd/apcupsd.conf)\n\
          \x20-h         Ask this host; it wins over the file. IPv6 addresses: [::1]:3551\n\
          \x20-p         Print the value of this one key only; exit status 2 if there is none\n\
          \x20-u         Leave out units\n\

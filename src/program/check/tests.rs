@@ -25,7 +25,7 @@ NETSERVER yes
 #[test]
 fn a_file_with_five_mistakes_shows_all_five_at_the_end() {
     let parsed = parse(FIVE_MISTAKES.as_bytes(), "/etc/apcupsd/apcupsd.conf");
-    let text = report(&parsed, &[], &ways());
+    let text = report(&parsed, None, &[], &ways());
     let (_, problems) = text.split_once("\nWarnings\n").unwrap();
     assert_eq!(
         problems,
@@ -47,7 +47,7 @@ Errors
 #[test]
 fn each_value_is_shown_with_where_it_comes_from() {
     let parsed = parse(b"UPSCABLE smart\nUPSTYPE usb\nMINUTES 3\nDEVICE /dev/ttyS0\n", "/etc/a/b.conf");
-    let text = report(&parsed, &[], &ways());
+    let text = report(&parsed, None, &[], &ways());
     for line in [
         "    UPSTYPE         b.conf:2                usb\n",
         "    UPSCABLE        because of UPSTYPE      usb\n",
@@ -68,14 +68,15 @@ fn each_value_is_shown_with_where_it_comes_from() {
 fn settings_for_the_test_program_are_shown_only_if_set() {
     let parsed = parse(b"UPSTYPE usb\nLOWBATT 5\n", "t");
     assert!(
-        report(&parsed, &[], &ways()).contains("    LOWBATT         t:2                     5 minutes\n")
+        report(&parsed, None, &[], &ways())
+            .contains("    LOWBATT         t:2                     5 minutes\n")
     );
 }
 
 #[test]
 fn the_story_says_when_the_machine_shuts_down() {
     let story = |lines: &str| {
-        let text = report(&parse(format!("UPSTYPE usb\n{lines}").as_bytes(), "t"), &[], &ways());
+        let text = report(&parse(format!("UPSTYPE usb\n{lines}").as_bytes(), "t"), None, &[], &ways());
         let (_, story) = text.split_once("What will happen\n\n").unwrap();
         story.split("\n\n").next().unwrap().to_owned()
     };
@@ -116,7 +117,7 @@ fn the_story_says_when_the_machine_shuts_down() {
 #[test]
 fn the_story_says_what_the_low_battery_flag_counts_for() {
     let told = |lines: &str| {
-        report(&parse(format!("UPSTYPE usb\nUPSCABLE usb\n{lines}").as_bytes(), "a.conf"), &[], &ways())
+        report(&parse(format!("UPSTYPE usb\nUPSCABLE usb\n{lines}").as_bytes(), "a.conf"), None, &[], &ways())
     };
     let says = "- the UPS says that its battery is exhausted";
     assert!(told("").contains(&format!("{says}\n")));
@@ -137,17 +138,29 @@ fn the_story_says_what_the_low_battery_flag_counts_for() {
 }
 
 #[test]
+fn why_it_is_this_file_stands_below_its_name() {
+    let parsed = parse(b"UPSTYPE usb", "/etc/apcupsd/apcupsd.conf");
+    let text = report(&parsed, Some("(there is no other)"), &[], &ways());
+    assert!(
+        text.starts_with("Effective values of /etc/apcupsd/apcupsd.conf\n(there is no other)\n\n"),
+        "{text}"
+    );
+    let text = report(&parsed, None, &[], &ways());
+    assert!(text.starts_with("Effective values of /etc/apcupsd/apcupsd.conf\n\n"), "{text}");
+}
+
+#[test]
 fn a_passphrase_is_not_shown() {
-    let text = report(&parse(b"UPSTYPE pcnet\nDEVICE 10.0.0.1:apc:geheim:3052", "t"), &[], &ways());
+    let text = report(&parse(b"UPSTYPE pcnet\nDEVICE 10.0.0.1:apc:geheim:3052", "t"), None, &[], &ways());
     assert!(!text.contains("geheim") && text.contains("10.0.0.1:apc:***"), "{text}");
-    let text = report(&parse(b"UPSTYPE snmp\nDEVICE card:161:APC:geheim", "t"), &[], &ways());
+    let text = report(&parse(b"UPSTYPE snmp\nDEVICE card:161:APC:geheim", "t"), None, &[], &ways());
     assert!(!text.contains("geheim") && text.contains("card:161:APC:***"), "{text}");
 }
 
 #[test]
 fn warnings_of_the_surroundings_stand_with_those_of_the_file() {
     let parsed = parse(b"UPSTYPE usb\nSCRIPTDIR /nonexistent", "t");
-    let text = report(&parsed, &surroundings::examine(&parsed, &ways()), &ways());
+    let text = report(&parsed, None, &surroundings::examine(&parsed, &ways()), &ways());
     assert!(
         text.contains("\nWarnings\n\n  t:2: SCRIPTDIR: /nonexistent/apccontrol does not exist"),
         "{text}"

@@ -117,10 +117,9 @@ pub fn parse(called_as: CalledAs, args: Vec<OsString>) -> Result<Action, String>
             }
             Short('d') | Long("debug") => {
                 let text = value_of(&mut parser, "-d")?;
-                options.debug = text
-                    .to_str()
-                    .and_then(|t| t.parse().ok())
-                    .ok_or_else(|| format!("-d takes a debug level, 0 to 999, not {}", text.display()))?;
+                options.debug = text.to_str().and_then(|t| t.parse().ok()).ok_or_else(|| {
+                    format!("-d takes a debug level, 0 to 999, not {}", text.to_string_lossy())
+                })?;
             }
             Short('f') | Long("config-file") => {
                 options.config_file = Some(value_of(&mut parser, "-f")?.into());
@@ -187,7 +186,7 @@ pub fn parse(called_as: CalledAs, args: Vec<OsString>) -> Result<Action, String>
 fn value_of(parser: &mut lexopt::Parser, option: &str) -> Result<OsString, String> {
     let value = parser.value().map_err(|_| format!("{option} needs a value"))?;
     if value.as_encoded_bytes().first().is_none_or(|b| *b == b'-') {
-        return Err(format!("{option} needs a value, not {}", value.display()));
+        return Err(format!("{option} needs a value, not {}", value.to_string_lossy()));
     }
     Ok(value)
 }
@@ -218,7 +217,7 @@ pub fn usage(called_as: CalledAs, typed: &str) -> String {
          \n\
          \x20 -b                       {background}\n\
          \x20 -d, --debug LEVEL        debug messages on standard output\n\
-         \x20 -f, --config-file FILE   configuration (default /etc/apcupsd/apcupsd.conf)\n\
+         \x20 -f, --config-file FILE   configuration (default /etc/mainsd/mainsd.conf, else /etc/apcupsd/apcupsd.conf)\n\
          \x20 -P, --pid-file FILE      pid file (default /run/{name}.pid)\n\
          \x20 -T                       debug messages to ./apcupsd.trace\n\
          \x20 -k, --killpower          one shot: order the UPS to cut its power until mains is back, if the powerfail flag exists\n\

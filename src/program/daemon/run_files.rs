@@ -229,11 +229,12 @@ fn take_state(
     let is_new = !path.exists();
     let mut state = StateFile::new(&path, identity(config));
     let mut loaded = state.load(clock);
-    if is_new
-        && let Some(folder) = folder
-        && config.state_file.as_deref().is_some_and(is_default)
-    {
-        loaded = state.load_old(&folder.old_state(), clock);
+    if is_new {
+        if let Some(folder) = folder {
+            if config.state_file.as_deref().is_some_and(is_default) {
+                loaded = state.load_old(&folder.old_state(), clock);
+            }
+        }
     }
     let saved = loaded.unwrap_or_else(|line| {
         trouble.push((Priority::Notice, line));

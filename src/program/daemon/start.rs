@@ -19,6 +19,7 @@ use crate::power::AtStart;
 use crate::program::out::complain;
 use crate::program::private_folder::PrivateFolder;
 use crate::program::surroundings;
+use crate::program::which_file::WhichFile;
 use crate::report::Stamp;
 use crate::sys::daemonize::{Readiness, Side, daemonize};
 use crate::sys::signals::Signals;
@@ -76,11 +77,11 @@ impl Loaded {
 /// # Errors
 /// A [`Refusal`] if it cannot be read, or there are [`obstacles`].
 pub fn load(options: &Options) -> Result<Loaded, Refusal> {
-    let path = options.config_file.clone().unwrap_or_else(|| PathBuf::from(config::DEFAULT_PATH));
+    let file = WhichFile::new(options.config_file.clone());
     // In the background the working directory is `/`.
-    let path = std::path::absolute(&path).unwrap_or(path);
+    let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
     let parsed =
-        config::load(&path).map_err(|error| Refusal { text: error.to_string(), status: UNREADABLE })?;
+        config::load(&path).map_err(|error| Refusal { text: file.words_of(&error), status: UNREADABLE })?;
     for diagnostic in parsed.of(config::Severity::Debug) {
         log::debug!("{diagnostic}");
     }

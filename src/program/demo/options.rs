@@ -47,7 +47,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, String>
                     .and_then(|text| text.parse().ok())
                     .filter(|speed| (0.1..=60.0).contains(speed))
                     .ok_or_else(|| {
-                        format!("--speed takes a number from 0.1 to 60, not '{}'", value.display())
+                        format!("--speed takes a number from 0.1 to 60, not '{}'", value.to_string_lossy())
                     })?;
             }
             Long("scenario") => {

@@ -69,15 +69,15 @@ impl Found<'_> {
         let folder = self.parsed.config.script_dir.clone();
         let apccontrol = folder.join("apccontrol");
         let effect = "no hook runs, and a shutdown goes straight to SHUTDOWNCMD";
-        if !self.hook(&apccontrol, effect)
-            && let Some(program) = super::killpower::missing_program(&apccontrol)
-        {
-            let text = format!(
-                "the killpower of {} calls {program}, which does not exist: the UPS is not told to cut its power after a \
+        if !self.hook(&apccontrol, effect) {
+            if let Some(program) = super::killpower::missing_program(&apccontrol) {
+                let text = format!(
+                    "the killpower of {} calls {program}, which does not exist: the UPS is not told to cut its power after a \
                  shutdown; make it call mainsd",
-                apccontrol.display()
-            );
-            self.warn("SCRIPTDIR", text);
+                    apccontrol.display()
+                );
+                self.warn("SCRIPTDIR", text);
+            }
         }
         for name in Event::ALL.iter().map(|event| event.arg()).chain(["killpower"]) {
             let path = folder.join(name);

@@ -44,7 +44,7 @@ impl Found<'_> {
             let text = format!(
                 "nothing was found that tells the UPS at the end of a shutdown to cut its power: its battery runs empty, and if \
                  mains comes back before that, this machine stays off; {}, or set KILLDELAY",
-                stage.remedy()
+                stage.remedy(root)
             );
             self.warn("", text);
         }
@@ -134,7 +134,7 @@ impl LastStage {
         }
     }
 
-    const fn remedy(self) -> &'static str {
+    fn remedy(self, root: &Path) -> &'static str {
         match self {
             Self::Systemd => {
                 "install mainsd's packaging/systemd/mainsd.shutdown as /usr/lib/systemd/system-shutdown/mainsd, executable"
@@ -143,11 +143,20 @@ impl LastStage {
                 "add a service to the runlevel shutdown that runs 'mainsd --killpower' after mount-ro"
             }
             Self::Procd => "add a script to /etc/rc.d, behind K90umount, that runs 'mainsd --killpower'",
+            Self::Other if is_nuts(&root.join("etc/init.d/ups-monitor")) => {
+                "/etc/init.d/ups-monitor, which halt runs last, is that of NUT: add a line 'mainsd --killpower' to what it does for \
+                 poweroff"
+            }
             Self::Other => {
                 "let the last step of the shutdown run 'mainsd --killpower' (/etc/init.d/ups-monitor, /etc/inittab or /etc/rc.d/rc.6)"
             }
         }
     }
+}
+
+/// Whether a script of the last stage is that of the package nut-client, which asks upsmon whether power is to be cut.
+fn is_nuts(path: &Path) -> bool {
+    start_of(path).is_some_and(|text| text.windows(6).any(|part| part == b"upsmon"))
 }
 
 #[cfg(test)]
@@ -234,6 +243,23 @@ mod tests {
         root.file("run/systemd/system/x", "", 0o644);
         root.file("usr/lib/systemd/system-shutdown/other", "#!/bin/sh\nsync\n", 0o755);
         assert_eq!(root.warnings("UPSTYPE usb").len(), 1, "a hook that does something else");
+    }
+
+    #[test]
+    fn who_has_nut_beside_it_hears_what_to_add_to_nuts_script() {
+        let root = Root::new("nut");
+        root.file(
+            "etc/init.d/ups-monitor",
+            "#!/bin/sh\nupsmon=/sbin/upsmon\n$upsmon -K && poweroff\n",
+            0o755,
+        );
+        let found = root.warnings("UPSTYPE usb");
+        assert!(
+            found.len() == 1 && found[0].contains("is that of NUT: add a line 'mainsd --killpower'"),
+            "{found:?}"
+        );
+        root.file("etc/init.d/ups-monitor", "#!/bin/sh\nupsmon=/sbin/upsmon\nmainsd --killpower\n", 0o755);
+        assert_eq!(root.warnings("UPSTYPE usb"), [""; 0]);
     }
 
     #[test]
