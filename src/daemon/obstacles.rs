@@ -21,22 +21,22 @@ pub fn obstacles(parsed: &Parsed) -> Vec<Obstacle> {
         .of(Severity::Error)
         .map(|diagnostic| Obstacle { diagnostic: diagnostic.clone(), may_pass: false })
         .collect();
-    if let Err(refused) = driver::check(&parsed.config)
+    if let Err(refused) = driver::check(&parsed.config) {
         // What the rules of the configuration have said already is not said again.
-        && !found.iter().any(|known| known.diagnostic.keyword == refused.keyword)
-    {
-        let line = match parsed.origin(refused.keyword) {
-            Origin::Line(line) => Some(line),
-            Origin::Default | Origin::Because(_) => None,
-        };
-        let diagnostic = Diagnostic {
-            severity: Severity::Error,
-            file: parsed.name.clone(),
-            line,
-            keyword: refused.keyword.to_owned(),
-            text: refused.text,
-        };
-        found.push(Obstacle { diagnostic, may_pass: refused.may_pass });
+        if !found.iter().any(|known| known.diagnostic.keyword == refused.keyword) {
+            let line = match parsed.origin(refused.keyword) {
+                Origin::Line(line) => Some(line),
+                Origin::Default | Origin::Because(_) => None,
+            };
+            let diagnostic = Diagnostic {
+                severity: Severity::Error,
+                file: parsed.name.clone(),
+                line,
+                keyword: refused.keyword.to_owned(),
+                text: refused.text,
+            };
+            found.push(Obstacle { diagnostic, may_pass: refused.may_pass });
+        }
     }
     found
 }

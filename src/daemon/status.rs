@@ -132,10 +132,10 @@ impl Status {
     fn stamp_of(&mut self, index: usize, at: Instant, now: Instant) -> Stamp {
         let snapshot = self.cache.snapshot();
         let shown = [snapshot.on_battery_at, snapshot.off_battery_at, snapshot.last_self_test_at];
-        if self.shown.get(index).copied().flatten() == Some(at)
-            && let Some(stamp) = shown.get(index).copied().flatten()
-        {
-            return stamp;
+        if self.shown.get(index).copied().flatten() == Some(at) {
+            if let Some(stamp) = shown.get(index).copied().flatten() {
+                return stamp;
+            }
         }
         let wall = clock::now();
         let then = wall.checked_sub(now.saturating_duration_since(at)).unwrap_or(wall);

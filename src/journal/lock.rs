@@ -196,10 +196,10 @@ fn holder(file: &mut File, device: &str) -> Option<i32> {
     let locker = if locked { lock_holder(file) } else { None };
     // Everybody can lock a file that they can read, or have written their own.
     let ours = file.metadata().is_ok_and(|data| trust::trusted(data.uid()) && data.mode() & 0o022 == 0);
-    if let Some((pid, true)) = locker
-        && ours
-    {
-        return Some(pid);
+    if let Some((pid, true)) = locker {
+        if ours {
+            return Some(pid);
+        }
     }
     let named = read_pid(file);
     [locker.map(|(pid, _)| pid), named].into_iter().flatten().find(|pid| is_held(*pid, device))

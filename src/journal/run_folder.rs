@@ -114,10 +114,10 @@ pub fn state_in(folder: &Path, config: &Path) -> PathBuf {
 fn make(path: &Path, mode: u32) -> Result<(), String> {
     let trouble = |what: String| format!("{}: {what}", path.display());
     let made = DirBuilder::new().mode(mode).create(path);
-    if let Err(error) = &made
-        && error.kind() != io::ErrorKind::AlreadyExists
-    {
-        return Err(trouble(reason(error)));
+    if let Err(error) = &made {
+        if error.kind() != io::ErrorKind::AlreadyExists {
+            return Err(trouble(reason(error)));
+        }
     }
     let data = fs::symlink_metadata(path).map_err(|error| trouble(reason(&error)))?;
     if !data.is_dir() {

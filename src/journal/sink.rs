@@ -73,10 +73,10 @@ impl Sink {
 
     /// A process has it now: nothing of it stays open here, for to close a file can wait for its disk.
     pub fn hand_over(&mut self) {
-        if let Self::Files(files) = self
-            && let Some(state) = files.state()
-        {
-            state.hand_over_lock();
+        if let Self::Files(files) = self {
+            if let Some(state) = files.state() {
+                state.hand_over_lock();
+            }
         }
     }
 

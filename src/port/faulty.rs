@@ -50,11 +50,11 @@ impl Dice {
         if silent_until.is_some_and(|until| now < until) {
             return Some(Fault::Silence);
         }
-        if self.next().is_multiple_of(SILENCE_ONE_OF) {
+        if self.next() % SILENCE_ONE_OF == 0 {
             *silent_until = Some(now + Duration::from_secs(1 + self.next() % LONGEST_SILENCE));
             return Some(Fault::Silence);
         }
-        if !self.next().is_multiple_of(EVENTS_PER_FAULT) {
+        if self.next() % EVENTS_PER_FAULT != 0 {
             return None;
         }
         Some(match self.next() % 3 {

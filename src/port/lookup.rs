@@ -116,10 +116,10 @@ impl AsRawFd for Lookup {
 
 impl Drop for Lookup {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.child
-            && child.try_wait().is_none()
-        {
-            child.kill_group();
+        if let Some(child) = &mut self.child {
+            if child.try_wait().is_none() {
+                child.kill_group();
+            }
         }
     }
 }

@@ -84,10 +84,10 @@ impl AtRest {
             tty.keep_settings();
         }
         for (lines, on) in [(self.lines.clear, false), (self.lines.raise, true)] {
-            if !lines.is_empty()
-                && let Err(error) = tty.set_modem_lines(lines, on)
-            {
-                log::debug!("a serial port has no modem lines: {error}");
+            if !lines.is_empty() {
+                if let Err(error) = tty.set_modem_lines(lines, on) {
+                    log::debug!("a serial port has no modem lines: {error}");
+                }
             }
         }
     }
@@ -345,10 +345,10 @@ impl SerialPort {
     }
 
     fn gone(&mut self, registry: &Registry, now: Instant, what: &str) {
-        if let State::Open { since, .. } = &self.state
-            && now.saturating_duration_since(*since) >= STABLE_AFTER
-        {
-            self.failures = 0;
+        if let State::Open { since, .. } = &self.state {
+            if now.saturating_duration_since(*since) >= STABLE_AFTER {
+                self.failures = 0;
+            }
         }
         self.drop_tty(registry);
         self.closed(now, &format!("{} {what}", self.path.display()));

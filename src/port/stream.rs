@@ -88,8 +88,8 @@ impl StreamPort {
             under.is_heard = true;
             if self.starter.is_another() {
                 // Without it, its time limit wakes the loop.
-                let mut source = SourceFd(&under.lookup.as_raw_fd());
-                let _ = registry.register(&mut source, self.token, Interest::READABLE);
+                let lookup = under.lookup.as_raw_fd();
+                let _ = registry.register(&mut SourceFd(&lookup), self.token, Interest::READABLE);
             }
         }
     }

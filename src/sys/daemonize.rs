@@ -25,7 +25,7 @@ pub enum Side {
 /// To be kept until the start has succeeded. Dropped instead of used, it lets the caller end with our exit status.
 #[derive(Debug)]
 pub struct Readiness {
-    caller: io::PipeWriter,
+    caller: File,
 }
 
 /// Forks. The child leads a new session, works in `/` with umask at least 022 and keeps stdin, stdout and stderr until it is
@@ -35,7 +35,7 @@ pub struct Readiness {
 ///
 /// What `pipe` or `fork` says.
 pub fn daemonize() -> io::Result<Side> {
-    let (mut from_child, to_caller) = io::pipe()?;
+    let (mut from_child, to_caller) = super::fs::pipe()?;
     // SAFETY: the program has one thread, so the child is as whole as its parent.
     let pid = unsafe { libc::fork() };
     if pid < 0 {

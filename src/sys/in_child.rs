@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use rustix::io::ioctl_fionbio;
-use rustix::pipe::{PipeFlags, pipe_with};
 
+use super::fs::pipe;
 use super::spawn::{Child, Never, close_from, exit_now, spawn_own};
 
 /// Starts a child that runs `work` and ends with 0; what it writes can be read here, without waiting, until the end of the
@@ -21,14 +21,13 @@ use super::spawn::{Child, Never, close_from, exit_now, spawn_own};
 ///
 /// What `pipe` and `fork` say.
 pub fn start(work: impl FnOnce(&mut File)) -> io::Result<(Child, File)> {
-    let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+    let (read, mut write) = pipe()?;
     ioctl_fionbio(&read, true)?;
-    let mut write = File::from(write);
     let child = spawn_own(|| {
         close_from(3, write.as_raw_fd());
         run(|| work(&mut write))
     })?;
-    Ok((child, File::from(read)))
+    Ok((child, read))
 }
 
 /// Runs `work` in a child that has all descriptors of this process, and waits for it so long at most. False: it has not ended

@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn what_can_be_given_up_is_also_where_something_else_cannot() {
-        let parent = std::process::id().cast_signed();
+        let parent = std::process::id() as i32;
         let give_up = move || {
             let kept = give_up(NOBODY, Files::None(Some(Path::new("/"))), true, parent);
             let left = capabilities(None).unwrap();

@@ -263,6 +263,10 @@ fn failure_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Forks; the child runs `child` with all signals still blocked, so that no handler of ours runs in it.
+#[allow(
+    unreachable_code,
+    reason = "Rust 1.85 takes what stands behind the child's branch for the child's too"
+)]
 fn fork_with_signals_blocked(child: impl FnOnce() -> Never) -> io::Result<Pid> {
     let before = set_mask(None);
     // SAFETY: the child calls nothing but async-signal-safe functions and allocates nothing until it ends or executes

@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn standard_output_can_be_a_file_of_the_daemon() {
         use std::os::fd::AsRawFd;
-        let (mut reader, writer) = io::pipe().unwrap();
+        let (mut reader, writer) = super::super::fs::pipe().unwrap();
         let name = PathBuf::from(format!("/proc/self/fd/{}", writer.as_raw_fd()));
         let folder = Shared::new("stdout");
         let link = folder.join("stdout");

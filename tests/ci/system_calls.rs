@@ -97,10 +97,10 @@ fn understand(line: &str, folders: &[&Path]) -> (String, Vec<String>) {
     let mut places = Vec::new();
     // The first argument, if it is a descriptor of a file: `7</path>`.
     let digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-    if digits.len() < rest.len()
-        && let Some(path) = digits.strip_prefix("</")
-    {
-        places.push(place(&format!("/{}", path.split('>').next().unwrap_or(path)), folders));
+    if digits.len() < rest.len() {
+        if let Some(path) = digits.strip_prefix("</") {
+            places.push(place(&format!("/{}", path.split('>').next().unwrap_or(path)), folders));
+        }
     }
     if BY_NAME.contains(&name) && !rest.contains("sa_family=AF_INET") {
         // What a link leads to is an answer.

@@ -120,7 +120,7 @@ fn help_and_explain_work_and_nonsense_is_refused() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
-    let (reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = mainsd::sys::fs::pipe().unwrap();
     drop(reader);
     let output = Command::new(env!("CARGO_BIN_EXE_mainsd"))
         .args(["check", "-f"])

@@ -13,7 +13,7 @@ fn program() -> Command {
 
 /// A stream whose reader has gone.
 fn closed() -> Stdio {
-    let (reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = mainsd::sys::fs::pipe().unwrap();
     drop(reader);
     writer.into()
 }

@@ -89,7 +89,7 @@ fn lines_that_nobody_can_have_end_it_with_a_word_and_a_reader_that_has_gone_with
         (done.status.code(), said.as_str()),
         (Some(1), "mainsd demo: cannot write: No space left on device\n")
     );
-    let (reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = mainsd::sys::fs::pipe().unwrap();
     drop(reader);
     let done = demo(&scratch, &["--plain"]).stdout(writer).stderr(Stdio::piped()).output().unwrap();
     assert_eq!((done.status.code(), done.stderr.len()), (Some(0), 0));

@@ -165,10 +165,10 @@ fn resolve(citation: &Citation, documents: &[(String, String)]) -> Result<(), St
             return Err(format!("section {} of docs/{path} has no heading \"{heading}\"", citation.section));
         }
     }
-    if let Some(item) = &citation.item
-        && !section.lines().any(|line| line.starts_with(&format!("{item}. ")))
-    {
-        return Err(format!("section {} of docs/{path} has no item {item}", citation.section));
+    if let Some(item) = &citation.item {
+        if !section.lines().any(|line| line.starts_with(&format!("{item}. "))) {
+            return Err(format!("section {} of docs/{path} has no item {item}", citation.section));
+        }
     }
     Ok(())
 }

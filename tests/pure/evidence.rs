@@ -241,7 +241,7 @@ fn a_ups_with_simple_signalling_says_when_its_lines_were_looked_at() {
             if transmit == Transmit::Look {
                 let second = (now - start).as_secs_f64();
                 // On battery from 20 s on, a low battery that flickers from 30 s on.
-                let flicker = (30.0..31.0).contains(&second) && ((second * 4.0) as u64).is_multiple_of(2);
+                let flicker = (30.0..31.0).contains(&second) && (second * 4.0) as u64 % 2 == 0;
                 let low = flicker || second >= 40.0;
                 let lines = if second >= 20.0 { Lines::CTS.bits() } else { 0 }
                     | if low { !Lines::CTS.bits() } else { 0 };

@@ -76,10 +76,10 @@ fn each_status_key_stands_once() {
             let key = literal.split(':').next().unwrap_or_default().trim_end();
             let of_directive =
                 DIRECTIVES.contains(&key) && OF_DIRECTIVES.iter().any(|place| path.starts_with(place));
-            if let Some(field) = FIELDS.iter().find(|field| field.key == key)
-                && !of_directive
-            {
-                places.push((path.clone(), field.key));
+            if let Some(field) = FIELDS.iter().find(|field| field.key == key) {
+                if !of_directive {
+                    places.push((path.clone(), field.key));
+                }
             }
         }
     }

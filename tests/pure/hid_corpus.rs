@@ -123,7 +123,7 @@ proptest! {
         let before = report.clone();
         let unused = 64 - field.bit_size;
         let value =
-            if field.logical_min < 0 { value >> unused } else { (value.cast_unsigned() >> unused) as i64 };
+            if field.logical_min < 0 { value >> unused } else { ((value as u64) >> unused) as i64 };
         prop_assert_eq!(field.put(&mut report, value), Ok(()));
         prop_assert_eq!(field.raw(&report), Some(value));
         for other in descriptor.fields() {

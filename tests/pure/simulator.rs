@@ -114,7 +114,7 @@ impl Host {
         let word = |at: usize| u32::from_be_bytes(head[at..at + 4].try_into().unwrap());
         let mut data = vec![0; if inward && word(0) == 3 { word(24) as usize } else { 0 }];
         self.socket.read_exact(&mut data).unwrap();
-        (word(0), word(4), word(20).cast_signed(), data)
+        (word(0), word(4), word(20) as i32, data)
     }
 
     fn get(&mut self, setup: [u8; 8]) -> (i32, Vec<u8>) {

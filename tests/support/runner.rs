@@ -99,22 +99,22 @@ pub fn role(name: &str) -> Command {
 /// Runs the program's tests, or plays the role that its arguments name.
 pub fn main(groups: &[Group], roles: &[Role]) -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    if let [first, name, args @ ..] = &args[..]
-        && first == ROLE
-    {
-        let role = roles.iter().find(|(known, _)| known == name);
-        return (role.unwrap_or_else(|| panic!("no such role: {name}")).1)(args);
+    if let [first, name, args @ ..] = &args[..] {
+        if first == ROLE {
+            let role = roles.iter().find(|(known, _)| known == name);
+            return (role.unwrap_or_else(|| panic!("no such role: {name}")).1)(args);
+        }
     }
     run(groups, &args, &[])
 }
 
 /// Runs the tests that `args` select. `again` are the arguments before the harness's own that lead this program here.
 pub fn run(groups: &[Group], args: &[String], again: &[&str]) -> ExitCode {
-    if let [first, name] = args
-        && first == ALONE
-    {
-        alone(groups, name);
-        return ExitCode::SUCCESS;
+    if let [first, name] = args {
+        if first == ALONE {
+            alone(groups, name);
+            return ExitCode::SUCCESS;
+        }
     }
     let options = match Options::parse(args, std::env::var("RUST_TEST_THREADS").ok().as_deref()) {
         Ok(options) => options,

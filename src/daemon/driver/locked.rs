@@ -92,10 +92,10 @@ impl LockedDriver {
     fn go_on(&mut self, registry: &Registry, now: Instant) {
         // One that has ended is reaped, also where the driver has begun without it.
         let told = self.running.as_mut().and_then(Try::poll);
-        if told.is_some()
-            && let Some(Try { child: None, answer }) = self.running.take()
-        {
-            let _ = registry.deregister(&mut SourceFd(&answer.as_raw_fd()));
+        if told.is_some() {
+            if let Some(Try { child: None, answer }) = self.running.take() {
+                let _ = registry.deregister(&mut SourceFd(&answer.as_raw_fd()));
+            }
         }
         let Some(next_at) = self.next_at else { return };
         let tried = match (told, &self.running) {

@@ -92,7 +92,7 @@ pub fn open(
         }
         #[cfg(feature = "usb")]
         Connection::Usb { link, matcher } => {
-            let port = UsbPort::new(Roots::default(), token::DRIVER, matcher, locks, now);
+            let port = UsbPort::new(Roots::default(), token::DRIVER, Box::new(matcher), locks, now);
             join(Box::new(port), link, faults, now)
         }
         #[cfg(feature = "stream")]

@@ -104,11 +104,11 @@ impl Hands {
     /// Deadlines may have passed; what the child that reads the configuration has said is taken.
     pub fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
         self.act.handle_timeout(now);
-        if let Some((interval, next)) = &mut self.watchdog
-            && *next <= now
-        {
-            *next = now + *interval;
-            self.notifier.alive();
+        if let Some((interval, next)) = &mut self.watchdog {
+            if *next <= now {
+                *next = now + *interval;
+                self.notifier.alive();
+            }
         }
         match self.reread.poll(registry, now) {
             None => return,

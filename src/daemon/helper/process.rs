@@ -312,20 +312,18 @@ impl HelperProcess {
     /// The daemon ends when the main process is gone with all that it holds.
     fn end_if_reaped(&mut self) {
         self.left.retain_mut(|process| process.end().is_none());
-        if let Some(ending) = self.ending
-            && self.main.is_none()
-            && self.left.is_empty()
-        {
-            self.exit = Some(ending.exit);
+        if let Some(ending) = self.ending {
+            if self.main.is_none() && self.left.is_empty() {
+                self.exit = Some(ending.exit);
+            }
         }
     }
 
     fn reap_later(&mut self, process: Option<Process>) {
-        if let Some(mut process) = process
-            && process.end().is_none()
-            && self.left.len() < MAX_LEFT
-        {
-            self.left.push(process);
+        if let Some(mut process) = process {
+            if process.end().is_none() && self.left.len() < MAX_LEFT {
+                self.left.push(process);
+            }
         }
     }
 

@@ -130,6 +130,14 @@ fn wait_for_a_message(socket: &Socket) {
     {}
 }
 
+/// Or the end.
+fn wait_until_the_shutdown_has_started(socket: &Socket) {
+    let mut packet = [0; MAX_PACKET];
+    while socket.receive(&mut packet).is_ok_and(|length| {
+        length > 0 && !matches!(FromHelper::decode(&packet[..length]), Some(FromHelper::ShutdownStarted(_)))
+    }) {}
+}
+
 fn ended(helper: &HelperProcess) -> bool {
     helper.exit() == Some(Exit::StartMain)
 }
@@ -277,11 +285,7 @@ fn a_shutdown_that_the_machine_that_stands_in_has_decided_is_not_started_again_f
     stage.start_main(|socket| {
         socket.send(&ToHelper::OnBattery(said(Duration::ZERO)).encode());
         socket.send(&ToHelper::Saved(Saved { transfers: 1, ..Saved::default() }).encode());
-        let mut packet = [0; MAX_PACKET];
-        while let Ok(length @ 1..) = socket.receive(&mut packet)
-            && !matches!(FromHelper::decode(&packet[..length]), Some(FromHelper::ShutdownStarted(_)))
-        {
-        }
+        wait_until_the_shutdown_has_started(&socket);
         socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
         socket.send(&ToHelper::Hook(Event::OnBattery, ARGUMENTS).encode());
         while let Ok(1..) = socket.receive(&mut [0; 2000]) {}
@@ -327,11 +331,8 @@ fn what_stands_in_for_a_main_process_says_nothing_anew_of_a_shutdown_that_was_as
                 socket.send(&ToHelper::OnBattery(said).encode());
             }
             socket.send(&ToHelper::Shutdown(ARGUMENTS, "because").encode());
-            let mut packet = [0; MAX_PACKET];
-            while !still_runs
-                && let Ok(length @ 1..) = socket.receive(&mut packet)
-                && !matches!(FromHelper::decode(&packet[..length]), Some(FromHelper::ShutdownStarted(_)))
-            {
+            if !still_runs {
+                wait_until_the_shutdown_has_started(&socket);
             }
         });
         if still_runs {

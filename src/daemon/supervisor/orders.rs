@@ -77,12 +77,16 @@ impl Supervisor {
 
     /// Nothing else gives the driver a command: a dry run keeps back those that change what the UPS does.
     fn send(&mut self, command: Command, now: Instant) {
-        if self.invocation.dry_run.is_log_only()
-            && let Some(words) = command.order()
-        {
-            self.log(Priority::Warning, &format!("Dry run: the UPS does not get the order: {words}"), now);
-            let outcome = Ok("nothing was sent: dry run".to_owned());
-            return self.machine.handle_command_result(now, &CommandResult::new(command, outcome));
+        if self.invocation.dry_run.is_log_only() {
+            if let Some(words) = command.order() {
+                self.log(
+                    Priority::Warning,
+                    &format!("Dry run: the UPS does not get the order: {words}"),
+                    now,
+                );
+                let outcome = Ok("nothing was sent: dry run".to_owned());
+                return self.machine.handle_command_result(now, &CommandResult::new(command, outcome));
+            }
         }
         self.driver.command(Asker::Machine, command, now);
     }

@@ -91,10 +91,10 @@ impl Queue {
         let mut at = self.waiting.len();
         while at > self.sent {
             at -= 1;
-            if self.waiting.get(at).is_some_and(|it| it.kind == kind)
-                && let Some(dropped) = self.waiting.remove(at)
-            {
-                self.bytes -= dropped.packet.len() + MESSAGE_OVERHEAD_BYTES;
+            if self.waiting.get(at).is_some_and(|it| it.kind == kind) {
+                if let Some(dropped) = self.waiting.remove(at) {
+                    self.bytes -= dropped.packet.len() + MESSAGE_OVERHEAD_BYTES;
+                }
             }
         }
     }
@@ -128,10 +128,8 @@ impl Queue {
 
     /// Everything up to this number is done.
     pub fn acknowledge(&mut self, number: u64, now: Instant) {
-        while self.sent > 0
-            && self.waiting.front().is_some_and(|first| first.number <= number)
-            && let Some(done) = self.waiting.pop_front()
-        {
+        while self.sent > 0 && self.waiting.front().is_some_and(|first| first.number <= number) {
+            let Some(done) = self.waiting.pop_front() else { break };
             self.sent -= 1;
             self.bytes -= done.packet.len() + MESSAGE_OVERHEAD_BYTES;
             self.done = done.number;

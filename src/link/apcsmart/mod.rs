@@ -127,10 +127,10 @@ impl ApcSmartLink {
             };
             let item = self.stream.push(*byte, filter);
             // What the UPS says by itself is no part of an answer.
-            if !matches!(item, Some(Item::Alert(_)))
-                && let Phase::Watching(session) = &mut self.phase
-            {
-                session.note_byte(now);
+            if !matches!(item, Some(Item::Alert(_))) {
+                if let Phase::Watching(session) = &mut self.phase {
+                    session.note_byte(now);
+                }
             }
             if let Some(item) = item {
                 self.handle_item(now, item);

@@ -136,13 +136,13 @@ impl Bench {
                 Some(Transmit::Byte(byte)) => {
                     let before = self.sent.last().map_or(0, |(_, byte)| *byte);
                     self.sent.push((self.now - self.start, byte));
-                    if byte == b'-'
-                        && let Some(values) = self.steps.get_mut(&before)
-                    {
-                        values.rotate_left(1);
-                        self.answers.insert(before, values[0].as_bytes().to_vec());
-                        self.come(self.now + CHARACTER + THINKS, b"OK\r\n");
-                        continue;
+                    if byte == b'-' {
+                        if let Some(values) = self.steps.get_mut(&before) {
+                            values.rotate_left(1);
+                            self.answers.insert(before, values[0].as_bytes().to_vec());
+                            self.come(self.now + CHARACTER + THINKS, b"OK\r\n");
+                            continue;
+                        }
                     }
                     let answer = self.answers.get(&byte).cloned();
                     if !self.silent && byte != upslink::ESCAPE {

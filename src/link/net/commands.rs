@@ -45,7 +45,7 @@ impl Commands {
     }
 
     /// Whether some wait for a check.
-    pub(super) const fn are_waiting(&self) -> bool {
+    pub(super) fn are_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }
 

@@ -146,11 +146,10 @@ impl NetLink {
     /// There is no connection, or no longer one; why.
     pub fn handle_closed(&mut self, now: Instant, reason: &str) {
         // The last word of a connection counts, however many came before it.
-        if let State::Watching { target, .. } = self.state
-            && self.watched.end()
-            && self.incoming.is_complete()
-        {
-            self.answered(now, target);
+        if let State::Watching { target, .. } = self.state {
+            if self.watched.end() && self.incoming.is_complete() {
+                self.answered(now, target);
+            }
         }
         match self.state {
             State::Asked { target, tried, until, .. } if self.incoming.has_last_record() => {
@@ -347,10 +346,10 @@ impl Link for NetLink {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        if let State::Watching { target, .. } = self.state
-            && self.watched.takes_late(now, self.incoming.is_complete())
-        {
-            self.answered(now, target);
+        if let State::Watching { target, .. } = self.state {
+            if self.watched.takes_late(now, self.incoming.is_complete()) {
+                self.answered(now, target);
+            }
         }
         if self.told != Told::Lost && self.silence.is_over(now) {
             self.lost(format!("{}: it does not say how its UPS is any more", self.name(self.preferred)));

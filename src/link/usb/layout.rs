@@ -189,14 +189,14 @@ impl Layout {
                     })
                     .copied()
             };
-            if let Some(slot) = self.slots.get_mut(row.key as usize)
-                && let Some(field) = near(line.kind)
-            {
-                match line.kind {
-                    ReportKind::Feature => slot.feature = Some(field),
-                    _ => slot.input = Some(field),
+            if let Some(slot) = self.slots.get_mut(row.key as usize) {
+                if let Some(field) = near(line.kind) {
+                    match line.kind {
+                        ReportKind::Feature => slot.feature = Some(field),
+                        _ => slot.input = Some(field),
+                    }
+                    slot.input = near(ReportKind::Input).or(slot.input);
                 }
-                slot.input = near(ReportKind::Input).or(slot.input);
             }
         }
     }
@@ -266,11 +266,10 @@ impl Layout {
         for row in TABLE.iter().filter(|row| row.when != When::Written) {
             let Slot { feature: Some(feature), input: Some(input) } = self.slot(row.key) else { continue };
             let id = input.report_id;
-            if silent(&feature)
-                && !wires.iter().any(|wire| wire.id == id)
-                && let Some(len) = descriptor.report_len(ReportKind::Input, id)
-            {
-                wires.push(Wire { kind: ReportKind::Input, id, len, when: row.when, confirms: false });
+            if silent(&feature) && !wires.iter().any(|wire| wire.id == id) {
+                if let Some(len) = descriptor.report_len(ReportKind::Input, id) {
+                    wires.push(Wire { kind: ReportKind::Input, id, len, when: row.when, confirms: false });
+                }
             }
         }
         wires

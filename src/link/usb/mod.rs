@@ -187,11 +187,10 @@ impl UsbLink {
     }
 
     fn give_up(&mut self, now: Instant, reason: String, how: Transmit) {
-        if let Phase::Open { session, since } = &self.phase
-            && session.is_attached()
-            && now.saturating_duration_since(*since) >= GOOD_ATTACHMENT
-        {
-            self.failures = 0;
+        if let Phase::Open { session, since } = &self.phase {
+            if session.is_attached() && now.saturating_duration_since(*since) >= GOOD_ATTACHMENT {
+                self.failures = 0;
+            }
         }
         self.end_session(&reason);
         let pause = PAUSES.get(self.failures).or(PAUSES.last()).copied().unwrap_or_default();

@@ -79,7 +79,7 @@ pub(super) fn string_of(answer: &[u8]) -> Option<String> {
     if kind != STRING {
         return None;
     }
-    let units = text.as_chunks::<2>().0.iter().map(|unit| u16::from_le_bytes(*unit));
+    let units = text.chunks_exact(2).filter_map(|unit| Some(u16::from_le_bytes(unit.try_into().ok()?)));
     let text: String =
         char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
     let text = text.trim_end_matches('\0').to_owned();

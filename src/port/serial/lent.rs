@@ -20,8 +20,7 @@ impl SerialPort {
     pub(super) fn ask_keeper(&mut self, registry: &Registry, now: Instant) -> bool {
         let Some(socket) = self.locks.starter().start(&Job::SerialPort) else { return false };
         let begun = socket.map(Keeper::new).and_then(|keeper| {
-            let mut source = SourceFd(&keeper.as_raw_fd());
-            registry.register(&mut source, self.keeper_token(), Interest::READABLE)?;
+            registry.register(&mut SourceFd(&keeper.as_raw_fd()), self.keeper_token(), Interest::READABLE)?;
             Ok(keeper)
         });
         match begun {

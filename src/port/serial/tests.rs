@@ -122,10 +122,10 @@ fn tells_of(
                 told => break told,
             }
         };
-        if let Told::Link(Event::Closed(words)) | Told::Log(words) = &event
-            && words.contains(&name)
-        {
-            return (port, event);
+        if let Told::Link(Event::Closed(words)) | Told::Log(words) = &event {
+            if words.contains(&name) {
+                return (port, event);
+            }
         }
         port.close(registry);
     }

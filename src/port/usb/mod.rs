@@ -179,10 +179,10 @@ impl UsbPort {
     }
 
     fn wake(&mut self, registry: &Registry) {
-        if self.resting.take().is_some()
-            && let State::Open(open) = &self.state
-        {
-            self.sources.unmute(registry, open.fd);
+        if self.resting.take().is_some() {
+            if let State::Open(open) = &self.state {
+                self.sources.unmute(registry, open.fd);
+            }
         }
     }
 
@@ -371,10 +371,10 @@ impl Port for UsbPort {
             State::Looking(search) if search.deadline().is_some_and(|at| at <= now) => {
                 // It may have reported in time.
                 self.advance_search(registry);
-                if let State::Looking(search) = &self.state
-                    && search.deadline().is_some_and(|at| at <= now)
-                {
-                    self.leave_stuck(registry);
+                if let State::Looking(search) = &self.state {
+                    if search.deadline().is_some_and(|at| at <= now) {
+                        self.leave_stuck(registry);
+                    }
                 }
             }
             State::Open(_) if self.poll_timeout().is_some_and(|at| at <= now) => {

@@ -166,13 +166,12 @@ impl Host {
 
     pub(super) fn kill_power(&mut self) {
         let lead = self.settings.kill_wait;
-        if let Some(decision) = self.shutdown.decision_mut()
-            && !lead.is_zero()
-            && !std::mem::replace(&mut decision.share_waited, true)
-        {
-            decision.kill_at = Some(self.now + lead);
-            let text = format!("Waiting {} seconds for slave(s) to shutdown.", lead.as_secs());
-            return self.log(Priority::Warning, text);
+        if let Some(decision) = self.shutdown.decision_mut() {
+            if !lead.is_zero() && !std::mem::replace(&mut decision.share_waited, true) {
+                decision.kill_at = Some(self.now + lead);
+                let text = format!("Waiting {} seconds for slave(s) to shutdown.", lead.as_secs());
+                return self.log(Priority::Warning, text);
+            }
         }
         let next = self
             .settings

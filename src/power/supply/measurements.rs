@@ -174,10 +174,10 @@ impl Measurements {
         let mut shown = values.clone();
         if taken.charge == Verdict::Implausible {
             shown.battery_charge = None;
-        } else if shown.battery_charge.is_some()
-            && let Some(before) = self.fallen_from()
-        {
-            shown.battery_charge = Some(Percent(before));
+        } else if shown.battery_charge.is_some() {
+            if let Some(before) = self.fallen_from() {
+                shown.battery_charge = Some(Percent(before));
+            }
         }
         if taken.runtime == Verdict::Implausible {
             shown.runtime_left = None;

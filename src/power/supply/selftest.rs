@@ -242,11 +242,11 @@ impl Supply {
         let result = self.known.self_test.filter(|_| told);
         match result {
             Some(said) if said.value == SelfTestResult::InProgress => {
-                if self.now.saturating_duration_since(said.at) >= ASK_SOON
-                    && let Line::Mains(Mains { ended_test: Some(query), .. }) = &mut self.line
-                {
-                    *query = Query::asked(self.now);
-                    self.order(Order::Command(Command::ReadSelfTest));
+                if let Line::Mains(Mains { ended_test: Some(query), .. }) = &mut self.line {
+                    if self.now.saturating_duration_since(said.at) >= ASK_SOON {
+                        *query = Query::asked(self.now);
+                        self.order(Order::Command(Command::ReadSelfTest));
+                    }
                 }
             }
             _ if told => self.finish_test(),

@@ -37,10 +37,10 @@ impl Cache {
     /// The framed answer to `status` at `now`. `refresh` is called before a rendering, and only then: it sets what
     /// follows the clock (`time_on_battery`, `total_on_battery`).
     pub fn status(&mut self, now: Stamp, refresh: impl FnOnce(&mut Snapshot)) -> Rc<[u8]> {
-        if let Some(answer) = &self.answer
-            && self.snapshot.now == now
-        {
-            return Rc::clone(answer);
+        if let Some(answer) = &self.answer {
+            if self.snapshot.now == now {
+                return Rc::clone(answer);
+            }
         }
         self.prepare(now, refresh);
         self.buffer.clear();

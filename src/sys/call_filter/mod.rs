@@ -81,15 +81,15 @@ impl Plan {
         }
         // For the internet, and for the kernel's hot-plug messages.
         if let Some(number) = SOCKET.number(self.system) {
-            let family = [libc::AF_INET, libc::AF_INET6].map(i32::cast_unsigned);
+            let family = [libc::AF_INET, libc::AF_INET6].map(|number| number as u32);
             filter.extend([
                 instruction(JUMP_IF_EQUAL, number, 0, 7),
                 instruction(LOAD, self.argument_at(0), 0, 0),
                 instruction(JUMP_IF_EQUAL, family[0], 5, 0),
                 instruction(JUMP_IF_EQUAL, family[1], 4, 0),
-                instruction(JUMP_IF_EQUAL, libc::AF_NETLINK.cast_unsigned(), 0, 2),
+                instruction(JUMP_IF_EQUAL, libc::AF_NETLINK as u32, 0, 2),
                 instruction(LOAD, self.argument_at(2), 0, 0),
-                instruction(JUMP_IF_EQUAL, libc::NETLINK_KOBJECT_UEVENT.cast_unsigned(), 1, 0),
+                instruction(JUMP_IF_EQUAL, libc::NETLINK_KOBJECT_UEVENT as u32, 1, 0),
                 instruction(END, REFUSE, 0, 0),
             ]);
         }

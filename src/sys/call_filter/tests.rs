@@ -211,7 +211,7 @@ fn sockets_are_for_the_internet_and_hot_plug_messages() {
         let filter = plan(system).filter();
         let number = SOCKET.number(system).unwrap();
         for (family, protocol, end) in sockets {
-            let [family, protocol] = [family, protocol].map(i32::cast_unsigned);
+            let [family, protocol] = [family, protocol].map(|number| number as u32);
             let arguments = [family, 1, protocol, 0, 0, 0];
             assert_eq!(run(&filter, system, number, arguments), end, "{family} {protocol} {system:?}");
         }

@@ -247,8 +247,8 @@ impl Parser {
             // A 4-bit two's complement number by the letter; some devices send a whole signed byte (usb-hid §5).
             0x54 => {
                 globals.exponent = match item.unsigned as u8 {
-                    nibble @ 0x08..=0x0f => nibble.cast_signed() - 16,
-                    byte => byte.cast_signed(),
+                    nibble @ 0x08..=0x0f => nibble as i8 - 16,
+                    byte => byte as i8,
                 };
             }
             0x64 => globals.unit = item.unsigned,

@@ -106,7 +106,7 @@ impl Field {
         let value = (bits >> shift) as u64 & (u64::MAX >> (64 - size));
         if self.logical_min < 0 {
             let unused = 64 - size;
-            Some((value << unused).cast_signed() >> unused)
+            Some(((value << unused) as i64) >> unused)
         } else {
             i64::try_from(value).ok()
         }

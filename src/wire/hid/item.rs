@@ -54,14 +54,14 @@ impl Iterator for Items<'_> {
             };
             self.rest = rest;
             let (unsigned, signed) = match *data {
-                [a] => (u32::from(a), i32::from(a.cast_signed())),
+                [a] => (u32::from(a), i32::from(a as i8)),
                 [a, b] => {
                     let value = u16::from_le_bytes([a, b]);
-                    (u32::from(value), i32::from(value.cast_signed()))
+                    (u32::from(value), i32::from(value as i16))
                 }
                 [a, b, c, d] => {
                     let value = u32::from_le_bytes([a, b, c, d]);
-                    (value, value.cast_signed())
+                    (value, value as i32)
                 }
                 _ => (0, 0),
             };

@@ -3,6 +3,7 @@
 //! daemon then has not got in memory hangs, beyond the reach of SIGKILL. Outages are seen, port 3551 answers, a main process that is killed
 //! is followed by another, and the machine is switched off.
 
+use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixDatagram;
@@ -197,8 +198,8 @@ fn libraries(program: &Path) -> Vec<PathBuf> {
 }
 
 /// A pipe that takes nothing any more.
-fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
-    let (read, mut write) = std::io::pipe().unwrap();
+fn full_pipe() -> (File, File) {
+    let (read, mut write) = mainsd::sys::fs::pipe().unwrap();
     rustix::io::ioctl_fionbio(&write, true).unwrap();
     while write.write(b"x").is_ok() {}
     rustix::io::ioctl_fionbio(&write, false).unwrap();

@@ -126,10 +126,10 @@ pub fn is_path(descriptor: &ReportDescriptor, field: &Field, path: &str) -> bool
         return false;
     }
     for collection in descriptor.enclosing(field) {
-        if let CollectionKind::Other(kind @ 0x80..) = collection.kind
-            && parts.next() != Some(format!("[{}]", kind & 0x7f).as_str())
-        {
-            return false;
+        if let CollectionKind::Other(kind @ 0x80..) = collection.kind {
+            if parts.next() != Some(format!("[{}]", kind & 0x7f).as_str()) {
+                return false;
+            }
         }
         if !is(parts.next(), collection.usage) {
             return false;

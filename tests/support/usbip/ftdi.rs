@@ -186,11 +186,10 @@ fn serve(shared: &Shared, mut socket: UnixStream, generation: u32) {
     let mut head = [0; HEAD];
     while socket.read_exact(&mut head).is_ok() {
         let Some(request) = Request::parse(&head) else { break };
-        if let Request::Submit(submit) = &request
-            && !submit.inward
-            && socket.read_exact(&mut vec![0; submit.length]).is_err()
-        {
-            break;
+        if let Request::Submit(submit) = &request {
+            if !submit.inward && socket.read_exact(&mut vec![0; submit.length]).is_err() {
+                break;
+            }
         }
         let mut state = shared.0.lock().unwrap();
         if state.generation != generation {

@@ -299,9 +299,8 @@ pub(super) fn poll<T>(look: impl Fn() -> Option<T>) -> Option<T> {
 
 /// Sends interrupt data now, or keeps it until the host asks.
 fn push(state: &mut State, bytes: Vec<u8>) {
-    if !state.faults.hang
-        && let Some(submit) = state.waiting.pop_front()
-    {
+    let asked = if state.faults.hang { None } else { state.waiting.pop_front() };
+    if let Some(submit) = asked {
         write(state, &wire::done(&submit, &bytes));
     } else if state.queue.len() < QUEUE {
         state.queue.push_back(bytes);
@@ -320,12 +319,12 @@ fn serve(shared: &Shared, mut socket: UnixStream, generation: u32) {
     while socket.read_exact(&mut head).is_ok() {
         let Some(request) = Request::parse(&head) else { break };
         let mut data = Vec::new();
-        if let Request::Submit(submit) = &request
-            && !submit.inward
-        {
-            data.resize(submit.length, 0);
-            if socket.read_exact(&mut data).is_err() {
-                break;
+        if let Request::Submit(submit) = &request {
+            if !submit.inward {
+                data.resize(submit.length, 0);
+                if socket.read_exact(&mut data).is_err() {
+                    break;
+                }
             }
         }
         let mut state = shared.state.lock().unwrap();

@@ -162,11 +162,15 @@ impl Session {
         if self.commands.queue.len() >= COMMANDS_MAX {
             return Err("too many commands wait for the UPS".to_owned());
         }
-        if command == Command::Calibrate
-            && let Some(charge) =
+        if command == Command::Calibrate {
+            if let Some(charge) =
                 self.store.values.battery_charge.filter(|charge| charge.0 < CALIBRATION_CHARGE_PERCENT)
-        {
-            return Err(format!("the battery is charged to {:.0} %; a calibration needs 100 %", charge.0));
+            {
+                return Err(format!(
+                    "the battery is charged to {:.0} %; a calibration needs 100 %",
+                    charge.0
+                ));
+            }
         }
         self.commands.push(command, matches!(self.under_way, UnderWay::Order(_)), now);
         Ok(())

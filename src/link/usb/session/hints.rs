@@ -66,10 +66,10 @@ impl Looks {
 
     /// The same report again, at once.
     pub(super) fn again(&mut self, index: usize) {
-        if let Some(look) = &mut self.look
-            && look.cursor == index + 1
-        {
-            look.cursor = index;
+        if let Some(look) = &mut self.look {
+            if look.cursor == index + 1 {
+                look.cursor = index;
+            }
         }
     }
 

@@ -46,10 +46,10 @@ impl Opening {
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        if let Phase::Listening { until, .. } = self.phase
-            && now >= until
-        {
-            self.device.give_up("does not say its line state", true);
+        if let Phase::Listening { until, .. } = self.phase {
+            if now >= until {
+                self.device.give_up("does not say its line state", true);
+            }
         }
     }
 
@@ -95,11 +95,12 @@ impl Opening {
                 }
             }
             Asked::Report { index, .. } => {
-                if self.device.take_report(index, result, now).is_none()
-                    && let Phase::Learning { cursor, .. } = &mut self.phase
-                    && *cursor == index + 1
-                {
-                    *cursor = index;
+                if self.device.take_report(index, result, now).is_none() {
+                    if let Phase::Learning { cursor, .. } = &mut self.phase {
+                        if *cursor == index + 1 {
+                            *cursor = index;
+                        }
+                    }
                 }
             }
             Asked::Order | Asked::FlushRead => {}
@@ -108,10 +109,10 @@ impl Opening {
 
     /// An interrupt report came.
     pub(super) fn heard(&mut self) {
-        if let Phase::Listening { strings, .. } = &mut self.phase
-            && self.device.view().line().on_battery().is_some()
-        {
-            self.phase = Phase::Strings(std::mem::take(strings));
+        if let Phase::Listening { strings, .. } = &mut self.phase {
+            if self.device.view().line().on_battery().is_some() {
+                self.phase = Phase::Strings(std::mem::take(strings));
+            }
         }
     }
 

@@ -43,10 +43,10 @@ impl Watch {
 
     /// The same report again, at once.
     fn again(&mut self, index: usize) {
-        if let Some(poll) = &mut self.poll
-            && poll.cursor == index + 1
-        {
-            poll.cursor = index;
+        if let Some(poll) = &mut self.poll {
+            if poll.cursor == index + 1 {
+                poll.cursor = index;
+            }
         }
         self.looks.again(index);
     }

@@ -391,7 +391,7 @@ fn a_node_that_is_missing_says_why() {
 fn a_child_that_is_no_longer_wanted_ends_and_holds_no_other_descriptor() {
     let place = Place::new("holds");
     // The write end of a pipe is inherited by every child; end of file proves that none has kept it.
-    let (reader, writer) = io::pipe().unwrap();
+    let (reader, writer) = crate::sys::fs::pipe().unwrap();
     let fifo = place.fifo("fifo");
     // Opening a fifo for reading waits for a writer, as a device's lock does.
     let opener = place.opener(vec![fifo.clone()]);
