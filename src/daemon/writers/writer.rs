@@ -294,10 +294,10 @@ impl Writer {
 
     /// One that somebody has stopped is ended, if it is a child of this process; else its parent does so.
     fn end_stopped(&mut self, now: Instant) {
-        if let Some(role) = &mut self.role
-            && role.is_stopped_for_long(now)
-        {
-            role.kill();
+        if let Some(role) = &mut self.role {
+            if role.is_stopped_for_long(now) {
+                role.kill();
+            }
         }
     }
 
