@@ -1,4 +1,4 @@
-//! Listeners that another process opens: this one has no right to, as with ports below 1024.
+//! Listeners that another process opens: this one may open none once it has given up its rights.
 //!
 //! The answer is one packet: an errno (4 bytes, little-endian), 0 with the socket.
 

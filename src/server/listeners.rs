@@ -89,6 +89,11 @@ impl Listeners {
             }
             self.open_one(index, registry, now, log);
         }
+        self.tell_holder(port, log);
+    }
+
+    /// Says who has the port, if another program does.
+    fn tell_holder(&mut self, port: u16, log: &mut Log) {
         // What `mainsd status` asks is TCP.
         let is_taken = |listener: &Listener| listener.is_taken && listener.transport == Transport::Tcp;
         if self.iter().any(is_taken) && !self.holder_told {
@@ -105,7 +110,9 @@ impl Listeners {
             return false;
         }
         if due && !listener.is_open() {
+            let port = listener.port;
             self.open_one(index, registry, now, log);
+            self.tell_holder(port, log);
         } else if due {
             listener.retry_at = None;
         }

@@ -62,8 +62,8 @@ const fn call(name: &'static str, numbers: [u16; 6]) -> Call {
     Call { name, numbers }
 }
 
-/// Never needed: signals to others, other processes, their memory and messages, descriptors to others, the kernel's own parts, mounts and
-/// name spaces, the clock, users.
+/// Never needed: signals to others, other processes, their memory and messages, descriptors to others, ports to be asked at, the kernel's
+/// own parts, mounts and name spaces, the clock, users.
 #[rustfmt::skip]
 pub const NEVER: &[Call] = &[
     call("kill", [62, 37, 37, 129, 4037, 37]),
@@ -83,6 +83,8 @@ pub const NEVER: &[Call] = &[
     call("process_madvise", [440, 440, 440, 440, 4440, 440]),
     call("process_mrelease", [448, 448, 448, 448, 4448, 448]),
     call("kcmp", [312, 349, 378, 272, 4347, 354]),
+    call("bind", [49, 361, 282, 200, 4169, 327]),
+    call("listen", [50, 363, 284, 201, 4174, 329]),
     call("socketpair", [53, 360, 288, 199, 4184, 333]),
     call("sendmsg", [46, 370, 296, 211, 4179, 341]),
     call("sendmmsg", [307, 345, 374, 269, 4343, 349]),
