@@ -15,6 +15,60 @@ fn values(unit: &str, name: &str) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
+fn packaged(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn the_template_differs_from_the_unit_in_its_files_only() {
+    let lines = |text: String| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        lines.map(str::to_owned).collect()
+    };
+    let template = packaged("systemd/mainsd@.service")
+        .replace(" -f /etc/mainsd/%i.conf", "")
+        .replace(" -P /run/mainsd-%i.pid", "")
+        .replace(", configuration %i", "");
+    assert_eq!(lines(template), lines(unit()));
+}
+
+#[test]
+fn the_completions_know_every_option_and_command_that_the_help_names() {
+    let helps = [
+        &["--help"][..],
+        &["check", "--help"],
+        &["status", "--help"],
+        &["demo", "--help"],
+        &["apcupsd", "--help"],
+    ];
+    for shell in ["bash", "zsh"] {
+        let completion = packaged(&format!("completion/mainsd.{shell}"));
+        let knows = |word: &str| {
+            completion.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).any(|known| known == word)
+        };
+        for help in helps {
+            let text = support::run(help.iter().copied()).stdout;
+            let options = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+            for option in options.filter(|word| word.starts_with("--") && word.len() > 2) {
+                assert!(knows(option), "{shell}: {option} of {help:?}");
+            }
+        }
+        for command in
+            ["status", "events", "clients", "check", "demo", "help", "version", "apcaccess", "apcupsd"]
+        {
+            assert!(knows(command), "{shell}: {command}");
+        }
+    }
+}
+
+#[test]
+fn the_package_has_the_version_of_the_program() {
+    let changelog = packaged("debian/changelog");
+    let version = changelog.lines().next().unwrap().split(['(', ')']).nth(1).unwrap().to_owned();
+    assert_eq!(version.split('-').next(), Some(env!("CARGO_PKG_VERSION")));
+}
+
 #[test]
 fn a_mistake_that_stays_is_the_only_exit_that_is_not_tried_again() {
     let unit = unit();

@@ -1,0 +1,41 @@
+# Completion of bash for mainsd, and for the same program called apcaccess or apcupsd.
+
+_mainsd() {
+    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[0]##*/}
+    COMPREPLY=()
+    case $before in
+        -f | --config-file | -P | --pid-file)
+            mapfile -t COMPREPLY < <(compgen -f -- "$word")
+            return
+            ;;
+        --scenario)
+            mapfile -t COMPREPLY < <(compgen -W "outage low-battery flapping comm-loss self-test" -- "$word")
+            return
+            ;;
+        -d | --debug | -h | -p | --speed | --explain) [ "$command" = apcupsd ] || return ;;
+    esac
+    local daemon="-b -d --debug -f --config-file -P --pid-file -T -k --killpower -o --power-off --configure \
+        -p --kill-on-powerfail -t --term-on-powerfail --dry-run -V --version -h --help"
+    local client="-f -h -p -u --json --help --version"
+    local words=$daemon
+    case $command in
+        apcaccess) words="status events clients $client" ;;
+        apcupsd) ;;
+        *)
+            case ${COMP_WORDS[1]} in
+                check) words="-f --config-file -q --quiet --explain -h --help" ;;
+                status) words="events clients $client" ;;
+                events | clients) words="-f -h --json --help --version" ;;
+                demo) words="--scenario --speed --plain --help" ;;
+                apcaccess) words="status events clients $client" ;;
+                help) words="status events clients check demo apcaccess apcupsd" ;;
+                version) words= ;;
+            esac
+            [ "$COMP_CWORD" -gt 1 ] ||
+                words="status events clients check demo help version apcaccess apcupsd $daemon"
+            ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
+}
+
+complete -F _mainsd mainsd apcaccess apcupsd

@@ -1,0 +1,61 @@
+#compdef mainsd apcaccess apcupsd
+# Completion of zsh for mainsd, and for the same program called apcaccess or apcupsd.
+
+_mainsd() {
+    local -a daemon client check commands
+    daemon=(
+        '-b[stay in the foreground]'
+        '(-d --debug)'{-d,--debug}'[debug messages]:level'
+        '(-f --config-file)'{-f,--config-file}'[configuration]:file:_files'
+        '(-P --pid-file)'{-P,--pid-file}'[pid file]:file:_files'
+        '-T[debug messages to a file]'
+        '(-k --killpower)'{-k,--killpower}'[order the UPS to cut its power until mains is back]'
+        '(-o --power-off)'{-o,--power-off}'[switch the UPS off]'
+        '--configure[write the settings that the UPS keeps]'
+        '(-p --kill-on-powerfail)'{-p,--kill-on-powerfail}'[cut the power once the shutdown is under way]'
+        '(-t --term-on-powerfail)'{-t,--term-on-powerfail}'[exit once the shutdown is under way]'
+        '--dry-run[watch, decide, and only log]'
+        '(-V --version)'{-V,--version}'[version]'
+        '(-h --help)'{-h,--help}'[help]'
+    )
+    client=(
+        '-f[configuration]:file:_files'
+        '-h[host]:host:_hosts'
+        '-p[print the value of one key]:key'
+        '-u[leave out units]'
+        '--json[print JSON]'
+        '--help[help]'
+        '--version[version]'
+    )
+    check=(
+        '(-f --config-file)'{-f,--config-file}'[configuration]:file:_files'
+        '(-q --quiet)'{-q,--quiet}'[only what keeps the daemon from starting]'
+        '--explain[what a directive does]:directive'
+        '(-h --help)'{-h,--help}'[help]'
+    )
+    commands=(status events clients check demo help version apcaccess apcupsd)
+    case $service in
+        apcupsd) _arguments $daemon ;;
+        apcaccess) _arguments $client '1:command:(status events clients)' '2:host:_hosts' ;;
+        *)
+            if (( CURRENT == 2 )) && [[ $words[2] != -* ]]; then
+                _values command $commands
+                return
+            fi
+            case $words[2] in
+                status) _arguments $client '2:what:(events clients)' ;;
+                events | clients) _arguments $client ;;
+                apcaccess) _arguments $client '2:command:(status events clients)' ;;
+                check) _arguments $check ;;
+                demo)
+                    _arguments '--scenario[story]:story:(outage low-battery flapping comm-loss self-test)' \
+                        '--speed[time-lapse]:factor' '--plain[lines, also on a terminal]' '--help[help]'
+                    ;;
+                help) _values command $commands ;;
+                *) _arguments $daemon ;;
+            esac
+            ;;
+    esac
+}
+
+_mainsd "$@"
