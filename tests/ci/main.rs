@@ -16,6 +16,7 @@ mod check;
 mod check_hooks;
 mod client_words;
 mod clock_steps;
+mod debian;
 mod demo;
 mod drivers;
 mod fault_injection;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
             vm::TESTS,
             without::TESTS,
             static_builds::TESTS,
+            debian::TESTS,
             drivers::TESTS,
         ],
         &[vm::ROLE],

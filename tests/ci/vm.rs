@@ -41,6 +41,11 @@ fn cargo(args: &[&str]) {
     assert!(status.success(), "cargo build {args:?}: {status}");
 }
 
+/// Builds the program as it is released.
+pub fn release() {
+    cargo(&["--release", "--bin", "mainsd"]);
+}
+
 /// The folder that Cargo builds into, from the place of this test.
 pub fn target() -> PathBuf {
     let test = std::env::current_exe().unwrap();
@@ -50,7 +55,7 @@ pub fn target() -> PathBuf {
 /// Boots the machine for these scenarios, one of them apart; where the console is kept.
 fn boot(scenarios: &[&str]) -> String {
     let program = std::env::var_os("MAINSD_BIN").map(PathBuf::from).unwrap_or_else(|| {
-        cargo(&["--release", "--bin", "mainsd"]);
+        release();
         target().join("release/mainsd")
     });
     assert!(program.is_file(), "MAINSD_BIN: no {}", program.display());
