@@ -4,12 +4,14 @@
 //! The child makes plain system calls on what was prepared before it began.
 
 use std::ffi::{CStr, CString};
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, fchmod, fstat, ftruncate, open, unlink};
+use rustix::fs::{Mode, OFlags, fchmod, ftruncate, open, unlink};
 use rustix::io::{Errno, read, write};
 
 use super::spawn::{Child, end_child, spawn_calls};
@@ -104,12 +106,12 @@ fn holds(path: &CStr, content: &[u8]) -> bool {
 
 fn open_ours(path: &CStr, access: OFlags) -> rustix::io::Result<OwnedFd> {
     let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = open(path, flags, Mode::empty())?;
-    let data = fstat(&file)?;
-    let ours = FileType::from_raw_mode(data.st_mode) == FileType::RegularFile
-        && trusted(data.st_uid)
-        && data.st_nlink == 1;
-    if ours { Ok(file) } else { Err(Errno::ACCESS) }
+    let file = File::from(open(path, flags, Mode::empty())?);
+    // Not by rustix: for 32 bits that looks the call up by `dlsym`, of which musl's on MIPS ends a program that is not
+    // position-independent (rustix 1.1).
+    let data = file.metadata().map_err(|_| Errno::ACCESS)?;
+    let ours = data.is_file() && trusted(data.uid()) && data.nlink() == 1;
+    if ours { Ok(file.into()) } else { Err(Errno::ACCESS) }
 }
 
 fn write_all(file: &OwnedFd, mut content: &[u8]) -> rustix::io::Result<()> {

@@ -7,11 +7,14 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
+
+use super::wait::poll;
 
 /// The system's numbers for `OpenOptions::custom_flags` and `io::Error::from_raw_os_error`.
 pub use libc::{EBUSY, EFBIG, EISDIR, ELOOP, ENOSPC, O_NOCTTY, O_NOFOLLOW, O_NONBLOCK};
@@ -116,8 +119,8 @@ pub(super) fn readable_now(fd: impl AsFd) -> bool {
 
 fn ready_now(fd: impl AsFd, wanted: PollFlags) -> bool {
     let mut one = [PollFd::new(&fd, wanted)];
-    let ready = poll(&mut one, Some(&Timespec::default()));
-    ready == Ok(1) && one.iter().any(|one| one.revents().contains(wanted))
+    let ready = poll(&mut one, Duration::ZERO);
+    matches!(ready, Ok(1)) && one.iter().any(|one| one.revents().contains(wanted))
 }
 
 #[cfg(test)]

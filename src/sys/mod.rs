@@ -34,6 +34,7 @@ pub mod tty;
 mod unwind;
 #[cfg(feature = "usb")]
 pub mod usb;
+mod wait;
 
 /// What went wrong in the words of `strerror`, without the number that [`std::io::Error`] adds: log lines that
 /// users search for end in it (power-events §5).

@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use rustix::process::{
@@ -22,6 +22,7 @@ use rustix::thread::set_name;
 
 use super::passing::{self, socket_pair};
 use super::spawn::{self, close_from, close_range, exit_now, set_mask};
+use super::wait::poll;
 use stopped::Stopped;
 
 /// What a role has of the standard streams.
@@ -145,7 +146,7 @@ impl Role {
             // It says so by the end of the socket, whatever waits in that.
             None => {
                 let mut polled = [PollFd::new(&self.socket, PollFlags::empty())];
-                matches!(poll(&mut polled, Some(&Timespec::default())), Ok(1))
+                matches!(poll(&mut polled, Duration::ZERO), Ok(1))
             }
         }
     }
@@ -266,9 +267,8 @@ impl AsFd for Role {
 /// Waits until one of them has something to be received, so long at most.
 pub fn wait_for_any<'a>(roles: impl Iterator<Item = &'a Role>, at_most: Duration) {
     let mut waited: Vec<PollFd<'_>> = roles.map(|role| PollFd::new(role, PollFlags::IN)).collect();
-    let timeout = Timespec::try_from(at_most).ok();
     // A signal ends the wait early, which the caller's clock sees.
-    let _ = poll(&mut waited, timeout.as_ref());
+    let _ = poll(&mut waited, at_most);
 }
 
 /// The socket, as the role sees it. Its calls wait.
@@ -288,7 +288,7 @@ impl Socket {
     #[must_use]
     pub fn wait(&self, at_most: Duration) -> bool {
         let mut waited = [PollFd::new(&self.0, PollFlags::IN)];
-        !matches!(poll(&mut waited, Timespec::try_from(at_most).ok().as_ref()), Ok(0))
+        !matches!(poll(&mut waited, at_most), Ok(0))
     }
 
     /// The next message if there is one already; see [`Socket::receive`].
