@@ -10,6 +10,7 @@ pub const TESTS: Group = Group {
         filters_choose_tests_as_with_the_usual_harness,
         what_a_test_prints_is_shown_when_it_fails_or_when_asked_for,
         what_needs_ci_is_skipped_with_its_reason_and_runs_in_ci,
+        what_ci_has_no_time_for_runs_in_ci_where_it_is_asked_for,
         what_a_machine_does_not_have_is_skipped_and_fails_in_ci,
         what_all_tests_of_a_group_need_is_made_once,
         a_command_line_that_is_not_understood_is_a_failure,
@@ -20,9 +21,14 @@ pub const TESTS: Group = Group {
 pub const ROLE: Role = ("harness", |args| runner::run(&SAMPLES, args, &["--role", ROLE.0]));
 
 /// What the harness is tried on.
-const SAMPLES: [Group; 4] = [
+const SAMPLES: [Group; 5] = [
     Group { tests: tests![is_alone, is_alone_too, fails], ..Group::new("program::plain") },
     Group { needs: Needs::Ci("the moon"), tests: tests![is_alone], ..Group::new("program::moon") },
+    Group {
+        needs: Needs::Asked("MAINSD_TEST_ASKED", "a year"),
+        tests: tests![is_alone],
+        ..Group::new("program::year")
+    },
     Group {
         needs: Needs::Machine("a second sun", || false),
         tests: tests![is_alone],
@@ -62,8 +68,14 @@ fn has_what_was_made_too() {
 
 /// Exit status and output of the harness with these arguments.
 fn harness(args: &[&str], in_ci: bool) -> (Option<i32>, String) {
+    asked(args, in_ci, false)
+}
+
+/// The same, `asked` for what CI has no time for.
+fn asked(args: &[&str], in_ci: bool, asked: bool) -> (Option<i32>, String) {
     let mut command: Command = runner::role(ROLE.0);
-    command.args(args).env("MAINSD_CI", if in_ci { "1" } else { "0" }).stdin(Stdio::null());
+    let set = |is_set: bool| if is_set { "1" } else { "0" };
+    command.args(args).env("MAINSD_CI", set(in_ci)).env("MAINSD_TEST_ASKED", set(asked)).stdin(Stdio::null());
     let done = command.output().unwrap();
     let text = [done.stdout, done.stderr].concat();
     (done.status.code(), String::from_utf8(text).unwrap())
@@ -77,7 +89,7 @@ fn every_test_runs_in_a_process_of_its_own_and_a_failure_is_told_with_its_words(
     }
     assert!(text.contains("---- plain::fails ----\nsaid before the end\n"), "{text}");
     assert!(text.contains("on purpose"), "{text}");
-    assert!(text.contains("test result: FAILED. 2 passed; 1 failed; 0 skipped; 4 filtered out;"), "{text}");
+    assert!(text.contains("test result: FAILED. 2 passed; 1 failed; 0 skipped; 5 filtered out;"), "{text}");
 }
 
 fn filters_choose_tests_as_with_the_usual_harness() {
@@ -86,7 +98,7 @@ fn filters_choose_tests_as_with_the_usual_harness() {
         assert_eq!(code, Some(0), "{text}");
         text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(ran(&[]).len(), 7);
+    assert_eq!(ran(&[]).len(), 8);
     assert_eq!(ran(&["too"]), ["plain::is_alone_too", "prepared::has_what_was_made_too"]);
     assert_eq!(ran(&["moon", "sun"]), ["moon::is_alone", "sun::is_alone"]);
     assert_eq!(ran(&["plain::is_alone", "--exact"]), ["plain::is_alone"]);
@@ -95,7 +107,7 @@ fn filters_choose_tests_as_with_the_usual_harness() {
     assert_eq!(ran(&["--ignored"]), [""; 0]);
     let (code, text) = harness(&["nothing_has_this_name"], false);
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("ok. 0 passed; 0 failed; 0 skipped; 7 filtered out;"), "{text}");
+    assert!(text.contains("ok. 0 passed; 0 failed; 0 skipped; 8 filtered out;"), "{text}");
 }
 
 fn what_a_test_prints_is_shown_when_it_fails_or_when_asked_for() {
@@ -116,10 +128,22 @@ fn what_needs_ci_is_skipped_with_its_reason_and_runs_in_ci() {
         text.contains("test moon::is_alone ... skipped: needs the moon; MAINSD_CI=1 runs it\n"),
         "{text}"
     );
-    assert!(text.contains("ok. 0 passed; 0 failed; 1 skipped; 6 filtered out;"), "{text}");
+    assert!(text.contains("ok. 0 passed; 0 failed; 1 skipped; 7 filtered out;"), "{text}");
     let (code, text) = harness(&["moon"], true);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("test moon::is_alone ... ok\n"), "{text}");
+}
+
+fn what_ci_has_no_time_for_runs_in_ci_where_it_is_asked_for() {
+    for (in_ci, is_asked) in [(true, false), (false, true)] {
+        let (code, text) = asked(&["year"], in_ci, is_asked);
+        assert_eq!(code, Some(0), "{text}");
+        let line = "year::is_alone ... skipped: needs a year; MAINSD_CI=1 MAINSD_TEST_ASKED=1 runs it\n";
+        assert!(text.contains(line), "{text}");
+    }
+    let (code, text) = asked(&["year"], true, true);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("test year::is_alone ... ok\n"), "{text}");
 }
 
 fn what_a_machine_does_not_have_is_skipped_and_fails_in_ci() {

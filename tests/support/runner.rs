@@ -19,6 +19,8 @@ use super::Scratch;
 
 /// What a failed run ends with, as with the usual harness.
 const FAILED: u8 = 101;
+/// With this variable set to 1, what needs more than every machine has runs too.
+const IN_CI: &str = "MAINSD_CI";
 /// What [`Group::prepare`] gave, for the processes of its tests.
 const PREPARED: &str = "MAINSD_TEST_PREPARED";
 /// The first argument of the process of one test; its name follows.
@@ -51,6 +53,8 @@ pub enum Needs {
     Nothing,
     /// Only with `MAINSD_CI=1`: this.
     Ci(&'static str),
+    /// Only with `MAINSD_CI=1` and this other variable of the environment, set to 1: this. For what CI has no time for.
+    Asked(&'static str, &'static str),
     /// This, wherever the function finds it. Without it they are skipped, and fail with `MAINSD_CI=1`.
     Machine(&'static str, fn() -> bool),
 }
@@ -131,9 +135,13 @@ pub fn run(groups: &[Group], args: &[String], again: &[&str]) -> ExitCode {
         list(groups, &options);
         return ExitCode::SUCCESS;
     }
-    let in_ci = std::env::var_os("MAINSD_CI").is_some_and(|value| value == "1");
+    let in_ci = is_set(IN_CI);
     let report = Runner { options, again, in_ci, report: Mutex::default() }.run(groups);
     if report { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| value == "1")
 }
 
 /// In the process of one test.
@@ -255,7 +263,8 @@ type Selected<'a> = (&'a Group, Vec<&'a Test>);
 /// How a test ended.
 enum End {
     Passed,
-    Skipped(&'static str),
+    /// What it needs, and the variable that has it run.
+    Skipped(&'static str, &'static str),
     Failed(String),
 }
 
@@ -327,13 +336,17 @@ impl Runner<'_> {
             _ if tests.is_empty() => return None,
             Needs::Nothing => ("", true),
             Needs::Ci(what) => (what, self.in_ci),
+            Needs::Asked(variable, what) if !(self.in_ci && is_set(variable)) => {
+                return end_all(&|| End::Skipped(what, variable));
+            }
+            Needs::Asked(_, what) => (what, true),
             Needs::Machine(what, is_there) => (what, is_there()),
         };
         if !is_there && self.in_ci {
             return end_all(&|| End::Failed(format!("needs {what}")));
         }
         if !is_there {
-            return end_all(&|| End::Skipped(what));
+            return end_all(&|| End::Skipped(what, IN_CI));
         }
         let Some(prepare) = group.prepare else { return Some(String::new()) };
         let names: Vec<&str> = tests.iter().map(|test| test.name).collect();
@@ -370,7 +383,8 @@ impl Runner<'_> {
         let mut report = self.report.lock().unwrap();
         let words = match &end {
             End::Passed => "ok".to_owned(),
-            End::Skipped(what) => format!("skipped: needs {what}; MAINSD_CI=1 runs it"),
+            End::Skipped(what, IN_CI) => format!("skipped: needs {what}; {IN_CI}=1 runs it"),
+            End::Skipped(what, variable) => format!("skipped: needs {what}; {IN_CI}=1 {variable}=1 runs it"),
             End::Failed(_) => "FAILED".to_owned(),
         };
         if !self.options.quiet {
@@ -378,7 +392,7 @@ impl Runner<'_> {
         }
         match end {
             End::Passed => report.passed += 1,
-            End::Skipped(_) => report.skipped += 1,
+            End::Skipped(..) => report.skipped += 1,
             End::Failed(output) => report.failed.push((name.to_owned(), output)),
         }
     }
