@@ -28,7 +28,19 @@ pub struct Crossing {
 /// All of them, as they are on the target of this build.
 #[must_use]
 pub fn all() -> Vec<Crossing> {
-    [constants(), calls(), requests(), functions(), types(), structures(), libusb(), times()].concat()
+    [
+        constants(),
+        calls(),
+        filters(),
+        requests(),
+        functions(),
+        types(),
+        structures(),
+        terminals(),
+        libusb(),
+        times(),
+    ]
+    .concat()
 }
 
 /// Constants of a module that have the same name in C.
@@ -100,6 +112,42 @@ fn calls() -> Vec<Crossing> {
         value: i128::from(number),
     };
     numbers.map(crossing).collect()
+}
+
+/// What a filter of system calls is made of, and what it looks at.
+fn filters() -> Vec<Crossing> {
+    let Some(own) = call_filter::OWN else { return Vec::new() };
+    let mut all = expressions! { "linux/filter.h linux/seccomp.h linux/audit.h errno.h": {
+        LOAD "BPF_LD | BPF_W | BPF_ABS" = call_filter::LOAD;
+        JUMP_IF_EQUAL "BPF_JMP | BPF_JEQ | BPF_K" = call_filter::JUMP_IF_EQUAL;
+        JUMP_IF_AT_LEAST "BPF_JMP | BPF_JGE | BPF_K" = call_filter::JUMP_IF_AT_LEAST;
+        END "BPF_RET | BPF_K" = call_filter::END;
+        ALLOW "SECCOMP_RET_ALLOW" = call_filter::ALLOW;
+        REFUSE "SECCOMP_RET_ERRNO | EPERM" = call_filter::REFUSE;
+        MISSING "SECCOMP_RET_ERRNO | ENOSYS" = call_filter::MISSING;
+        NUMBER_AT "offsetof(struct seccomp_data, nr)" = call_filter::NUMBER_AT;
+        ARCHITECTURE_AT "offsetof(struct seccomp_data, arch)" = call_filter::ARCHITECTURE_AT;
+        // The first byte of the number, or that in the middle: the lower half is where the lowest byte is.
+        argument_at "offsetof(struct seccomp_data, args[0]) + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) * 4"
+            = own.argument_at(0);
+        argument_at "offsetof(struct seccomp_data, args[2]) + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__) * 4"
+            = own.argument_at(2);
+    } };
+    let name = match (std::env::consts::ARCH, own.is_little_endian()) {
+        ("x86_64", _) => "AUDIT_ARCH_X86_64",
+        ("x86", _) => "AUDIT_ARCH_I386",
+        ("arm", true) => "AUDIT_ARCH_ARM",
+        ("arm", false) => "AUDIT_ARCH_ARMEB",
+        ("aarch64", _) => "AUDIT_ARCH_AARCH64",
+        ("riscv64", _) => "AUDIT_ARCH_RISCV64",
+        ("loongarch64", _) => "AUDIT_ARCH_LOONGARCH64",
+        ("mips", true) => "AUDIT_ARCH_MIPSEL",
+        ("mips", false) => "AUDIT_ARCH_MIPS",
+        ("powerpc64", true) => "AUDIT_ARCH_PPC64LE",
+        _ => "AUDIT_ARCH_PPC64",
+    };
+    all.push(Crossing { name: "audit", headers: "linux/audit.h", c: name, value: own.audit.into() });
+    all
 }
 
 fn constants() -> Vec<Crossing> {
@@ -286,6 +334,30 @@ fn structures() -> Vec<Crossing> {
             ai_flags ai_family ai_socktype ai_protocol ai_addrlen ai_addr ai_canonname ai_next
         }
     }
+}
+
+/// What `rustix` and `serialport` exchange with the kernel for us: not the C library's structure. The headers of both cannot be
+/// included together.
+#[cfg(not(any(target_arch = "powerpc", target_arch = "powerpc64")))]
+fn terminals() -> Vec<Crossing> {
+    let mut all = structures! {
+        "asm/termbits.h": libc::termios2 as "struct termios2" {
+            c_iflag c_oflag c_cflag c_lflag c_line c_cc c_ispeed c_ospeed
+        }
+    };
+    all.extend(expressions! { "asm/termbits.h asm/ioctls.h": {
+        TCGETS2 "(unsigned)TCGETS2" = libc::TCGETS2 as u32;
+        TCSETS2 "(unsigned)TCSETS2" = libc::TCSETS2 as u32;
+        BOTHER "BOTHER" = libc::BOTHER;
+        CBAUD "CBAUD" = libc::CBAUD;
+    } });
+    all
+}
+
+/// Its kernel has one structure for both.
+#[cfg(any(target_arch = "powerpc", target_arch = "powerpc64"))]
+const fn terminals() -> Vec<Crossing> {
+    Vec::new()
 }
 
 /// What the C compiler makes of libusb's header.

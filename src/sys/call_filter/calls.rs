@@ -39,6 +39,12 @@ impl System {
     pub const fn is_little_endian(self) -> bool {
         self.audit & Self::LITTLE_ENDIAN != 0
     }
+
+    /// Where the lower half of an argument is in what a filter looks at (`struct seccomp_data`).
+    #[must_use]
+    pub const fn argument_at(self, index: u32) -> u32 {
+        16 + 8 * index + if self.is_little_endian() { 0 } else { 4 }
+    }
 }
 
 /// A call: its name, and its number on x86_64, x86, arm, the systems with the kernel's common numbers (aarch64, riscv64,

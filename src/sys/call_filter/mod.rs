@@ -15,20 +15,20 @@ pub const OWN: Option<System> =
     System::find(std::env::consts::ARCH.as_bytes(), cfg!(target_endian = "little"));
 
 /// Instructions of a filter (`linux/filter.h`): load a word of the call, compare and jump, end with a value.
-const LOAD: u16 = 0x20;
-const JUMP_IF_EQUAL: u16 = 0x15;
-const JUMP_IF_AT_LEAST: u16 = 0x35;
-const END: u16 = 0x06;
+pub(super) const LOAD: u16 = 0x20;
+pub(super) const JUMP_IF_EQUAL: u16 = 0x15;
+pub(super) const JUMP_IF_AT_LEAST: u16 = 0x35;
+pub(super) const END: u16 = 0x06;
 
 /// Where the number and the architecture are in what a filter looks at (`struct seccomp_data`).
-const NUMBER_AT: u32 = 0;
-const ARCHITECTURE_AT: u32 = 4;
+pub(super) const NUMBER_AT: u32 = 0;
+pub(super) const ARCHITECTURE_AT: u32 = 4;
 
 /// What a filter ends with (`linux/seccomp.h`).
-const ALLOW: u32 = 0x7fff_0000;
-const REFUSE: u32 = 0x0005_0000 | libc::EPERM as u32;
+pub(super) const ALLOW: u32 = 0x7fff_0000;
+pub(super) const REFUSE: u32 = 0x0005_0000 | libc::EPERM as u32;
 /// As from a kernel that does not know the call.
-const MISSING: u32 = 0x0005_0000 | libc::ENOSYS as u32;
+pub(super) const MISSING: u32 = 0x0005_0000 | libc::ENOSYS as u32;
 
 /// One instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,11 +84,11 @@ impl Plan {
             let family = [libc::AF_INET, libc::AF_INET6].map(|number| number as u32);
             filter.extend([
                 instruction(JUMP_IF_EQUAL, number, 0, 7),
-                instruction(LOAD, self.argument_at(0), 0, 0),
+                instruction(LOAD, self.system.argument_at(0), 0, 0),
                 instruction(JUMP_IF_EQUAL, family[0], 5, 0),
                 instruction(JUMP_IF_EQUAL, family[1], 4, 0),
                 instruction(JUMP_IF_EQUAL, libc::AF_NETLINK as u32, 0, 2),
-                instruction(LOAD, self.argument_at(2), 0, 0),
+                instruction(LOAD, self.system.argument_at(2), 0, 0),
                 instruction(JUMP_IF_EQUAL, libc::NETLINK_KOBJECT_UEVENT as u32, 1, 0),
                 instruction(END, REFUSE, 0, 0),
             ]);
@@ -109,18 +109,13 @@ impl Plan {
         let filter = |number| {
             [
                 instruction(JUMP_IF_EQUAL, number, 0, 4),
-                instruction(LOAD, self.argument_at(0), 0, 0),
+                instruction(LOAD, self.system.argument_at(0), 0, 0),
                 instruction(JUMP_IF_EQUAL, self.pid, 1, 0),
                 instruction(END, REFUSE, 0, 0),
                 instruction(END, ALLOW, 0, 0),
             ]
         };
         call.number(self.system).map(filter).into_iter().flatten()
-    }
-
-    /// Where the lower half of an argument is in what a filter looks at.
-    const fn argument_at(self, index: u32) -> u32 {
-        16 + 8 * index + if self.system.is_little_endian() { 0 } else { 4 }
     }
 }
 

@@ -221,6 +221,11 @@ fn sockets_are_for_the_internet_and_hot_plug_messages() {
     }
 }
 
+/// As the C library writes it: with 32 bits or 64.
+fn as_c(number: u32) -> libc::c_long {
+    number.try_into().unwrap()
+}
+
 /// The numbers of this system are those that the C library has.
 #[test]
 fn numbers_are_those_of_the_c_library() {
@@ -253,7 +258,7 @@ fn numbers_are_those_of_the_c_library() {
     ];
     for (name, number) in known {
         let call = NEVER.iter().chain(BY_NAME).find(|call| call.name == name).unwrap();
-        assert_eq!(call.number(own).map(libc::c_long::from), Some(number), "{name}");
+        assert_eq!(call.number(own).map(as_c), Some(number), "{name}");
     }
     for (call, number) in [
         (SOCKET, libc::SYS_socket),
@@ -261,7 +266,7 @@ fn numbers_are_those_of_the_c_library() {
         (TKILL, libc::SYS_tkill),
         (TGKILL, libc::SYS_tgkill),
     ] {
-        assert_eq!(call.number(own).map(libc::c_long::from), Some(number), "{call:?}");
+        assert_eq!(call.number(own).map(as_c), Some(number), "{call:?}");
     }
 }
 
@@ -281,7 +286,7 @@ fn the_kernel_refuses_what_the_filter_does_and_this_process_goes_on() {
         }
         let call = |number: u32| {
             // SAFETY: the filter refuses the call, whatever its arguments are; zeros lead nowhere.
-            let result = unsafe { libc::syscall(libc::c_long::from(number), 0, 0, 0, 0, 0, 0) };
+            let result = unsafe { libc::syscall(as_c(number), 0, 0, 0, 0, 0, 0) };
             (number, result, io::Error::last_os_error().raw_os_error())
         };
         plan(OWN.unwrap()).refused().map(call).collect()

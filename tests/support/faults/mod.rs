@@ -13,7 +13,6 @@ pub mod story;
 pub mod table;
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::random::number;
 use plan::Plan;
@@ -31,16 +30,15 @@ pub fn play_seeds(count: u64) {
         (None, runs) => 0..runs.unwrap_or(count),
     };
     let wanted = std::env::var("MAINSD_FAULT_TITLE").unwrap_or_default();
-    let next = AtomicU64::new(seeds.start);
+    // 32-bit MIPS counts no 64 bits at once.
+    let left = Mutex::new(seeds.clone());
     let outcomes = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..number("MAINSD_FAULT_JOBS").unwrap_or(AT_A_TIME).min(seeds.end - seeds.start) {
             scope.spawn(|| {
                 loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
-                        return;
-                    }
+                    let next = left.lock().unwrap().next();
+                    let Some(seed) = next else { return };
                     if !Plan::new(seed).title().contains(&wanted) {
                         continue;
                     }
