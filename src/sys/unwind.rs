@@ -33,7 +33,12 @@ macro_rules! never_called {
 
 // All that the standard library names, so that a static unwinder, which has `_Unwind_Backtrace` too, stays out.
 never_called! { _Unwind_FindEnclosingFunction _Unwind_GetCFA _Unwind_Resume }
-// 32-bit ARM has its own instead.
+// 32-bit ARM has its own instead (EHABI); the last three are named by each table of C code, which is left out.
+#[cfg(target_arch = "arm")]
+never_called! {
+    _Unwind_GetLanguageSpecificData _Unwind_GetRegionStart _Unwind_VRS_Get _Unwind_VRS_Set __gnu_unwind_frame
+    __aeabi_unwind_cpp_pr0 __aeabi_unwind_cpp_pr1 __aeabi_unwind_cpp_pr2
+}
 #[cfg(not(target_arch = "arm"))]
 never_called! {
     _Unwind_GetDataRelBase _Unwind_GetIP _Unwind_GetIPInfo _Unwind_GetLanguageSpecificData _Unwind_GetRegionStart
