@@ -34,6 +34,7 @@ mod static_builds;
 #[path = "../support/mod.rs"]
 mod support;
 mod system_calls;
+mod targets;
 mod two_daemons;
 mod vm;
 mod with_apcupsd;
@@ -71,6 +72,20 @@ fn main() -> ExitCode {
             without::TESTS,
             static_builds::TESTS,
             debian::TESTS,
+            targets::mips::TESTS,
+            targets::mips::BUILDS,
+            targets::armv7::TESTS,
+            targets::armv7::BUILDS,
+            targets::mipsel::TESTS,
+            targets::mipsel::BUILDS,
+            targets::arm::TESTS,
+            targets::arm::BUILDS,
+            targets::aarch64::TESTS,
+            targets::aarch64::BUILDS,
+            targets::i686::TESTS,
+            targets::i686::BUILDS,
+            targets::x86_64::TESTS,
+            targets::x86_64::BUILDS,
             drivers::TESTS,
         ],
         &[vm::ROLE],
