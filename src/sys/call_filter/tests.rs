@@ -222,6 +222,7 @@ fn sockets_are_for_the_internet_and_hot_plug_messages() {
 }
 
 /// As the C library writes it: with 32 bits or 64.
+#[allow(clippy::unnecessary_fallible_conversions, reason = "with 32 bits it can fail")]
 fn as_c(number: u32) -> libc::c_long {
     number.try_into().unwrap()
 }
