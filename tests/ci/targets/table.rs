@@ -21,48 +21,48 @@ pub struct Target {
 }
 
 pub const X86_64: Target =
-    Target { name: "x86_64-unknown-linux-musl", emulator: &[], elf: [2, 1], most: [1280 * KIB, 640 * KIB] };
+    Target { name: "x86_64-unknown-linux-musl", emulator: &[], elf: [2, 1], most: [1280 * KIB, 800 * KIB] };
 
 pub const I686: Target =
-    Target { name: "i686-unknown-linux-musl", emulator: &[], elf: [1, 1], most: [1280 * KIB, 768 * KIB] };
+    Target { name: "i686-unknown-linux-musl", emulator: &[], elf: [1, 1], most: [1280 * KIB, 900 * KIB] };
 
 pub const AARCH64: Target = Target {
     name: "aarch64-unknown-linux-musl",
     emulator: &["qemu-aarch64", "-cpu", "cortex-a53"],
     elf: [2, 1],
-    most: [1280 * KIB, 640 * KIB],
+    most: [1280 * KIB, 800 * KIB],
 };
 
 pub const ARMV7: Target = Target {
     name: "armv7-unknown-linux-musleabihf",
     emulator: &["qemu-arm", "-cpu", "cortex-a7"],
     elf: [1, 1],
-    most: [1280 * KIB, 640 * KIB],
+    most: [1280 * KIB, 800 * KIB],
 };
 
 pub const ARM: Target = Target {
     name: "arm-unknown-linux-musleabi",
     emulator: &["qemu-arm", "-cpu", "arm1136"],
     elf: [1, 1],
-    most: [1280 * KIB, 832 * KIB],
+    most: [1440 * KIB, 1100 * KIB],
 };
 
 pub const MIPS: Target = Target {
     name: "mips-unknown-linux-musl",
     emulator: &["qemu-mips", "-cpu", "24Kc"],
     elf: [1, 2],
-    most: [1_050_000, 832 * KIB],
+    most: [1340 * KIB, 1120 * KIB],
 };
 
 pub const MIPSEL: Target = Target {
     name: "mipsel-unknown-linux-musl",
     emulator: &["qemu-mipsel", "-cpu", "24Kc"],
     elf: [1, 1],
-    most: [1_050_000, 832 * KIB],
+    most: [1340 * KIB, 1120 * KIB],
 };
 
-/// The most bytes of the program for routers as flash keeps it: compressed (xz -9e).
-pub const MOST_COMPRESSED: usize = 320_000;
+/// The most bytes of the program for routers as flash keeps it: compressed (xz -9e). The goals are below these limits: docs/measurements.md.
+pub const MOST_COMPRESSED: usize = 430_000;
 
 /// What `packaging/cross` builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
