@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn a_wait_for_nothing_takes_as_long_as_it_may() {
-        let (reader, _writer) = io::pipe().unwrap();
+        let (reader, _writer) = crate::sys::fs::pipe().unwrap();
         for at_most in [Duration::from_micros(20_500), Duration::from_millis(1005)] {
             let began = Instant::now();
             assert_eq!(poll(&mut [PollFd::new(&reader, PollFlags::IN)], at_most).unwrap(), 0);
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn what_is_ready_is_told_at_once() {
-        let (reader, writer) = io::pipe().unwrap();
+        let (reader, writer) = crate::sys::fs::pipe().unwrap();
         let mut both = [PollFd::new(&reader, PollFlags::IN), PollFd::new(&writer, PollFlags::OUT)];
         assert_eq!(poll(&mut both, Duration::from_secs(1000)).unwrap(), 1);
         assert_eq!(both.map(|one| one.revents()), [PollFlags::empty(), PollFlags::OUT]);
