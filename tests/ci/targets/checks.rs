@@ -10,16 +10,15 @@ use crate::support::c_compiler::{self, Ours};
 use crate::support::runner::prepared;
 use crate::support::{self, Daemon, Scratch, Setup, TIMEOUT, play};
 
-/// Files of `tests/pure` about the sources and the compiler of this machine: they say nothing of a target.
-pub const SOURCES: [&str; 8] = [
-    "architecture::",
-    "build_script::",
-    "crossings::",
-    "dependencies::",
-    "docs::",
-    "documented::",
-    "fields::",
-    "lexicon::",
+/// Files of `tests/pure` that are tried: in an emulator the others take many minutes. The codecs have their tests in the library.
+pub const PURE: [&str; 7] = [
+    "hid_corpus::",
+    "nis_report::",
+    "power_properties::",
+    "recorded::",
+    "runtime_units::",
+    "usb_status::",
+    "usb_values::",
 ];
 
 /// What an emulator lacks (qemu-user 7.2): pseudo-terminals that can be set, filters of system calls, `SO_ERROR` with the number of the system
@@ -134,20 +133,22 @@ pub fn agrees_with_c_as_printed(target: &Target, crossings: &Path) {
     c_compiler::agrees_with_c(&ours, &compiler, target.emulator, scratch.path());
 }
 
-/// A program of tests passes all but those of these files.
-pub fn passes(target: &Target, name: &str, without: &[&str]) {
+/// A program of tests passes those that these words select; all if there are none.
+pub fn passes(target: &Target, name: &str, only: &[&str]) {
     let program = built(target, Build::Tests, name);
     // A child of a process with several threads hangs in an emulator.
-    let words: Vec<&str> = [target.emulator, &[program.to_str().unwrap(), "--test-threads", "1"]].concat();
+    let program = program.to_str().unwrap();
+    let few = ["env", "MAINSD_POWER_STEPS=20000"];
+    let words: Vec<&str> = [&few, target.emulator, &[program, "--test-threads", "1"]].concat();
     let emulated = if target.emulator.is_empty() { &[][..] } else { &NOT_EMULATED };
-    let skipped = without.iter().chain(emulated).flat_map(|file| ["--skip", file]);
-    let args: Vec<&str> = words[1..].iter().copied().chain(skipped).collect();
+    let skipped = emulated.iter().flat_map(|test| ["--skip", test]);
+    let args: Vec<&str> = words[1..].iter().chain(only).copied().chain(skipped).collect();
     let done = support::run_program_for(Path::new(words[0]), &args, TESTS_TIMEOUT);
     println!("{}{}", done.stdout, done.stderr);
     assert!(done.status.success(), "{}", done.status);
     let passed = |line: &str| line.strip_prefix("test result: ok. ")?.split(' ').next()?.parse().ok();
     let passed: usize = done.stdout.lines().find_map(passed).unwrap_or(0);
-    assert!(passed > 100, "only {passed} tests");
+    assert!(passed > 60, "only {passed} tests");
 }
 
 /// A daemon of the target.
