@@ -16,14 +16,19 @@ pub(super) struct Mapping<'a> {
 impl<'a> Mapping<'a> {
     /// `None`: it is of no file, or the line is none.
     pub fn parse(line: &'a str) -> Option<Self> {
-        let mut words = line.splitn(4, ' ');
-        let (start, end) = words.next()?.split_once('-')?;
-        let start = usize::from_str_radix(start, 16).ok()?;
-        let end = usize::from_str_radix(end, 16).ok()?;
+        let range = range(line)?;
+        let mut words = line.splitn(4, ' ').skip(1);
         let permissions = words.next()?;
         let file = words.nth(1)?;
-        (file.contains('/') && start <= end).then_some(Self { range: start..end, permissions, file })
+        file.contains('/').then_some(Self { range, permissions, file })
     }
+}
+
+/// The addresses that a line begins with; `None`: it is no such line.
+pub(super) fn range(line: &str) -> Option<Range<usize>> {
+    let (start, end) = line.split_once(' ')?.0.split_once('-')?;
+    let range = usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?;
+    (range.start <= range.end).then_some(range)
 }
 
 #[cfg(test)]

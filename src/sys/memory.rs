@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::ops::Range;
 
-use super::mapping::Mapping;
+use super::mapping::{self, Mapping};
 
 /// The list of what this process has mapped, for [`drop_clean_pages`]. A process that has given up its rights can read it still, but
 /// not open it any more.
@@ -39,8 +39,7 @@ pub fn drop_clean_pages(mappings: Option<File>) -> usize {
 
 /// The first stack of the process, if this is its line.
 fn first_stack(line: &str) -> Option<Range<usize>> {
-    let (start, end) = line.strip_suffix("[stack]")?.split_once(' ')?.0.split_once('-')?;
-    Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
+    mapping::range(line.strip_suffix("[stack]")?)
 }
 
 /// Gives the kernel what functions had of this stack that have returned; nothing if this thread has another stack.

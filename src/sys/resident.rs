@@ -24,8 +24,8 @@ pub enum Rights {
     GivenUp,
 }
 
-/// Locks into memory the whole program but its relocations, the functions of libraries that it calls, and of everything else (data, stack, the rest of the
-/// libraries) what is used from now on. For this process only: neither a child of `fork` nor a program that is executed has it
+/// Locks into memory the whole program but its relocations, the functions of libraries that it calls, and of everything else (data,
+/// stack, the rest of the libraries) what is used from now on. For this process only: neither a child of `fork` nor a program that is executed has it
 /// (mlockall(2)). What was used of the libraries so far is dropped first.
 ///
 /// To be called while the process has one thread.

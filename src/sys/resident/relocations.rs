@@ -68,6 +68,7 @@ fn table(entries: impl Iterator<Item = Entry>, moved: usize) -> Option<Range<usi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::mapping::range;
 
     #[test]
     fn the_table_is_found_whether_or_not_its_address_was_moved_already() {
@@ -91,10 +92,8 @@ mod tests {
         let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
         let program = std::env::current_exe().unwrap();
         let is_in = |line: &&str| {
-            let (start, rest) = line.split_once('-').unwrap();
-            let (end, _) = rest.split_once(' ').unwrap();
-            let of = |hex| usize::from_str_radix(hex, 16).unwrap();
-            of(start) <= table.start && table.end <= of(end)
+            let range = range(line).unwrap();
+            range.start <= table.start && table.end <= range.end
         };
         let line = maps.lines().find(is_in).expect("it is mapped");
         assert!(line.ends_with(program.to_str().unwrap()), "{line}");
