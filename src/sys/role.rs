@@ -231,10 +231,13 @@ impl Process {
         self.end
     }
 
-    /// Whether somebody has stopped it (SIGSTOP), and not continued it for a second. To be called when a child may have changed,
-    /// and at [`Process::poll_timeout`].
+    /// Whether somebody has stopped it (SIGSTOP), and not continued it for a second. To be called after [`Process::end`] when a child
+    /// may have changed, and at [`Process::poll_timeout`]; only then the kernel is asked again.
     pub fn is_stopped_for_long(&mut self, now: Instant) -> bool {
-        let is_stopped = self.end().is_none() && self.is_stopped;
+        if self.poll_timeout().is_some_and(|at| at <= now) {
+            self.end();
+        }
+        let is_stopped = self.end.is_none() && self.is_stopped;
         self.stopped.update(is_stopped, now)
     }
 

@@ -284,7 +284,6 @@ impl Writer {
         if self.renewing && self.left.is_empty() {
             self.start_at = Some(now);
         }
-        self.end_stopped(now);
         if self.role.as_mut().is_some_and(Role::has_ended) {
             // What it has told before that counts.
             self.handle_readable(now);
