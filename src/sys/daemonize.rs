@@ -1,5 +1,4 @@
 //! Going to the background, as `apcupsd` does without `-b`; but the caller hears how the start went.
-#![allow(unsafe_code)]
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -8,6 +7,8 @@ use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions, chdir, setsid, umask, waitpid};
 use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+
+use super::fork::fork_here;
 
 /// 022: new files are for their owner alone to write to.
 const UMASK: Mode = Mode::WGRP.union(Mode::WOTH);
@@ -36,12 +37,7 @@ pub struct Readiness {
 /// What `pipe` or `fork` says.
 pub fn daemonize() -> io::Result<Side> {
     let (mut from_child, to_caller) = super::fs::pipe()?;
-    // SAFETY: the program has one thread, so the child is as whole as its parent.
-    let pid = unsafe { libc::fork() };
-    if pid < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    if let Some(pid) = Pid::from_raw(pid) {
+    if let Some(pid) = fork_here()? {
         drop(to_caller);
         // Unlike `read`, this goes on after a signal.
         let ready = from_child.read_exact(&mut [0]).is_ok();

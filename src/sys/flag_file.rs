@@ -46,9 +46,9 @@ pub enum Change {
 /// What `fork` says; `InvalidInput` for a path with a zero byte.
 pub fn start(path: &Path, change: &Change) -> io::Result<Child> {
     let path = CString::new(path.as_os_str().as_bytes())?;
-    spawn_calls(|failure_fd| {
+    spawn_calls(|failure| {
         let done = carry_out(&path, change);
-        end_child(failure_fd, done.err().map(Errno::raw_os_error))
+        end_child(failure, done.err().map(Errno::raw_os_error))
     })
 }
 

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use rustix::io::ioctl_fionbio;
 
+use super::fork::{Never, close_from, exit_now};
 use super::fs::pipe;
-use super::spawn::{Child, Never, close_from, exit_now, spawn_own};
+use super::spawn::{Child, spawn_own};
 
 /// Starts a child that runs `work` and ends with 0; what it writes can be read here, without waiting, until the end of the
 /// file. A child that writes more than a pipe holds (64 KiB) without being read stays where it is. It has no descriptors of this process

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod crossings;
 pub mod daemonize;
 pub mod flag_file;
+mod fork;
 pub mod fs;
 pub mod in_child;
 pub mod job;

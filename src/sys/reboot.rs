@@ -1,11 +1,12 @@
 //! Switching the machine off without anybody's help: the very last resort.
 //!
 //! What a disk can hold up is done by children; the call that switches off needs none.
-#![allow(unsafe_code)]
 
 use std::io;
+use std::time::Duration;
 
 use super::spawn::{Child, end_child, spawn_calls};
+use super::wait::poll;
 
 /// Switches the machine off at once: no service is stopped, no file system unmounted. Call it only after the disks
 /// have had their time ([`start_sync`], [`start_remount`]). Returns only if it failed.
@@ -34,9 +35,9 @@ pub fn power_off() -> io::Error {
 ///
 /// What `fork` says.
 pub fn start_sync() -> io::Result<Child> {
-    spawn_calls(|failure_fd| {
+    spawn_calls(|failure| {
         rustix::fs::sync();
-        end_child(failure_fd, None)
+        end_child(failure, None)
     })
 }
 
@@ -48,13 +49,12 @@ pub fn start_sync() -> io::Result<Child> {
 ///
 /// What `fork` says.
 pub fn start_remount() -> io::Result<Child> {
-    spawn_calls(|failure_fd| {
+    spawn_calls(|failure| {
         let asked = ask_for_remount();
         if asked.is_ok() {
-            // SAFETY: async-signal-safe.
-            unsafe { libc::sleep(1) };
+            let _ = poll(&mut [], Duration::from_secs(1));
         }
-        end_child(failure_fd, asked.err().map(rustix::io::Errno::raw_os_error))
+        end_child(failure, asked.err().map(rustix::io::Errno::raw_os_error))
     })
 }
 

@@ -13,7 +13,7 @@ use rustix::thread::{
 
 use super::access::is_root;
 use super::call_filter;
-use super::spawn::exit_now;
+use super::fork::exit_now;
 
 /// A user, as the kernel has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

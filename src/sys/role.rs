@@ -2,26 +2,25 @@
 //!
 //! The socket keeps the borders of messages (`SOCK_SEQPACKET`). A role ends when it says that nobody is at the other end, so
 //! none is left over however the main process ends.
-#![allow(unsafe_code)]
 
 mod stopped;
 
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::ptr;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 use rustix::process::{
-    Pid, Signal, WaitOptions, getpid, getppid, kill_process, set_parent_process_death_signal, waitpid,
+    Pid, Signal, WaitOptions, getpid, getppid, kill_process, set_parent_process_death_signal, setsid, waitpid,
 };
 use rustix::thread::set_name;
 
+use super::fork::{Mask, close_from, close_range, exit_now, fork, null_streams, reset_signals, set_mask};
 use super::passing::{self, socket_pair};
-use super::spawn::{self, close_from, close_range, exit_now, set_mask};
+use super::spawn;
 use super::wait::poll;
 use stopped::Stopped;
 
@@ -182,12 +181,8 @@ impl Process {
         task: impl FnOnce(Socket),
     ) -> io::Result<Self> {
         let parent = getpid();
-        let mask = set_mask(None);
-        // SAFETY: the program has one thread, so the child is as whole as its parent. All signals are blocked, so no handler runs
-        // in it before it has its own.
-        let pid = unsafe { libc::fork() };
-        if pid == 0 {
-            let end = End;
+        let pid = fork(|| {
+            let _end = End;
             before();
             become_role(kind, theirs.as_raw_fd());
             // Its parent may have ended before that was asked for.
@@ -197,12 +192,9 @@ impl Process {
             {
                 task(Socket(theirs));
             }
-            drop(end);
-        }
-        let error = io::Error::last_os_error();
-        set_mask(Some(mask));
-        let pid = if pid < 0 { None } else { Pid::from_raw(pid) };
-        Ok(Self { pid: pid.ok_or(error)?, end: None, is_stopped: false, stopped: Stopped::default() })
+            exit_now(0)
+        })?;
+        Ok(Self { pid, end: None, is_stopped: false, stopped: Stopped::default() })
     }
 
     /// Its process id.
@@ -378,35 +370,16 @@ fn become_role(kind: &Kind<'_>, socket: RawFd) {
         first = next.saturating_add(1);
     }
     close_from(first, -1);
-    // SAFETY: system calls on plain numbers and constant texts, in a process with one thread.
-    unsafe {
-        if kind.streams != Streams::All {
-            let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
-            if null >= 0 {
-                libc::dup2(null, 0);
-                if kind.streams == Streams::Null {
-                    libc::dup2(null, 1);
-                    libc::dup2(null, 2);
-                }
-                if null > 2 {
-                    libc::close(null);
-                }
-            }
-        }
-        if kind.has_loop {
-            // The terminal of who has started the daemon is not its controlling terminal: it cannot type into it (TIOCSTI,
-            // ioctl_tty(2)).
-            libc::setsid();
-        } else {
-            for signal in 1..=libc::SIGRTMAX() {
-                let ignored = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGPIPE, libc::SIGXFSZ];
-                let action = if ignored.contains(&signal) { libc::SIG_IGN } else { libc::SIG_DFL };
-                libc::signal(signal, action);
-            }
-        }
-        let mut none: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
+    if kind.streams != Streams::All {
+        null_streams(kind.streams == Streams::Null);
     }
+    if kind.has_loop {
+        // The terminal of who has started the daemon is not its controlling terminal: it cannot type into it (TIOCSTI,
+        // ioctl_tty(2)).
+        let _ = setsid();
+    } else {
+        reset_signals(&[libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGPIPE, libc::SIGXFSZ]);
+    }
+    set_mask(Mask::None);
     let _ = set_name(kind.name);
 }

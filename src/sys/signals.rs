@@ -1,11 +1,11 @@
 //! Signals as readiness in the loop.
-#![allow(unsafe_code)]
 
 use std::io;
-use std::ptr;
 
 use mio::{Interest, Registry, Token};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+
+use super::fork::{Mask, ignore, set_mask};
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,22 +32,8 @@ impl std::fmt::Debug for Signals {
 /// For the time before the loop: SIGHUP waits until [`Signals::new`] takes it, and a write beyond a file size limit
 /// (SIGXFSZ) is an error. By default both would end the program. To be called first of all.
 pub fn hold_hangup() {
-    set_mask(libc::SIG_BLOCK, Some(SIGHUP));
-}
-
-/// Blocks the signal too (`SIG_BLOCK`) or none but it (`SIG_SETMASK`), and ignores SIGXFSZ: a write beyond a file size limit is an
-/// error then, where its default would end the guard.
-fn set_mask(how: libc::c_int, signal: Option<libc::c_int>) {
-    // SAFETY: zero bits are a valid `sigset_t`, which is then emptied and outlives the calls; the others take plain numbers.
-    unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        if let Some(signal) = signal {
-            libc::sigaddset(&raw mut set, signal);
-        }
-        libc::pthread_sigmask(how, &raw const set, ptr::null_mut());
-        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-    }
+    set_mask(Mask::And(SIGHUP));
+    ignore(libc::SIGXFSZ);
 }
 
 impl Signals {
@@ -58,7 +44,8 @@ impl Signals {
     /// What the system says; out of descriptors, most likely.
     pub fn new() -> io::Result<Self> {
         let inner = signal_hook_mio::v1_0::Signals::new([SIGHUP, SIGINT, SIGTERM, SIGCHLD])?;
-        set_mask(libc::SIG_SETMASK, None);
+        set_mask(Mask::None);
+        ignore(libc::SIGXFSZ);
         Ok(Self { inner })
     }
 

@@ -6,25 +6,28 @@
 //!
 //! Children that run code of this program instead of another one start here too: [`super::flag_file`], [`super::in_child`],
 //! [`super::reboot`].
-#![allow(unsafe_code)]
 
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::ptr;
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, setpgid, waitid, waitpid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, chdir, kill_process_group, setpgid, umask, waitid,
+    waitpid,
 };
 
 use super::clock;
+use super::fork::{
+    Arguments, Mask, Never, close_from, exit_now, fork, null_streams, reset_signals, set_mask,
+};
 
 /// Where a child's stdout and stderr go. Its stdin is always `/dev/null`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -157,9 +160,6 @@ impl Child {
 /// Between two looks of [`Child::wait`].
 const NAP: Duration = Duration::from_millis(1);
 
-/// Uninhabited: the child never returns, its code ends in `exec` or `_exit`.
-pub(super) enum Never {}
-
 /// Starts a program in a process group of its own: default signals and none blocked, umask 022, working directory
 /// `/`, stdin `/dev/null`, no other descriptors than 0 to 2 (power-events §10 item 10).
 ///
@@ -167,15 +167,11 @@ pub(super) enum Never {}
 ///
 /// What `fork` says; that the program cannot be executed is told by [`End::NotExecuted`].
 pub fn spawn(spec: &Spec) -> io::Result<Child> {
-    let mut argv: Vec<*const libc::c_char> = spec.argv.iter().map(|arg| arg.as_ptr()).collect();
-    argv.push(ptr::null());
+    let arguments = Arguments::new(&spec.argv).ok_or(io::ErrorKind::InvalidInput)?;
     // Without descriptors for the pipe the child is started all the same: 127 says nearly as much.
     let pipe = failure_pipe().ok();
-    let exec_error_fd = pipe.as_ref().map_or(-1, |(_, write)| write.as_raw_fd());
-    let pid = fork_with_signals_blocked(|| {
-        // SAFETY: we are the child of a `fork`; `argv` ends with a null pointer and its strings are alive.
-        unsafe { exec_child(&argv, spec.output, exec_error_fd) }
-    })?;
+    let failure = pipe.as_ref().map(|(_, write)| write.as_fd());
+    let pid = fork(|| execute(&arguments, spec.output, failure))?;
     // Both sides do it, so that the group exists whoever runs first.
     let _ = setpgid(Some(pid), Some(pid));
     Ok(Child { pid, failure: pipe.map(|(read, _)| File::from(read)), end: None })
@@ -188,7 +184,7 @@ pub fn spawn(spec: &Spec) -> io::Result<Child> {
 ///
 /// What `fork` says.
 pub(super) fn spawn_own(work: impl FnOnce() -> Never) -> io::Result<Child> {
-    let pid = fork_with_signals_blocked(|| {
+    let pid = fork(|| {
         let _ = setpgid(None, None);
         work()
     })?;
@@ -196,136 +192,51 @@ pub(super) fn spawn_own(work: impl FnOnce() -> Never) -> io::Result<Child> {
     Ok(Child { pid, failure: None, end: None })
 }
 
-/// As [`spawn_own`], for code that only makes async-signal-safe calls; `work` is given a descriptor (-1: none could be had) for
+/// As [`spawn_own`], for code that only makes async-signal-safe calls; `work` is given a descriptor (`None`: it could not be had) for
 /// [`end_child`], and has no other.
 ///
 /// # Errors
 ///
 /// What `fork` says.
-pub(super) fn spawn_calls(work: impl FnOnce(libc::c_int) -> Never) -> io::Result<Child> {
+pub(super) fn spawn_calls(work: impl FnOnce(Option<BorrowedFd<'_>>) -> Never) -> io::Result<Child> {
     let pipe = failure_pipe().ok();
-    let failure_fd = pipe.as_ref().map_or(-1, |(_, write)| write.as_raw_fd());
+    let failure = pipe.as_ref().map(|(_, write)| write.as_fd());
     let child = spawn_own(|| {
-        close_from(0, failure_fd);
-        work(failure_fd)
+        close_from(0, number(failure));
+        work(failure)
     })?;
     Ok(Child { failure: pipe.map(|(read, _)| File::from(read)), ..child })
 }
 
-/// Ends this process: nothing of it is run or flushed. Async-signal-safe.
-pub(super) fn exit_now(status: libc::c_int) -> ! {
-    // SAFETY: a plain number.
-    unsafe { libc::_exit(status) }
-}
-
 /// Ends a child of [`spawn_calls`]: with 0, or so that its parent has this `errno`. Async-signal-safe.
-pub(super) fn end_child(failure_fd: libc::c_int, errno: Option<libc::c_int>) -> Never {
-    // SAFETY: async-signal-safe calls; the `errno` outlives the call. A child without the descriptor (-1) has the status alone.
-    unsafe {
-        let Some(errno) = errno else { libc::_exit(0) };
-        libc::write(failure_fd, (&raw const errno).cast(), size_of_val(&errno));
-        libc::_exit(127)
-    }
-}
-
-/// Closes every descriptor from `first` on but `keep` (-1: none), in the child of a `fork`. Async-signal-safe.
-pub(super) fn close_from(first: libc::c_int, keep: libc::c_int) {
-    match libc::c_uint::try_from(keep) {
-        Ok(kept) if keep >= first => {
-            if let Some(before) = kept.checked_sub(1) {
-                close_range(first, before);
-            }
-            close_range(keep.saturating_add(1), libc::c_uint::MAX);
-        }
-        _ => close_range(first, libc::c_uint::MAX),
-    }
-}
-
-/// Closes every descriptor of these, in the child of a `fork`. Async-signal-safe.
-pub(super) fn close_range(first: libc::c_int, last: libc::c_uint) {
-    let Ok(first) = libc::c_uint::try_from(first) else { return };
-    if first > last {
-        return;
-    }
-    // SAFETY: plain numbers; the caller is a child that uses none of these descriptors.
-    if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } == 0 {
-        return;
-    }
-    // Before Linux 5.9. Descriptors are given out from below, and the daemon keeps few.
-    for fd in first..=last.min(4095) {
-        // SAFETY: as above.
-        unsafe { libc::close(libc::c_int::try_from(fd).unwrap_or(-1)) };
-    }
+pub(super) fn end_child(failure: Option<BorrowedFd<'_>>, errno: Option<i32>) -> Never {
+    let Some(errno) = errno else { exit_now(0) };
+    // A child without the descriptor has the status alone.
+    let _ = failure.map(|failure| rustix::io::write(failure, &errno.to_ne_bytes()));
+    exit_now(127)
 }
 
 fn failure_pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?)
 }
 
-/// Forks; the child runs `child` with all signals still blocked, so that no handler of ours runs in it.
-#[allow(
-    unreachable_code,
-    reason = "Rust 1.85 takes what stands behind the child's branch for the child's too"
-)]
-fn fork_with_signals_blocked(child: impl FnOnce() -> Never) -> io::Result<Pid> {
-    let before = set_mask(None);
-    // SAFETY: the child calls nothing but async-signal-safe functions and allocates nothing until it ends or executes
-    // a program, so threads of the parent (there are some in tests) do not matter.
-    let pid = unsafe { libc::fork() };
-    if pid == 0 {
-        child();
-    }
-    let error = io::Error::last_os_error();
-    set_mask(Some(before));
-    if pid < 0 { Err(error) } else { Pid::from_raw(pid).ok_or(error) }
+/// As [`close_from`] takes it.
+fn number(fd: Option<BorrowedFd<'_>>) -> RawFd {
+    fd.map_or(-1, |fd| fd.as_raw_fd())
 }
 
-/// Blocks these signals, or all, and no others; gives back those that were blocked before.
-pub(super) fn set_mask(signals: Option<libc::sigset_t>) -> libc::sigset_t {
-    // SAFETY: zero bits are a valid `sigset_t`, which the calls then fill; all sets outlive the calls.
-    unsafe {
-        let (mut all, mut before): (libc::sigset_t, libc::sigset_t) = std::mem::zeroed();
-        libc::sigfillset(&raw mut all);
-        let wanted = signals.unwrap_or(all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const wanted, &raw mut before);
-        before
-    }
-}
-
-/// # Safety
-///
-/// Only in the child of a `fork`. `argv` ends with a null pointer, and its strings are alive.
-unsafe fn exec_child(argv: &[*const libc::c_char], output: Output, exec_error_fd: libc::c_int) -> Never {
-    // SAFETY: async-signal-safe system calls with constants, and pointers that the caller vouches for.
-    unsafe {
-        libc::setpgid(0, 0);
-        for signal in 1..=libc::SIGRTMAX() {
-            libc::signal(signal, libc::SIG_DFL);
-        }
-        libc::umask(0o022);
-        libc::chdir(c"/".as_ptr());
-        let null = libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
-        if null >= 0 {
-            libc::dup2(null, 0);
-            if output == Output::Null {
-                libc::dup2(null, 1);
-                libc::dup2(null, 2);
-            }
-            if null > 2 {
-                libc::close(null);
-            }
-        }
-        // Now, and not by `exec`, which may wait for a disk for ever: ports and locks of ours would stay held by a child that
-        // outlives us.
-        close_from(3, exec_error_fd);
-        let mut none: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
-        if let Some(program) = argv.first() {
-            libc::execv(*program, argv.as_ptr());
-        }
-    }
-    end_child(exec_error_fd, Some(io::Error::last_os_error().raw_os_error().unwrap_or(0)))
+/// What a child does for [`spawn`]. Async-signal-safe.
+fn execute(arguments: &Arguments<'_>, output: Output, failure: Option<BorrowedFd<'_>>) -> Never {
+    let _ = setpgid(None, None);
+    reset_signals(&[]);
+    umask(Mode::WGRP | Mode::WOTH);
+    let _ = chdir(c"/");
+    null_streams(output == Output::Null);
+    // Now, and not by `exec`, which may wait for a disk for ever: ports and locks of ours would stay held by a child that
+    // outlives us.
+    close_from(3, number(failure));
+    set_mask(Mask::None);
+    end_child(failure, Some(arguments.exec()))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::super::fork::is_open;
 use super::*;
 
 struct Folder(PathBuf);
@@ -166,13 +167,10 @@ fn an_ended_child_is_reported_until_it_is_dropped() {
 fn a_child_that_waits_before_its_program_runs_holds_nothing_of_ours() {
     let held: Vec<File> = (0..20).map(|_| File::open("/dev/null").unwrap()).collect();
     for keep in [-1, 3, held[7].as_raw_fd()] {
-        let pid = fork_with_signals_blocked(|| {
+        let pid = fork(|| {
             close_from(3, keep);
-            // SAFETY: async-signal-safe calls on plain numbers.
-            unsafe {
-                let others = (3..1024).filter(|fd| *fd != keep && is_open(*fd)).count();
-                libc::_exit(i32::from(others > 0))
-            }
+            let others = (3..1024).filter(|fd| *fd != keep && is_open(*fd)).count();
+            exit_now(i32::from(others > 0))
         })
         .unwrap();
         let mut child = Child { pid, failure: None, end: None };
@@ -185,9 +183,4 @@ fn a_child_that_waits_before_its_program_runs_holds_nothing_of_ours() {
         assert_eq!(end, End::Exited(0), "{keep}");
     }
     drop(held);
-}
-
-fn is_open(fd: libc::c_int) -> bool {
-    // SAFETY: takes no pointer.
-    fd >= 0 && unsafe { libc::fcntl(fd, libc::F_GETFD) } >= 0
 }

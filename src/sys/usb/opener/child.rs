@@ -1,27 +1,25 @@
 //! The child of an [`Opener`](super::Opener): what it does, order by order.
-#![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
 use std::io;
-use std::mem;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::ptr;
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv};
-use rustix::process::{Pid, WaitOptions, setsid, waitpid};
+use rustix::process::{WaitOptions, setsid, waitpid};
+use rustix::stdio::{dup2_stdin, stdin};
 use rustix::thread::set_name;
 
 use super::{
     ABSENT, FILE_MAX, FILES_MAX, GO_ASK, GO_ATTACH, GO_BACK, GO_OPEN, GO_RESET, PACKET, TAG_DONE, TAG_FAILED,
     TAG_FILES, TAG_FRESH, TAG_HELD, TAG_LOCK, TAG_OPENED, TAG_SILENT, TAG_UNUSABLE, Target,
 };
+use crate::sys::fork::{Mask, close_from, exit_now, fork, reset_signals, set_mask};
 use crate::sys::named_lock::PassedLock;
 use crate::sys::passing;
-use crate::sys::spawn::close_from;
 use crate::sys::usb::kernel::{DeviceRequest, ask_kernel};
 
 /// Starts a child for who has the other end of this socket. It reads the files, says what is in them, and waits for an order. Told to
@@ -62,29 +60,17 @@ fn c_path(path: impl AsRef<Path>) -> io::Result<CString> {
 /// Runs `job` in a grandchild, which belongs to init and needs no reaping here. It has only the one descriptor, as 0, and default
 /// signals.
 fn detach(socket: BorrowedFd<'_>, job: impl FnOnce(BorrowedFd<'static>) -> Option<()>) -> io::Result<()> {
-    // SAFETY: the child makes only async-signal-safe calls until it ends by _exit.
-    let child = unsafe { libc::fork() };
-    if child < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    if child == 0 {
-        // SAFETY: plain system calls; neither process returns from here. `strip` has made the descriptor 0, which stays open to the
-        // end.
-        unsafe {
-            match libc::fork() {
-                0 => {
-                    strip(socket);
-                    let _ = job(BorrowedFd::borrow_raw(0));
-                    libc::_exit(0)
-                }
-                -1 => libc::_exit(1),
-                _ => libc::_exit(0),
-            }
-        }
-    }
+    let child = fork(|| {
+        let grandchild = fork(|| {
+            strip(socket);
+            let _ = job(stdin());
+            exit_now(0)
+        });
+        exit_now(i32::from(grandchild.is_err()))
+    })?;
     // It ends at once.
     loop {
-        match waitpid(Pid::from_raw(child), WaitOptions::empty()) {
+        match waitpid(Some(child), WaitOptions::empty()) {
             Err(Errno::INTR) => {}
             Ok(Some((_, status))) if status.exit_status() == Some(0) => return Ok(()),
             Ok(_) => return Err(Errno::AGAIN.into()),
@@ -98,18 +84,9 @@ fn detach(socket: BorrowedFd<'_>, job: impl FnOnce(BorrowedFd<'static>) -> Optio
 fn strip(kept: BorrowedFd<'_>) {
     let _ = setsid();
     let _ = set_name(c"mainsd: usb");
-    // SAFETY: async-signal-safe system calls on plain numbers, in a process with one thread that ends by _exit.
-    unsafe {
-        for signal in 1..32 {
-            libc::signal(signal, libc::SIG_DFL);
-        }
-        let mut none: libc::sigset_t = mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, ptr::null_mut());
-        if kept.as_raw_fd() != 0 {
-            libc::dup2(kept.as_raw_fd(), 0);
-        }
-    }
+    reset_signals(&[]);
+    set_mask(Mask::None);
+    let _ = dup2_stdin(kept);
     close_from(1, -1);
 }
 
