@@ -8,6 +8,7 @@ use std::hint::black_box;
 use std::io;
 use std::ops::Range;
 
+use rustix::mm::{MlockAllFlags, mlock, mlockall};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use rustix::thread::{CapabilitySet, capabilities};
 
@@ -63,10 +64,9 @@ pub fn keep_resident(rights: Rights) -> io::Result<()> {
         setrlimit(Resource::Memlock, none)?;
     }
     // Last, so that the mappings are whole again.
-    // SAFETY: plain numbers; no memory is changed by it.
-    let all = unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) };
+    let all = mlockall(MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT);
     use_once();
-    done.and(succeeded(all))
+    done.and(Ok(all?))
 }
 
 /// For what is behind the C library's functions: the text of an error, memory that the kernel is asked for, and that grows.
@@ -118,11 +118,7 @@ fn lock(range: &Range<usize>) -> io::Result<()> {
         return Ok(());
     }
     // SAFETY: no memory is changed by it, and of what is not mapped the kernel says so.
-    succeeded(unsafe { libc::mlock(range.start as *const libc::c_void, range.len()) })
-}
-
-fn succeeded(result: libc::c_int) -> io::Result<()> {
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    Ok(unsafe { mlock(range.start as *mut libc::c_void, range.len()) }?)
 }
 
 #[cfg(test)]

@@ -132,20 +132,21 @@ pub fn install(opens: bool) -> io::Result<()> {
         len: u16::try_from(filter.len()).unwrap_or(0),
         filter: filter.as_ptr().cast::<libc::sock_filter>().cast_mut(),
     };
-    // SAFETY: `program` has the number of instructions that its pointer leads to, each laid out as the kernel's, and both
-    // outlive the call, which only reads them.
-    let result = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    set_filter(Some(&program))
 }
 
 /// Whether the kernel refuses calls for a process that asks for it (seccomp(2)).
 #[must_use]
 pub fn is_possible() -> bool {
-    // SAFETY: a filter without instructions at no address is asked for: none is installed.
-    let result = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, 0) };
-    let error = io::Error::last_os_error().raw_os_error();
-    // Where there are filters, it is the address that is wrong.
-    OWN.is_some() && result == -1 && error == Some(libc::EFAULT)
+    // Where there are filters, it is the address that is wrong: there is none, and nothing is installed.
+    OWN.is_some() && set_filter(None).is_err_and(|error| error.raw_os_error() == Some(libc::EFAULT))
+}
+
+fn set_filter(program: Option<&libc::sock_fprog>) -> io::Result<()> {
+    // SAFETY: the program, which is null or made in `install`, has the number of instructions that its pointer leads to, each laid out as
+    // the kernel's, and both outlive the call, which only reads them.
+    let result = unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, program) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Whether the kernel knows `socket` by a number of its own: on x86 from 4.3 on.

@@ -5,7 +5,7 @@
 use std::mem::size_of;
 use std::ops::Range;
 
-/// Numbers of the ELF specification, and their sizes and offsets for words of this size.
+/// Numbers of the ELF specification.
 const PT_DYNAMIC: u32 = 2;
 const PT_PHDR: u32 = 6;
 const DT_NULL: usize = 0;
@@ -15,8 +15,10 @@ const DT_REL: usize = 17;
 const DT_RELSZ: usize = 18;
 /// An entry of the dynamic section: what it is, and its value.
 type Entry = [usize; 2];
-/// Where an entry of the program headers has its address.
-const HEADER_ADDRESS: usize = 2 * size_of::<usize>();
+#[cfg(target_pointer_width = "32")]
+type Header = libc::Elf32_Phdr;
+#[cfg(target_pointer_width = "64")]
+type Header = libc::Elf64_Phdr;
 
 /// The table's addresses; `None`: there is none, or it is not found.
 pub(super) fn relocations() -> Option<Range<usize>> {
@@ -24,29 +26,28 @@ pub(super) fn relocations() -> Option<Range<usize>> {
         // SAFETY: it reads what the kernel has told at the start; nothing is changed.
         usize::try_from(unsafe { libc::getauxval(of) }).ok()
     };
-    let (headers, size) = (value(libc::AT_PHDR)?, value(libc::AT_PHENT)?);
-    let count = value(libc::AT_PHNUM)?;
-    if headers == 0 || size < HEADER_ADDRESS + size_of::<usize>() {
+    let at = value(libc::AT_PHDR)?;
+    if value(libc::AT_PHENT)? != size_of::<Header>() {
         return None;
     }
-    let address_of = |kind: u32| {
-        let headers = (0..count).map(|number| headers + number * size);
-        let header = headers.into_iter().find(|at| {
-            // SAFETY: the kernel says that so many headers of this size are there; each begins with its kind.
-            let found = unsafe { std::ptr::read_unaligned(*at as *const u32) };
-            found == kind
-        })?;
-        // SAFETY: see above; the header is long enough.
-        Some(unsafe { std::ptr::read_unaligned((header + HEADER_ADDRESS) as *const usize) })
+    let headers: &[Header] = array(at, value(libc::AT_PHNUM)?)?;
+    let find = |kind: u32| {
+        let header = headers.iter().find(|header| header.p_type == kind)?;
+        Some((usize::try_from(header.p_vaddr).ok()?, usize::try_from(header.p_memsz).ok()?))
     };
     // The file's addresses begin with 0 where the program can be anywhere.
-    let moved = headers.wrapping_sub(address_of(PT_PHDR)?);
-    let dynamic = address_of(PT_DYNAMIC)?.wrapping_add(moved);
-    let entries = (0..).map(|number| {
-        // SAFETY: the dynamic section of a program that runs is in memory, and ends with DT_NULL, after which nothing is read.
-        unsafe { std::ptr::read_unaligned((dynamic + number * size_of::<Entry>()) as *const Entry) }
-    });
-    table(entries, moved)
+    let moved = at.wrapping_sub(find(PT_PHDR)?.0);
+    let (dynamic, length) = find(PT_DYNAMIC)?;
+    let entries: &[Entry] = array(dynamic.wrapping_add(moved), length / size_of::<Entry>())?;
+    table(entries.iter().copied(), moved)
+}
+
+/// What the program's headers say is at this address, in memory as long as the program runs.
+fn array<T: Copy>(at: usize, count: usize) -> Option<&'static [T]> {
+    let first = at as *const T;
+    // SAFETY: the kernel tells where so many headers are, and one of them where so many entries are; the address is a valid one for them.
+    // Who has started the program has written both (ld.so(8)), and nobody does again.
+    (!first.is_null() && first.is_aligned()).then(|| unsafe { std::slice::from_raw_parts(first, count) })
 }
 
 /// The table that these entries name. Some C libraries have put real addresses in the place of the file's.

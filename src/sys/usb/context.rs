@@ -52,16 +52,15 @@ impl Context {
     /// What libusb says; among others when there is no usbfs (no USB in this machine or container, yet).
     pub fn new() -> Result<Self, UsbError> {
         let mut raw = ptr::null_mut();
-        // SAFETY: a null context sets the default of later contexts; the option takes no argument.
-        // libusb_init then writes a valid context or fails.
+        let sources_changed = Rc::new(Cell::new(true));
+        let flag = Rc::as_ptr(&sources_changed).cast_mut().cast();
+        // SAFETY: a null context sets the default of later contexts; the option takes no argument. libusb_init then writes a valid
+        // context or fails. `flag` points to a cell that lives as long as the context.
         unsafe {
             UsbError::check(ffi::libusb_set_option(ptr::null_mut(), c::LIBUSB_OPTION_NO_DEVICE_DISCOVERY))?;
             UsbError::check(ffi::libusb_init(&raw mut raw))?;
+            ffi::libusb_set_pollfd_notifiers(raw, Some(source_added), Some(source_removed), flag);
         }
-        let sources_changed = Rc::new(Cell::new(true));
-        let flag = Rc::as_ptr(&sources_changed).cast_mut().cast();
-        // SAFETY: `raw` is valid; `flag` points to a cell that lives as long as the context.
-        unsafe { ffi::libusb_set_pollfd_notifiers(raw, Some(source_added), Some(source_removed), flag) };
         Ok(Self { raw, sources_changed })
     }
 

@@ -143,14 +143,15 @@ impl Transfer {
         self.stage.get() == Stage::Ended
     }
 
+    /// The transfer, if it has ended and the end was not taken yet.
+    fn ended(&self) -> Option<&ffi::libusb_transfer> {
+        // SAFETY: not in flight any more, so libusb does not write to the transfer.
+        self.has_ended().then(|| unsafe { &*self.raw })
+    }
+
     /// Why the ended transfer failed; `None`: it did not, or it has not ended.
     pub(super) fn failure(&self) -> Option<TransferError> {
-        if !self.has_ended() {
-            return None;
-        }
-        // SAFETY: not in flight any more, so libusb does not write to the transfer.
-        let status = unsafe { (*self.raw).status };
-        match status {
+        match self.ended()?.status {
             c::LIBUSB_TRANSFER_COMPLETED => None,
             c::LIBUSB_TRANSFER_STALL => Some(TransferError::Stall),
             c::LIBUSB_TRANSFER_TIMED_OUT => Some(TransferError::Timeout),
@@ -162,13 +163,9 @@ impl Transfer {
 
     /// The end of the transfer, once: the bytes that came (control: without the setup packet), or why none.
     pub(super) fn take_ended(&mut self) -> Option<Result<&[u8], TransferError>> {
-        if !self.has_ended() {
-            return None;
-        }
+        let (actual, kind) = self.ended().map(|raw| (raw.actual_length, raw.transfer_type))?;
         let failure = self.failure();
         self.stage.set(Stage::Idle);
-        // SAFETY: not in flight any more, so libusb does not write to the transfer.
-        let (actual, kind) = unsafe { ((*self.raw).actual_length, (*self.raw).transfer_type) };
         if let Some(error) = failure {
             return Some(Err(error));
         }
