@@ -29,6 +29,7 @@ mod helper;
 mod hook_scripts;
 mod hostile;
 mod hostile_files;
+mod install;
 mod life;
 mod manual;
 mod net_slave;

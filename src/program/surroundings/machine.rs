@@ -122,7 +122,11 @@ impl LastStage {
                 SYSTEMD_FOLDERS.iter().flat_map(|folder| within(folder)).any(|path| is_hook(&path))
                     || units.into_iter().any(|path| names_it(&path))
             }
-            Self::OpenRc => within("etc/runlevels/shutdown").iter().any(is_hook),
+            // Debian's OpenRC comes with sysvinit's halt.
+            Self::OpenRc => {
+                within("etc/runlevels/shutdown").iter().any(is_hook)
+                    || is_hook(&root.join("etc/init.d/ups-monitor"))
+            }
             Self::Procd => within("etc/rc.d").iter().any(is_hook),
             Self::Other => {
                 // sysvinit's halt runs the first; scripts of levels 0 and 6; what the inittab of busybox runs; Slackware.
@@ -140,7 +144,7 @@ impl LastStage {
                 "install mainsd's packaging/systemd/mainsd.shutdown as /usr/lib/systemd/system-shutdown/mainsd, executable"
             }
             Self::OpenRc => {
-                "add a service to the runlevel shutdown that runs 'mainsd --killpower' after mount-ro"
+                "add a service to the runlevel shutdown that runs 'mainsd --killpower' after mount-ro (packaging/openrc/mainsd.killpower)"
             }
             Self::Procd => "add a script to /etc/rc.d, behind K90umount, that runs 'mainsd --killpower'",
             Self::Other if is_nuts(&root.join("etc/init.d/ups-monitor")) => {
@@ -219,7 +223,7 @@ mod tests {
 
     #[test]
     fn the_last_stage_of_each_init_is_recognised_and_only_if_it_would_run() {
-        let table: [(&str, &str, u32, bool); 13] = [
+        let table: [(&str, &str, u32, bool); 14] = [
             ("run/systemd/system/x", "usr/lib/systemd/system-shutdown/mainsd", 0o755, true),
             ("run/systemd/system/x", "lib/systemd/system-shutdown/apcupsd_shutdown", 0o755, true),
             ("run/systemd/system/x", "usr/lib/systemd/system-shutdown/mainsd", 0o644, false),
@@ -227,6 +231,7 @@ mod tests {
             ("run/systemd/system/x", "etc/init.d/ups-monitor", 0o755, false),
             ("run/openrc/x", "etc/runlevels/shutdown/apcupsd.powerfail", 0o755, true),
             ("run/openrc/x", "etc/runlevels/default/apcupsd.powerfail", 0o755, false),
+            ("run/openrc/x", "etc/init.d/ups-monitor", 0o755, true),
             ("sbin/procd", "etc/rc.d/K95mainsd", 0o755, true),
             ("sbin/init", "etc/init.d/ups-monitor", 0o755, true),
             ("sbin/init", "etc/rc.d/rc.6", 0o755, true),
