@@ -224,30 +224,24 @@ fn without_a_last_step_of_its_own_the_system_gets_no_dead_one_and_the_user_hears
 
 #[test]
 fn what_starts_services_is_found_by_the_files_of_the_root_folder() {
-    let found = |prepare: &dyn Fn(&Root)| {
-        let root = Root::new();
-        prepare(&root);
-        root.said("/usr/local", &[])[0].clone()
-    };
-    let init = |root: &Root, target: &str| {
-        fs::create_dir_all(root.path("sbin")).unwrap();
-        symlink(target, root.path("sbin/init")).unwrap();
-    };
-    let shapes: [(&str, &dyn Fn(&Root)); 7] = [
-        ("systemd", &|root| init(root, "../lib/systemd/systemd")),
-        ("busybox", &|root| init(root, "../bin/busybox")),
-        ("busybox", &|root| drop(root.file("etc/inittab", "# x\n::respawn:/sbin/getty\n"))),
+    // What /sbin/init leads to, and a file with its text.
+    let shapes = [
+        ("systemd", Some("../lib/systemd/systemd"), "etc/inittab", ""),
+        ("busybox", Some("../bin/busybox"), "etc/fstab", ""),
+        ("busybox", None, "etc/inittab", "# x\n::respawn:/sbin/getty\n"),
         // Alpine: busybox is the first process, and OpenRC starts the services.
-        ("openrc", &|root| {
-            init(root, "/bin/busybox");
-            root.file("sbin/openrc-run", "");
-        }),
-        ("sysvinit", &|root| fs::create_dir_all(root.path("etc/rc0.d")).unwrap()),
-        ("none", &|root| drop(root.file("etc/inittab", "id:2:initdefault:\n"))),
-        ("none", &|_| {}),
+        ("openrc", Some("/bin/busybox"), "sbin/openrc-run", ""),
+        ("sysvinit", None, "etc/rc0.d/README", ""),
+        ("none", None, "etc/inittab", "id:2:initdefault:\n"),
+        ("none", None, "etc/fstab", ""),
     ];
-    for (name, prepare) in shapes {
-        assert_eq!(found(prepare), format!("mainsd: starts services there: {name}"));
+    for (name, init, file, text) in shapes {
+        let root = Root::new();
+        root.file("sbin/x", "").file(file, text);
+        if let Some(target) = init {
+            symlink(target, root.path("sbin/init")).unwrap();
+        }
+        assert_eq!(root.said("/usr/local", &[])[0], format!("mainsd: starts services there: {name}"));
     }
 }
 
