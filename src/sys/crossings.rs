@@ -165,7 +165,7 @@ fn constants() -> Vec<Crossing> {
         "sys/file.h": libc { LOCK_EX LOCK_NB LOCK_UN }
         "limits.h": libc { PATH_MAX }
         "poll.h": libc { POLLIN POLLOUT }
-        "signal.h": libc { SIGHUP SIGINT SIGKILL SIGPIPE SIGTERM SIGXFSZ SIG_BLOCK SIG_SETMASK }
+        "signal.h": libc { SIGCHLD SIGHUP SIGINT SIGKILL SIGPIPE SIGTERM SIGXFSZ SIG_BLOCK SIG_SETMASK }
         "signal.h": signal_hook::consts { SIGCHLD SIGHUP SIGINT SIGTERM }
         "signal.h sys/wait.h": libc { P_PID WEXITED WNOHANG WNOWAIT }
         "sys/mman.h": libc { MADV_DONTNEED MCL_CURRENT MCL_FUTURE MCL_ONFAULT }

@@ -6,6 +6,7 @@ pub mod clock;
 #[cfg(feature = "usb")]
 pub mod crossings;
 pub mod daemonize;
+pub mod first_process;
 pub mod flag_file;
 mod fork;
 pub mod fs;

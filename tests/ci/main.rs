@@ -16,6 +16,7 @@ mod check;
 mod check_hooks;
 mod client_words;
 mod clock_steps;
+mod container;
 mod debian;
 mod demo;
 mod drivers;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
             client_words::TERMINAL,
             client_words::TIME,
             clock_steps::TESTS,
+            container::TESTS,
             demo::TESTS,
             hook_scripts::dash::TESTS,
             hook_scripts::bash::TESTS,

@@ -42,7 +42,7 @@ pub fn main(called_as: CalledAs, typed: &str, args: Vec<OsString>) -> ExitCode {
             Ok(print(called_as.name(), version.as_bytes(), ExitCode::SUCCESS))
         }
         Action::Help => Ok(print(called_as.name(), usage(called_as, typed).as_bytes(), ExitCode::SUCCESS)),
-        Action::Run(options) => start::run(&options),
+        Action::Run(options) => start::run(options),
         Action::KillPower(options) => one_shot::run(&options, Command::KillPower),
         Action::PowerOff(options) => one_shot::run(&options, Command::PowerOff),
         Action::Configure(options) => configure::run(&options),

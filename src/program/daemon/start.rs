@@ -24,7 +24,7 @@ use crate::report::Stamp;
 use crate::sys::daemonize::{Readiness, Side, daemonize};
 use crate::sys::signals::Signals;
 use crate::sys::socket::free_local_port;
-use crate::sys::{access, clock, process, rights};
+use crate::sys::{access, clock, first_process, process, rights};
 use crate::ups::Priority;
 
 /// Environment variable that keeps the built-in ways to shut down from being used, and the hooks not: for tests.
@@ -110,9 +110,17 @@ fn status_of(called_as: CalledAs, obstacles: &[Obstacle]) -> u8 {
 }
 
 /// Guards the machine until a signal ends it.
-pub fn run(options: &Options) -> Result<ExitCode, Refusal> {
-    let mut debug = debug::start_queued(options).map_err(Refusal::new)?;
-    let ended = start(options, &mut debug);
+pub fn run(mut options: Options) -> Result<ExitCode, Refusal> {
+    if first_process::is_first() {
+        // The end of the first process is that of all others.
+        options.foreground = true;
+        // Where none can be forked this one guards, and leaves the entries of processes that it has not started.
+        if let Ok(Some(status)) = first_process::run_child() {
+            return Ok(ExitCode::from(status));
+        }
+    }
+    let mut debug = debug::start_queued(&options).map_err(Refusal::new)?;
+    let ended = start(&options, &mut debug);
     if ended.is_err() {
         debug::print_rest(debug);
     }
