@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::sys::container::{Container, container};
 use crate::sys::spawn::{Output, Spec};
 
 /// What is done when the `doshutdown` hook fails.
@@ -16,9 +17,12 @@ pub struct Fallback {
     pub last_resort: LastResort,
 }
 
-/// The commands that shut a system down, those that it has.
+/// The commands that shut a system down, those that it has, and what comes after them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BuiltIn(Vec<(PathBuf, &'static [&'static str])>);
+pub struct BuiltIn {
+    commands: Vec<(PathBuf, &'static [&'static str])>,
+    last_resort: LastResort,
+}
 
 /// What is done when no command shuts the system down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +32,9 @@ pub enum LastResort {
     LogOnly,
     /// Write the disks, as far as they answer, and switch off.
     PowerOff,
+    /// In a container `reboot(2)` would end that, and the machine would run on with nobody to guard it: only the host can do it, which
+    /// may see the flag `powerfail`.
+    LeftToHost,
 }
 
 impl BuiltIn {
@@ -36,7 +43,17 @@ impl BuiltIn {
     pub fn of_this_machine() -> Self {
         let dirs =
             ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/run/current-system/sw/bin"];
-        Self::find(&dirs.map(PathBuf::from), Path::new("/run/systemd/system"))
+        match container(Path::new("/")) {
+            Some(container) if !container.has_init => Self::in_container(&container),
+            _ => Self::find(&dirs.map(PathBuf::from), Path::new("/run/systemd/system")),
+        }
+    }
+
+    /// None: no init is there to hear of them.
+    pub(super) fn in_container(container: &Container) -> Self {
+        let last_resort =
+            if container.sees_the_machine { LastResort::PowerOff } else { LastResort::LeftToHost };
+        Self { commands: Vec::new(), last_resort }
     }
 
     /// Those in these folders. `systemd_mark` exists if the system was booted with systemd (`sd_booted(3)`): only then can
@@ -50,7 +67,7 @@ impl BuiltIn {
             let path = dirs.iter().map(|dir| dir.join(name)).find(runs)?;
             Some((path, args))
         });
-        Self(found.collect())
+        Self { commands: found.collect(), last_resort: LastResort::PowerOff }
     }
 }
 
@@ -59,13 +76,15 @@ impl Fallback {
     /// by name, and tests never do.
     #[must_use]
     pub fn system(shutdown_cmd: Option<String>, built_in: BuiltIn) -> Self {
-        Self { shutdown_cmd, built_in, last_resort: LastResort::PowerOff }
+        Self { shutdown_cmd, last_resort: built_in.last_resort, built_in }
     }
 
-    /// What would be run in turn, in words: for `mainsd check` and the log at start.
+    /// What would be tried in turn before the kernel switches off, in words: for `mainsd check` and the log at start.
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
-        self.commands(Output::Null).into_iter().map(|(_, what)| what).collect()
+        let commands = self.commands(Output::Null).into_iter().map(|(_, what)| what);
+        let host = "only the host can do it: this is a container".to_owned();
+        commands.chain((self.last_resort == LastResort::LeftToHost).then_some(host)).collect()
     }
 
     /// The commands in the order in which they are tried.
@@ -73,7 +92,7 @@ impl Fallback {
         let own = self.shutdown_cmd.as_deref().filter(|text| !text.trim().is_empty());
         let own =
             own.map(|command| (Spec::new(Path::new("/bin/sh"), ["-c", command], output), command.to_owned()));
-        let built_in = self.built_in.0.iter().map(|(path, args)| {
+        let built_in = self.built_in.commands.iter().map(|(path, args)| {
             let words = std::iter::once(path.to_string_lossy().into_owned());
             let words: Vec<_> = words.chain(args.iter().map(|arg| (*arg).to_owned())).collect();
             (Spec::new(path, *args, output), words.join(" "))

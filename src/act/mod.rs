@@ -17,6 +17,8 @@
 //! | `systemctl poweroff`, `shutdown -h now`, `poweroff`, `halt`: those that existed at the start | then, one by one | exit status 0 | other status, 30 s: next step |
 //! | `sync`, then all file systems read-only, 10 s at most for both, then `reboot(2)` | then | the machine is off | reported |
 //!
+//! In a container without an init of its own the last two are left out: only its host can do it ([`LastResort::LeftToHost`]).
+//!
 //! The flag comes before the hook because the scripts that this runs may look for it; a folder that does not answer costs the second.
 //!
 //! No step waits for the end of one that timed out. Once one has, everything may hang, and what is left is hurried: the commands that are left share

@@ -318,12 +318,20 @@ impl Act {
     }
 
     fn last_resort(&mut self, pending: &Pending, now: Instant) -> Phase {
-        if self.settings.fallback.last_resort == LastResort::LogOnly {
-            self.log(Priority::Alert, format!("No command shuts the system down. {}", pending.reason));
+        let reason = &pending.reason;
+        let done_without = match self.settings.fallback.last_resort {
+            LastResort::PowerOff => None,
+            LastResort::LogOnly => Some(format!("No command shuts the system down. {reason}")),
+            LastResort::LeftToHost => Some(format!(
+                "No command in this container shuts the machine down: its host must, which may see {}. {reason}",
+                self.settings.powerfail_dir.join("powerfail").display()
+            )),
+        };
+        if let Some(words) = done_without {
+            self.log(Priority::Alert, words);
             self.outcomes.push_back(Outcome::ShutdownFailed);
             return Phase::Idle;
         }
-        let reason = &pending.reason;
         self.log(
             Priority::Alert,
             format!("No command shuts the system down: it is switched off at once. {reason}"),

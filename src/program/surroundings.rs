@@ -67,6 +67,9 @@ pub fn warnings(parsed: &Parsed) -> Vec<String> {
     examine(parsed, &shutdown_commands).iter().map(ToString::to_string).collect()
 }
 
+/// What runs SHUTDOWNCMD.
+const SHELL: &str = "/bin/sh";
+
 /// How much of `hosts.allow` and `hosts.deny` is looked at, in bytes.
 const LONGEST_RULES: u64 = 64 * 1024;
 
@@ -98,6 +101,11 @@ impl Found<'_> {
             self.warn("SHUTDOWNCMD", text.to_owned());
         }
         let Some(command) = self.parsed.config.shutdown_cmd.clone() else { return };
+        if hooks::cannot_run(Path::new(SHELL)).is_some() {
+            let text =
+                format!("{SHELL} cannot be run, and the command is a line for it: nothing comes of it");
+            return self.warn("SHUTDOWNCMD", text);
+        }
         // What is not a plain path is left to the shell to find.
         let program = PathBuf::from(command.split_whitespace().next().unwrap_or(""));
         if program.is_absolute() && hooks::cannot_run(&program).is_some() {

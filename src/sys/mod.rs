@@ -3,6 +3,7 @@
 pub mod access;
 pub mod call_filter;
 pub mod clock;
+pub mod container;
 #[cfg(feature = "usb")]
 pub mod crossings;
 pub mod daemonize;

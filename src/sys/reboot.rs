@@ -58,17 +58,15 @@ pub fn start_remount() -> io::Result<Child> {
     })
 }
 
-/// The namespace of process ids that the machine's first process is in: `PROC_PID_INIT_INO` of the kernel's proc_ns.h.
-#[cfg(not(test))]
-const FIRST_NAMESPACE: &[u8] = b"pid:[4026531836]";
-
 #[cfg(not(test))]
 fn ask_for_remount() -> rustix::io::Result<()> {
     use rustix::fs::{CWD, Mode, OFlags, open, readlinkat_raw};
     use rustix::io::Errno;
+
+    use super::container::FIRST_PROCESSES;
     let mut namespace = [0_u8; 64];
     match readlinkat_raw(CWD, c"/proc/self/ns/pid", &mut namespace) {
-        Ok(length) if namespace.get(..length) == Some(FIRST_NAMESPACE) => {}
+        Ok(length) if namespace.get(..length) == Some(FIRST_PROCESSES.as_bytes()) => {}
         // A kernel without such namespaces.
         Err(Errno::NOENT) => {}
         Ok(_) => return Err(Errno::PERM),

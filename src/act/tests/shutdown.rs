@@ -1,6 +1,7 @@
 use std::cell::Cell;
 
 use super::*;
+use crate::sys::container::Container;
 use crate::sys::process;
 
 fn started(by: &str) -> Outcome {
@@ -225,6 +226,27 @@ fn the_last_resort_is_told_when_it_fails_too() {
             "The system cannot be switched off: reboot ERR=Operation not permitted",
         ]
     );
+}
+
+/// What a shell would be needed for is not there either: the hook is none.
+#[test]
+fn in_a_container_the_host_is_left_to_switch_off_and_no_command_is_tried() {
+    let mut stage = Stage::new("container");
+    std::fs::remove_file(stage.folder.join("apccontrol")).unwrap();
+    let container = Container { kind: "docker".to_owned(), has_init: false, sees_the_machine: false };
+    stage.act.settings.fallback = Fallback::system(None, BuiltIn::in_container(&container));
+    stage.shut_down();
+    stage.until_seen(&Outcome::ShutdownFailed);
+    let flag = stage.folder.join("powerfail");
+    let alert = format!(
+        "No command in this container shuts the machine down: its host must, which may see {}. TIMEOUT 10 s reached.",
+        flag.display()
+    );
+    assert_eq!(stage.said(Priority::Alert), [alert]);
+    assert_eq!(stage.act.settings.fallback.describe(), ["only the host can do it: this is a container"]);
+    // Where the processes of the machine are seen, the call is one for the machine.
+    let host = BuiltIn::in_container(&Container { sees_the_machine: true, ..container });
+    assert_eq!(Fallback::system(None, host).last_resort, LastResort::PowerOff);
 }
 
 thread_local! {

@@ -8,9 +8,7 @@ use super::Found;
 use super::hooks::start_of;
 use crate::config::NoLogon;
 use crate::daemon::settings::role;
-
-/// The number that the kernel gives the first process name space (`PROC_PID_INIT_INO` in linux/proc_ns.h).
-const FIRST_PROCESSES: &str = "pid:[4026531836]";
+use crate::sys::container::{Container, container};
 
 impl Found<'_> {
     /// NOLOGON `always`, which is also the default.
@@ -24,11 +22,9 @@ impl Found<'_> {
 
     /// The machine whose root folder this is.
     pub(super) fn machine(&mut self, root: &Path) {
-        if let Some(kind) = container(root) {
-            let text = format!(
-                "this is a container ({kind}): a shutdown ends the container, not the machine; let the hook doshutdown or \
-                 SHUTDOWNCMD reach the host"
-            );
+        if let Some(container) = container(root) {
+            let flag = self.parsed.config.powerfail_dir.join("powerfail");
+            let text = shutdown_in(&container, &flag);
             // It has no last stage of its own.
             return self.warn("", text);
         }
@@ -51,27 +47,20 @@ impl Found<'_> {
     }
 }
 
-/// What kind of container this is; `None`: none that can be seen.
-fn container(root: &Path) -> Option<String> {
-    let exists = |path: &str| root.join(path).exists();
-    if exists("run/.containerenv") {
-        return Some("podman".to_owned());
+/// What a shutdown is in this container.
+fn shutdown_in(container: &Container, flag: &Path) -> String {
+    let (kind, flag) = (&container.kind, flag.display());
+    if container.has_init {
+        return format!(
+            "this is a container ({kind}): a shutdown ends the container, not the machine; let the hook doshutdown or SHUTDOWNCMD \
+             reach the host, or run mainsd there (CONTAINERS in mainsd(8))"
+        );
     }
-    if exists(".dockerenv") {
-        return Some("docker".to_owned());
-    }
-    // systemd writes down what it runs in (os-release(5), CONTAINER_INTERFACE).
-    let told = fs::read_to_string(root.join("run/systemd/container")).unwrap_or_default();
-    if let Some(word) = told.split_whitespace().next() {
-        return Some(word.chars().filter(char::is_ascii_graphic).take(32).collect());
-    }
-    let groups = fs::read_to_string(root.join("proc/1/cgroup")).unwrap_or_default();
-    let marks = [("/docker", "docker"), ("/kubepods", "kubernetes"), ("/lxc", "lxc"), ("libpod", "podman")];
-    if let Some((_, kind)) = marks.iter().find(|(mark, _)| groups.contains(mark)) {
-        return Some((*kind).to_owned());
-    }
-    let space = fs::read_link(root.join("proc/self/ns/pid")).ok()?;
-    (space != Path::new(FIRST_PROCESSES)).then(|| "it does not see the processes of the machine".to_owned())
+    format!(
+        "this is a container ({kind}): the commands that shut a machine down do nothing here and are not tried; have the host watch \
+         the file {flag} in a folder that it shares with the container, or let the hook doshutdown or SHUTDOWNCMD reach the host \
+         (CONTAINERS in mainsd(8))"
+    )
 }
 
 /// What brings the system down, and so runs the last of all hooks.
@@ -284,6 +273,8 @@ mod tests {
     fn a_container_is_recognised_by_what_each_leaves_and_asked_for_no_last_stage() {
         let table = [
             (".dockerenv", "", "docker"),
+            ("run/.dockerenv", "", "docker"),
+            ("proc/1/environ", "PATH=/bin\0container=lxc\0", "lxc"),
             ("run/.containerenv", "engine=podman", "podman"),
             ("run/systemd/container", "systemd-nspawn\n", "systemd-nspawn"),
             ("proc/1/cgroup", "0::/docker/0123\n", "docker"),
@@ -294,18 +285,27 @@ mod tests {
             let root = Root::new("container");
             root.file(path, text, 0o644);
             let found = root.warnings("UPSTYPE usb");
-            let start = format!("t.conf: this is a container ({kind}): a shutdown ends the container");
+            let start = format!(
+                "t.conf: this is a container ({kind}): the commands that shut a machine down do nothing"
+            );
             assert!(found.len() == 1 && found[0].starts_with(&start), "{path}: {found:?}");
         }
         let root = Root::new("names");
         fs::create_dir_all(root.0.join("proc/self/ns")).unwrap();
         std::os::unix::fs::symlink("pid:[4026532999]", root.0.join("proc/self/ns/pid")).unwrap();
         assert!(root.warnings("UPSTYPE usb")[0].contains("does not see the processes"));
+        root.file("proc/1/comm", "systemd\n", 0o644);
+        let with_init = "(it does not see the processes of the machine): a shutdown ends the container";
+        assert!(root.warnings("UPSTYPE usb")[0].contains(with_init));
+        assert!(container(&root.0).is_some_and(|it| it.has_init && !it.sees_the_machine));
         let root = Root::new("host");
         fs::create_dir_all(root.0.join("proc/self/ns")).unwrap();
-        std::os::unix::fs::symlink(FIRST_PROCESSES, root.0.join("proc/self/ns/pid")).unwrap();
+        std::os::unix::fs::symlink("pid:[4026531836]", root.0.join("proc/self/ns/pid")).unwrap();
         root.file("proc/1/cgroup", "0::/init.scope\n", 0o644);
         assert!(!root.warnings("UPSTYPE usb")[0].contains("container"));
+        // `--pid=host`: the first process is the machine's.
+        root.file(".dockerenv", "", 0o644).file("proc/1/comm", "systemd\n", 0o644);
+        assert!(container(&root.0).is_some_and(|it| !it.has_init && it.sees_the_machine));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub const TESTS: Group = Group {
         the_first_process_takes_the_status_of_a_process_that_it_has_not_started,
         the_first_process_passes_signals_on_and_ends_with_the_status_of_the_daemon,
         the_first_process_does_not_go_to_the_background,
+        check_says_that_a_shutdown_in_a_container_is_not_that_of_the_machine,
     ],
     ..Group::new(module_path!())
 };
@@ -111,4 +112,14 @@ fn the_first_process_does_not_go_to_the_background() {
     let first = children(child.id())[0].0;
     send_signal(first, "TERM");
     assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+fn check_says_that_a_shutdown_in_a_container_is_not_that_of_the_machine() {
+    let scratch = Scratch::new();
+    let config = write_config(&Setup::new("test"), &scratch, free_port());
+    let args = [&ALONE[1..], &[env!("CARGO_BIN_EXE_mainsd")]].concat();
+    let said =
+        run_program(ALONE[0].as_ref(), args.into_iter().chain(["check", "-f", config.to_str().unwrap()]));
+    assert!(said.stdout.contains("this is a container ("), "{said:?}");
+    assert!(said.stdout.contains("CONTAINERS in mainsd(8)"), "{said:?}");
 }
