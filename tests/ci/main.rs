@@ -53,6 +53,7 @@ fn main() -> ExitCode {
             client_words::TIME,
             clock_steps::TESTS,
             container::TESTS,
+            container::image::TESTS,
             demo::TESTS,
             hook_scripts::dash::TESTS,
             hook_scripts::bash::TESTS,

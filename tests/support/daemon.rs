@@ -434,7 +434,8 @@ pub fn run_program_for<S: AsRef<OsStr>>(
     Finished { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
 }
 
-fn relay(source: impl std::io::Read + Send + 'static, into: &Lines) {
+/// Has a thread collect the lines of this source.
+pub fn relay(source: impl std::io::Read + Send + 'static, into: &Lines) {
     use std::io::BufRead;
     let into = into.clone();
     std::thread::spawn(move || {

@@ -62,7 +62,9 @@ pub mod wall_clock;
 
 pub use asleep::Asleep;
 pub use capture::Capture;
-pub use daemon::{Daemon, End, Finished, Setup, logged, run, run_program, run_program_for, write_config};
+pub use daemon::{
+    Daemon, End, Finished, Setup, logged, relay, run, run_program, run_program_for, write_config,
+};
 pub use fake_time::FakeTime;
 pub use held::Held;
 pub use lines::{Line, Lines};

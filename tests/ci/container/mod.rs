@@ -1,4 +1,8 @@
-//! As the first process of a container: it has processes to look after that it has not started.
+//! In a container: as its first process, which has processes to look after that it has not started, and as the only file of its image.
+//!
+//! `MAINSD_CROSS` names a folder with finished builds of `packaging/cross`, as for `static_builds`.
+
+pub mod image;
 
 use std::process::Command;
 
