@@ -379,6 +379,13 @@ pub fn killpower_runs_the_daemon_and_passes_its_status_on(shell: Shell) {
         let said = String::from_utf8(done.stdout).unwrap();
         assert!(said.starts_with(&format!("Apccontrol doing: {name} --killpower on UPS")), "{said}");
     }
+    // Of several UPSes, that with this configuration.
+    let stage = Stage::new(shell);
+    stage.command("mainsd", 0);
+    let mut command = stage.prepare(&stage.path("hooks/apccontrol"), &["killpower"]);
+    let done = command.env("MAINSD_CONFIG", "/etc/mainsd/my ups.conf").output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(stage.log(), ["sync ", "mainsd -f /etc/mainsd/my ups.conf --killpower"], "{shell:?}");
     let stage = Stage::new(shell);
     stage.command("mainsd", 0);
     stage.scratch.script("hooks/killpower", "#!/bin/sh\nexit 99\n");
