@@ -29,6 +29,7 @@ mod manual;
 mod namespaces;
 mod nis_clients;
 mod nis_master;
+mod openwrt;
 mod packaging;
 mod permissions;
 mod static_builds;
@@ -58,6 +59,8 @@ fn main() -> ExitCode {
             hook_scripts::dash::TESTS,
             hook_scripts::bash::TESTS,
             hook_scripts::busybox::TESTS,
+            openwrt::dash::TESTS,
+            openwrt::busybox::TESTS,
             hostile_files::TESTS,
             two_daemons::TESTS,
             ipv6::TESTS,

@@ -38,6 +38,7 @@ mod next_main;
 mod nis_files;
 mod nis_watch;
 mod one_shot;
+mod openwrt;
 mod outage;
 mod packaging;
 mod replay;

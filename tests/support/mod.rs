@@ -42,6 +42,7 @@ mod lines;
 pub mod net_session;
 mod nis;
 pub mod nis_session;
+pub mod openwrt;
 pub mod pair;
 mod ports;
 pub mod power_steps;
