@@ -120,3 +120,24 @@ fn a_slave_refuses_both_without_asking_its_master() {
         assert!(master.accept().is_err(), "{option}: the master was asked");
     }
 }
+
+/// Late in a shutdown the file systems are read-only: that is no reason for alarm.
+#[test]
+fn an_order_to_the_ups_says_nothing_of_what_only_a_daemon_writes() {
+    let scratch = Scratch::new();
+    let script = scratch.file("script", "0 mains off");
+    let setup = Setup::new("test").with("DEVICE", &script.display().to_string());
+    let config = support::write_config(&setup, &scratch, support::free_port());
+    let text = std::fs::read_to_string(&config).unwrap();
+    let places =
+        ["EVENTSFILE", "STATEFILE", "NOLOGINDIR"].map(|name| format!("{name} /nonexistent/{name}\n"));
+    let config = scratch
+        .file("other.conf", text + &places.concat() + "NOLOGON always\nTIMEOUT 0 # twice\nTIMEOUT 5\n");
+    scratch.file("flags/powerfail", "");
+    for option in [KILL, "--power-off"] {
+        let done = support::run(["-f", &config.display().to_string(), option]);
+        assert!(done.status.success() && !done.stderr.contains("nonexistent"), "{}", done.stderr);
+        // What is wrong in the file is told.
+        assert!(done.stderr.contains("TIMEOUT: set before"), "{}", done.stderr);
+    }
+}

@@ -11,7 +11,7 @@ use super::debug;
 use super::options::{CalledAs, Options};
 use super::run_files::{self, RunFiles, Trouble};
 use crate::act::BuiltIn;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Parsed};
 use crate::daemon::helper::Hands;
 use crate::daemon::{Clock, DryRun, EventLoop, Invocation, Obstacle, Place, obstacles};
 use crate::journal::{BootClock, DebugTarget, RunFolder};
@@ -72,11 +72,17 @@ impl Loaded {
     }
 }
 
-/// Reads the configuration and finds everything that is wrong with it; prints it if the daemon cannot start with it.
+/// Reads the configuration for one order to the UPS and finds what is wrong with it; prints it if the daemon cannot start with it.
+/// Of what is around it only a daemon has to know: late in a shutdown each folder is read-only, which is as it should be.
 ///
 /// # Errors
 /// A [`Refusal`] if it cannot be read, or there are [`obstacles`].
 pub fn load(options: &Options) -> Result<Loaded, Refusal> {
+    load_with(options, |_| Vec::new())
+}
+
+/// The same with warnings about what is around it.
+fn load_with(options: &Options, surroundings: fn(&Parsed) -> Vec<String>) -> Result<Loaded, Refusal> {
     let file = WhichFile::new(options.config_file.clone());
     // In the background the working directory is `/`.
     let path = std::path::absolute(&file.path).unwrap_or_else(|_| file.path.clone());
@@ -96,7 +102,7 @@ pub fn load(options: &Options) -> Result<Loaded, Refusal> {
         return Err(Refusal { text, status: status_of(options.called_as, &obstacles) });
     }
     let mut warnings: Vec<String> = parsed.of(config::Severity::Warning).map(ToString::to_string).collect();
-    warnings.extend(surroundings::warnings(&parsed));
+    warnings.extend(surroundings(&parsed));
     Ok(Loaded { config: parsed.config, path, warnings })
 }
 
@@ -130,7 +136,7 @@ pub fn run(mut options: Options) -> Result<ExitCode, Refusal> {
 /// Takes `debug`, where debug output goes, when there is a writer for it.
 fn start(options: &Options, debug: &mut Option<DebugTarget>) -> Result<ExitCode, Refusal> {
     let start_time = stamp();
-    let loaded = load(options)?;
+    let loaded = load_with(options, surroundings::warnings)?;
     if options.foreground {
         return guard(options, loaded, start_time, debug, None);
     }
