@@ -75,6 +75,7 @@ fn main() -> ExitCode {
             nis_clients::TESTS,
             fault_injection::TESTS,
             vm::TESTS,
+            openwrt::TESTS,
             without::TESTS,
             static_builds::TESTS,
             debian::TESTS,

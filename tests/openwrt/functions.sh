@@ -97,7 +97,7 @@ procd_set_param() {
 	shift
 	printf '%s\n' "$@" >"$PROCD_INSTANCE/$PROCD_PARAM"
 	# What tells a change of a file is its contents.
-	[ "$PROCD_PARAM" != file ] || cksum "$@" >"$PROCD_INSTANCE/contents"
+	[ "$PROCD_PARAM" != file ] || md5sum "$@" >"$PROCD_INSTANCE/contents"
 }
 
 procd_close_instance() {

@@ -199,9 +199,15 @@ pub fn the_shipped_uci_file_starts_nothing_and_has_no_mistake_when_it_is_enabled
     assert_eq!(opened, ["procd_open_instance main", "procd_open_instance right"], "{}", router.read("log"));
     assert_eq!(router.read("log"), "");
     let made = router.read("var/etc/mainsd.conf");
-    for line in ["UPSNAME rack", "BATTERYLEVEL 10", "NISALLOW 192.0.2.0/24"] {
+    for line in ["UPSNAME rack", "BATTERYLEVEL 10", "NISALLOW 192.0.2.0/24", "NISIP 0.0.0.0"] {
         assert!(made.lines().any(|made| made == line), "{line}: {made}");
     }
+    // Of what is not said a router's own; and nothing is said twice.
+    assert!(router.read("var/etc/mainsd-right.conf").contains("\nNISIP 127.0.0.1\n"));
+    let keywords: Vec<&str> = made.lines().filter_map(|line| line.split(' ').next()).collect();
+    let once: std::collections::BTreeSet<&&str> =
+        keywords.iter().filter(|word| !word.starts_with('#')).collect();
+    assert_eq!(once.len(), keywords.len() - 2, "{made}");
 }
 
 pub fn a_list_is_one_line_and_options_of_other_sections_stay_out(shell: Shell) {

@@ -97,21 +97,28 @@ mainsd_options() (
 	return "$mistakes"
 )
 
-# A whole configuration from a section. The places come first: an option of the same name is a later line, and counts.
+# A line for an option that is not set.
+mainsd_usual() {
+	config_get value "$1" "$2"
+	[ -n "$value" ] || mainsd_line "$2" "$3"
+}
+
+# A whole configuration from a section that was loaded: the options, and for what is not set what is usual on a router.
 mainsd_configuration() {
 	folder=$(mainsd_folder "$1")
 	cat <<-LINES
 		## apcupsd.conf v1.1 ##
 		# Made from /etc/config/mainsd, section '$1', when the service starts or is reloaded: changes here are lost.
-		SCRIPTDIR $MAINSD_ROOT/etc/mainsd
-		PWRFAILDIR $folder
-		NOLOGINDIR $folder
-		STATEFILE $folder/state
-		LOCKFILE $MAINSD_ROOT/var/lock
-		EVENTSFILE $MAINSD_LOG/mainsd-$1.events
-		NOLOGON disable
 	LINES
-	mainsd_options "$1"
+	mainsd_options "$1" || return
+	mainsd_usual "$1" scriptdir "$MAINSD_ROOT/etc/mainsd"
+	mainsd_usual "$1" pwrfaildir "$folder"
+	mainsd_usual "$1" nologindir "$folder"
+	mainsd_usual "$1" statefile "$folder/state"
+	mainsd_usual "$1" lockfile "$MAINSD_ROOT/var/lock"
+	mainsd_usual "$1" eventsfile "$MAINSD_LOG/mainsd-$1.events"
+	mainsd_usual "$1" nologon disable
+	mainsd_usual "$1" nisip 127.0.0.1
 }
 
 # Makes the configuration of a section anew, beside the old one, and moves it there when the daemon would start with it. Fails
