@@ -30,6 +30,7 @@ mod namespaces;
 mod nis_clients;
 mod nis_master;
 mod openwrt;
+mod openwrt_luci;
 mod packaging;
 mod permissions;
 mod static_builds;
@@ -61,6 +62,8 @@ fn main() -> ExitCode {
             hook_scripts::busybox::TESTS,
             openwrt::dash::TESTS,
             openwrt::busybox::TESTS,
+            openwrt_luci::VIEWS,
+            openwrt_luci::ESLINT,
             hostile_files::TESTS,
             two_daemons::TESTS,
             ipv6::TESTS,

@@ -27,6 +27,7 @@ mod net_sessions;
 mod nis_report;
 mod nis_server;
 mod nis_sessions;
+mod openwrt;
 mod power_properties;
 mod recorded;
 mod runtime_units;

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use mainsd::config::directives;
 
 use super::hook_scripts::Shell;
-use super::{Nis, Scratch, Status, TIMEOUT, free_port, is_there, poll_until, send_signal};
+use super::{Daemon, Nis, Scratch, Setup, Status, TIMEOUT, free_port, is_there, poll_until, send_signal};
 
 /// Calls the macro `$make` with these words and the names of all cases, which take a [`Shell`].
 #[macro_export]
@@ -29,6 +29,7 @@ macro_rules! each_openwrt_case {
             a_daemon_is_started_reloaded_started_again_and_stopped
             power_is_cut_only_in_a_shutdown_after_a_power_failure
             an_earlier_configuration_of_apcupsd_is_named_once_and_nothing_enabled
+            rpcd_is_told_what_the_daemon_says_as_json
         }
     };
 }
@@ -422,4 +423,61 @@ pub fn an_earlier_configuration_of_apcupsd_is_named_once_and_nothing_enabled(she
     // One that has been set up since is left alone.
     router.scratch.script("bin/uci", "#!/bin/sh\necho 1\n");
     assert!(told(false).is_empty());
+}
+
+/// The configuration that this UCI file gives the UPS `main`, and what the log has about it.
+pub fn configuration_of(shell: Shell, uci: &str) -> (String, String) {
+    let router = Router::new(shell, uci);
+    router.calls("mainsd", "start");
+    (router.read("var/etc/mainsd.conf"), router.read("log"))
+}
+
+pub fn rpcd_is_told_what_the_daemon_says_as_json(shell: Shell) {
+    let daemon = Daemon::start(&Setup::new("test").with("UPSNAME", "it's a \\ \"rack\""));
+    daemon.wait_for_status(|status| status.has("ONLINE"), TIMEOUT);
+    let router = Router::new(shell, "");
+    let script =
+        root().join("packaging/openwrt/luci-app-mainsd/root/usr/libexec/rpcd/mainsd").display().to_string();
+    let call = |words: &[&str], arguments: &str| -> serde_json::Value {
+        let mut command = router.command(&[&[script.as_str()], words].concat());
+        command.stdin(fs::File::open(router.scratch.file("arguments", arguments)).unwrap());
+        let done = command.output().unwrap();
+        assert!(done.status.success() && done.stderr.is_empty(), "{done:?}");
+        serde_json::from_slice(&done.stdout).unwrap_or_else(|error| panic!("{words:?}: {error}: {done:?}"))
+    };
+    assert_eq!(call(&["list"], "")["status"]["ups"], "main");
+    assert_eq!(call(&["call", "list"], "{}")["list"], serde_json::json!([]));
+    let said = call(&["call", "status"], "{}");
+    assert!(said["error"].as_str().unwrap().starts_with("not started: section 'main'"), "{said}");
+    fs::create_dir_all(router.path("var/etc")).unwrap();
+    fs::copy(daemon.dir().join("mainsd.conf"), router.path("var/etc/mainsd.conf")).unwrap();
+    let nobody = format!("UPSTYPE usb\nNISIP 127.0.0.1\nNISPORT {}\n", free_port());
+    router.scratch.file("var/etc/mainsd-right.conf", nobody);
+    assert_eq!(call(&["call", "list"], "{}")["list"], serde_json::json!(["main", "right"]));
+    for arguments in ["", "{}", "{\"ups\":\"main\"}", "{ \"ups\" : \"main\" }"] {
+        let said = call(&["call", "status"], arguments);
+        let status = &said["status"];
+        assert_eq!(status["STATUS"], "ONLINE", "{arguments}: {said}");
+        assert!(status["BCHARGE"].is_number() && status["UPSNAME"] == "it's a \\ \"rack\"", "{said}");
+    }
+    let said = call(&["call", "events"], "{}");
+    let events = said["events"].as_array().unwrap();
+    let started =
+        |event: &serde_json::Value| event["message"].as_str().unwrap().contains("startup succeeded");
+    assert!(events.iter().any(started), "{said}");
+    let said = call(&["call", "status"], "{\"ups\":\"right\"}");
+    assert!(said["error"].as_str().unwrap().starts_with("nothing listens at 127.0.0.1:"), "{said}");
+    let said = call(&["call", "check"], "{}");
+    let lines = said["lines"].as_array().unwrap();
+    assert_eq!(said["good"], true, "{said}");
+    assert!(lines.iter().any(|line| line.as_str().unwrap().contains("\"rack\"")), "{said}");
+    router.scratch.file("var/etc/mainsd.conf", "UPSTYPE usb\nTIMEOUT soon\n");
+    let said = call(&["call", "check"], "{}");
+    assert!(said["good"] == false && said["lines"].as_array().unwrap().len() > 2, "{said}");
+    // A name that can be none is nobody's.
+    for name in ["../../etc/passwd", "x;reboot", "nobody"] {
+        let said = call(&["call", "status"], &format!("{{\"ups\":\"{name}\"}}"));
+        assert!(said.get("error").is_some() || said["status"]["STATUS"].is_string(), "{name}: {said}");
+    }
+    assert!(call(&["call", "reboot"], "{}")["error"].is_string());
 }
