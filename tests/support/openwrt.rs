@@ -383,6 +383,14 @@ pub fn power_is_cut_only_in_a_shutdown_after_a_power_failure(shell: Shell) {
     assert_eq!(router.read("hooks"), "", "without a shutdown");
     Router::done(router.service("mainsd-killpower", "shutdown"));
     assert_eq!(router.read("hooks"), "killpower mainsd-right.conf\n");
+    // Wherever the flag is: a file of apcupsd can name another place.
+    fs::remove_file(router.path("var/run/mainsd-right/powerfail")).unwrap();
+    fs::create_dir(router.path("elsewhere")).unwrap();
+    router.uci(&format!("{uci}\toption pwrfaildir '{}'\n", router.path("elsewhere").display()));
+    router.calls("mainsd", "reload");
+    router.scratch.file("elsewhere/powerfail", "");
+    Router::done(router.service("mainsd-killpower", "shutdown"));
+    assert_eq!(router.read("hooks"), "killpower mainsd-right.conf\n".repeat(2));
     // Without a hook that does it the program is called.
     fs::remove_file(router.path("etc/mainsd/apccontrol")).unwrap();
     let mut command = router.service("mainsd-killpower", "shutdown");

@@ -151,3 +151,11 @@ mainsd_generate() {
 	done
 	return 1
 }
+
+# The configurations of the UPSes whose outage brings the system down, a line each.
+mainsd_failed() {
+	for file in "$MAINSD_ETC"/mainsd.conf "$MAINSD_ETC"/mainsd-*.conf; do
+		[ -f "$file" ] || continue
+		[ ! -f "$(mainsd_value "$file" PWRFAILDIR /etc/apcupsd)/powerfail" ] || echo "$file"
+	done
+}
