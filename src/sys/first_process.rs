@@ -3,18 +3,20 @@
 //! The kernel makes every process whose parent has ended a child of the first one, and keeps its entry until that has taken its
 //! status. The daemon takes the status of its own children only, each by its number. So where it would be the first process itself, it
 //! runs as a child of one that does nothing else: that takes the status of all, and passes signals on.
-#![allow(unsafe_code)]
 
 use std::io;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
 
-use super::spawn::set_mask;
+use super::fork::{Mask, fork_here, reset_signal, set_mask, wait_for_signal};
 
 /// What ends the daemon or has it read its configuration again.
 const PASSED_ON: [(libc::c_int, Signal); 3] =
     [(libc::SIGHUP, Signal::HUP), (libc::SIGINT, Signal::INT), (libc::SIGTERM, Signal::TERM)];
+
+/// What the first process waits for: those, and that a child has ended.
+const WAITED_FOR: [libc::c_int; 4] = [libc::SIGHUP, libc::SIGINT, libc::SIGTERM, libc::SIGCHLD];
 
 /// Whether this is the first process of its name space.
 #[must_use]
@@ -30,19 +32,20 @@ pub fn is_first() -> bool {
 /// # Errors
 /// No process can be made.
 pub fn run_child() -> io::Result<Option<u8>> {
-    let before = set_mask(Some(waited_for()));
-    // SAFETY: the program has one thread, so the child is as whole as its parent.
-    let pid = unsafe { libc::fork() };
-    if pid <= 0 {
-        let error = io::Error::last_os_error();
-        set_mask(Some(before));
-        return if pid == 0 { Ok(None) } else { Err(error) };
-    }
-    // SAFETY: plain numbers. Ignored, as whoever has started this may have left it, no status would wait for us.
-    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
-    let child = Pid::from_raw(pid).ok_or(Errno::SRCH)?;
+    // Blocked, they reach a first process too, to which the kernel gives no other signal that it has no handler for
+    // (`pid_namespaces(7)`).
+    let before = set_mask(Mask::And(&WAITED_FOR));
+    // Ignored, as whoever has started this may have left it, no status would wait for us.
+    reset_signal(libc::SIGCHLD);
+    let child = match fork_here() {
+        Ok(Some(child)) => child,
+        other => {
+            set_mask(Mask::As(before));
+            return other.map(|_| None);
+        }
+    };
     loop {
-        let signal = next_signal();
+        let signal = wait_for_signal(&WAITED_FOR);
         if let Some((_, signal)) = PASSED_ON.iter().find(|(number, _)| *number == signal) {
             let _ = kill_process(child, *signal);
         }
@@ -68,27 +71,4 @@ fn take_statuses(child: Pid) -> Option<WaitStatus> {
 fn exit_status(status: WaitStatus) -> u8 {
     let code = status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal));
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
-}
-
-/// The signals that [`next_signal`] waits for. Blocked, they reach a first process too, to which the kernel gives no other signal
-/// that it has no handler for (`pid_namespaces(7)`).
-fn waited_for() -> libc::sigset_t {
-    // SAFETY: zero bits are a valid `sigset_t`, which is then emptied and outlives the calls.
-    unsafe {
-        let mut set: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        for signal in PASSED_ON.iter().map(|(number, _)| *number).chain([libc::SIGCHLD]) {
-            libc::sigaddset(&raw mut set, signal);
-        }
-        set
-    }
-}
-
-/// The next of the signals that are waited for.
-fn next_signal() -> libc::c_int {
-    let set = waited_for();
-    let mut signal = 0;
-    // SAFETY: both outlive the call. It fails only for a set that is none.
-    unsafe { libc::sigwait(&raw const set, &raw mut signal) };
-    signal
 }

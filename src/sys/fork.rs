@@ -56,47 +56,66 @@ pub(super) fn exit_now(status: c_int) -> ! {
 }
 
 /// Which signals are blocked.
-pub(super) enum Mask {
+pub(super) enum Mask<'a> {
     None,
     All,
-    /// This one too.
-    And(c_int),
+    /// These too.
+    And(&'a [c_int]),
     /// As they were.
     As(libc::sigset_t),
 }
 
 /// Blocks signals; gives back those that were blocked before.
-pub(super) fn set_mask(mask: Mask) -> libc::sigset_t {
-    // SAFETY: zero bits are a valid `sigset_t`, which the calls then fill; all sets outlive the calls.
+pub(super) fn set_mask(mask: Mask<'_>) -> libc::sigset_t {
+    let (how, wanted) = match mask {
+        Mask::None => (libc::SIG_SETMASK, set_of([])),
+        Mask::All => (libc::SIG_SETMASK, set_of(1..=libc::SIGRTMAX())),
+        Mask::And(signals) => (libc::SIG_BLOCK, set_of(signals.iter().copied())),
+        Mask::As(signals) => (libc::SIG_SETMASK, signals),
+    };
+    // SAFETY: zero bits are a valid `sigset_t`; both sets outlive the call.
     unsafe {
-        let (mut wanted, mut before): (libc::sigset_t, libc::sigset_t) = mem::zeroed();
-        libc::sigemptyset(&raw mut wanted);
-        let mut how = libc::SIG_SETMASK;
-        match mask {
-            Mask::None => {}
-            Mask::All => _ = libc::sigfillset(&raw mut wanted),
-            Mask::And(signal) => {
-                libc::sigaddset(&raw mut wanted, signal);
-                how = libc::SIG_BLOCK;
-            }
-            Mask::As(signals) => wanted = signals,
-        }
+        let mut before: libc::sigset_t = mem::zeroed();
         libc::pthread_sigmask(how, &raw const wanted, &raw mut before);
         before
     }
 }
 
+/// Waits for one of these signals, which are blocked, and takes it.
+pub(super) fn wait_for_signal(signals: &[c_int]) -> c_int {
+    let (wanted, mut signal) = (set_of(signals.iter().copied()), 0);
+    // SAFETY: both outlive the call. It fails only for a set that is none.
+    unsafe { libc::sigwait(&raw const wanted, &raw mut signal) };
+    signal
+}
+
+fn set_of(signals: impl IntoIterator<Item = c_int>) -> libc::sigset_t {
+    // SAFETY: zero bits are a valid `sigset_t`, which is then emptied and outlives the calls. They refuse numbers that are the C
+    // library's own.
+    unsafe {
+        let mut set: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in signals {
+            libc::sigaddset(&raw mut set, signal);
+        }
+        set
+    }
+}
+
 /// All signals do what they do by default, but these are ignored.
 pub(super) fn reset_signals(ignored: &[c_int]) {
-    (1..=libc::SIGRTMAX())
-        .filter(|signal| !ignored.contains(signal))
-        .for_each(|it| act_on(it, libc::SIG_DFL));
+    (1..=libc::SIGRTMAX()).filter(|signal| !ignored.contains(signal)).for_each(reset_signal);
     ignored.iter().for_each(|signal| ignore(*signal));
 }
 
 /// Ignores a signal.
 pub(super) fn ignore(signal: c_int) {
     act_on(signal, libc::SIG_IGN);
+}
+
+/// A signal does what it does by default.
+pub(super) fn reset_signal(signal: c_int) {
+    act_on(signal, libc::SIG_DFL);
 }
 
 fn act_on(signal: c_int, action: libc::sighandler_t) {

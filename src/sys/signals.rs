@@ -32,7 +32,7 @@ impl std::fmt::Debug for Signals {
 /// For the time before the loop: SIGHUP waits until [`Signals::new`] takes it, and a write beyond a file size limit
 /// (SIGXFSZ) is an error. By default both would end the program. To be called first of all.
 pub fn hold_hangup() {
-    set_mask(Mask::And(SIGHUP));
+    set_mask(Mask::And(&[SIGHUP]));
     ignore(libc::SIGXFSZ);
 }
 

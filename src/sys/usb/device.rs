@@ -41,13 +41,15 @@ impl Device {
         let mut handle = ptr::null_mut();
         // libusb's `intptr_t`, which these bindings call a pointer.
         let number = ptr::without_provenance_mut(usize::try_from(fd.as_raw_fd()).unwrap_or(usize::MAX));
-        // SAFETY: the context is valid; the descriptor is open and outlives the handle, which does not close it.
-        UsbError::check(unsafe { ffi::libusb_wrap_sys_device(context.raw(), number, &raw mut handle) })?;
-        let device =
-            Self { handle, interface, control, interrupt, context: Rc::clone(context), fd: Some(fd) };
-        // SAFETY: the handle is valid. For the kernel there is nothing to do; libusb keeps account.
-        UsbError::check(unsafe { ffi::libusb_claim_interface(handle, i32::from(interface)) })?;
-        Ok(device)
+        // SAFETY: the context is valid; the descriptor is open and outlives the handle, which does not close it and is valid after that.
+        // For the kernel there is nothing to claim; libusb keeps account.
+        unsafe {
+            UsbError::check(ffi::libusb_wrap_sys_device(context.raw(), number, &raw mut handle))?;
+            let device =
+                Self { handle, interface, control, interrupt, context: Rc::clone(context), fd: Some(fd) };
+            UsbError::check(ffi::libusb_claim_interface(handle, i32::from(interface)))?;
+            Ok(device)
+        }
     }
 
     /// Starts a control transfer; `data` is empty for one from the device. One at a time.
