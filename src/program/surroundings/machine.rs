@@ -303,9 +303,17 @@ mod tests {
         std::os::unix::fs::symlink("pid:[4026531836]", root.0.join("proc/self/ns/pid")).unwrap();
         root.file("proc/1/cgroup", "0::/init.scope\n", 0o644);
         assert!(!root.warnings("UPSTYPE usb")[0].contains("container"));
-        // `--pid=host`: the first process is the machine's.
+        // Its image was made in a container.
         root.file(".dockerenv", "", 0o644).file("proc/1/comm", "systemd\n", 0o644);
+        std::os::unix::fs::symlink(&root.0, root.0.join("proc/1/root")).unwrap();
+        assert_eq!(container(&root.0), None);
+        // `--pid=host`: the first process is the machine's, which has another root folder.
+        fs::remove_file(root.0.join("proc/1/root")).unwrap();
+        fs::create_dir(root.0.join("proc/1/root")).unwrap();
         assert!(container(&root.0).is_some_and(|it| !it.has_init && it.sees_the_machine));
+        // What cannot be told without rights is no reason to leave a command out.
+        fs::remove_dir(root.0.join("proc/1/root")).unwrap();
+        assert!(container(&root.0).is_some_and(|it| it.has_init && it.sees_the_machine));
     }
 
     #[test]
