@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Scratch;
 
@@ -99,6 +99,9 @@ pub fn role(name: &str) -> Command {
     command.arg(ROLE).arg(name);
     command
 }
+
+/// What takes longer is told, so that it is seen where the time goes.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Runs the program's tests, or plays the role that its arguments name.
 pub fn main(groups: &[Group], roles: &[Role]) -> ExitCode {
@@ -319,7 +322,9 @@ impl Runner<'_> {
                     loop {
                         let next = queue.lock().unwrap().pop_front();
                         let Some((name, prepared)) = next else { return };
-                        self.ended(&name, self.run_test(&name, &prepared));
+                        let began = Instant::now();
+                        let end = self.run_test(&name, &prepared);
+                        self.ended(&name, end, began.elapsed());
                     }
                 });
             }
@@ -329,7 +334,7 @@ impl Runner<'_> {
     /// Makes what these tests need; `None` if they cannot run, and have ended.
     fn prepare(&self, group: &Group, tests: &[&Test]) -> Option<String> {
         let end_all = |end: &dyn Fn() -> End| {
-            tests.iter().for_each(|test| self.ended(&group.name(test), end()));
+            tests.iter().for_each(|test| self.ended(&group.name(test), end(), Duration::ZERO));
             None
         };
         let (what, is_there) = match group.needs {
@@ -350,7 +355,12 @@ impl Runner<'_> {
         }
         let Some(prepare) = group.prepare else { return Some(String::new()) };
         let names: Vec<&str> = tests.iter().map(|test| test.name).collect();
-        match std::panic::catch_unwind(|| prepare(&names)) {
+        let began = Instant::now();
+        let made = std::panic::catch_unwind(|| prepare(&names));
+        if !self.options.quiet && began.elapsed() >= LONG {
+            println!("prepared {} in {} s", group.module, began.elapsed().as_secs());
+        }
+        match made {
             Ok(prepared) => Some(prepared),
             Err(panic) => {
                 let words = panic.downcast_ref::<String>().map(String::as_str);
@@ -379,7 +389,7 @@ impl Runner<'_> {
         }
     }
 
-    fn ended(&self, name: &str, end: End) {
+    fn ended(&self, name: &str, end: End, took: Duration) {
         let mut report = self.report.lock().unwrap();
         let words = match &end {
             End::Passed => "ok".to_owned(),
@@ -388,7 +398,8 @@ impl Runner<'_> {
             End::Failed(_) => "FAILED".to_owned(),
         };
         if !self.options.quiet {
-            println!("test {name} ... {words}");
+            let took = if took >= LONG { format!(" ({} s)", took.as_secs()) } else { String::new() };
+            println!("test {name} ... {words}{took}");
         }
         match end {
             End::Passed => report.passed += 1,
