@@ -18,6 +18,8 @@
 pub mod descriptor;
 pub mod ftdi;
 pub mod model;
+pub mod redir;
+mod standard;
 pub mod unit;
 pub mod vhci;
 pub mod wire;

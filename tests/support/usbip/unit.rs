@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::descriptor::Kind;
 use super::model::Model;
+use super::standard::{configuration, device_descriptor, hid_descriptor, string};
 use super::vhci::{self, Port};
 use super::wire::{self, HEAD, Request, Submit};
 
@@ -65,6 +66,21 @@ impl Seen {
     }
 }
 
+/// What a host is told of the device before it asks.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// USB vendor id.
+    pub vendor: u16,
+    /// USB product id.
+    pub product: u16,
+    /// Device release.
+    pub release: u16,
+    /// Full speed, not low.
+    pub fast: bool,
+    /// The configuration with its interfaces and endpoints.
+    pub configuration: Vec<u8>,
+}
+
 #[derive(Debug)]
 struct State {
     model: Model,
@@ -110,6 +126,11 @@ impl Unit {
         Self { shared: Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() }), port: None }
     }
 
+    /// The same device, not plugged in by this handle: for another thread.
+    pub fn handle(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), port: None }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap()
     }
@@ -153,6 +174,15 @@ impl Unit {
         let state = self.state();
         // Bulk endpoints are not for low-speed devices.
         state.model.longest_input() > 8 || state.model.composite
+    }
+
+    /// What a host is told of it before it asks.
+    pub fn about(&self) -> About {
+        let fast = self.fast();
+        let state = self.state();
+        let (model, configuration) = (&state.model, configuration(&state.model));
+        let (vendor, product, release) = (model.vendor, model.product, model.release);
+        About { vendor, product, release, fast, configuration }
     }
 
     /// Where the kernel sees it: the name in `/sys/bus/usb/devices`. Waits for the enumeration to end.
@@ -279,7 +309,10 @@ impl Unit {
 
 impl Drop for Unit {
     fn drop(&mut self) {
-        self.unplug();
+        // Another handle may have it plugged in.
+        if self.port.is_some() {
+            self.unplug();
+        }
     }
 }
 
@@ -441,45 +474,4 @@ fn set_report(state: &mut State, kind: u8, id: u8, data: &[u8]) -> Option<Vec<u8
         *byte = *new;
     }
     Some(Vec::new())
-}
-
-fn device_descriptor(model: &Model) -> Vec<u8> {
-    let mut bytes = vec![18, 1, 0x10, 0x01, 0, 0, 0, 8];
-    for number in [model.vendor, model.product, model.release] {
-        bytes.extend_from_slice(&number.to_le_bytes());
-    }
-    bytes.extend_from_slice(&model.string_indexes);
-    bytes.push(1);
-    bytes
-}
-
-fn hid_descriptor(model: &Model) -> [u8; 9] {
-    let [low, high] = (model.descriptor.len() as u16).to_le_bytes();
-    [9, 0x21, 0x10, 0x01, 0, 1, 0x22, low, high]
-}
-
-fn configuration(model: &Model) -> Vec<u8> {
-    let packet = if model.longest_input() > 8 { 64 } else { 8 };
-    let (mut bytes, interfaces) = (Vec::new(), if model.composite { 3 } else { 1 });
-    if model.composite {
-        // CDC-ACM: control with an interrupt endpoint, and data with two bulk endpoints.
-        bytes.extend([9, 4, 0, 0, 1, 2, 2, 1, 0, 7, 5, 0x82, 3, 8, 0, 10]);
-        bytes.extend([9, 4, 1, 0, 2, 0x0a, 0, 0, 0, 7, 5, 0x03, 2, 64, 0, 0, 7, 5, 0x83, 2, 64, 0, 0]);
-    }
-    bytes.extend([9, 4, interfaces - 1, 0, 1, 3, 0, 0, 0]);
-    bytes.extend(hid_descriptor(model));
-    bytes.extend([7, 5, 0x81, 3, packet, 0, 10]);
-    let [low, high] = (bytes.len() as u16 + 9).to_le_bytes();
-    [&[9, 2, low, high, interfaces, 1, 0, 0xe0, 1], &bytes[..]].concat()
-}
-
-fn string(model: &Model, index: u8) -> Option<Vec<u8>> {
-    let units: Vec<u8> = if index == 0 {
-        0x0409u16.to_le_bytes().to_vec()
-    } else {
-        model.strings.get(&index)?.encode_utf16().flat_map(u16::to_le_bytes).collect()
-    };
-    let mut bytes = vec![u8::try_from(units.len() + 2).ok()?, 3];
-    bytes.extend(units);
-    Some(bytes)
 }

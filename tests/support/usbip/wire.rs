@@ -63,6 +63,26 @@ fn head(command: u32, seq: u32, status: i32, length: usize) -> Vec<u8> {
     bytes
 }
 
+/// A transfer, as a host asks for it; the data of an outward one follows.
+pub fn submit(seq: u32, inward: bool, endpoint: u32, length: usize, setup: [u8; 8]) -> Vec<u8> {
+    let mut bytes = vec![0; HEAD];
+    let words = [(0, 1), (4, seq), (12, u32::from(inward)), (16, endpoint), (24, length as u32)];
+    for (at, word) in words {
+        bytes[at..at + 4].copy_from_slice(&word.to_be_bytes());
+    }
+    bytes[40..48].copy_from_slice(&setup);
+    bytes
+}
+
+/// Forget the transfer `victim`, as a host asks for it.
+pub fn unlink(seq: u32, victim: u32) -> Vec<u8> {
+    let mut bytes = vec![0; HEAD];
+    for (at, word) in [(0, 2), (4, seq), (20, victim)] {
+        bytes[at..at + 4].copy_from_slice(&word.to_be_bytes());
+    }
+    bytes
+}
+
 /// The transfer ended well: data for an inward one, the count for an outward one.
 pub fn done(submit: &Submit, data: &[u8]) -> Vec<u8> {
     if submit.inward {
