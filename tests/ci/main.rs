@@ -19,6 +19,7 @@ mod clock_steps;
 mod container;
 mod debian;
 mod demo;
+mod distributions;
 mod drivers;
 mod fault_injection;
 mod guest;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
             container::TESTS,
             container::image::TESTS,
             demo::TESTS,
+            distributions::TESTS,
             hook_scripts::dash::TESTS,
             hook_scripts::bash::TESTS,
             hook_scripts::busybox::TESTS,
