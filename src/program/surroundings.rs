@@ -96,7 +96,7 @@ impl Found<'_> {
 
     fn shutdown_command(&mut self, shutdown_commands: &[String]) {
         if shutdown_commands.is_empty() {
-            let text = "there is no systemctl, shutdown, poweroff or halt on this machine: if the hook fails, the kernel is told \
+            let text = "no systemctl, shutdown, poweroff or halt can shut this machine down: if the hook fails, the kernel is told \
                         to write the disks and switch off, with no service stopped; give the command that shuts down";
             self.warn("SHUTDOWNCMD", text.to_owned());
         }

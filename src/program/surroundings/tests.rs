@@ -178,7 +178,7 @@ fn a_machine_without_a_command_that_shuts_down_is_told() {
     let parsed = parse(b"UPSTYPE usb", "t.conf");
     let found = examine(&parsed, &[]);
     assert!(
-        found.iter().any(|d| d.keyword == "SHUTDOWNCMD" && d.text.starts_with("there is no systemctl")),
+        found.iter().any(|d| d.keyword == "SHUTDOWNCMD" && d.text.starts_with("no systemctl, ")),
         "{found:?}"
     );
 }

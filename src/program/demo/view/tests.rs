@@ -39,7 +39,7 @@ impl Stage {
             [(10, "Power failure.", "powerout"), (16, "Running on UPS batteries.", "onbattery")]
         {
             stage.events.push(Duration::from_secs(at), Happening::Event(Priority::Alert, event.to_owned()));
-            stage.events.push(Duration::from_secs(at), Happening::Hook(format!("{hook} demo 1 1")));
+            stage.events.push(Duration::from_secs(at), Happening::Hook(format!("{hook} demo 1 0")));
         }
         stage
     }
