@@ -41,6 +41,7 @@ mod one_shot;
 mod openwrt;
 mod outage;
 mod packaging;
+mod readme;
 mod replay;
 mod slave_replay;
 mod start;

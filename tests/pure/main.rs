@@ -29,6 +29,7 @@ mod nis_server;
 mod nis_sessions;
 mod openwrt;
 mod power_properties;
+mod readme;
 mod recorded;
 mod runtime_units;
 mod self_tests;

@@ -63,7 +63,7 @@ fn built(target: &Target, build: Build, name: &str) -> PathBuf {
     target.built(Path::new(&prepared()), build, name)
 }
 
-/// One static file for the target, of no more bytes than it may have, and of as many as the README says.
+/// One static file for the target, of no more bytes than it may have, and of as many as docs/measurements.md says.
 pub fn each_build_is_one_small_static_file(target: &Target) {
     let listed = listed(target);
     let mut sizes = Vec::new();
@@ -81,7 +81,11 @@ pub fn each_build_is_one_small_static_file(target: &Target) {
     }
     let near = |(is, listed): (&usize, &usize)| is.abs_diff(*listed) * 50 <= *is;
     let same = sizes.len() == listed.len() && sizes.iter().zip(&listed).all(near);
-    assert!(same, "the README has {listed:?} for {}, within 2 % of which it is to be {sizes:?}", target.name);
+    assert!(
+        same,
+        "docs/measurements.md has {listed:?} for {}, within 2 % of which it is to be {sizes:?}",
+        target.name
+    );
 }
 
 /// Fails unless this is a program of this class and byte order that needs no other file, without unwind tables and an unwinder.
@@ -102,11 +106,11 @@ fn compressed(program: &Path) -> usize {
     output.stdout.len()
 }
 
-/// The numbers of the README's row of this target.
+/// The numbers of this target's row in docs/measurements.md.
 fn listed(target: &Target) -> Vec<usize> {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let document = fs::read_to_string(root().join("docs/measurements.md")).unwrap();
     let begin = format!("| `{}` |", target.name);
-    let row = readme.lines().find_map(|line| line.strip_prefix(&begin)).unwrap_or_default();
+    let row = document.lines().find_map(|line| line.strip_prefix(&begin)).unwrap_or_default();
     row.split('|').filter_map(|cell| cell.trim().replace(',', "").parse().ok()).collect()
 }
 
