@@ -303,6 +303,8 @@ fn structures() -> Vec<Crossing> {
         "linux/filter.h": call_filter::Instruction as "struct sock_filter" {
             code if_true = jt if_false = jf value = k
         }
+        "elf.h": libc::Elf32_Phdr as "Elf32_Phdr" { p_type p_vaddr p_memsz }
+        "elf.h": libc::Elf64_Phdr as "Elf64_Phdr" { p_type p_vaddr p_memsz }
         "sys/resource.h": libc::rlimit as "struct rlimit" { rlim_cur rlim_max }
         "sys/ioctl.h": libc::winsize as "struct winsize" { ws_row ws_col }
         "termios.h": libc::termios as "struct termios" { c_iflag c_oflag c_cflag c_lflag c_cc }

@@ -110,18 +110,17 @@ pub(super) fn reset_signals(ignored: &[c_int]) {
 
 /// Ignores a signal.
 pub(super) fn ignore(signal: c_int) {
-    act_on(signal, libc::SIG_IGN);
+    set_action(signal, true);
 }
 
 /// A signal does what it does by default.
 pub(super) fn reset_signal(signal: c_int) {
-    act_on(signal, libc::SIG_DFL);
+    set_action(signal, false);
 }
 
-fn act_on(signal: c_int, action: libc::sighandler_t) {
-    debug_assert!(action == libc::SIG_DFL || action == libc::SIG_IGN, "no handler is installed here");
+fn set_action(signal: c_int, ignored: bool) {
     // SAFETY: plain numbers; an action that is none of our functions.
-    unsafe { libc::signal(signal, action) };
+    unsafe { libc::signal(signal, if ignored { libc::SIG_IGN } else { libc::SIG_DFL }) };
 }
 
 /// Makes `/dev/null`, opened for reading and writing, standard input, and if `all`, output and error too.
