@@ -83,7 +83,7 @@ impl Fallback {
     #[must_use]
     pub fn describe(&self) -> Vec<String> {
         let commands = self.commands(Output::Null).into_iter().map(|(_, what)| what);
-        let host = "only the host can do it: this is a container".to_owned();
+        let host = "the host, which alone can do it: this is a container".to_owned();
         commands.chain((self.last_resort == LastResort::LeftToHost).then_some(host)).collect()
     }
 

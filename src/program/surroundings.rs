@@ -46,7 +46,7 @@ pub fn remarks(parsed: &Parsed) -> Vec<Diagnostic> {
 
 fn examine_with(parsed: &Parsed, shutdown_commands: &[String], etc: &Path) -> Vec<Diagnostic> {
     let mut found = Found { parsed, warnings: Vec::new() };
-    found.hooks();
+    found.hooks(shutdown_commands);
     found.shutdown_command(shutdown_commands);
     found.folders();
     found.records();

@@ -243,7 +243,10 @@ fn in_a_container_the_host_is_left_to_switch_off_and_no_command_is_tried() {
         flag.display()
     );
     assert_eq!(stage.said(Priority::Alert), [alert]);
-    assert_eq!(stage.act.settings.fallback.describe(), ["only the host can do it: this is a container"]);
+    assert_eq!(
+        stage.act.settings.fallback.describe(),
+        ["the host, which alone can do it: this is a container"]
+    );
     // Where the processes of the machine are seen, the call is one for the machine.
     let host = BuiltIn::in_container(&Container { sees_the_machine: true, ..container });
     assert_eq!(Fallback::system(None, host).last_resort, LastResort::PowerOff);

@@ -65,11 +65,16 @@ impl Fault {
 
 impl Found<'_> {
     /// `apccontrol`, and each script that it may run for an event.
-    pub(super) fn hooks(&mut self) {
+    pub(super) fn hooks(&mut self, shutdown_commands: &[String]) {
         let folder = self.parsed.config.script_dir.clone();
         let apccontrol = folder.join("apccontrol");
-        let effect = "no hook runs, and a shutdown goes straight to SHUTDOWNCMD";
-        if !self.hook(&apccontrol, effect) {
+        let next = match shutdown_commands.first() {
+            Some(own) if Some(own) == self.parsed.config.shutdown_cmd.as_ref() => "SHUTDOWNCMD",
+            Some(command) => command,
+            None => "the kernel",
+        };
+        let effect = format!("no hook runs, and a shutdown goes straight to {next}");
+        if !self.hook(&apccontrol, &effect) {
             if let Some(program) = super::killpower::missing_program(&apccontrol) {
                 let text = format!(
                     "the killpower of {} calls {program}, which does not exist: the UPS is not told to cut its power after a \

@@ -183,6 +183,32 @@ fn a_machine_without_a_command_that_shuts_down_is_told() {
     );
 }
 
+/// Who has no hook on purpose, in a container, is not sent to a directive that is not there.
+#[test]
+fn what_comes_first_without_a_hook_is_told() {
+    let home = Home::new("first");
+    fs::remove_file(home.0.join("scripts/apccontrol")).unwrap();
+    let straight = |to: &str| {
+        format!(
+            "t.conf:2: SCRIPTDIR: DIR/scripts/apccontrol does not exist: no hook runs, and a shutdown goes straight to {to};"
+        )
+    };
+    one(home.warnings(""), &straight("poweroff"));
+    let of = |config: &str, commands: &[&str]| {
+        let parsed = parse(format!("UPSTYPE test\nSCRIPTDIR /nonexistent\n{config}").as_bytes(), "t.conf");
+        let commands: Vec<String> = commands.iter().map(|command| (*command).to_owned()).collect();
+        let found: Vec<String> = examine(&parsed, &commands).iter().map(ToString::to_string).collect();
+        let told = found
+            .iter()
+            .find_map(|line| line.split_once("a shutdown goes straight to ")?.1.split(';').next());
+        told.unwrap_or_default().to_owned()
+    };
+    assert_eq!(of("SHUTDOWNCMD /bin/true", &["/bin/true", "poweroff"]), "SHUTDOWNCMD");
+    assert_eq!(of("", &[]), "the kernel");
+    let host = "the host, which alone can do it: this is a container";
+    assert_eq!(of("", &[host]), host);
+}
+
 #[test]
 fn rules_of_tcp_wrappers_are_said_as_nisallow_unless_that_is_set() {
     let home = Home::new("wrappers");

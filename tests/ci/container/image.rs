@@ -163,7 +163,8 @@ fn one_file_guards_a_machine_and_its_host_is_told() {
 
     let (_, said) = running.exec(&["/mainsd".to_owned(), "check".to_owned()]);
     for part in [
-        "if that fails: only the host can do it: this is a container",
+        "if that fails: the host, which alone can do it: this is a container",
+        "a shutdown goes straight to the host, which alone can do it: this is a container;",
         "have the host watch the file /run/mainsd/powerfail",
     ] {
         assert!(said.contains(part), "{part}: {said}");
