@@ -216,6 +216,7 @@ scenarios! {
     two_daemons_never_open_the_same_unit
     stale_lock_of_another_user_is_removed_past_the_kernels_protection
     kernel_driver_comes_back_after_exit
+    container_with_few_rights_guards_with_a_usb_ups_that_is_plugged_in_again
     a_resume_wakes_the_daemon_at_once
     dates_are_those_of_the_clock
     back_ups_es_850g2_lives_its_life

@@ -6,6 +6,7 @@
 
 mod alone;
 mod client;
+mod container;
 mod dates;
 mod dumb;
 mod expected;
@@ -188,6 +189,7 @@ pub fn main(args: &[String]) -> ExitCode {
         dumb::ALL,
         roles::ALL,
         port::ALL,
+        container::ALL,
         story::ALL,
         faults::ALL,
         frozen::ALL,
