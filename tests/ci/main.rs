@@ -81,6 +81,7 @@ fn main() -> ExitCode {
             fault_injection::TESTS,
             vm::TESTS,
             openwrt::TESTS,
+            openwrt::BUILD,
             without::TESTS,
             static_builds::TESTS,
             debian::TESTS,

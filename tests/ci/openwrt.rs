@@ -4,9 +4,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::vm;
+use crate::support::Scratch;
 use crate::support::openwrt::each_openwrt_case;
 use crate::support::runner::{Group, Needs, prepared, tests};
 
@@ -118,9 +119,15 @@ pub const TESTS: Group = Group {
     prepare: Some(prepare),
     tests: tests![
         a_router_guards_itself_and_tells_its_ups_last_of_all,
-        the_packages_are_what_the_feed_expects
+        the_packages_are_what_the_feed_expects,
     ],
     ..Group::new(module_path!())
+};
+
+pub const BUILD: Group = Group {
+    needs: Needs::Ci("make, crates.io, and two minutes of time"),
+    tests: tests![what_the_feed_builds_works_and_is_as_small_as_ours],
+    ..Group::new("ci::openwrt::build")
 };
 
 fn a_router_guards_itself_and_tells_its_ups_last_of_all() {
@@ -209,4 +216,40 @@ fn the_packages_are_what_the_feed_expects() {
         let found = fs::metadata(tree.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert_eq!(found.permissions().mode() & 0o777, mode, "{file}");
     }
+}
+
+/// The most bytes that the checks for overflow may cost.
+const CHECKS: u64 = 40 * 1024;
+
+fn what_the_feed_builds_works_and_is_as_small_as_ours() {
+    let scratch = Scratch::new();
+    make(scratch.path(), &["prepare"], "full");
+    let command = make(scratch.path(), &["command"], "full");
+    let done = Command::new("sh")
+        .args(["-ec", &command])
+        // Kept, so that the next run has less to do; and away from the builds with other variables.
+        .env("CARGO_TARGET_DIR", root().join("target/openwrt"))
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{command}: {done:?}");
+    let program = scratch.path().join("built/bin/mainsd");
+    // What the feed's CI runs with it; a demonstration is part of that.
+    let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
+    let test = |version: &str| {
+        let script = root().join("packaging/openwrt/net/mainsd/test.sh");
+        let done =
+            Command::new(script).args(["mainsd", version]).env("PATH", &path).stdin(Stdio::null()).output();
+        done.unwrap()
+    };
+    let good = test(env!("CARGO_PKG_VERSION"));
+    let said = String::from_utf8_lossy(&good.stdout).into_owned();
+    assert!(good.status.success() && said.contains("hook: apccontrol mainsback"), "{good:?}");
+    assert!(!test("9.9.9").status.success(), "another version is not what was built");
+    vm::release();
+    let size = |program: &Path| fs::metadata(program).unwrap().len();
+    let (built, ours) = (size(&program), size(&vm::target().join("release/mainsd")));
+    println!("by OpenWrt's profile: {built} bytes; by ours: {ours}");
+    assert!(built <= ours + CHECKS, "{built} bytes, ours has {ours}");
+    // Not even the shared unwinder is loaded.
+    assert!(!fs::read(&program).unwrap().windows(9).any(|bytes| bytes == b"libgcc_s."), "it needs libgcc_s");
 }
