@@ -142,6 +142,8 @@ fn a_router_guards_itself_and_tells_its_ups_last_of_all() {
         "@story disabled: not started",
         "@story enabled: on line",
         "@story the option of UCI counts",
+        "@story check has nothing to say",
+        "@story the log has no warning",
         "@story reload: the new value counts",
         "@story reload: the same process",
         "@story mistake: told in the log",
