@@ -27,6 +27,7 @@ macro_rules! each_hook_case {
             killpower_runs_the_daemon_and_passes_its_status_on
             the_last_hook_of_systemd_kills_power_only_after_a_power_failure
             the_last_hook_of_systemd_reads_the_file_that_the_daemon_reads
+            the_last_hook_tells_each_ups_whose_daemon_has_made_its_flag
             the_examples_mail_the_administrator_and_let_apccontrol_go_on
         }
     };
@@ -366,6 +367,39 @@ pub fn the_last_hook_of_systemd_reads_the_file_that_the_daemon_reads(shell: Shel
         assert!(done.status.success(), "{shell:?} {flag}: {done:?}");
         let killed = stage.log().contains(&"mainsd --killpower".to_owned());
         assert_eq!(killed, kills, "{shell:?} {flag}, own file {own}");
+    }
+}
+
+pub fn the_last_hook_tells_each_ups_whose_daemon_has_made_its_flag(shell: Shell) {
+    // Flags that there are, and whether they are of the first UPS, the second, or of a configuration without a folder of its own.
+    for (flags, first, second) in [
+        (&["mainsd"][..], true, false),
+        (&["right"], false, true),
+        (&["mainsd", "right"], true, true),
+        (&[], false, false),
+    ] {
+        let stage = Stage::new(shell).with_default_files();
+        stage.command("mainsd", 0);
+        let right = format!("UPSTYPE usb\nPWRFAILDIR {}/\n", stage.path("flags/right").display());
+        stage.scratch.file("etc/mainsd/right.conf", right);
+        let shared = format!("UPSTYPE usb\nPWRFAILDIR {}\n", stage.path("flags/mainsd").display());
+        stage.scratch.file("etc/mainsd/shared.conf", shared);
+        stage.scratch.file("etc/mainsd/hosts.conf", "MONITOR 127.0.0.1\n");
+        stage.scratch.dir("flags/right");
+        for flag in flags {
+            stage.scratch.file(&format!("flags/{flag}/powerfail"), "");
+        }
+        let script = stage.scratch.script("shutdown", &shipped("systemd/mainsd.shutdown"));
+        let pending = stage.run_script(&script, &["pending"]);
+        assert_eq!(pending.status.success(), first || second, "{shell:?} {flags:?}: {pending:?}");
+        assert_eq!(stage.log(), [""; 0], "asked only");
+        let done = stage.run_script(&script, &["poweroff"]);
+        assert!(done.status.success(), "{shell:?} {flags:?}: {done:?}");
+        let told: Vec<_> = stage.log().into_iter().filter(|line| line.starts_with("mainsd ")).collect();
+        let of_second = format!("mainsd --killpower -f {}", stage.path("etc/mainsd/right.conf").display());
+        let expected = [(first, "mainsd --killpower"), (second, &*of_second)];
+        let expected: Vec<_> = expected.into_iter().filter(|(is, _)| *is).map(|(_, line)| line).collect();
+        assert_eq!(told, expected, "{shell:?} {flags:?}");
     }
 }
 
