@@ -43,12 +43,17 @@ fn prepare(names: &[&str]) -> String {
     let place =
         std::env::var_os("DEBIAN").map_or_else(|| std::env::temp_dir().join("mainsd-debian"), PathBuf::from);
     if names.iter().any(|name| !name.contains("rust_compiler")) {
-        vm::release();
-        let (well, text) =
-            said(script("prepare").arg("bookworm").env("MAINSD_BUILT", vm::target().join("release/mainsd")));
-        assert!(well, "tests/debian/prepare bookworm: {text}");
+        prepare_bookworm();
     }
     place.display().to_string()
+}
+
+/// A small Debian 12, and the package of what is built now.
+pub fn prepare_bookworm() {
+    vm::release();
+    let (well, text) =
+        said(script("prepare").arg("bookworm").env("MAINSD_BUILT", vm::target().join("release/mainsd")));
+    assert!(well, "tests/debian/prepare bookworm: {text}");
 }
 
 fn every_story_of_dpkg_and_apt_ends_well() {

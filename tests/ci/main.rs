@@ -34,6 +34,7 @@ mod openwrt;
 mod openwrt_luci;
 mod packaging;
 mod permissions;
+mod power_failure;
 mod static_builds;
 #[path = "../support/mod.rs"]
 mod support;
@@ -85,6 +86,7 @@ fn main() -> ExitCode {
             without::TESTS,
             static_builds::TESTS,
             debian::TESTS,
+            power_failure::TESTS,
             targets::mips::TESTS,
             targets::mips::BUILDS,
             targets::armv7::TESTS,
