@@ -7,11 +7,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use super::vm;
 use crate::support::runner::{Group, Needs, prepared, tests};
 
 pub const TESTS: Group = Group {
+    long: true,
     needs: Needs::Ci("root, Debian's debootstrap, debhelper and lintian, and the network"),
     prepare: Some(prepare),
     tests: tests![
@@ -50,6 +52,8 @@ fn prepare(names: &[&str]) -> String {
 
 /// A small Debian 12, and the package of what is built now.
 pub fn prepare_bookworm() {
+    static UNDER_WAY: Mutex<()> = Mutex::new(());
+    let _one = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
     vm::release();
     let (well, text) =
         said(script("prepare").arg("bookworm").env("MAINSD_BUILT", vm::target().join("release/mainsd")));

@@ -9,6 +9,7 @@ use crate::support::runner::{Group, Needs, tests};
 use crate::support::{self, Daemon, Scratch, Setup, TIMEOUT};
 
 pub const TESTS: Group = Group {
+    long: true,
     needs: Needs::Ci("minutes of time for other builds"),
     tests: tests![
         each_driver_builds_alone_without_a_warning,

@@ -115,6 +115,7 @@ fn root() -> &'static Path {
 
 pub const TESTS: Group = Group {
     apart: Some(1),
+    long: true,
     needs: Needs::Ci("a virtual machine: root, Debian's qemu-system-x86 and kernel, busybox-static; make"),
     prepare: Some(prepare),
     tests: tests![
@@ -125,6 +126,7 @@ pub const TESTS: Group = Group {
 };
 
 pub const BUILD: Group = Group {
+    long: true,
     needs: Needs::Ci("make, crates.io, and two minutes of time"),
     tests: tests![what_the_feed_builds_works_and_is_as_small_as_ours],
     ..Group::new("ci::openwrt::build")

@@ -11,6 +11,7 @@ use super::{debian, vm};
 use crate::support::runner::{Group, Needs, tests};
 
 pub const TESTS: Group = Group {
+    long: true,
     needs: Needs::Ci("root, Debian's debootstrap, debhelper and QEMU, and the network"),
     // A machine that has to wait for the processor is no slower to lose its power.
     apart: Some(2),
@@ -38,6 +39,7 @@ fn play(words: &[&str]) -> (bool, String) {
 
 /// Disks of machines with what is built now.
 fn prepare(_: &[&str]) -> String {
+    vm::set_up();
     debian::prepare_bookworm();
     let (well, text) = play(&["--disks"]);
     assert!(well, "packaging/power-failure --disks: {text}");

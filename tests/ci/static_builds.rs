@@ -13,6 +13,7 @@ use super::vm;
 use crate::support::runner::{Group, Needs, prepared, tests};
 
 pub const TESTS: Group = Group {
+    long: true,
     needs: Needs::Ci("Debian's rustc-web, cargo-web and rust-web-src, PyPI, and minutes of time"),
     prepare: Some(prepare),
     tests: tests![

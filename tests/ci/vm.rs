@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use super::guest;
 use crate::support::runner::{Group, Needs, Role, prepared, tests};
@@ -52,6 +53,18 @@ pub fn target() -> PathBuf {
     test.ancestors().nth(3).unwrap().to_owned()
 }
 
+/// Makes the machine, if there is none yet; one test at a time.
+pub fn set_up() {
+    static UNDER_WAY: Mutex<()> = Mutex::new(());
+    let _one = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
+    let setup = Command::new(root().join("tests/vm/setup")).output().unwrap();
+    assert!(
+        setup.status.success(),
+        "tests/vm/setup needs root, Debian's apt and the network, once: {}",
+        String::from_utf8_lossy(&setup.stderr)
+    );
+}
+
 /// Boots the machine for these scenarios, one of them apart; where the console is kept.
 fn boot(scenarios: &[&str]) -> String {
     let program = std::env::var_os("MAINSD_BIN").map(PathBuf::from).unwrap_or_else(|| {
@@ -87,12 +100,7 @@ pub fn guest(program: &Path, scenarios: &[&str]) -> String {
 
 /// Boots the machine for these lines of a shell; what it has said on its console.
 pub fn run(lines: &str) -> String {
-    let setup = Command::new(root().join("tests/vm/setup")).output().unwrap();
-    assert!(
-        setup.status.success(),
-        "tests/vm/setup needs root, Debian's apt and the network, once: {}",
-        String::from_utf8_lossy(&setup.stderr)
-    );
+    set_up();
     let vm = std::env::var_os("VM").map_or_else(|| std::env::temp_dir().join("mainsd-vm"), PathBuf::from);
     let scratch = Scratch::new();
     let asleep = support::Asleep::library(scratch.path());
@@ -200,6 +208,7 @@ macro_rules! scenarios {
 
         pub const TESTS: Group = Group {
             apart: Some(4),
+            long: true,
             needs: Needs::Ci("a virtual machine: root, Debian's qemu-system-x86 and kernel"),
             prepare: Some(boot),
             tests: tests![$($name,)* every_result_of_the_guest_is_looked_at],

@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use crate::support::Scratch;
 use crate::support::runner::{self, Group, Needs, Options, Role, prepared, tests};
 
 pub const TESTS: Group = Group {
@@ -13,12 +14,15 @@ pub const TESTS: Group = Group {
         what_ci_has_no_time_for_runs_in_ci_where_it_is_asked_for,
         what_a_machine_does_not_have_is_skipped_and_fails_in_ci,
         what_all_tests_of_a_group_need_is_made_once,
+        two_long_groups_run_side_by_side,
         a_command_line_that_is_not_understood_is_a_failure,
     ],
     ..Group::new(module_path!())
 };
 
 pub const ROLE: Role = ("harness", |args| runner::run(&SAMPLES, args, &["--role", ROLE.0]));
+pub const LONG_ROLE: Role =
+    ("long-harness", |args| runner::run(&LONG_SAMPLES, args, &["--role", LONG_ROLE.0]));
 
 /// What the harness is tried on.
 const SAMPLES: [Group; 5] = [
@@ -41,6 +45,27 @@ const SAMPLES: [Group; 5] = [
         ..Group::new("program::prepared")
     },
 ];
+
+/// Two that take long, and one after them.
+const LONG_SAMPLES: [Group; 3] = [
+    Group { tests: tests![meets_the_other], long: true, ..Group::new("program::long") },
+    Group { tests: tests![meets_the_other], long: true, ..Group::new("program::long_too") },
+    Group { tests: tests![is_alone], long: true, ..Group::new("program::long_last") },
+];
+
+/// The folder in which they meet.
+const MEETING: &str = "MAINSD_TEST_MEETING";
+
+/// Passes when the same test of another group runs at the same time: each end of the pipe waits for the other to be opened.
+fn meets_the_other() {
+    let folder = std::path::PathBuf::from(std::env::var_os(MEETING).unwrap());
+    let pipe = folder.join("pipe");
+    // The first one here reads.
+    match std::fs::create_dir(folder.join("first")) {
+        Ok(()) => assert_eq!(std::fs::read(pipe).unwrap(), b"met"),
+        Err(_) => std::fs::write(pipe, "met").unwrap(),
+    }
+}
 
 fn is_alone() {
     println!("said by is_alone");
@@ -159,6 +184,22 @@ fn what_all_tests_of_a_group_need_is_made_once() {
     let (code, text) = harness(&["prepared"], false);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("ok. 2 passed;"), "{text}");
+}
+
+fn two_long_groups_run_side_by_side() {
+    let scratch = Scratch::new();
+    let made = Command::new("mkfifo").arg(scratch.path().join("pipe")).status().unwrap();
+    assert!(made.success());
+    // Without the other one each would wait for ever.
+    let done = Command::new("timeout")
+        .arg("60")
+        .arg(std::env::current_exe().unwrap())
+        .args(["--role", LONG_ROLE.0, "--test-threads", "4"])
+        .env(MEETING, scratch.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success() && text.contains("ok. 3 passed;"), "{text}");
 }
 
 fn a_command_line_that_is_not_understood_is_a_failure() {

@@ -22,6 +22,6 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     support::runner::main(
         &[background::TESTS, harness::TESTS, nis_crowd::TESTS, nis_attack::TESTS, ordinary_user::TESTS],
-        &[background::ROLE, harness::ROLE, nis_attack::ROLE],
+        &[background::ROLE, harness::ROLE, harness::LONG_ROLE, nis_attack::ROLE],
     )
 }

@@ -67,6 +67,8 @@ pub struct Group {
     pub needs: Needs,
     /// So many at a time, and nothing beside them: they load the machine, or measure it. `None`: beside those of other groups.
     pub apart: Option<usize>,
+    /// They take minutes, prepared or run, and one processor: two such groups at a time run after all others.
+    pub long: bool,
     /// What those of these names need once; [`prepared`] gives each what it returns.
     pub prepare: Option<fn(&[&str]) -> String>,
     pub tests: &'static [Test],
@@ -75,7 +77,7 @@ pub struct Group {
 impl Group {
     /// No tests, and no conditions.
     pub const fn new(module: &'static str) -> Self {
-        Self { module, needs: Needs::Nothing, apart: None, prepare: None, tests: &[] }
+        Self { module, needs: Needs::Nothing, apart: None, long: false, prepare: None, tests: &[] }
     }
 
     /// The full name of a test, without the name of the program.
@@ -102,6 +104,9 @@ pub fn role(name: &str) -> Command {
 
 /// What takes longer is told, so that it is seen where the time goes.
 const LONG: Duration = Duration::from_secs(10);
+
+/// So many of the groups that are [`Group::long`] run side by side.
+const LONG_AT_A_TIME: usize = 2;
 
 /// Runs the program's tests, or plays the role that its arguments name.
 pub fn main(groups: &[Group], roles: &[Role]) -> ExitCode {
@@ -279,11 +284,24 @@ impl Runner<'_> {
         let selected: Vec<Selected> = groups.iter().map(|group| (group, self.selected(group))).collect();
         let count: usize = selected.iter().map(|(_, tests)| tests.len()).sum();
         println!("\nrunning {count} test{}", if count == 1 { "" } else { "s" });
-        let (apart, together) = selected.into_iter().partition(|(group, _)| group.apart.is_some());
+        let (long, short): (Vec<_>, Vec<_>) = selected.into_iter().partition(|(group, _)| group.long);
+        let (apart, together) = short.into_iter().partition(|(group, _)| group.apart.is_some());
         self.run_beside(together, self.options.threads);
         for (group, tests) in apart {
             self.run_beside(vec![(group, tests)], group.apart.unwrap_or(1));
         }
+        let long = Mutex::new(VecDeque::from(long));
+        std::thread::scope(|scope| {
+            for _ in 0..self.options.threads.min(LONG_AT_A_TIME) {
+                scope.spawn(|| {
+                    loop {
+                        let next = long.lock().unwrap().pop_front();
+                        let Some((group, tests)) = next else { return };
+                        self.run_beside(vec![(group, tests)], group.apart.unwrap_or(self.options.threads));
+                    }
+                });
+            }
+        });
         let Report { passed, skipped, failed } = self.report.into_inner().unwrap();
         if !failed.is_empty() {
             println!("\nfailures:\n");

@@ -11,6 +11,7 @@ use crate::support::{Lines, Scratch, TIMEOUT, free_port, poll_until, relay, send
 use crate::targets::table::{Build, X86_64, builds, root};
 
 pub const TESTS: Group = Group {
+    long: true,
     needs: Needs::Ci("root, what packaging/cross needs, and setpriv and nsenter (util-linux)"),
     prepare: Some(prepare),
     tests: tests![one_file_guards_a_machine_and_its_host_is_told],
