@@ -8,6 +8,7 @@
 //! hurry            what is left of the delay before the power goes passes at once, if the machine is off
 //! guest TEXT       a line of the machine's console; if TEXT has "@NAME COMMAND", it is done
 //! note TEXT        a line of the timeline
+//! quit
 //! ```
 //!
 //! Each line of the timeline, on standard output, has the seconds since the start, by the clock of this process alone. A UPS with
@@ -139,6 +140,9 @@ impl Timeline {
     pub fn obey_lines(&self, ups: &dyn Ups) {
         for line in std::io::stdin().lock().split(b'\n') {
             let line = line.expect("standard input");
+            if line == b"quit" {
+                break;
+            }
             self.obey(ups, String::from_utf8_lossy(&line).trim_end());
         }
     }
