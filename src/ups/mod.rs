@@ -2,6 +2,7 @@
 //!
 //! Plain values only: no I/O, no clock, no text of one driver. Every other room may import this one.
 
+mod calendar;
 mod clean;
 mod command;
 mod event;
@@ -15,6 +16,8 @@ mod status;
 mod transfer;
 mod units;
 
+pub use calendar::calendar_date;
+pub(crate) use calendar::civil;
 pub use clean::{MAX_LINE, clean, is_unsafe, one_line};
 pub use command::{Asker, Command, CommandResult, PollRate};
 pub use event::{Event, Priority};
