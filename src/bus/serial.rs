@@ -73,10 +73,12 @@ pub enum Event {
 }
 
 /// What the port must do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transmit {
     /// Send this byte.
     Byte(u8),
+    /// Send these bytes, without a pause between two of them.
+    Bytes(Vec<u8>),
     /// Close the port and open it again after a moment.
     Reopen,
     /// Look at the modem lines; ends with [`Event::Lines`], or with [`Event::Closed`].

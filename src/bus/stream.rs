@@ -1,7 +1,8 @@
 //! A connection for bytes to one of several targets (TCP).
 
+use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::{Bus, Fault};
@@ -35,6 +36,23 @@ pub struct Target {
 }
 
 impl Target {
+    /// `host`, `host:port`, `[v6]:port` or a bare IPv6 address; without a port it is `default_port`.
+    #[must_use]
+    pub fn parse(text: &str, default_port: u16) -> Self {
+        let whole = |host: &str| Self { host: host.to_owned(), port: default_port };
+        if text.parse::<Ipv6Addr>().is_ok() {
+            return whole(text);
+        }
+        let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((host, rest)) => (host, rest.strip_prefix(':')),
+            None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
+        };
+        match port.and_then(|port| port.parse().ok()) {
+            Some(port) => Self { host: host.to_owned(), port },
+            None => whole(host),
+        }
+    }
+
     /// The socket address, if the host is an address and no name.
     #[must_use]
     pub fn address(&self) -> Option<SocketAddr> {
@@ -65,7 +83,7 @@ pub enum Event {
 }
 
 /// What the port must do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transmit {
     /// Connect to a target.
     Connect {
@@ -75,7 +93,7 @@ pub enum Transmit {
         timeout: Duration,
     },
     /// Send this.
-    Send(&'static [u8]),
+    Send(Cow<'static, [u8]>),
     /// Close the connection.
     Close,
 }

@@ -163,6 +163,8 @@ pub enum Connection {
         rest: bus::serial::Outputs,
         /// The lines stay as they are when the port is closed.
         keeps_lines: bool,
+        /// Bits a second; `None`: 2400.
+        speed: Option<u32>,
     },
     /// A USB device.
     #[cfg(feature = "usb")]

@@ -103,7 +103,7 @@ fn dumb(request: &Request<'_>) -> Result<Connection, Refused> {
     let cable =
         cable.ok_or_else(|| Refused::new("UPSCABLE", "Invalid cable specified for Dumb UPS".to_owned()))?;
     let link = Box::new(DumbLink::new(cable, request.device, request.poll_time));
-    Ok(Connection::Serial { link, rest: cable.rest, keeps_lines: true })
+    Ok(Connection::Serial { link, rest: cable.rest, keeps_lines: true, speed: None })
 }
 
 #[cfg(feature = "apcsmart")]
@@ -115,7 +115,12 @@ fn apcsmart(request: &Request<'_>) -> Result<Connection, Refused> {
     // RTS off is what cables for plug and play need; the others do not connect it (apcsmart §1).
     let rest = Outputs { raise: Lines::empty(), clear: Lines::RTS };
     let settings = Settings { poll_time: request.poll_time, port: request.device.to_owned() };
-    Ok(Connection::Serial { link: Box::new(ApcSmartLink::new(settings)), rest, keeps_lines: false })
+    Ok(Connection::Serial {
+        link: Box::new(ApcSmartLink::new(settings)),
+        rest,
+        keeps_lines: false,
+        speed: None,
+    })
 }
 
 #[cfg(feature = "usb")]

@@ -76,12 +76,19 @@ pub struct AtRest {
     pub lines: Outputs,
     /// Closed, the port does not get its former settings back: that could move lines that order something (dumb §1).
     pub keeps_settings: bool,
+    /// Bits a second; `None`: 2400.
+    pub speed: Option<u32>,
 }
 
 impl AtRest {
-    fn apply(self, tty: &mut Tty) {
+    /// # Errors
+    /// A port that does not take the speed.
+    fn apply(self, tty: &mut Tty) -> io::Result<()> {
         if self.keeps_settings {
             tty.keep_settings();
+        }
+        if let Some(speed) = self.speed {
+            tty.set_speed(speed)?;
         }
         for (lines, on) in [(self.lines.clear, false), (self.lines.raise, true)] {
             if !lines.is_empty() {
@@ -90,6 +97,7 @@ impl AtRest {
                 }
             }
         }
+        Ok(())
     }
 }
 
@@ -154,10 +162,10 @@ impl SerialPort {
         self
     }
 
-    /// Sends a byte; nowhere, if the port is closed.
-    fn send(&mut self, registry: &Registry, byte: u8, now: Instant) {
+    /// Sends bytes; nowhere, if the port is closed.
+    fn send(&mut self, registry: &Registry, bytes: &[u8], now: Instant) {
         if matches!(self.state, State::Open { .. }) && self.unsent.len() < SEND_MAX {
-            self.unsent.push(byte);
+            self.unsent.extend_from_slice(bytes);
             self.send_rest(registry, now);
         }
     }
@@ -223,7 +231,7 @@ impl SerialPort {
             io::ErrorKind::ResourceBusy => Busy::Taken,
             _ => Busy::Error(error),
         })?;
-        self.at_rest.apply(&mut tty);
+        self.at_rest.apply(&mut tty).map_err(Busy::Error)?;
         registry
             .register(&mut SourceFd(&tty.as_raw_fd()), self.token, Interest::READABLE)
             .map_err(Busy::Error)?;
@@ -457,7 +465,8 @@ impl Port for SerialPort {
 
     fn transmit(&mut self, registry: &Registry, transmit: Transmit, now: Instant) {
         match transmit {
-            Transmit::Byte(byte) => self.send(registry, byte, now),
+            Transmit::Byte(byte) => self.send(registry, &[byte], now),
+            Transmit::Bytes(bytes) => self.send(registry, &bytes, now),
             Transmit::Reopen => self.reopen(registry, now),
             Transmit::Look => self.look(registry, now),
             // That it has done it, the next look shows.

@@ -212,7 +212,7 @@ impl Port for StreamPort {
                 self.failed = None;
                 self.connect(registry, target, timeout, now);
             }
-            Transmit::Send(bytes) => self.client.send(registry, bytes),
+            Transmit::Send(bytes) => self.client.send(registry, &bytes),
             Transmit::Close => {
                 self.failed = None;
                 self.client.close(registry);

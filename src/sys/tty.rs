@@ -77,6 +77,18 @@ impl Tty {
         Ok(tty)
     }
 
+    /// Sets the speed, in bits a second.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub fn set_speed(&self, speed: u32) -> io::Result<()> {
+        let mut settings = tcgetattr(&self.fd)?;
+        settings.set_speed(speed)?;
+        tcsetattr(&self.fd, OptionalActions::Now, &settings)?;
+        Ok(())
+    }
+
     /// A port that another process has opened with [`Tty::open`], and gives back.
     #[must_use]
     pub const fn lent(fd: OwnedFd) -> Self {

@@ -55,7 +55,9 @@ impl Watched {
     fn work(&mut self) {
         while let Some(transmit) = self.link.poll_transmit(self.now) {
             match transmit {
-                Transmit::Look | Transmit::Switch(..) | Transmit::Break(_) => panic!("modem lines"),
+                Transmit::Bytes(_) | Transmit::Look | Transmit::Switch(..) | Transmit::Break(_) => {
+                    panic!("{transmit:?}")
+                }
                 Transmit::Byte(byte) => self.unit.receive(byte, self.now),
                 Transmit::Reopen => self.link.handle_opened(self.now),
             }

@@ -164,7 +164,7 @@ impl Life {
                 }
                 Transmit::Send(request) => {
                     assert!(self.connected, "asks nobody");
-                    match request {
+                    match &*request {
                         b"\0\x05watch" => self.summary.watches += 1,
                         b"\0\x06status" => self.summary.polls += 1,
                         _ => panic!("{request:?}"),

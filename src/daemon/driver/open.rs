@@ -50,8 +50,8 @@ pub fn check(config: &Config) -> Result<(), Refused> {
 #[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn at_rest(config: &Config) -> AtRest {
     match connect(config, Instant::now()) {
-        Ok(Connection::Serial { rest, keeps_lines, .. }) => {
-            AtRest { lines: rest, keeps_settings: keeps_lines }
+        Ok(Connection::Serial { rest, keeps_lines, speed, .. }) => {
+            AtRest { lines: rest, keeps_settings: keeps_lines, speed }
         }
         _ => AtRest::default(),
     }
@@ -84,9 +84,9 @@ pub fn open(
     let locks = locks.clone();
     Ok(match connection {
         #[cfg(feature = "serial-port")]
-        Connection::Serial { link, rest, keeps_lines } => {
+        Connection::Serial { link, rest, keeps_lines, speed } => {
             let path = PathBuf::from(&config.device);
-            let at_rest = AtRest { lines: rest, keeps_settings: keeps_lines };
+            let at_rest = AtRest { lines: rest, keeps_settings: keeps_lines, speed };
             let port = SerialPort::new(path, token::DRIVER, at_rest, now).with_locks(locks);
             join(Box::new(port), link, faults, now)
         }

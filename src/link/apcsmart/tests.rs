@@ -128,7 +128,9 @@ impl Bench {
             }
             match self.link.poll_transmit(self.now) {
                 None => return,
-                Some(Transmit::Look | Transmit::Switch(..) | Transmit::Break(_)) => panic!("modem lines"),
+                Some(Transmit::Bytes(_) | Transmit::Look | Transmit::Switch(..) | Transmit::Break(_)) => {
+                    panic!("modem lines")
+                }
                 Some(Transmit::Reopen) => {
                     self.reopened += 1;
                     self.link.handle_opened(self.now);

@@ -81,7 +81,7 @@ impl Bench {
                 Transmit::Switch(lines, true) => self.ours = self.ours.union(lines),
                 Transmit::Switch(lines, false) => self.ours.remove(lines),
                 Transmit::Break(on) => self.breaking = on,
-                Transmit::Byte(_) | Transmit::Reopen => panic!("no words"),
+                Transmit::Byte(_) | Transmit::Bytes(_) | Transmit::Reopen => panic!("no words"),
             }
         }
         while let Some(event) = self.link.poll_event() {

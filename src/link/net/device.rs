@@ -1,26 +1,9 @@
 //! What DEVICE says: the addresses of the master.
 
-use std::net::Ipv6Addr;
-
 use crate::bus::stream::Target;
 
 /// Most addresses that are tried; more are left out.
 const ADDRESSES_MAX: usize = 8;
-
-fn target(text: &str, default_port: u16) -> Target {
-    let whole = |host: &str| Target { host: host.to_owned(), port: default_port };
-    if text.parse::<Ipv6Addr>().is_ok() {
-        return whole(text);
-    }
-    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, rest)) => (host, rest.strip_prefix(':')),
-        None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
-    };
-    match port.and_then(|port| port.parse().ok()) {
-        Some(port) => Target { host: host.to_owned(), port },
-        None => whole(host),
-    }
-}
 
 /// The targets of `device`: `host[:port]`, `[v6]:port` or a bare IPv6 address; several are separated by blanks or
 /// commas. Without a port it is `default_port` (nis §9.1).
@@ -30,7 +13,7 @@ pub fn targets(device: &str, default_port: u16) -> Vec<Target> {
         .split([' ', '\t', ','])
         .filter(|word| !word.is_empty())
         .take(ADDRESSES_MAX)
-        .map(|word| target(word, default_port))
+        .map(|word| Target::parse(word, default_port))
         .collect()
 }
 

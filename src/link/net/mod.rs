@@ -171,7 +171,7 @@ impl NetLink {
         self.incoming.clear();
         self.watched.begin();
         self.state = State::Asked { target, tried, watch, until: now + ANSWER_TIMEOUT };
-        self.out.push_back(Transmit::Send(if watch { WATCH } else { STATUS }));
+        self.out.push_back(Transmit::Send(if watch { WATCH } else { STATUS }.into()));
     }
 
     /// While watching: when to ask for an answer that does not come by itself.
@@ -368,7 +368,7 @@ impl Link for NetLink {
             State::Watching { .. } if self.ask_at().is_some_and(|at| now >= at) => {
                 self.watched.ask();
                 self.commands.begin();
-                self.out.push_back(Transmit::Send(STATUS));
+                self.out.push_back(Transmit::Send(STATUS.into()));
             }
             _ => {}
         }

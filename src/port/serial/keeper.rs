@@ -101,7 +101,9 @@ pub fn keep(path: &Path, locks: &DeviceLocks, at_rest: AtRest, socket: &Socket) 
         Some(Ok(lock)) => lock,
         None => None,
     };
-    let mut tty = match open(path) {
+    // At once: the kernel has raised lines that may order something.
+    let opened = open(path).and_then(|mut tty| at_rest.apply(&mut tty).map(|()| tty));
+    let tty = match opened {
         Ok(tty) => tty,
         Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
             return say(TAKEN, &user(path, locks).unwrap_or_default());
@@ -111,8 +113,6 @@ pub fn keep(path: &Path, locks: &DeviceLocks, at_rest: AtRest, socket: &Socket) 
             return socket.send(&[&[FAILED], &errno.to_le_bytes()[..]].concat());
         }
     };
-    // At once: the kernel has raised lines that may order something.
-    at_rest.apply(&mut tty);
     if socket.pass(&[OPEN], tty.as_fd()).is_err() {
         return;
     }

@@ -9,7 +9,7 @@ use crate::bus::serial::Lines;
 
 fn port(path: PathBuf, now: Instant) -> SerialPort {
     let lines = Outputs { raise: Lines::empty(), clear: Lines::RTS };
-    SerialPort::new(path, Token(1), AtRest { lines, keeps_settings: false }, now)
+    SerialPort::new(path, Token(1), AtRest { lines, ..AtRest::default() }, now)
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn bytes_pass_and_a_port_that_goes_away_is_closed_and_tried_again() {
     port.start(poll.registry(), now);
     assert_eq!(port.poll_event(), Some(Event::Opened));
     port.handle_timeout(poll.registry(), now);
-    port.send(poll.registry(), b'Y', now);
+    port.send(poll.registry(), b"Y", now);
     let mut byte = [0];
     master.read_exact(&mut byte).unwrap();
     assert_eq!(byte, *b"Y");
@@ -71,7 +71,7 @@ fn bytes_pass_and_a_port_that_goes_away_is_closed_and_tried_again() {
     assert!(matches!(port.poll_event(), Some(Event::Closed(_))));
     assert!(port.poll_timeout().is_some());
     // Nobody is there to hear it.
-    port.send(poll.registry(), b'Y', now);
+    port.send(poll.registry(), b"Y", now);
     port.close(poll.registry());
 }
 

@@ -49,7 +49,9 @@ fn life(random: &mut Random, noise: &Noise) -> (u64, Option<String>) {
         link.handle_timeout(now);
         while let Some(transmit) = link.poll_transmit(now) {
             match transmit {
-                Transmit::Look | Transmit::Switch(..) | Transmit::Break(_) => panic!("modem lines"),
+                Transmit::Bytes(_) | Transmit::Look | Transmit::Switch(..) | Transmit::Break(_) => {
+                    panic!("{transmit:?}")
+                }
                 Transmit::Byte(byte) => {
                     coming.push_back((now + noise.latency, answer(byte, now >= times.fails)))
                 }
