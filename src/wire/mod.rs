@@ -3,6 +3,8 @@
 pub mod helper;
 #[cfg(feature = "usb")]
 pub mod hid;
+#[cfg(feature = "modbus")]
+pub mod modbus;
 pub mod nis;
 pub mod role;
 #[cfg(feature = "apcsmart")]
