@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_driver_that_is_not_built_is_one_and_names_its_line() {
-        for (kind, device) in [("snmp", "host"), ("pcnet", ""), ("modbus", "")] {
+        for (kind, device) in [("snmp", "host"), ("pcnet", "")] {
             let found = of(&format!("UPSCABLE usb\nUPSTYPE {kind}\nDEVICE {device}\n"));
             let text = format!(
                 "t.conf:2: UPSTYPE: this build of mainsd has no driver for {kind}; it has dumb, apcsmart, usb,"

@@ -1,7 +1,14 @@
 //! The table of drivers.
 
 use super::{Cabling, DeviceForm, PortLock, Traits, UpsType};
-#[cfg(any(feature = "usb", feature = "apcsmart", feature = "dumb", feature = "net", feature = "test"))]
+#[cfg(any(
+    feature = "usb",
+    feature = "apcsmart",
+    feature = "dumb",
+    feature = "modbus",
+    feature = "net",
+    feature = "test"
+))]
 use super::{Connection, Refused, Request};
 
 /// The constructor, if this build has the driver.
@@ -90,7 +97,7 @@ pub static ALL: &[UpsType] = &[
         device: DeviceForm::Free,
         lock: PortLock::Shown,
         traits: Traits::MEASURES.union(Traits::DELAYS_OFF),
-        connect: None,
+        connect: built!("modbus", modbus),
     },
 ];
 
@@ -141,6 +148,43 @@ fn net(request: &Request<'_>) -> Result<Connection, Refused> {
     let targets = targets(request.device, request.nis_port);
     let link = Box::new(NetLink::new(targets.clone(), request.poll_time, request.now));
     Ok(Connection::Stream { link, targets })
+}
+
+/// The cable says which way: a serial one, or the network.
+#[cfg(feature = "modbus")]
+fn modbus(request: &Request<'_>) -> Result<Connection, Refused> {
+    use crate::bus::serial::Outputs;
+    use crate::bus::stream::Target;
+    use crate::link::modbus::{PORT, SerialModbus, TcpModbus};
+
+    let device = request.device;
+    match request.cable {
+        Some("usb") => Err(Refused::new(
+            "UPSCABLE",
+            "Modbus over USB is not there yet; UPSTYPE usb watches this UPS, by its HID reports".to_owned(),
+        )),
+        Some("ether") if device.is_empty() => Err(Refused::new(
+            "DEVICE",
+            format!(
+                "blank, but this is where the card is; accepted: a host or host:port, the port {PORT} if none is named"
+            ),
+        )),
+        Some("ether") => {
+            let target = Target::parse(device, PORT);
+            let link = Box::new(TcpModbus::new(&target, request.poll_time, request.now));
+            Ok(Connection::Stream { link, targets: vec![target] })
+        }
+        _ if device.is_empty() => Err(Refused::new(
+            "DEVICE",
+            "blank, but UPSTYPE modbus with this cable needs a serial port; accepted: such as /dev/ttyS0"
+                .to_owned(),
+        )),
+        _ => {
+            let link = Box::new(SerialModbus::new(device, request.poll_time));
+            let speed = Some(SerialModbus::SPEED);
+            Ok(Connection::Serial { link, rest: Outputs::default(), keeps_lines: false, speed })
+        }
+    }
 }
 
 /// The script that DEVICE names; without one, mains stays.

@@ -7,11 +7,13 @@
 pub mod apcsmart;
 #[cfg(feature = "dumb")]
 pub mod dumb;
-#[cfg(any(feature = "apcsmart", feature = "dumb"))]
+#[cfg(any(feature = "apcsmart", feature = "dumb", feature = "modbus"))]
 mod loss;
+#[cfg(feature = "modbus")]
+pub mod modbus;
 #[cfg(feature = "net")]
 pub mod net;
-#[cfg(any(feature = "apcsmart", feature = "dumb", feature = "net", feature = "usb"))]
+#[cfg(any(feature = "apcsmart", feature = "dumb", feature = "modbus", feature = "net", feature = "usb"))]
 mod silence;
 #[cfg(feature = "test")]
 pub mod simulated;

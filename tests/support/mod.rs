@@ -39,6 +39,7 @@ mod held;
 pub mod hook_scripts;
 pub mod hostile_master;
 mod lines;
+pub mod modbus;
 pub mod net_session;
 mod nis;
 pub mod nis_session;

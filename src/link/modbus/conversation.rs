@@ -1,0 +1,294 @@
+//! What is asked when, and what is told of the answers; the same on a serial line and over TCP.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::blocks::{Block, Blocks};
+use super::exchange::{Exchange, Framing, Outcome};
+use super::order::Order;
+use super::store::Store;
+use crate::link::LinkEvent;
+use crate::link::loss::Loss;
+use crate::link::silence::Silence;
+use crate::ups::{Command, CommandResult, PollRate, Priority, StatusFlags};
+use crate::wire::modbus::{Answer, REGISTERS, Register, Request, STATUS, Span};
+
+/// A UPS says nothing by itself: so often its status is asked for.
+const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+/// The first reading must be told within this.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Without a reading for so long the UPS counts as lost.
+const SILENT_MIN: Duration = Duration::from_secs(10);
+/// Between two tries to find the UPS.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
+/// Most events kept for a caller that does not fetch them; the oldest go first.
+const MAX_EVENTS: usize = 64;
+
+/// The conversation with one UPS over an open port.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    exchange: Exchange,
+    blocks: Blocks,
+    store: Store,
+    /// What else is to be read in this round.
+    queue: VecDeque<Span>,
+    silence: Silence,
+    schedule: Schedule,
+    state: State,
+    order: Option<Order>,
+    /// Commands that are done when the round is.
+    reads: Vec<Command>,
+}
+
+/// When to ask.
+#[derive(Clone, Copy, Debug)]
+struct Schedule {
+    poll_time: Duration,
+    poll_rate: PollRate,
+    status_at: Instant,
+    poll_at: Instant,
+}
+
+impl Schedule {
+    fn interval(&self) -> Duration {
+        match self.poll_rate {
+            PollRate::Fast => STATUS_INTERVAL,
+            PollRate::Normal => self.poll_time,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It has not answered yet; tried again then.
+    Searching(Instant),
+    /// It answers, and everything is read for the first time.
+    Learning,
+    /// It is known.
+    Watching,
+}
+
+/// What has been told.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) events: VecDeque<LinkEvent>,
+    loss: Loss,
+}
+
+impl Told {
+    pub(super) fn push(&mut self, event: LinkEvent) {
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
+    pub(super) fn lost(&mut self, reason: String) {
+        for event in self.loss.begin(reason) {
+            self.push(event);
+        }
+    }
+
+    fn ended(&mut self, command: Command, outcome: Result<String, String>) {
+        self.push(LinkEvent::Command(CommandResult::new(command, outcome)));
+    }
+}
+
+impl Conversation {
+    pub(super) fn new(framing: Framing, poll_time: Duration, poll_rate: PollRate, now: Instant) -> Self {
+        Self {
+            exchange: Exchange::new(framing, now),
+            blocks: Blocks::default(),
+            store: Store::default(),
+            queue: VecDeque::new(),
+            silence: Silence::new(now, FIRST_TIMEOUT, SILENT_MIN),
+            schedule: Schedule { poll_time, poll_rate, status_at: now, poll_at: now },
+            state: State::Searching(now),
+            order: None,
+            reads: Vec::new(),
+        }
+    }
+
+    pub(super) fn handle_bytes(&mut self, bytes: &[u8], told: &mut Told, now: Instant) -> Result<(), ()> {
+        if let Some(outcome) = self.exchange.handle_bytes(bytes, now)? {
+            self.take(outcome, told, now);
+        }
+        Ok(())
+    }
+
+    /// A deadline may have passed. `Err`: the UPS is lost; why is told.
+    pub(super) fn handle_timeout(&mut self, device: &str, told: &mut Told, now: Instant) -> Result<(), ()> {
+        if let Some(outcome) = self.exchange.handle_timeout(now) {
+            self.take(outcome, told, now);
+        }
+        if self.silence.is_over(now) {
+            told.lost(format!(
+                "{device}: no UPS answers by Modbus; is it on, and is Modbus switched on in its front panel menu? It is off when the UPS \
+                 is delivered"
+            ));
+            return Err(());
+        }
+        Ok(())
+    }
+
+    pub(super) fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
+        if self.exchange.is_free() {
+            if let Some(request) = self.next(now) {
+                self.exchange.ask(request, now);
+            }
+        }
+        self.exchange.poll_transmit(now)
+    }
+
+    /// What is to be asked now: the status before everything else.
+    fn next(&mut self, now: Instant) -> Option<Request> {
+        match self.state {
+            State::Searching(at) if at <= now => {
+                self.queue.clear();
+                return Some(Request::Read(STATUS));
+            }
+            State::Searching(_) => return None,
+            State::Learning | State::Watching => {}
+        }
+        if self.schedule.status_at <= now {
+            self.schedule.status_at = now + STATUS_INTERVAL;
+            return Some(Request::Read(STATUS));
+        }
+        if let Some(request) = self.order.as_ref().and_then(|order| order.request(now)) {
+            return Some(request);
+        }
+        if self.schedule.poll_at <= now && self.queue.is_empty() {
+            self.begin_round(&Block::POLLED, now);
+        }
+        self.queue.pop_front().map(Request::Read)
+    }
+
+    fn begin_round(&mut self, blocks: &[Block], now: Instant) {
+        self.schedule.poll_at = now + self.schedule.interval();
+        self.queue = blocks.iter().flat_map(|block| self.blocks.spans(*block)).collect();
+    }
+
+    fn take(&mut self, Outcome { request, answer }: Outcome, told: &mut Told, now: Instant) {
+        if let Some(order) = &mut self.order {
+            let command = order.command;
+            if let Some(outcome) = order.take(request, answer.as_ref(), now) {
+                self.order = None;
+                told.ended(command, outcome);
+            }
+        }
+        let Request::Read(span) = request else { return };
+        let rows =
+            REGISTERS.iter().filter(|row| row.span.address >= span.address && row.span.end() <= span.end());
+        let rows: Vec<&Register> = rows.collect();
+        let line_before = self.store.line();
+        let mut has_status = false;
+        match answer {
+            Some(Answer::Registers(words)) => {
+                for row in &rows {
+                    let first = usize::from(row.span.address - span.address);
+                    let words = words.get(first..first + usize::from(row.span.count)).unwrap_or_default();
+                    let makes_sense = self.store.take(row, words, now);
+                    has_status |= makes_sense && row.span == STATUS;
+                    if !makes_sense {
+                        self.exchange.discarded += 1;
+                    }
+                }
+                has_status &= self.store.status_at() == Some(now);
+            }
+            Some(Answer::Exception(_)) => {
+                for item in self.blocks.refused(span).into_iter().rev() {
+                    self.queue.push_front(item);
+                }
+            }
+            Some(Answer::Written) | None => rows.iter().for_each(|row| self.store.miss(row.item)),
+        }
+        match self.state {
+            State::Searching(_) if has_status => {
+                self.state = State::Learning;
+                self.begin_round(&Block::ALL, now);
+                return;
+            }
+            State::Searching(_) => {
+                self.state = State::Searching(now + SEARCH_INTERVAL);
+                return;
+            }
+            State::Learning if self.queue.is_empty() => {
+                self.state = State::Watching;
+                told.loss.end();
+                told.push(LinkEvent::Attached(Box::new(self.store.identity.clone())));
+                self.tell(false, told, now);
+            }
+            State::Learning => return,
+            State::Watching => {}
+        }
+        let has_changed = has_status && self.store.line() != line_before;
+        if has_changed {
+            // A second look, and all that belongs to it, at once.
+            self.begin_round(&Block::POLLED, now);
+        }
+        if has_status || self.queue.is_empty() {
+            self.tell(has_changed, told, now);
+        }
+        if self.queue.is_empty() {
+            for command in std::mem::take(&mut self.reads) {
+                told.ended(command, Ok("read".to_owned()));
+            }
+        }
+    }
+
+    /// Tells what is known. Only the status keeps the UPS from counting as lost.
+    fn tell(&mut self, has_changed: bool, told: &mut Told, now: Instant) {
+        told.push(LinkEvent::Reading(Box::new(self.store.reading(now))));
+        if self.store.status_at() == Some(now) {
+            self.silence.told(now, STATUS_INTERVAL, has_changed);
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Instant {
+        let next = match (self.exchange.poll_timeout(), self.state) {
+            (Some(at), _) | (None, State::Searching(at)) => at,
+            (None, _) => {
+                let at = self.schedule.status_at.min(self.schedule.poll_at);
+                self.order.as_ref().map_or(at, |order| order.poll_timeout().min(at))
+            }
+        };
+        next.min(self.silence.until())
+    }
+
+    pub(super) fn set_polling(&mut self, poll_time: Duration, poll_rate: PollRate, now: Instant) {
+        (self.schedule.poll_time, self.schedule.poll_rate) = (poll_time, poll_rate);
+        self.schedule.poll_at = self.schedule.poll_at.min(now + self.schedule.interval());
+    }
+
+    pub(super) fn command(&mut self, command: Command, told: &mut Told, now: Instant) {
+        if self.state != State::Watching {
+            return told.ended(command, Err("no communication with the UPS".to_owned()));
+        }
+        if command.order().is_none() {
+            self.reads.push(command);
+            return self.begin_round(&Block::POLLED, now);
+        }
+        if self.order.is_some() {
+            return told.ended(command, Err("another order is under way".to_owned()));
+        }
+        match Order::new(command, self.store.reading(now).status.contains(StatusFlags::CALIBRATION), now) {
+            Ok(order) => self.order = Some(order),
+            Err(reason) => told.ended(command, Err(reason)),
+        }
+    }
+
+    /// The conversation is over, for this reason.
+    pub(super) fn end(self, reason: &str, told: &mut Told) {
+        if self.exchange.discarded > 0 {
+            let text = format!(
+                "{} bytes or values came by Modbus that were no answer or made no sense",
+                self.exchange.discarded
+            );
+            told.push(LinkEvent::Log(Priority::Info, text));
+        }
+        let order = self.order.map(|order| order.command);
+        for command in self.reads.into_iter().chain(order) {
+            told.ended(command, Err(reason.to_owned()));
+        }
+    }
+}

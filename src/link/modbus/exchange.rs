@@ -1,0 +1,248 @@
+//! One request at a time, and what counts as its answer.
+//!
+//! An answer on a serial line does not say what it answers. It is taken for that of the request under way if its checksum, its function and its
+//! length agree. One that comes too late could so be taken for that of the next request: after a request that was not answered in time, or
+//! was sent again, another one is sent only when the UPS has answered one of [`PROBES`], whose answer has a length of its own. Answers come in the
+//! order of the requests, so nothing older comes after it. Over TCP each answer has the number of its request.
+
+use std::time::{Duration, Instant};
+
+use crate::wire::modbus::{Answer, Frame, PROBES, RTU_MAX, Request, TCP_MAX, of_rtu, of_tcp, rtu, tcp};
+
+/// The frame around requests and answers, and with it the times that count (modbus §1, §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// A serial line.
+    Rtu,
+    /// A connection.
+    Tcp,
+}
+
+impl Framing {
+    /// The longest time until an answer is there.
+    const fn answer_timeout(self) -> Duration {
+        match self {
+            // 500 ms until it begins, and 256 bytes at 9600 bit/s.
+            Self::Rtu => Duration::from_millis(800),
+            Self::Tcp => Duration::from_secs(2),
+        }
+    }
+
+    /// The line must have been silent for so long before a request.
+    const fn silence(self) -> Duration {
+        match self {
+            Self::Rtu => Duration::from_millis(45),
+            Self::Tcp => Duration::ZERO,
+        }
+    }
+}
+
+/// How often a request is sent before it counts as not answered.
+const TRIES: u32 = 3;
+/// A frame that does not go on for so long will not: a unit leaves 15 ms at most between two bytes, an adapter somewhat more.
+const GAP: Duration = Duration::from_millis(60);
+/// A line that is never silent for so long carries something else.
+const BUSY_MAX: Duration = Duration::from_secs(1);
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outcome {
+    pub(super) request: Request,
+    /// `None`: no answer.
+    pub(super) answer: Option<Answer>,
+}
+
+/// A request that is under way.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    request: Request,
+    tries: u32,
+    transaction: u16,
+    step: Step,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// It is to be sent, as soon as the line is silent; it has waited since then.
+    Send(Instant),
+    /// Its answer must be there by then.
+    Wait(Instant),
+}
+
+/// Of which requests an answer may still come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InDoubt {
+    None,
+    /// Only of this one.
+    One(Request),
+    /// Of those of another connection, or program.
+    Any,
+}
+
+/// What is asked, and what has come of it so far.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    framing: Framing,
+    pending: Option<Pending>,
+    /// What is to be asked after the probe that is under way.
+    after_probe: Option<Request>,
+    in_doubt: InDoubt,
+    incoming: Vec<u8>,
+    /// When something came last, or the port was opened.
+    heard: Instant,
+    transaction: u16,
+    /// Bytes that were no answer.
+    pub(super) discarded: u64,
+}
+
+impl Exchange {
+    pub(super) fn new(framing: Framing, now: Instant) -> Self {
+        Self {
+            framing,
+            pending: None,
+            after_probe: None,
+            in_doubt: if framing == Framing::Rtu { InDoubt::Any } else { InDoubt::None },
+            incoming: Vec::new(),
+            heard: now,
+            transaction: 0,
+            discarded: 0,
+        }
+    }
+
+    pub(super) fn is_free(&self) -> bool {
+        self.pending.is_none()
+    }
+
+    /// Asks this next. To be called while it is free.
+    pub(super) fn ask(&mut self, request: Request, now: Instant) {
+        // The same request again: whichever answer comes, it is one to it.
+        let is_safe = self.in_doubt == InDoubt::None || self.in_doubt == InDoubt::One(request);
+        self.after_probe = (!is_safe).then_some(request);
+        self.begin(if is_safe { request } else { Request::Read(PROBES[0]) }, now);
+    }
+
+    fn begin(&mut self, request: Request, now: Instant) {
+        self.pending = Some(Pending { request, tries: 0, transaction: 0, step: Step::Send(now) });
+    }
+
+    /// The frame that is to be sent now, if any.
+    pub(super) fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
+        let pending = self.pending.as_mut()?;
+        let Step::Send(_) = pending.step else { return None };
+        if now < self.heard + self.framing.silence() {
+            return None;
+        }
+        // Half an answer to what was asked before is none to this.
+        self.discarded += self.incoming.len() as u64;
+        self.incoming.clear();
+        pending.tries += 1;
+        pending.step = Step::Wait(now + self.framing.answer_timeout());
+        self.transaction = self.transaction.wrapping_add(1);
+        pending.transaction = self.transaction;
+        let content = pending.request.bytes();
+        Some(match self.framing {
+            Framing::Rtu => rtu(&content),
+            Framing::Tcp => tcp(self.transaction, &content),
+        })
+    }
+
+    /// Bytes have come. `Err`: nothing that follows can be told apart, so the connection is of no use.
+    pub(super) fn handle_bytes(&mut self, bytes: &[u8], now: Instant) -> Result<Option<Outcome>, ()> {
+        self.heard = now;
+        let longest = if self.framing == Framing::Rtu { RTU_MAX } else { TCP_MAX };
+        if !matches!(self.pending, Some(Pending { step: Step::Wait(_), .. })) && self.framing == Framing::Rtu
+        {
+            self.discarded += bytes.len() as u64;
+            return Ok(None);
+        }
+        let mut outcome = None;
+        for byte in bytes {
+            self.incoming.push(*byte);
+            let frame = match self.framing {
+                Framing::Rtu => of_rtu(&self.incoming),
+                Framing::Tcp => of_tcp(&self.incoming),
+            };
+            match frame {
+                Frame::Incomplete if self.incoming.len() < longest => {}
+                Frame::Incomplete | Frame::Bad if self.framing == Framing::Tcp => return Err(()),
+                // What follows is thrown away until the line is silent.
+                Frame::Incomplete | Frame::Bad if self.incoming.len() < longest => {}
+                Frame::Incomplete | Frame::Bad => {
+                    self.discarded += self.incoming.len() as u64;
+                    self.incoming.clear();
+                }
+                Frame::Whole { content, transaction, .. } => {
+                    let answer = self.pending.as_ref().and_then(|pending| {
+                        let is_its = self.framing == Framing::Rtu || transaction == pending.transaction;
+                        pending.request.answer(content).filter(|_| is_its)
+                    });
+                    if answer.is_none() {
+                        self.discarded += self.incoming.len() as u64;
+                    }
+                    self.incoming.clear();
+                    // On a serial line one answer comes to one request: what else is in these bytes is noise.
+                    if outcome.is_none() {
+                        outcome = answer.and_then(|answer| self.answered(answer, now));
+                    }
+                }
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn answered(&mut self, answer: Answer, now: Instant) -> Option<Outcome> {
+        let pending = self.pending.as_mut()?;
+        let Some(request) = self.after_probe else {
+            let request = pending.request;
+            self.pending = None;
+            return Some(Outcome { request, answer: Some(answer) });
+        };
+        if matches!(answer, Answer::Exception(_)) && pending.tries < TRIES {
+            // It may be to an older request.
+            let other = PROBES.into_iter().map(Request::Read).find(|probe| *probe != pending.request);
+            pending.request = other.unwrap_or(pending.request);
+            pending.step = Step::Send(now);
+            return None;
+        }
+        (self.after_probe, self.in_doubt) = (None, InDoubt::None);
+        self.begin(request, now);
+        None
+    }
+
+    /// A deadline may have passed.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<Outcome> {
+        let pending = self.pending.as_mut()?;
+        let is_over = match pending.step {
+            Step::Send(since) => now >= since + BUSY_MAX && now < self.heard + self.framing.silence(),
+            Step::Wait(until) => {
+                let is_broken = !self.incoming.is_empty() && now >= self.heard + GAP;
+                now >= until || is_broken && self.framing == Framing::Rtu
+            }
+        };
+        if !is_over {
+            return None;
+        }
+        if let (Step::Wait(_), Framing::Rtu) = (pending.step, self.framing) {
+            if self.after_probe.is_none() {
+                self.in_doubt = InDoubt::One(pending.request);
+            }
+        }
+        if pending.tries < TRIES && matches!(pending.step, Step::Wait(_)) {
+            pending.step = Step::Send(now);
+            return None;
+        }
+        let request = self.after_probe.take().unwrap_or(pending.request);
+        self.pending = None;
+        Some(Outcome { request, answer: None })
+    }
+
+    /// When [`Self::handle_timeout`] or [`Self::poll_transmit`] is to be called.
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let silent = self.heard + self.framing.silence();
+        Some(match self.pending.as_ref()?.step {
+            Step::Send(since) => silent.min((since + BUSY_MAX).max(self.heard)),
+            Step::Wait(until) if self.incoming.is_empty() || self.framing == Framing::Tcp => until,
+            Step::Wait(until) => until.min(self.heard + GAP),
+        })
+    }
+}

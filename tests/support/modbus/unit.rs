@@ -1,0 +1,203 @@
+//! A UPS with a map of registers, as far as Modbus goes: frames in, frames out (docs/reference/modbus.md).
+//!
+//! Pure, and without anything of the program's own, so that both are not wrong in the same way.
+#![allow(dead_code, reason = "a file for several programs of tests")]
+
+use std::collections::BTreeMap;
+
+/// Values of several registers, which cannot be read or written in part: address and count.
+const BLOCKS: [(u16, u16); 12] = [
+    (0, 2),
+    (3, 2),
+    (6, 2),
+    (20, 2),
+    (128, 2),
+    (145, 2),
+    (516, 8),
+    (532, 16),
+    (548, 16),
+    (564, 8),
+    (596, 8),
+    (2050, 4),
+];
+
+/// The UPS.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// What is not in here is undefined.
+    pub registers: BTreeMap<u16, u16>,
+    /// A request for one of these is refused.
+    pub refused: Vec<u16>,
+    /// What was asked for: function, address, and count or value.
+    pub asked: Vec<(u8, u16, u16)>,
+    /// It acknowledges orders and does not do them.
+    pub idle: bool,
+}
+
+impl Unit {
+    /// A Smart-UPS 750 on mains, all well.
+    pub fn new() -> Self {
+        let mut unit =
+            Self { registers: BTreeMap::new(), refused: Vec::new(), asked: Vec::new(), idle: false };
+        unit.set32(0, 1 << 1);
+        for (address, value) in [
+            (2, 8),
+            (18, 0),
+            (22, 0),
+            (23, 0),
+            (24, 0),
+            (19, 0),
+            (130, 100 << 9),
+            (131, 27 << 5),
+            (135, 31 << 7),
+            (136, 20 << 8),
+            (138, 18 << 8),
+            (140, 3 << 4),
+            (142, 230 << 6),
+            (144, 50 << 7),
+            (150, 1),
+            (151, 231 << 6),
+            (155, 0xffff),
+            (588, 750),
+            (589, 500),
+            (591, 8_766),
+            (592, 1 << 5),
+            (595, 9_000),
+            (1026, 253),
+            (1027, 207),
+            (1029, 20),
+            (1030, 5),
+        ] {
+            unit.registers.insert(address, value);
+        }
+        unit.set32(20, 0);
+        unit.set32(128, 3_600 + 59);
+        unit.text(516, 8, "UPS 09.3");
+        unit.text(532, 16, "Smart-UPS 750");
+        unit.text(564, 8, "AS1234567890");
+        unit.text(596, 8, "rack");
+        unit.text(2048, 2, "0001");
+        unit.text(2050, 4, "12345678");
+        unit
+    }
+
+    /// A value of two registers, high word first.
+    pub fn set32(&mut self, address: u16, value: u32) {
+        self.registers.insert(address, u16::try_from(value >> 16).unwrap());
+        self.registers.insert(address + 1, u16::try_from(value & 0xffff).unwrap());
+    }
+
+    /// A text, filled up with blanks.
+    pub fn text(&mut self, address: u16, count: u16, text: &str) {
+        let bytes: Vec<u8> =
+            text.bytes().chain(std::iter::repeat(b' ')).take(usize::from(count) * 2).collect();
+        for (offset, pair) in (0..).zip(bytes.chunks(2)) {
+            self.registers.insert(address + offset, u16::from(pair[0]) << 8 | u16::from(pair[1]));
+        }
+    }
+
+    /// Mains is there, or the load runs from the battery.
+    pub fn mains(&mut self, on: bool) {
+        // Input bad, and will go off.
+        self.set32(0, if on { 1 << 1 } else { 1 << 2 | 1 << 6 });
+        self.registers.insert(2, if on { 8 } else { 2 });
+        self.registers.insert(150, if on { 1 } else { 1 << 2 });
+        self.registers.insert(151, if on { 231 << 6 } else { 0 });
+    }
+
+    /// Charge in per cent, runtime in seconds, and whether it says that the battery is low.
+    pub fn battery(&mut self, charge: u16, runtime: u32, low: bool) {
+        self.registers.insert(130, charge << 9);
+        self.set32(128, runtime);
+        self.registers.insert(18, u16::from(low) << 1);
+    }
+
+    /// What it answers to a request without its frame.
+    pub fn answer(&mut self, content: &[u8]) -> Vec<u8> {
+        let word = |at: usize| u16::from(content[at]) << 8 | u16::from(content[at + 1]);
+        match content {
+            [3, _, _, _, _] => {
+                let (address, count) = (word(1), word(3));
+                self.asked.push((3, address, count));
+                let end = address + count;
+                let is_cut = BLOCKS.iter().any(|(first, length)| {
+                    let (first, last) = (*first, first + length);
+                    first < end && address < last && (address > first || end < last)
+                });
+                if is_cut
+                    || !(1..=125).contains(&count)
+                    || self.refused.iter().any(|it| (address..end).contains(it))
+                {
+                    return vec![0x83, 2];
+                }
+                let words = (address..end).map(|it| self.registers.get(&it).copied().unwrap_or(0xffff));
+                let data: Vec<u8> = words.flat_map(|word| [(word >> 8) as u8, (word & 0xff) as u8]).collect();
+                [&[3, data.len() as u8], &data[..]].concat()
+            }
+            [16, _, _, 0, 1, 2, _, _] => {
+                let (address, value) = (word(1), word(6));
+                self.asked.push((16, address, value));
+                if !(1540..=1543).contains(&address) || self.refused.contains(&address) {
+                    return vec![0x90, 2];
+                }
+                if !self.idle {
+                    self.obey(address, value);
+                }
+                content[..5].to_vec()
+            }
+            _ => vec![content.first().copied().unwrap_or(0) | 0x80, 1],
+        }
+    }
+
+    fn obey(&mut self, address: u16, value: u16) {
+        match (address, value) {
+            (1540, 1) => {
+                self.registers.insert(155, 20);
+                let status = self.registers[&1];
+                self.registers.insert(1, status | 1 << 9);
+            }
+            (1540, 2) => self.set32(0, 1 << 4),
+            (1541, 1) => _ = self.registers.insert(23, 1 << 1 | 1 << 6),
+            (1541, 2) => _ = self.registers.insert(23, 1 << 5 | 1 << 6),
+            (1542, 1) => _ = self.registers.insert(24, 1 << 4 | 1 << 14),
+            (1542, 2) => _ = self.registers.insert(24, 1 << 5),
+            _ => {}
+        }
+    }
+
+    /// What it answers on a serial line; `None`: that was no request to it.
+    pub fn rtu(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
+        let (content, sum) = frame.split_at_checked(frame.len().checked_sub(2)?)?;
+        if content.first() != Some(&1) || crc(content) != [sum[0], sum[1]] {
+            return None;
+        }
+        let mut answer = vec![1];
+        answer.extend(self.answer(&content[1..]));
+        let sum = crc(&answer);
+        answer.extend(sum);
+        Some(answer)
+    }
+
+    /// What it answers over TCP to a whole frame.
+    pub fn tcp(&mut self, frame: &[u8]) -> Vec<u8> {
+        let answer = self.answer(&frame[7..]);
+        let length = answer.len() as u16 + 1;
+        [&frame[..4], &length.to_be_bytes(), &frame[6..7], &answer].concat()
+    }
+}
+
+/// The checksum by the textbook's shift register, one bit at a time.
+fn crc(bytes: &[u8]) -> [u8; 2] {
+    let mut register = 0xffff_u32;
+    for byte in bytes {
+        register ^= u32::from(*byte);
+        for _ in 0..8 {
+            let carry = register & 1;
+            register >>= 1;
+            if carry == 1 {
+                register ^= 0b1010_0000_0000_0001;
+            }
+        }
+    }
+    [(register & 0xff) as u8, (register >> 8) as u8]
+}
