@@ -32,6 +32,7 @@ mod hostile_files;
 mod install;
 mod life;
 mod manual;
+mod modbus;
 mod net_slave;
 mod net_watch;
 mod next_main;
