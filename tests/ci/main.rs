@@ -12,6 +12,7 @@
 
 mod access;
 mod apcsmart_beside;
+mod beside;
 mod check;
 mod check_hooks;
 mod client_words;
@@ -27,6 +28,7 @@ mod hook_scripts;
 mod hostile_files;
 mod ipv6;
 mod manual;
+mod modbus;
 mod namespaces;
 mod nis_clients;
 mod nis_master;
@@ -74,6 +76,8 @@ fn main() -> ExitCode {
             permissions::TESTS,
             system_calls::TESTS,
             apcsmart_beside::TESTS,
+            modbus::TESTS,
+            modbus::PYMODBUS,
             with_apcupsd::TESTS,
             nis_master::TESTS,
             namespaces::TESTS,
