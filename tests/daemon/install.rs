@@ -11,44 +11,52 @@ use crate::support::Scratch;
 const INITS: [&str; 5] = ["systemd", "openrc", "sysvinit", "busybox", "none"];
 
 /// A folder that stands for `/`.
-struct Root(Scratch);
+pub(super) struct Root(pub(super) Scratch);
 
 impl Root {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Scratch::new())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn file(&self, name: &str, text: &str) -> &Self {
+    pub(super) fn file(&self, name: &str, text: &str) -> &Self {
         fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
         fs::write(self.path(name), text).unwrap();
         self
     }
 
-    fn read(&self, name: &str) -> String {
+    pub(super) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    fn run(&self, prefix: &str, args: &[&str]) -> Output {
-        // A small file stands for the program: copies of that take long.
-        self.run_with(&Path::new(env!("CARGO_MANIFEST_DIR")).join("Makefile"), prefix, args)
+    pub(super) fn run(&self, prefix: &str, args: &[&str]) -> Output {
+        self.run_with(&small_program(), prefix, args)
     }
 
     fn run_with(&self, program: &Path, prefix: &str, args: &[&str]) -> Output {
-        Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/install"))
-            .args(args)
-            .env("DESTDIR", self.0.path())
-            .env("PREFIX", prefix)
-            .env("MAINSD", program)
-            .output()
-            .unwrap()
+        self.command(program, prefix, args).output().unwrap()
+    }
+
+    fn command(&self, program: &Path, prefix: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/install"));
+        command.args(args);
+        command.env("DESTDIR", self.0.path()).env("PREFIX", prefix).env("MAINSD", program);
+        command
+    }
+
+    /// With a program of the system replaced by these lines of shell.
+    pub(super) fn run_without(&self, name: &str, lines: &str, prefix: &str, args: &[&str]) -> Output {
+        let stand_ins = Scratch::new();
+        stand_ins.script(name, &format!("#!/bin/sh\n{lines}\n"));
+        let path = format!("{}:{}", stand_ins.path().display(), std::env::var("PATH").unwrap());
+        self.command(&small_program(), prefix, args).env("PATH", path).output().unwrap()
     }
 
     /// Runs it, and gives its lines with the root folder left out.
-    fn said(&self, prefix: &str, args: &[&str]) -> Vec<String> {
+    pub(super) fn said(&self, prefix: &str, args: &[&str]) -> Vec<String> {
         let done = self.run(prefix, args);
         assert!(done.status.success() && done.stderr.is_empty(), "{done:?}");
         let root = self.0.path().display().to_string();
@@ -56,7 +64,7 @@ impl Root {
     }
 
     /// Everything in it but folders.
-    fn files(&self) -> BTreeSet<String> {
+    pub(super) fn files(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         self.walk(self.0.path(), &mut found);
         found
@@ -73,9 +81,14 @@ impl Root {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         fs::read_dir(self.0.path()).unwrap().next().is_none()
     }
+}
+
+/// Stands for the program: copies of that take long.
+fn small_program() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("Makefile")
 }
 
 /// The files that it says it has written.

@@ -30,6 +30,7 @@ mod hook_scripts;
 mod hostile;
 mod hostile_files;
 mod install;
+mod install_again;
 mod life;
 mod manual;
 mod modbus;

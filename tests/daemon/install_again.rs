@@ -1,0 +1,152 @@
+//! `packaging/install` where it has been before, is interrupted, or is given odd names: the machine keeps what starts it and its guard.
+
+use std::process::Command;
+
+use super::install::Root;
+
+const INITTAB: &str = "::sysinit:/etc/init.d/rcS\n::shutdown:/bin/umount -a -r\n";
+const START: &str = "::respawn:/usr/local/sbin/mainsd";
+
+#[test]
+fn an_upgrade_keeps_the_lines_of_inittab_without_being_asked_again() {
+    let root = Root::new();
+    root.file("etc/inittab", INITTAB);
+    root.said("/usr/local", &["--inittab"]);
+    let with_lines = root.read("etc/inittab");
+    assert!(with_lines.lines().any(|line| line == START), "{with_lines}");
+    root.said("/usr/local", &[]);
+    assert_eq!(root.read("etc/inittab"), with_lines);
+    root.said("/usr/local", &["--uninstall"]);
+    assert_eq!(root.read("etc/inittab"), INITTAB);
+}
+
+#[test]
+fn an_upgrade_is_for_the_init_that_was_named_the_first_time() {
+    let root = Root::new();
+    root.said("/usr/local", &["--init", "sysvinit"]);
+    let said = root.said("/usr/local", &[]);
+    assert!(root.path("etc/init.d/mainsd").is_file(), "{said:#?}");
+    assert_eq!(said[0], "mainsd: starts services there: sysvinit (as you said before)");
+    // Until another one is named.
+    root.said("/usr/local", &["--init", "none"]);
+    root.said("/usr/local", &[]);
+    assert!(!root.path("etc/init.d/mainsd").exists());
+    root.said("/usr/local", &["--uninstall", "--purge"]);
+    assert!(root.is_empty());
+}
+
+#[test]
+fn no_inittab_is_made_where_init_has_lines_of_its_own() {
+    let root = Root::new();
+    let said = root.said("/usr/local", &["--init", "busybox", "--inittab"]);
+    assert!(!root.path("etc/inittab").exists(), "such a machine would not start: {said:#?}");
+    assert!(said.iter().any(|line| line.ends_with(START)), "{said:#?}");
+    assert!(said.iter().any(|line| line.contains("/etc/inittab is no file")), "{said:#?}");
+}
+
+#[test]
+fn a_full_disk_leaves_inittab_as_it_was() {
+    let root = Root::new();
+    root.file("etc/inittab", INITTAB);
+    // Once while installing, once while removing.
+    for args in [&["--inittab"][..], &["--uninstall"]] {
+        let before = root.read("etc/inittab");
+        let done = root.run_without(
+            "cat",
+            "case $* in *inittab*) exit 1 ;; esac\nexec /bin/cat \"$@\"",
+            "/usr/local",
+            args,
+        );
+        assert!(!done.status.success(), "{done:?}");
+        assert_eq!(root.read("etc/inittab"), before);
+        root.said("/usr/local", &["--inittab"]);
+    }
+    // An awk that does not notice.
+    let before = root.read("etc/inittab");
+    let awk = "case $* in *start=*) exit 0 ;; esac\nexec /usr/bin/awk \"$@\"";
+    let done = root.run_without("awk", awk, "/usr/local", &["--inittab"]);
+    assert!(!done.status.success(), "{done:?}");
+    assert_eq!(root.read("etc/inittab"), before);
+}
+
+#[test]
+fn a_line_of_others_behind_our_mark_stays() {
+    let root = Root::new();
+    root.file("etc/inittab", INITTAB);
+    root.said("/usr/local", &["--inittab"]);
+    let text = root.read("etc/inittab").replace(START, "::respawn:/sbin/getty");
+    root.file("etc/inittab", &text);
+    root.said("/usr/local", &["--uninstall"]);
+    assert_eq!(root.read("etc/inittab"), format!("{INITTAB}::respawn:/sbin/getty\n"));
+}
+
+#[test]
+fn a_configuration_is_there_whole_or_not_at_all() {
+    let root = Root::new();
+    let cp =
+        "for to; do :; done\ncase $to in *mainsd.conf*) echo >\"$to\"; exit 1 ;; esac\nexec /bin/cp \"$@\"";
+    let done = root.run_without("cp", cp, "/usr/local", &[]);
+    assert!(!done.status.success(), "{done:?}");
+    root.said("/usr/local", &[]);
+    assert!(root.read("etc/mainsd/mainsd.conf").contains("\nSCRIPTDIR /etc/mainsd\n"));
+    root.said("/usr/local", &["--uninstall", "--purge"]);
+    assert!(root.is_empty());
+}
+
+#[test]
+fn it_is_installed_in_one_place_only() {
+    let root = Root::new();
+    root.said("/opt/ups", &["--init", "openrc"]);
+    let before = root.files();
+    // What both have would go with the removal of one.
+    let done = root.run("/usr", &["--init", "openrc"]);
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    let said = String::from_utf8(done.stderr).unwrap();
+    assert!(said.contains("PREFIX=/opt/ups packaging/install --uninstall"), "{said}");
+    assert_eq!(root.files(), before);
+    root.said("/opt/ups", &["--uninstall"]);
+    root.said("/usr", &["--init", "openrc"]);
+}
+
+#[test]
+fn what_a_package_has_put_in_the_same_place_is_not_removed() {
+    let root = Root::new();
+    root.said("/usr", &["--init", "openrc"]);
+    root.file("lib/apk/db/installed", "P:mainsd\nV:0.1\n");
+    let before = root.files();
+    let done = root.run("/usr", &["--uninstall", "--purge"]);
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    assert_eq!(root.files(), before);
+}
+
+#[test]
+fn a_prefix_that_scripts_and_units_cannot_hold_is_refused() {
+    for prefix in ["/opt/R&D", "/opt/my ups", "/opt/a,b", "/opt/a\\b", "/opt/$x", "/opt/../usr", "/"] {
+        let root = Root::new();
+        let done = root.run(prefix, &["--init", "systemd"]);
+        assert_eq!(done.status.code(), Some(1), "{prefix}: {done:?}");
+        assert!(root.is_empty(), "{prefix}: {:?}", root.files());
+    }
+    let root = Root::new();
+    root.said("/usr//", &["--init", "systemd"]);
+    assert!(root.path("usr/lib/systemd/system/mainsd.service").is_file(), "{:?}", root.files());
+}
+
+#[test]
+fn a_folder_that_is_missing_below_the_root_is_made() {
+    // Only the functions: the rest would install into this machine.
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/install")).unwrap();
+    let function = |name: &str| {
+        let start = text.find(&format!("\n{name}() {{")).unwrap();
+        let length = text[start..].find("\n}\n").unwrap() + 3;
+        text[start..start + length].to_owned()
+    };
+    let run = format!(
+        "set -eu\nDESTDIR=\nmkdir() {{ echo \"$1\"; }}\nnote() {{ :; }}\n{}{}folder /mainsd-not-there/lib\n",
+        function("there"),
+        function("folder")
+    );
+    let done = Command::new("sh").args(["-c", &run]).output().unwrap();
+    assert!(done.status.success(), "{:?}", done.status);
+    assert_eq!(String::from_utf8(done.stdout).unwrap(), "/mainsd-not-there\n/mainsd-not-there/lib\n");
+}
