@@ -28,6 +28,7 @@ macro_rules! each_hook_case {
             the_last_hook_of_systemd_kills_power_only_after_a_power_failure
             the_last_hook_of_systemd_reads_the_file_that_the_daemon_reads
             the_last_hook_tells_each_ups_whose_daemon_has_made_its_flag
+            the_last_hook_of_systemd_tells_the_ups_where_no_hook_can
             the_examples_mail_the_administrator_and_let_apccontrol_go_on
         }
     };
@@ -384,6 +385,9 @@ pub fn the_last_hook_tells_each_ups_whose_daemon_has_made_its_flag(shell: Shell)
         stage.scratch.file("etc/mainsd/right.conf", right);
         let shared = format!("UPSTYPE usb\nPWRFAILDIR {}\n", stage.path("flags/mainsd").display());
         stage.scratch.file("etc/mainsd/shared.conf", shared);
+        std::os::unix::fs::symlink("mainsd", stage.path("flags/link")).unwrap();
+        let linked = format!("UPSTYPE usb\nPWRFAILDIR {}\n", stage.path("flags/link").display());
+        stage.scratch.file("etc/mainsd/linked.conf", linked);
         stage.scratch.file("etc/mainsd/hosts.conf", "MONITOR 127.0.0.1\n");
         stage.scratch.dir("flags/right");
         for flag in flags {
@@ -400,6 +404,34 @@ pub fn the_last_hook_tells_each_ups_whose_daemon_has_made_its_flag(shell: Shell)
         let expected = [(first, "mainsd --killpower"), (second, &*of_second)];
         let expected: Vec<_> = expected.into_iter().filter(|(is, _)| *is).map(|(_, line)| line).collect();
         assert_eq!(told, expected, "{shell:?} {flags:?}");
+    }
+}
+
+pub fn the_last_hook_of_systemd_tells_the_ups_where_no_hook_can(shell: Shell) {
+    // None, one that may not be run, one whose interpreter is gone, and one that decides by itself.
+    for (hook, called) in [
+        (None, true),
+        (Some(("#!/bin/sh\n", false)), true),
+        (Some(("#!/nonexistent/sh\n", true)), true),
+        (Some(("#!/bin/sh\nexit 1\n", true)), false),
+        (Some(("#!/bin/sh\nexit 0\n", true)), false),
+    ] {
+        let stage = Stage::new(shell);
+        stage.command("mainsd", 0);
+        let script = stage.scratch.script("shutdown", &shipped("systemd/mainsd.shutdown"));
+        std::fs::remove_file(stage.path("hooks/apccontrol")).unwrap();
+        match hook {
+            Some((text, true)) => drop(stage.scratch.script("hooks/apccontrol", text)),
+            Some((text, false)) => drop(stage.scratch.file("hooks/apccontrol", text)),
+            None => {}
+        }
+        let (flags, hooks) = (stage.path("flags"), stage.path("hooks"));
+        let config = format!("PWRFAILDIR {}\nSCRIPTDIR {}\n", flags.display(), hooks.display());
+        let config = stage.scratch.file("apcupsd.conf", config);
+        stage.scratch.file("flags/powerfail", "");
+        stage.run_script(&script, &["poweroff"]);
+        let expected = format!("mainsd --killpower -f {}", config.display());
+        assert_eq!(stage.log().contains(&expected), called, "{shell:?} {hook:?}: {:?}", stage.log());
     }
 }
 
