@@ -16,6 +16,7 @@ mod check_field;
 mod check_hooks;
 mod client_words;
 mod command_line;
+mod container_host;
 mod copy_apcupsd;
 mod debug;
 mod demo;

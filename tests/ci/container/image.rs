@@ -224,6 +224,7 @@ fn host_shuts_down(flag: &Path) {
     assert!(flag.exists());
     assert_eq!(run(flag), (Some(true), "systemctl -i poweroff\nsleep 0.1\n".to_owned()));
     fs::write(&log, "").unwrap();
+    scratch.script("bin/stat", "#!/bin/sh\necho ext2/ext3\n");
     let old = scratch.file("old", "0e5cbd9c-0000-0000-0000-000000000000\n");
     script("systemctl", &old);
     script("sleep", &old);
