@@ -150,3 +150,16 @@ fn a_folder_that_is_missing_below_the_root_is_made() {
     assert!(done.status.success(), "{:?}", done.status);
     assert_eq!(String::from_utf8(done.stdout).unwrap(), "/mainsd-not-there\n/mainsd-not-there/lib\n");
 }
+
+#[test]
+fn a_removal_that_was_interrupted_can_be_done_again() {
+    let root = Root::new();
+    root.file("etc/inittab", INITTAB);
+    root.said("/usr/local", &["--init", "busybox", "--inittab"]);
+    let rm = "case $* in *killpower-busybox*) exit 1 ;; esac\nexec /bin/rm \"$@\"";
+    let done = root.run_without("rm", rm, "/usr/local", &["--uninstall"]);
+    assert!(!done.status.success(), "{done:?}");
+    root.said("/usr/local", &["--uninstall", "--purge"]);
+    assert_eq!(root.files().into_iter().collect::<Vec<_>>(), ["/etc/inittab"]);
+    assert_eq!(root.read("etc/inittab"), INITTAB);
+}
