@@ -163,3 +163,17 @@ fn a_removal_that_was_interrupted_can_be_done_again() {
     assert_eq!(root.files().into_iter().collect::<Vec<_>>(), ["/etc/inittab"]);
     assert_eq!(root.read("etc/inittab"), INITTAB);
 }
+
+#[test]
+fn where_usr_cannot_be_written_the_machine_is_guarded_all_the_same() {
+    let root = Root::new();
+    let ln = "case $* in *system-shutdown*) exit 1 ;; esac\nexec /bin/ln \"$@\"";
+    let done = root.run_without("ln", ln, "/usr/local", &["--init", "systemd"]);
+    assert!(done.status.success(), "{done:?}");
+    let said = String::from_utf8(done.stdout).unwrap();
+    assert!(said.contains("/usr/lib/systemd/system-shutdown cannot be written"), "{said}");
+    assert!(said.contains("systemctl enable --now mainsd"), "{said}");
+    assert!(root.path("etc/mainsd/mainsd.conf").is_file(), "{said}");
+    root.said("/usr/local", &["--uninstall", "--purge"]);
+    assert!(root.is_empty());
+}
