@@ -29,6 +29,7 @@ macro_rules! each_hook_case {
             the_last_hook_of_systemd_reads_the_file_that_the_daemon_reads
             the_last_hook_tells_each_ups_whose_daemon_has_made_its_flag
             the_last_hook_of_systemd_tells_the_ups_where_no_hook_can
+            the_last_hook_of_systemd_finds_the_flag_however_its_folder_is_spelt
             the_examples_mail_the_administrator_and_let_apccontrol_go_on
         }
     };
@@ -433,6 +434,50 @@ pub fn the_last_hook_of_systemd_tells_the_ups_where_no_hook_can(shell: Shell) {
         let expected = format!("mainsd --killpower -f {}", config.display());
         assert_eq!(stage.log().contains(&expected), called, "{shell:?} {hook:?}: {:?}", stage.log());
     }
+}
+
+pub fn the_last_hook_of_systemd_finds_the_flag_however_its_folder_is_spelt(shell: Shell) {
+    for line in [
+        "PWRFAILDIR=DIR",
+        "pwrfaildir = DIR",
+        " PWRFAILDIR =\t\"DIR\" # here",
+        "PWRFAILDIR DIR\r",
+        "\u{feff}PWRFAILDIR DIR",
+        "PWRFAILDIR\u{a0}DIR",
+        "PWRFAILDIR DIR\nPWRFAILDIR\n",
+        "PWRFAILDIR DIR\nPWRFAILDIRX=/x\n#PWRFAILDIR=/x",
+    ] {
+        let stage = Stage::new(shell);
+        stage.command("mainsd", 0);
+        let script = stage.scratch.script("shutdown", &shipped("systemd/mainsd.shutdown"));
+        let flags = stage.scratch.dir("flags=\u{e9} a");
+        let text = format!("{line}\nSCRIPTDIR={}\n", stage.path("hooks").display());
+        let text = spelt(&text, &flags.display().to_string());
+        let read = mainsd::config::parse(text.as_bytes(), "t.conf").config;
+        assert_eq!((read.powerfail_dir, read.script_dir), (flags, stage.path("hooks")), "{line}");
+        stage.scratch.file("apcupsd.conf", &text);
+        stage.scratch.file("flags=\u{e9} a/powerfail", "");
+        stage.run_script(&script, &["poweroff"]);
+        assert!(
+            stage.log().contains(&"mainsd --killpower".to_owned()),
+            "{shell:?} {line:?}: {:?}",
+            stage.log()
+        );
+    }
+}
+
+/// The text with the folder for the word `DIR`, which ends the names of directives too.
+fn spelt(text: &str, folder: &str) -> String {
+    let pieces: Vec<&str> = text.split("DIR").collect();
+    let mut out = String::new();
+    for (at, piece) in pieces.iter().enumerate() {
+        if at > 0 {
+            let is_name = out.ends_with("PWRFAIL") || out.ends_with("SCRIPT");
+            out += if is_name { "DIR" } else { folder };
+        }
+        out += piece;
+    }
+    out
 }
 
 pub fn killpower_runs_the_daemon_and_passes_its_status_on(shell: Shell) {
