@@ -38,6 +38,7 @@ pub mod faults;
 mod held;
 pub mod hook_scripts;
 pub mod hostile_master;
+pub mod last_hook;
 mod lines;
 pub mod modbus;
 pub mod net_session;

@@ -391,6 +391,13 @@ pub fn power_is_cut_only_in_a_shutdown_after_a_power_failure(shell: Shell) {
     router.scratch.file("elsewhere/powerfail", "");
     Router::done(router.service("mainsd-killpower", "shutdown"));
     assert_eq!(router.read("hooks"), "killpower mainsd-right.conf\n".repeat(2));
+    // However that spells it.
+    let (flags, hooks) = (router.path("elsewhere"), router.path("etc/mainsd"));
+    let text = format!("UPSTYPE usb\nPWRFAILDIR = {}\nSCRIPTDIR={}\n", flags.display(), hooks.display());
+    router.uci(&format!("{uci}\toption config '{}'\n", router.scratch.file("own", text).display()));
+    router.calls("mainsd", "reload");
+    Router::done(router.service("mainsd-killpower", "shutdown"));
+    assert_eq!(router.read("hooks"), "killpower mainsd-right.conf\n".repeat(3));
     // Without a hook that does it the program is called.
     fs::remove_file(router.path("etc/mainsd/apccontrol")).unwrap();
     let mut command = router.service("mainsd-killpower", "shutdown");

@@ -27,12 +27,15 @@ mainsd_folder() {
 }
 
 # The value of a directive in a file, the last one if there are several; $3 if there is none. The name is given in upper case.
+# As the daemon reads it: without a byte order mark, and without a '=' behind the name.
 mainsd_value() {
-	awk -v name="$2" -v value="$3" '
+	LC_ALL=C awk -v name="$2" -v value="$3" '
+		NR == 1 { sub(/^\357\273\277/, "") }
+		/^[ \t]*[A-Za-z]+[ \t]*=/ { sub(/=/, " ") }
 		toupper($1) == name {
 			sub(/[ \t]#.*/, "")
 			sub(/^[ \t]*[^ \t]+[ \t]*/, "")
-			sub(/[ \t]*$/, "")
+			sub(/[ \t\r]*$/, "")
 			gsub(/^"|"$/, "")
 			value = $0
 		}
