@@ -211,6 +211,8 @@ fn each_shape_of_a_configuration_means_the_same_but_for_the_folder() {
         "\u{feff}UPSTYPE usb\n\tSCRIPTDIR\tFROM # there\n",
         "UPSTYPE usb\nSCRIPTDIR /a\nSCRIPTDIR FROM\nPWRFAILDIR FROM\nPWRFAILDIR /var/run\n",
         "UPSTYPE usb\nEVENTSFILE FROM/events\nSTATFILE FROM/status\nLOCKFILE /var/lock\n",
+        "UPSTYPE usb\nSCRIPTDIR=FROM\nPWRFAILDIR = FROM/flags\n",
+        "\u{feff}PWRFAILDIR FROM/flags\nUPSTYPE usb\nSCRIPTDIR\u{a0}FROM/hooks\n",
         "UPSTYPE usb\nUPSNAME Büro /etc\nSHUTDOWNCMD FROM/down now\n",
     ];
     for shape in shapes {
