@@ -5,6 +5,7 @@
 //! with another seed. A step is one call of the link.
 
 mod dumb;
+mod modbus;
 mod net;
 mod simulated;
 mod smart;
