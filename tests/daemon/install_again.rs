@@ -95,17 +95,30 @@ fn a_configuration_is_there_whole_or_not_at_all() {
 
 #[test]
 fn it_is_installed_in_one_place_only() {
-    let root = Root::new();
-    root.said("/opt/ups", &["--init", "openrc"]);
-    let before = root.files();
     // What both have would go with the removal of one.
-    let done = root.run("/usr", &["--init", "openrc"]);
-    assert_eq!(done.status.code(), Some(1), "{done:?}");
-    let said = String::from_utf8(done.stderr).unwrap();
-    assert!(said.contains("PREFIX=/opt/ups packaging/install --uninstall"), "{said}");
-    assert_eq!(root.files(), before);
-    root.said("/opt/ups", &["--uninstall"]);
-    root.said("/usr", &["--init", "openrc"]);
+    for args in [
+        &["--init", "openrc"][..],
+        &["--init", "sysvinit"],
+        &["--init", "systemd"],
+        &["--inittab"],
+        &["--init", "none"],
+    ] {
+        let root = Root::new();
+        root.file("etc/inittab", INITTAB);
+        if args != ["--init", "none"] {
+            // Of apcupsd, not a link to ours.
+            root.file("etc/mainsd/apccontrol", "#!/bin/sh\n");
+        }
+        root.said("/opt/ups", args);
+        let before = root.files();
+        let done = root.run("/usr", args);
+        assert_eq!(done.status.code(), Some(1), "{args:?}: {done:?}");
+        let said = String::from_utf8(done.stderr).unwrap();
+        assert!(said.contains("PREFIX=/opt/ups packaging/install --uninstall"), "{said}");
+        assert_eq!(root.files(), before);
+        root.said("/opt/ups", &["--uninstall"]);
+        root.said("/usr", args);
+    }
 }
 
 #[test]
