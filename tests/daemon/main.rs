@@ -11,6 +11,7 @@
 mod access;
 mod apcsmart;
 mod apcsmart_settings;
+mod busybox_killpower;
 mod check;
 mod check_field;
 mod check_hooks;
