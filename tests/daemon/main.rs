@@ -26,6 +26,7 @@ mod dumb;
 mod fault_injection;
 mod faults;
 mod files;
+mod first_configuration;
 mod harness;
 mod helper;
 mod hook_scripts;
