@@ -190,3 +190,19 @@ fn where_usr_cannot_be_written_the_machine_is_guarded_all_the_same() {
     root.said("/usr/local", &["--uninstall", "--purge"]);
     assert!(root.is_empty());
 }
+
+#[test]
+fn a_full_disk_is_left_without_half_a_file() {
+    for (program, half) in [("cp", "mainsd.new"), ("chmod", "mainsd.8.new")] {
+        let root = Root::new();
+        let lines = format!(
+            "for to; do :; done\ncase $to in */{half}) echo >\"$to\"; exit 1 ;; esac\nexec /bin/{program} \"$@\""
+        );
+        let done = root.run_without(program, &lines, "/usr/local", &[]);
+        assert!(!done.status.success(), "{done:?}");
+        let left = root.files();
+        assert!(!left.iter().any(|name| name.ends_with(".new")), "{left:?}");
+        root.said("/usr/local", &["--uninstall", "--purge"]);
+        assert!(root.is_empty(), "{half}");
+    }
+}
