@@ -238,9 +238,18 @@ impl Store {
         use modbus::Item as It;
         let values = &mut self.values;
         match item {
-            It::Runtime => values.runtime_left = None,
-            It::Charge => values.battery_charge = None,
-            It::LineVoltage => values.line_voltage = None,
+            It::Runtime => {
+                values.runtime_left = None;
+                self.read.set(Item::Runtime, None);
+            }
+            It::Charge => {
+                values.battery_charge = None;
+                self.read.set(Item::Charge, None);
+            }
+            It::LineVoltage => {
+                values.line_voltage = None;
+                self.read.set(Item::LineVoltage, None);
+            }
             It::BatteryVoltage => values.battery_voltage = None,
             It::Temperature => values.temperature = None,
             It::Load => values.load = None,
@@ -248,8 +257,14 @@ impl Store {
             It::OutputCurrent => values.output_current = None,
             It::OutputVoltage => values.output_voltage = None,
             It::Frequency => values.frequency = None,
-            It::BatteryTest => values.self_test = None,
-            It::Cause => values.transfer_cause = None,
+            It::BatteryTest => {
+                values.self_test = None;
+                self.read.set(Item::SelfTest, None);
+            }
+            It::Cause => {
+                values.transfer_cause = None;
+                self.read.set(Item::TransferCause, None);
+            }
             _ => {}
         }
     }

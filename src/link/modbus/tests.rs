@@ -1,6 +1,6 @@
 #![allow(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -40,6 +40,8 @@ struct Bench {
     fate: Fates,
     told: Vec<(Instant, LinkEvent)>,
     requests: Vec<(Instant, Vec<u8>)>,
+    /// When something came.
+    arrivals: BTreeSet<Instant>,
     reopened: usize,
 }
 
@@ -57,6 +59,7 @@ impl Bench {
             fate: Box::new(|_| Fate::Arrives),
             told: Vec::new(),
             requests: Vec::new(),
+            arrivals: BTreeSet::new(),
             reopened: 0,
         }
     }
@@ -87,7 +90,10 @@ impl Bench {
             self.now = self.now.max(next);
             let has_come = self.coming.front().is_some_and(|(at, _)| *at <= self.now);
             match if has_come { self.coming.pop_front() } else { None } {
-                Some((_, bytes)) => self.link.handle_event(self.now, serial::Event::Bytes(bytes)),
+                Some((_, bytes)) => {
+                    self.arrivals.insert(self.now);
+                    self.link.handle_event(self.now, serial::Event::Bytes(bytes));
+                }
                 None => self.link.handle_timeout(self.now),
             }
         }
@@ -201,7 +207,7 @@ fn a_power_failure_is_seen_twice_within_a_second_and_a_half() {
     bench.unit.mains(false);
     bench.run(2 * SECOND);
     assert!(bench.on_battery_after(at).unwrap() <= SECOND + DELAY + Duration::from_millis(50));
-    let samples: std::collections::BTreeSet<Instant> = bench
+    let samples: BTreeSet<Instant> = bench
         .readings()
         .filter(|(told, reading)| {
             *told <= at + 3 * SECOND / 2 && reading.status.contains(StatusFlags::ONBATT)

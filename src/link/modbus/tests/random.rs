@@ -48,7 +48,13 @@ proptest! {
             renew(&mut bench.unit, turn);
             bench.run(SECOND);
         }
-        for (_, reading) in bench.readings() {
+        for (told, reading) in bench.readings() {
+            // A sample has the time of the answer that it is from, and no other.
+            for item in Item::ALL {
+                let at = reading.read.of(item);
+                prop_assert!(at.is_none_or(|at| at <= told && bench.arrivals.contains(&at)), "{item:?}");
+                prop_assert!(at.is_none() || reading.states(item), "{item:?}");
+            }
             let values = &reading.values;
             prop_assert!(reading.status.contains(StatusFlags::ONLINE) && !reading.status.contains(StatusFlags::ONBATT));
             prop_assert!(!reading.status.intersects(StatusFlags::BATTLOW | StatusFlags::REPLACEBATT | StatusFlags::OVERLOAD));
