@@ -15,7 +15,9 @@ const EFFECT_TIMEOUT: Duration = Duration::from_secs(6);
 /// Between two looks whether it does.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// Bits of the status (modbus §4.1).
+const ON_BATTERY: u32 = 1 << 2;
 const OUTPUT_OFF: u32 = 1 << 4;
+const INPUT_BAD: u32 = 1 << 6;
 const WILL_GO_OFF: u32 = 1 << 9;
 /// Bits of a test: pending or running, refused (modbus §4.3).
 const UNDER_WAY: u32 = 0b11;
@@ -33,6 +35,8 @@ pub(super) struct Order {
     /// Where it is seen whether the UPS does it.
     looks: &'static [Span],
     step: Step,
+    /// The status says that it will go off, as it does of itself on battery.
+    goes_off: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +61,7 @@ impl Order {
                 return Err("settings of this UPS are changed at its front panel".to_owned());
             }
         };
-        Ok(Self { command, address, value, looks, step: Step::Write(now) })
+        Ok(Self { command, address, value, looks, step: Step::Write(now), goes_off: false })
     }
 
     /// What is to be asked now.
@@ -65,10 +69,15 @@ impl Order {
         match self.step {
             Step::Write(_) => Some(Request::Write { address: self.address, value: self.value }),
             Step::Look(at, number, _) => {
-                let span = self.looks.get(number % self.looks.len().max(1))?;
-                (at <= now).then_some(Request::Read(*span))
+                let span = self.look(number)?;
+                (at <= now).then_some(Request::Read(span))
             }
         }
+    }
+
+    /// Where the look of this number goes.
+    fn look(&self, number: usize) -> Option<Span> {
+        self.looks.get(number % self.looks.len().max(1)).copied()
     }
 
     /// When there is something to be asked.
@@ -96,13 +105,16 @@ impl Order {
                 }
                 Some(Answer::Registers(_)) | None => Some(Err("the UPS does not answer".to_owned())),
             },
-            (Step::Look(_, number, until), Request::Read(span)) if self.looks.contains(&span) => {
+            (Step::Look(_, number, until), Request::Read(span)) if self.look(number) == Some(span) => {
                 let bits = match answer {
                     Some(Answer::Registers(words)) => value(words),
                     _ => None,
                 };
                 // Switched off, it may answer no more.
                 let is_silent = answer.is_none() && self.command == Command::PowerOff;
+                if span == STATUS {
+                    self.goes_off = bits.is_some_and(|bits| bits & WILL_GO_OFF != 0);
+                }
                 let seen = bits.and_then(|bits| self.seen(span, bits));
                 if let Some(outcome) =
                     seen.or_else(|| is_silent.then(|| Ok("the UPS no longer answers".to_owned())))
@@ -110,7 +122,13 @@ impl Order {
                     return Some(outcome);
                 }
                 self.step = Step::Look(now + LOOK_INTERVAL, number + 1, until);
-                (now >= until).then(|| Err("the UPS has acknowledged it, but does not do it".to_owned()))
+                (now >= until).then(|| match self.command {
+                    Command::KillPower if self.goes_off => {
+                        Ok("the UPS has acknowledged it; on battery it does not show whether it does it"
+                            .to_owned())
+                    }
+                    _ => Err("the UPS has acknowledged it, but does not do it".to_owned()),
+                })
             }
             _ => None,
         }
@@ -120,11 +138,14 @@ impl Order {
     fn seen(&self, span: Span, bits: u32) -> Option<Outcome> {
         let said = |text: &str| Some(Ok(text.to_owned()));
         match self.command {
-            Command::KillPower if span == GROUP_OFF_COUNTDOWN => {
-                Some(Ok(format!("the UPS switches off in {bits} s, and on again when mains is there")))
-            }
-            Command::KillPower if bits & (WILL_GO_OFF | OUTPUT_OFF) != 0 => {
-                said("the UPS switches off, and on again when mains is there")
+            // A UPS that lacks the countdown may say 0.
+            Command::KillPower if span == GROUP_OFF_COUNTDOWN => (bits != 0)
+                .then(|| Ok(format!("the UPS switches off in {bits} s, and on again when mains is there"))),
+            Command::KillPower => {
+                // On battery with bad input it says so whatever it has been told (modbus §4.1).
+                let by_itself = bits & ON_BATTERY != 0 && bits & INPUT_BAD != 0;
+                let goes_off = bits & OUTPUT_OFF != 0 || bits & WILL_GO_OFF != 0 && !by_itself;
+                goes_off.then(|| Ok("the UPS switches off, and on again when mains is there".to_owned()))
             }
             Command::PowerOff if bits & OUTPUT_OFF != 0 => said("the UPS has switched off and stays off"),
             Command::SelfTest | Command::Calibrate if bits & UNDER_WAY != 0 => said(match self.command {

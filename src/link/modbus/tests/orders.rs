@@ -90,3 +90,25 @@ fn during_an_order_an_outage_is_seen_as_at_any_time() {
     bench.run(2 * SECOND);
     assert!(bench.on_battery_after(at).unwrap() < 3 * SECOND / 2);
 }
+
+#[test]
+fn on_battery_a_status_that_says_off_by_itself_is_no_sign_of_the_order_but_the_countdown_is() {
+    // Whatever the moment within the second: the status is asked for beside the looks.
+    for offset in 0..10 {
+        for obeys in [false, true] {
+            let mut bench = Bench::new();
+            bench.unit.set32(0, 1 << 2 | 1 << 6 | 1 << 9);
+            bench.run(3 * SECOND + SECOND / 10 * offset);
+            bench.unit.idle = true;
+            bench.link.command(Command::KillPower, bench.now);
+            bench.run(SECOND);
+            if obeys {
+                bench.unit.registers.insert(155, 20);
+            }
+            bench.run(8 * SECOND);
+            let said = ended(&bench).expect("an end").expect("well");
+            assert_eq!(said.contains("switches off in"), obeys, "{offset}: {said}");
+            assert_eq!(said.contains("does not show"), !obeys, "{offset}: {said}");
+        }
+    }
+}
