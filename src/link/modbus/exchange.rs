@@ -24,7 +24,16 @@ impl Framing {
         match self {
             // 500 ms until it begins, and 256 bytes at 9600 bit/s.
             Self::Rtu => Duration::from_millis(800),
-            Self::Tcp => Duration::from_secs(2),
+            // A card asks the UPS itself, and a second request does not make it faster.
+            Self::Tcp => Duration::from_secs(3),
+        }
+    }
+
+    /// How often a request is sent before it counts as not answered.
+    const fn tries(self) -> u32 {
+        match self {
+            Self::Rtu => 3,
+            Self::Tcp => 2,
         }
     }
 
@@ -37,8 +46,6 @@ impl Framing {
     }
 }
 
-/// How often a request is sent before it counts as not answered.
-const TRIES: u32 = 3;
 /// A frame that does not go on for so long will not: a unit leaves 15 ms at most between two bytes, an adapter somewhat more.
 const GAP: Duration = Duration::from_millis(60);
 /// A line that is never silent for so long carries something else.
@@ -57,7 +64,8 @@ pub(super) struct Outcome {
 struct Pending {
     request: Request,
     tries: u32,
-    transaction: u16,
+    /// Its number when it was sent first.
+    first: u16,
     step: Step,
 }
 
@@ -122,7 +130,7 @@ impl Exchange {
     }
 
     fn begin(&mut self, request: Request, now: Instant) {
-        self.pending = Some(Pending { request, tries: 0, transaction: 0, step: Step::Send(now) });
+        self.pending = Some(Pending { request, tries: 0, first: 0, step: Step::Send(now) });
     }
 
     /// The frame that is to be sent now, if any.
@@ -133,12 +141,16 @@ impl Exchange {
             return None;
         }
         // Half an answer to what was asked before is none to this.
-        self.discarded += self.incoming.len() as u64;
-        self.incoming.clear();
+        if self.framing == Framing::Rtu {
+            self.discarded += self.incoming.len() as u64;
+            self.incoming.clear();
+        }
         pending.tries += 1;
         pending.step = Step::Wait(now + self.framing.answer_timeout());
         self.transaction = self.transaction.wrapping_add(1);
-        pending.transaction = self.transaction;
+        if pending.tries == 1 {
+            pending.first = self.transaction;
+        }
         let content = pending.request.bytes();
         Some(match self.framing {
             Framing::Rtu => rtu(&content),
@@ -173,7 +185,10 @@ impl Exchange {
                 }
                 Frame::Whole { content, transaction, .. } => {
                     let answer = self.pending.as_ref().and_then(|pending| {
-                        let is_its = self.framing == Framing::Rtu || transaction == pending.transaction;
+                        // It may be to an earlier try.
+                        let since = |number: u16| number.wrapping_sub(pending.first);
+                        let is_its = self.framing == Framing::Rtu
+                            || pending.tries > 0 && since(transaction) <= since(self.transaction);
                         pending.request.answer(content).filter(|_| is_its)
                     });
                     if answer.is_none() {
@@ -197,7 +212,7 @@ impl Exchange {
             self.pending = None;
             return Some(Outcome { request, answer: Some(answer) });
         };
-        if matches!(answer, Answer::Exception(_)) && pending.tries < TRIES {
+        if matches!(answer, Answer::Exception(_)) && pending.tries < self.framing.tries() {
             // It may be to an older request.
             let other = PROBES.into_iter().map(Request::Read).find(|probe| *probe != pending.request);
             pending.request = other.unwrap_or(pending.request);
@@ -227,7 +242,7 @@ impl Exchange {
                 self.in_doubt = InDoubt::One(pending.request);
             }
         }
-        if pending.tries < TRIES && matches!(pending.step, Step::Wait(_)) {
+        if pending.tries < self.framing.tries() && matches!(pending.step, Step::Wait(_)) {
             pending.step = Step::Send(now);
             return None;
         }
