@@ -72,7 +72,7 @@ enum State {
 #[derive(Debug, Default)]
 pub(super) struct Told {
     pub(super) events: VecDeque<LinkEvent>,
-    loss: Loss,
+    pub(super) loss: Loss,
 }
 
 impl Told {

@@ -200,7 +200,13 @@ impl TcpModbus {
     }
 
     fn is_unreachable(&self, now: Instant) -> bool {
-        self.unreachable_since.is_some_and(|since| now >= since + UNREACHABLE_TIMEOUT)
+        self.told_at().is_some_and(|at| now >= at)
+    }
+
+    /// When it is told that the card cannot be reached; `None`: there is a connection, or that it is lost has been told, with a better reason.
+    fn told_at(&self) -> Option<Instant> {
+        let waits = self.connection != Connection::Made && !self.modbus.told.loss.is_told();
+        self.unreachable_since.filter(|_| waits).map(|since| since + UNREACHABLE_TIMEOUT)
     }
 }
 
@@ -243,6 +249,7 @@ impl Link for TcpModbus {
         match self.connection {
             Connection::Useless => {
                 self.modbus.end("the card does not answer");
+                self.unreachable_since.get_or_insert(now);
                 self.connection = Connection::None(now + CONNECT_INTERVAL);
                 Some(stream::Transmit::Close)
             }
@@ -259,7 +266,7 @@ impl Link for TcpModbus {
 
     fn poll_event(&mut self) -> Option<LinkEvent> {
         let event = self.modbus.told.events.pop_front();
-        if let Some(LinkEvent::Reading(_)) = event {
+        if self.connection == Connection::Made && matches!(event, Some(LinkEvent::Reading(_))) {
             self.unreachable_since = None;
         }
         event
@@ -267,8 +274,8 @@ impl Link for TcpModbus {
 
     fn poll_timeout(&self) -> Option<Instant> {
         match self.connection {
-            Connection::None(at) => Some(at),
-            Connection::Begun => None,
+            Connection::None(at) => Some(self.told_at().map_or(at, |told| told.min(at))),
+            Connection::Begun => self.told_at(),
             Connection::Made | Connection::Useless => self.modbus.poll_timeout(),
         }
     }
