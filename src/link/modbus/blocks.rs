@@ -23,6 +23,11 @@ impl Block {
     /// What is read when the UPS is found, what is polled first.
     pub(super) const ALL: [Self; 5] = [Self::State, Self::Inventory, Self::Settings, Self::Map, Self::Live];
 
+    /// Whether these say what the UPS is, and so do not change.
+    pub(super) const fn is_identity(span: Span) -> bool {
+        span.address >= Self::Inventory.begin()
+    }
+
     /// The first address behind it.
     const fn end(self) -> u16 {
         match self {
@@ -71,6 +76,12 @@ impl Blocks {
             }
         }
         spans
+    }
+
+    /// Whether an exception says that the UPS does not have what was asked for: unknown function, address or value. Others, such as
+    /// "busy" (6) or a gateway without an answer (11), say nothing of it.
+    pub(super) const fn is_refusal(code: u8) -> bool {
+        matches!(code, 1..=3)
     }
 
     /// The UPS refuses this. What is to be asked instead: each item alone; nothing if it was one. The status is never taken out: it is

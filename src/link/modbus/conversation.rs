@@ -19,6 +19,12 @@ const STATUS_INTERVAL: Duration = Duration::from_secs(1);
 const FIRST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Without a reading for so long the UPS counts as lost.
 const SILENT_MIN: Duration = Duration::from_secs(10);
+/// So long everything is read before anything is told; what is missing then is told of later.
+const LEARN_MAX: Duration = Duration::from_secs(5);
+/// A UPS that restarts refuses what it has: what it refuses is asked for again after this.
+const REFUSAL_BELIEVED: Duration = Duration::from_secs(10 * 60);
+/// In so many rounds what it is, is asked for again if nothing came of that.
+const IDENTITY_ROUNDS: u32 = 5;
 /// Between two tries to find the UPS.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(1);
 /// Most events kept for a caller that does not fetch them; the oldest go first.
@@ -29,9 +35,17 @@ const MAX_EVENTS: usize = 64;
 pub(super) struct Conversation {
     exchange: Exchange,
     blocks: Blocks,
+    /// Since when they are known.
+    blocks_since: Instant,
     store: Store,
     /// What else is to be read in this round.
     queue: VecDeque<Span>,
+    /// What of its identity nothing came of, and in how many rounds more it is asked for.
+    missing: (Vec<Span>, u32),
+    /// What has been told of its identity is not all.
+    is_partial: bool,
+    /// The status was what was asked for last.
+    after_status: bool,
     silence: Silence,
     schedule: Schedule,
     state: State,
@@ -62,8 +76,8 @@ impl Schedule {
 enum State {
     /// It has not answered yet; tried again then.
     Searching(Instant),
-    /// It answers, and everything is read for the first time.
-    Learning,
+    /// It answers, and everything is read for the first time, until then.
+    Learning(Instant),
     /// It is known.
     Watching,
 }
@@ -99,8 +113,12 @@ impl Conversation {
         Self {
             exchange: Exchange::new(framing, now),
             blocks: Blocks::default(),
+            blocks_since: now,
             store: Store::default(),
             queue: VecDeque::new(),
+            missing: (Vec::new(), IDENTITY_ROUNDS),
+            is_partial: false,
+            after_status: false,
             silence: Silence::new(now, FIRST_TIMEOUT, SILENT_MIN),
             schedule: Schedule { poll_time, poll_rate, status_at: now, poll_at: now },
             state: State::Searching(now),
@@ -148,14 +166,19 @@ impl Conversation {
                 return Some(Request::Read(STATUS));
             }
             State::Searching(_) => return None,
-            State::Learning | State::Watching => {}
+            State::Learning(_) | State::Watching => {}
         }
-        if self.schedule.status_at <= now {
+        let ordered = self.order.as_ref().and_then(|order| order.request(now));
+        let waits = ordered.is_some() || !self.queue.is_empty() || self.schedule.poll_at <= now;
+        // A card that needs a second for each answer is asked for something else all the same.
+        if self.schedule.status_at <= now && !(self.after_status && waits) {
+            self.after_status = true;
             self.schedule.status_at = now + STATUS_INTERVAL;
             return Some(Request::Read(STATUS));
         }
-        if let Some(request) = self.order.as_ref().and_then(|order| order.request(now)) {
-            return Some(request);
+        self.after_status = false;
+        if ordered.is_some() {
+            return ordered;
         }
         if self.schedule.poll_at <= now && self.queue.is_empty() {
             self.begin_round(&Block::POLLED, now);
@@ -165,7 +188,12 @@ impl Conversation {
 
     fn begin_round(&mut self, blocks: &[Block], now: Instant) {
         self.schedule.poll_at = now + self.schedule.interval();
-        self.queue = blocks.iter().flat_map(|block| self.blocks.spans(*block)).collect();
+        if now >= self.blocks_since + REFUSAL_BELIEVED {
+            (self.blocks, self.blocks_since) = (Blocks::default(), now);
+        }
+        let rest = std::mem::take(&mut self.queue).into_iter().filter(|span| Block::is_identity(*span));
+        let rest: Vec<Span> = rest.chain(self.missing.0.drain(..)).collect();
+        self.queue = blocks.iter().flat_map(|block| self.blocks.spans(*block)).chain(rest).collect();
     }
 
     fn take(&mut self, Outcome { request, answer }: Outcome, told: &mut Told, now: Instant) {
@@ -184,10 +212,12 @@ impl Conversation {
         let mut has_status = false;
         match answer {
             Some(Answer::Registers(words)) => {
+                // What it says beside a status that is none is no data either: a UPS that starts says 0 of everything.
+                let is_said = |store: &Store, row: &Register| row.span == STATUS || store.has_state();
                 for row in &rows {
                     let first = usize::from(row.span.address - span.address);
                     let words = words.get(first..first + usize::from(row.span.count)).unwrap_or_default();
-                    let makes_sense = self.store.take(row, words, now);
+                    let makes_sense = is_said(&self.store, row) && self.store.take(row, words, now);
                     has_status |= makes_sense && row.span == STATUS;
                     if !makes_sense {
                         self.exchange.discarded += 1;
@@ -195,16 +225,24 @@ impl Conversation {
                 }
                 has_status &= self.store.status_at() == Some(now);
             }
-            Some(Answer::Exception(_)) => {
+            Some(Answer::Exception(code)) if Blocks::is_refusal(code) => {
                 for item in self.blocks.refused(span).into_iter().rev() {
                     self.queue.push_front(item);
                 }
+                if let ([row], true) = (&rows[..], span != STATUS) {
+                    self.store.forget(row.item);
+                }
             }
-            Some(Answer::Written) | None => rows.iter().for_each(|row| self.store.miss(row.item)),
+            Some(Answer::Exception(_) | Answer::Written) | None => {
+                rows.iter().for_each(|row| self.store.miss(row.item));
+                if Block::is_identity(span) && self.missing.1 > 0 {
+                    self.missing.0.push(span);
+                }
+            }
         }
         match self.state {
             State::Searching(_) if has_status => {
-                self.state = State::Learning;
+                self.state = State::Learning(now + LEARN_MAX);
                 self.begin_round(&Block::ALL, now);
                 return;
             }
@@ -212,13 +250,14 @@ impl Conversation {
                 self.state = State::Searching(now + SEARCH_INTERVAL);
                 return;
             }
-            State::Learning if self.queue.is_empty() => {
+            State::Learning(until) if self.queue.is_empty() || now >= until => {
                 self.state = State::Watching;
                 told.loss.end();
-                told.push(LinkEvent::Attached(Box::new(self.store.identity.clone())));
+                self.attach(told);
                 self.tell(false, told, now);
             }
-            State::Learning => return,
+            State::Learning(_) => return,
+            State::Watching if self.queue.is_empty() && self.is_partial => self.attach(told),
             State::Watching => {}
         }
         let has_changed = has_status && self.store.line() != line_before;
@@ -234,6 +273,12 @@ impl Conversation {
                 told.ended(command, Ok("read".to_owned()));
             }
         }
+    }
+
+    fn attach(&mut self, told: &mut Told) {
+        self.is_partial = !self.queue.is_empty() || !self.missing.0.is_empty();
+        self.missing.1 = self.missing.1.saturating_sub(1);
+        told.push(LinkEvent::Attached(Box::new(self.store.identity.clone())));
     }
 
     /// Tells what is known. Only the status keeps the UPS from counting as lost.

@@ -45,6 +45,7 @@ pub(super) struct Store {
     values: Values,
     flags: StatusFlags,
     mains: Option<bool>,
+    has_state: bool,
     read: ReadTimes,
     /// Charge and runtime are something else than 0 at times: a UPS that lacks one of them says 0 too.
     has_charge: bool,
@@ -56,6 +57,11 @@ impl Store {
     /// When the status was read.
     pub(super) fn status_at(&self) -> Option<Instant> {
         self.read.of(Item::Line).or(self.read.of(Item::Mains))
+    }
+
+    /// The last status said where the load gets its power from, or that it gets none.
+    pub(super) fn has_state(&self) -> bool {
+        self.has_state
     }
 
     /// Where the load gets its power from.
@@ -215,13 +221,18 @@ impl Store {
     }
 
     fn take_status(&mut self, number: Number, now: Instant) -> bool {
-        // Exactly one of them (modbus §4.1). None is no word on the line, more than one is no status.
+        // Exactly one of them (modbus §4.1). None is no word on anything, more than one is no status.
         let state = number.bits & (ON_LINE | ON_BATTERY | OUTPUT_OFF);
         if state.count_ones() > 1 {
             return false;
         }
+        self.has_state = state != 0;
         self.flags = self.flags.with(StatusFlags::ONLINE, state == ON_LINE);
         self.flags = self.flags.with(StatusFlags::ONBATT, state == ON_BATTERY);
+        if !self.has_state {
+            self.read.set(Item::Line, None);
+            return false;
+        }
         self.mains = Some(number.bits & INPUT_BAD == 0);
         self.read.set(Item::Line, (state & (ON_LINE | ON_BATTERY) != 0).then_some(now));
         self.read.set(Item::Mains, Some(now));
@@ -234,7 +245,7 @@ impl Store {
     }
 
     /// The UPS does not say it, or not any more. What it has said of its state stays, with the time at which it has.
-    fn forget(&mut self, item: modbus::Item) {
+    pub(super) fn forget(&mut self, item: modbus::Item) {
         use modbus::Item as It;
         let values = &mut self.values;
         match item {

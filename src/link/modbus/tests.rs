@@ -8,8 +8,10 @@ use crate::bus::{serial, stream};
 use crate::ups::{Item, Reading, StatusFlags, TransferCause};
 use unit::Unit;
 
+mod card;
 mod orders;
 mod random;
+mod reboot;
 #[path = "../../../tests/support/modbus/unit.rs"]
 #[allow(clippy::cast_possible_truncation, reason = "bytes are made")]
 mod unit;
