@@ -257,7 +257,9 @@ impl Conversation {
                 self.tell(false, told, now);
             }
             State::Learning(_) => return,
-            State::Watching if self.queue.is_empty() && self.is_partial => self.attach(told),
+            State::Watching if self.is_partial && Block::is_identity(span) && !self.asks_identity() => {
+                self.attach(told);
+            }
             State::Watching => {}
         }
         let has_changed = has_status && self.store.line() != line_before;
@@ -275,8 +277,13 @@ impl Conversation {
         }
     }
 
+    /// What the UPS is, is still to be asked for in this round.
+    fn asks_identity(&self) -> bool {
+        self.queue.iter().any(|span| Block::is_identity(*span))
+    }
+
     fn attach(&mut self, told: &mut Told) {
-        self.is_partial = !self.queue.is_empty() || !self.missing.0.is_empty();
+        self.is_partial = self.asks_identity() || !self.missing.0.is_empty();
         self.missing.1 = self.missing.1.saturating_sub(1);
         told.push(LinkEvent::Attached(Box::new(self.store.identity.clone())));
     }

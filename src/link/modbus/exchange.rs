@@ -214,8 +214,7 @@ impl Exchange {
         };
         if matches!(answer, Answer::Exception(_)) && pending.tries < self.framing.tries() {
             // It may be to an older request.
-            let other = PROBES.into_iter().map(Request::Read).find(|probe| *probe != pending.request);
-            pending.request = other.unwrap_or(pending.request);
+            pending.request = other_probe(pending.request);
             pending.step = Step::Send(now);
             return None;
         }
@@ -244,6 +243,9 @@ impl Exchange {
         }
         if pending.tries < self.framing.tries() && matches!(pending.step, Step::Wait(_)) {
             pending.step = Step::Send(now);
+            if self.after_probe.is_some() {
+                pending.request = other_probe(pending.request);
+            }
             return None;
         }
         let request = self.after_probe.take().unwrap_or(pending.request);
@@ -260,4 +262,9 @@ impl Exchange {
             Step::Wait(until) => until.min(self.heard + GAP),
         })
     }
+}
+
+/// A UPS may not know one of them, and refuse it or say nothing.
+fn other_probe(probe: Request) -> Request {
+    PROBES.into_iter().map(Request::Read).find(|other| *other != probe).unwrap_or(probe)
 }

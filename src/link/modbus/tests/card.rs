@@ -259,3 +259,31 @@ fn a_card_whose_addresses_take_long_is_told_of_as_lost_in_time() {
     let lost = card.told.iter().find(|(_, event)| matches!(event, LinkEvent::Lost { .. }));
     assert!(lost.expect("lost").0 <= closed + 11 * SECOND);
 }
+
+#[test]
+fn what_a_card_never_answers_of_its_identity_is_given_up_and_keeps_nothing_from_being_seen() {
+    let mut card = Card::new();
+    card.exception = Box::new(|address| (512..1536).contains(&address).then_some(11));
+    card.run(20 * 60 * SECOND);
+    let attached = |card: &Card| card.told.iter().filter(|it| matches!(it.1, LinkEvent::Attached(_))).count();
+    assert!((2..=6).contains(&attached(&card)), "{}", attached(&card));
+    let asked = card.requests.iter().filter(|(_, address)| (512..1536).contains(address)).count();
+    assert!(asked <= 12, "{asked}");
+    card.unit.mains(false);
+    card.run(3 * SECOND);
+    assert!(card.last().status.contains(StatusFlags::ONBATT));
+    // Busy at first only, it is known after the next round.
+    let mut card = Card::new();
+    let mut left = 2;
+    card.exception = Box::new(move |address| {
+        left -= i32::from(left > 0 && address > 512);
+        (left > 0 && address > 512).then_some(6)
+    });
+    card.run(61 * SECOND);
+    assert_eq!(attached(&card), 2);
+    let identity = card.told.iter().rev().find_map(|(_, event)| match event {
+        LinkEvent::Attached(identity) => Some(identity.clone()),
+        _ => None,
+    });
+    assert_eq!(identity.and_then(|it| it.serial).as_deref(), Some("AS1234567890"));
+}

@@ -80,3 +80,23 @@ fn a_self_test_is_one_by_its_cause_and_by_mains_that_is_there() {
     assert_eq!((last.mains, last.values.transfer_cause), (Some(true), Some(TransferCause::SelfTest)));
     assert_eq!(last.values.self_test, Some(crate::ups::SelfTestResult::InProgress));
 }
+
+#[test]
+fn a_ups_that_says_nothing_where_it_has_nothing_is_known_and_an_outage_is_seen() {
+    for quiet in [2050..2051, 512..2050, 1026..2051] {
+        let mut bench = Bench::new();
+        let silent = quiet.clone();
+        bench.fate = Box::new(move |frame| {
+            let address = u16::from_be_bytes([frame[2], frame[3]]);
+            if silent.contains(&address) { Fate::Lost } else { Fate::Arrives }
+        });
+        bench.run(30 * SECOND);
+        assert!(!bench.is_lost(), "{quiet:?}");
+        bench.unit.mains(false);
+        bench.link.set_poll_rate(PollRate::Fast, bench.now);
+        let at = bench.now;
+        bench.run(10 * SECOND);
+        assert!(bench.on_battery_after(at).expect("seen") <= 6 * SECOND, "{quiet:?}");
+        assert!(!bench.told.iter().any(|(_, event)| matches!(event, LinkEvent::Lost { .. })), "{quiet:?}");
+    }
+}
