@@ -64,6 +64,8 @@ pub(super) struct Outcome {
 struct Pending {
     request: Request,
     tries: u32,
+    /// A try was not answered.
+    is_unanswered: bool,
     /// Its number when it was sent first.
     first: u16,
     step: Step,
@@ -130,7 +132,8 @@ impl Exchange {
     }
 
     fn begin(&mut self, request: Request, now: Instant) {
-        self.pending = Some(Pending { request, tries: 0, first: 0, step: Step::Send(now) });
+        self.pending =
+            Some(Pending { request, tries: 0, is_unanswered: false, first: 0, step: Step::Send(now) });
     }
 
     /// The frame that is to be sent now, if any.
@@ -218,6 +221,12 @@ impl Exchange {
             pending.step = Step::Send(now);
             return None;
         }
+        if matches!(answer, Answer::Exception(_)) && pending.is_unanswered {
+            // Others may still come, so it says nothing.
+            let (request, answer) = (self.after_probe.take().unwrap_or(pending.request), None);
+            self.pending = None;
+            return Some(Outcome { request, answer });
+        }
         (self.after_probe, self.in_doubt) = (None, InDoubt::None);
         self.begin(request, now);
         None
@@ -243,6 +252,7 @@ impl Exchange {
         }
         if pending.tries < self.framing.tries() && matches!(pending.step, Step::Wait(_)) {
             pending.step = Step::Send(now);
+            pending.is_unanswered = true;
             if self.after_probe.is_some() {
                 pending.request = other_probe(pending.request);
             }
