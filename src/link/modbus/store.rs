@@ -17,6 +17,8 @@ const ON_LINE: u32 = 1 << 1;
 const ON_BATTERY: u32 = 1 << 2;
 const OUTPUT_OFF: u32 = 1 << 4;
 const INPUT_BAD: u32 = 1 << 6;
+/// Causes that are none of a transfer to battery: start, input acceptable, test ended (modbus §4.2). The UPS has not yet said why.
+const NO_REASON: [u32; 3] = [0, 8, 10];
 /// Voltages of the output, by bits (modbus §4.8).
 const OUTPUT_VOLTAGES: [i32; 7] = [100, 120, 200, 208, 220, 230, 240];
 
@@ -154,7 +156,9 @@ impl Store {
             It::Status => return self.take_status(number, now),
             It::Cause => {
                 // What it says on mains is why it came back, and at the start what happened at any time.
-                if self.flags.contains(StatusFlags::ONBATT) {
+                // The first time something must be said: then the machine knows that this UPS names causes, and waits for it.
+                let is_reason = !NO_REASON.contains(&number.bits) || values.transfer_cause.is_none();
+                if self.flags.contains(StatusFlags::ONBATT) && is_reason {
                     values.transfer_cause = Some(cause(number.bits));
                     self.read.set(Item::TransferCause, Some(now));
                 }

@@ -8,6 +8,7 @@ use crate::bus::{serial, stream};
 use crate::ups::{Item, Reading, StatusFlags, TransferCause};
 use unit::Unit;
 
+mod believed;
 mod card;
 mod orders;
 mod random;
