@@ -287,3 +287,42 @@ fn what_a_card_never_answers_of_its_identity_is_given_up_and_keeps_nothing_from_
     });
     assert_eq!(identity.and_then(|it| it.serial).as_deref(), Some("AS1234567890"));
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 40, ..Default::default() })]
+    #[test]
+    fn whatever_a_card_does_an_outage_is_seen_once_it_answers(
+        turns in proptest::collection::vec((0_u8..8, 0_u64..3_500, 0_u64..20_000), 1..30),
+    ) {
+        let mut card = Card::new();
+        for (what, delay, time) in turns {
+            (card.accepts, card.silent) = (what != 0, what == 1);
+            card.delay = Duration::from_millis(delay);
+            let code = match what { 2 => Some(6), 3 => Some(11), 4 => Some(2), _ => None };
+            card.exception = Box::new(move |_| code);
+            match what {
+                5 => card.coming.push_back((card.now, stream::Event::Bytes(vec![0x55; 40]))),
+                6 if matches!(card.link.connection, Connection::Made) => {
+                    card.coming.clear();
+                    card.link.handle_event(card.now, stream::Event::Closed("reset".to_owned()));
+                }
+                7 => card.link.command(Command::Poll, card.now),
+                _ => {}
+            }
+            card.coming.make_contiguous().sort_by_key(|(at, _)| *at);
+            card.run(Duration::from_millis(time));
+        }
+        (card.accepts, card.silent, card.delay) = (true, false, DELAY);
+        card.exception = Box::new(|_| None);
+        card.unit.mains(false);
+        card.unit.battery(30, 300, true);
+        card.link.set_poll_rate(PollRate::Fast, card.now);
+        card.run(30 * SECOND);
+        proptest::prop_assert!(card.last().status.contains(StatusFlags::ONBATT));
+        proptest::prop_assert!(card.requests.len() < 20_000);
+        // What was refused comes later.
+        card.run(10 * 60 * SECOND);
+        proptest::prop_assert!(card.last().status.contains(StatusFlags::BATTLOW));
+        proptest::prop_assert_eq!(card.last().values.battery_charge, Some(crate::ups::Percent(30.0)));
+    }
+}
