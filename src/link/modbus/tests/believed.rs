@@ -6,14 +6,14 @@ use crate::power::{AtStart, Machine, Order};
 use crate::ups::{Event, LowBatteryFlag};
 
 /// A UPS, its link, and the machine.
-struct House {
+struct Watched {
     bench: Bench,
     machine: Machine,
     taken: usize,
     events: Vec<(u64, Event)>,
 }
 
-impl House {
+impl Watched {
     fn new(bench: Bench, flag: LowBatteryFlag) -> Self {
         let mut settings = settings();
         settings.low_battery_flag = flag;
@@ -75,29 +75,29 @@ fn a_self_test_is_no_power_failure_whatever_its_cause_said_before_and_how_late_i
     for before in [None, Some(2), Some(9)] {
         for late in [false, true] {
             for offset in 0..5 {
-                let mut house = House::new(Bench::new(), LowBatteryFlag::Confirm);
-                house.run(5 * SECOND);
+                let mut watched = Watched::new(Bench::new(), LowBatteryFlag::Confirm);
+                watched.run(5 * SECOND);
                 if let Some(cause) = before {
-                    house.bench.unit.mains(false);
-                    house.bench.unit.registers.insert(2, cause);
-                    house.run(20 * SECOND);
-                    house.bench.unit.mains(true);
-                    house.run(60 * SECOND);
+                    watched.bench.unit.mains(false);
+                    watched.bench.unit.registers.insert(2, cause);
+                    watched.run(20 * SECOND);
+                    watched.bench.unit.mains(true);
+                    watched.run(60 * SECOND);
                 }
-                house.run(SECOND / 5 * offset);
-                house.events.clear();
-                test(&mut house.bench.unit, !late);
-                house.run(SECOND / 2);
-                test(&mut house.bench.unit, true);
-                house.bench.unit.battery(60, 900, false);
-                house.run(12 * SECOND);
-                house.bench.unit.mains(true);
-                house.bench.unit.registers.insert(23, 1 << 2 | 1 << 8);
-                house.run(60 * SECOND);
-                let said = format!("{before:?} {late} {offset}: {:?}", house.events);
-                assert!(!house.has(Event::OnBattery) && !house.is_decided(), "{said}");
-                assert!(house.has(Event::StartSelfTest) && house.has(Event::EndSelfTest), "{said}");
-                assert!(!house.has(Event::PowerOut), "{said}");
+                watched.run(SECOND / 5 * offset);
+                watched.events.clear();
+                test(&mut watched.bench.unit, !late);
+                watched.run(SECOND / 2);
+                test(&mut watched.bench.unit, true);
+                watched.bench.unit.battery(60, 900, false);
+                watched.run(12 * SECOND);
+                watched.bench.unit.mains(true);
+                watched.bench.unit.registers.insert(23, 1 << 2 | 1 << 8);
+                watched.run(60 * SECOND);
+                let said = format!("{before:?} {late} {offset}: {:?}", watched.events);
+                assert!(!watched.has(Event::OnBattery) && !watched.is_decided(), "{said}");
+                assert!(watched.has(Event::StartSelfTest) && watched.has(Event::EndSelfTest), "{said}");
+                assert!(!watched.has(Event::PowerOut), "{said}");
             }
         }
     }
@@ -106,24 +106,24 @@ fn a_self_test_is_no_power_failure_whatever_its_cause_said_before_and_how_late_i
 #[test]
 fn a_calibration_of_an_hour_is_no_power_failure_and_an_outage_in_it_is_one() {
     for fails in [false, true] {
-        let mut house = House::new(Bench::new(), LowBatteryFlag::Ups);
-        house.run(5 * SECOND);
-        house.bench.unit.set32(0, 1 << 2 | 1 << 7);
-        house.bench.unit.registers.insert(24, 1 << 1 | 1 << 6);
-        house.bench.unit.registers.insert(2, 9);
+        let mut watched = Watched::new(Bench::new(), LowBatteryFlag::Ups);
+        watched.run(5 * SECOND);
+        watched.bench.unit.set32(0, 1 << 2 | 1 << 7);
+        watched.bench.unit.registers.insert(24, 1 << 1 | 1 << 6);
+        watched.bench.unit.registers.insert(2, 9);
         for minute in 0..30_u16 {
-            house.bench.unit.battery(100 - 2 * minute, u32::from(3_600 - 60 * minute), false);
-            house.run(60 * SECOND);
+            watched.bench.unit.battery(100 - 2 * minute, u32::from(3_600 - 60 * minute), false);
+            watched.run(60 * SECOND);
         }
-        assert!(!house.has(Event::OnBattery) && !house.has(Event::PowerOut), "{:?}", house.events);
+        assert!(!watched.has(Event::OnBattery) && !watched.has(Event::PowerOut), "{:?}", watched.events);
         if fails {
-            house.bench.unit.mains(false);
-            house.bench.unit.registers.insert(24, 1 << 5 | 1 << 13);
-            house.run(30 * SECOND);
-            assert!(house.has(Event::OnBattery), "{:?}", house.events);
-            house.bench.unit.battery(4, 100, true);
-            house.run(20 * SECOND);
-            assert!(house.is_decided(), "{:?}", house.events);
+            watched.bench.unit.mains(false);
+            watched.bench.unit.registers.insert(24, 1 << 5 | 1 << 13);
+            watched.run(30 * SECOND);
+            assert!(watched.has(Event::OnBattery), "{:?}", watched.events);
+            watched.bench.unit.battery(4, 100, true);
+            watched.run(20 * SECOND);
+            assert!(watched.is_decided(), "{:?}", watched.events);
         }
     }
 }
@@ -133,7 +133,7 @@ fn an_outage_ends_in_a_shutdown_however_little_the_ups_says() {
     // Without a runtime, without a charge, without both: the last word is its own.
     for (charge, runtime) in [(true, false), (false, true), (false, false)] {
         for at_start in [false, true] {
-            let mut house = House::new(Bench::new(), LowBatteryFlag::Confirm);
+            let mut watched = Watched::new(Bench::new(), LowBatteryFlag::Confirm);
             let battery = |unit: &mut Unit, percent: u16, low| {
                 unit.battery(
                     if charge { percent } else { 0 },
@@ -141,81 +141,81 @@ fn an_outage_ends_in_a_shutdown_however_little_the_ups_says() {
                     low,
                 );
             };
-            battery(&mut house.bench.unit, 100, false);
+            battery(&mut watched.bench.unit, 100, false);
             if !at_start {
-                house.run(10 * SECOND);
+                watched.run(10 * SECOND);
             }
-            house.bench.unit.mains(false);
+            watched.bench.unit.mains(false);
             for percent in (10..100).rev() {
-                battery(&mut house.bench.unit, percent, false);
-                house.run(5 * SECOND);
+                battery(&mut watched.bench.unit, percent, false);
+                watched.run(5 * SECOND);
             }
-            assert!(house.has(Event::OnBattery) && !house.is_decided(), "{:?}", house.events);
-            battery(&mut house.bench.unit, 9, true);
-            house.run(70 * SECOND);
-            assert!(house.is_decided(), "{charge} {runtime} {at_start}: {:?}", house.events);
+            assert!(watched.has(Event::OnBattery) && !watched.is_decided(), "{:?}", watched.events);
+            battery(&mut watched.bench.unit, 9, true);
+            watched.run(70 * SECOND);
+            assert!(watched.is_decided(), "{charge} {runtime} {at_start}: {:?}", watched.events);
         }
     }
 }
 
 #[test]
 fn a_start_on_battery_with_a_charge_of_0_ends_in_a_shutdown() {
-    let mut house = House::new(Bench::new(), LowBatteryFlag::Confirm);
-    house.bench.unit.mains(false);
-    house.bench.unit.battery(0, 0, true);
-    house.run(30 * SECOND);
-    assert!(house.is_decided(), "{:?}", house.events);
+    let mut watched = Watched::new(Bench::new(), LowBatteryFlag::Confirm);
+    watched.bench.unit.mains(false);
+    watched.bench.unit.battery(0, 0, true);
+    watched.run(30 * SECOND);
+    assert!(watched.is_decided(), "{:?}", watched.events);
 }
 
 #[test]
 fn a_restart_of_the_ups_on_battery_is_no_shutdown_and_on_mains_no_power_failure() {
     for on_battery in [false, true] {
         for has_runtime in [false, true] {
-            let mut house = House::new(Bench::new(), LowBatteryFlag::Ups);
-            house.bench.unit.battery(90, if has_runtime { 3_000 } else { 0 }, false);
-            house.run(5 * SECOND);
+            let mut watched = Watched::new(Bench::new(), LowBatteryFlag::Ups);
+            watched.bench.unit.battery(90, if has_runtime { 3_000 } else { 0 }, false);
+            watched.run(5 * SECOND);
             if on_battery {
-                house.bench.unit.mains(false);
-                house.run(10 * SECOND);
+                watched.bench.unit.mains(false);
+                watched.run(10 * SECOND);
             }
             for seconds in [1, 3, 8, 20] {
-                let well = house.bench.unit.clone();
-                house.bench.unit.registers.values_mut().for_each(|word| *word = 0);
-                house.run(seconds * SECOND);
-                house.bench.unit = well;
-                house.run(60 * SECOND);
+                let well = watched.bench.unit.clone();
+                watched.bench.unit.registers.values_mut().for_each(|word| *word = 0);
+                watched.run(seconds * SECOND);
+                watched.bench.unit = well;
+                watched.run(60 * SECOND);
             }
-            assert!(!house.is_decided(), "{:?}", house.events);
-            assert_eq!(house.has(Event::OnBattery), on_battery, "{:?}", house.events);
-            assert_eq!(house.machine.view().flags.contains(StatusFlags::ONBATT), on_battery);
+            assert!(!watched.is_decided(), "{:?}", watched.events);
+            assert_eq!(watched.has(Event::OnBattery), on_battery, "{:?}", watched.events);
+            assert_eq!(watched.machine.view().flags.contains(StatusFlags::ONBATT), on_battery);
         }
     }
 }
 
 #[test]
 fn a_second_without_a_line_at_a_transfer_is_no_more_than_a_second() {
-    let mut house = House::new(Bench::new(), LowBatteryFlag::Confirm);
-    house.run(10 * SECOND);
-    house.bench.unit.set32(0, 1 << 6);
-    house.run(SECOND);
-    house.bench.unit.mains(false);
-    house.run(3 * SECOND);
-    assert!(house.has(Event::PowerOut), "{:?}", house.events);
-    house.bench.unit.set32(0, 0);
-    house.run(SECOND);
-    house.bench.unit.mains(true);
-    house.run(5 * SECOND);
-    assert!(house.has(Event::MainsBack), "{:?}", house.events);
+    let mut watched = Watched::new(Bench::new(), LowBatteryFlag::Confirm);
+    watched.run(10 * SECOND);
+    watched.bench.unit.set32(0, 1 << 6);
+    watched.run(SECOND);
+    watched.bench.unit.mains(false);
+    watched.run(3 * SECOND);
+    assert!(watched.has(Event::PowerOut), "{:?}", watched.events);
+    watched.bench.unit.set32(0, 0);
+    watched.run(SECOND);
+    watched.bench.unit.mains(true);
+    watched.run(5 * SECOND);
+    assert!(watched.has(Event::MainsBack), "{:?}", watched.events);
 }
 
 #[test]
 fn a_ups_that_says_nothing_of_the_line_in_an_outage_does_not_stop_the_shutdown() {
-    let mut house = House::new(Bench::new(), LowBatteryFlag::Confirm);
-    house.run(10 * SECOND);
-    house.bench.unit.mains(false);
-    house.bench.unit.battery(50, 600, false);
-    house.run(10 * SECOND);
-    house.bench.unit.registers.values_mut().for_each(|word| *word = 0);
-    house.run(600 * SECOND);
-    assert!(house.is_decided(), "{:?}", house.events);
+    let mut watched = Watched::new(Bench::new(), LowBatteryFlag::Confirm);
+    watched.run(10 * SECOND);
+    watched.bench.unit.mains(false);
+    watched.bench.unit.battery(50, 600, false);
+    watched.run(10 * SECOND);
+    watched.bench.unit.registers.values_mut().for_each(|word| *word = 0);
+    watched.run(600 * SECOND);
+    assert!(watched.is_decided(), "{:?}", watched.events);
 }
