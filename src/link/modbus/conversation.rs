@@ -109,9 +109,16 @@ impl Told {
 }
 
 impl Conversation {
-    pub(super) fn new(framing: Framing, poll_time: Duration, poll_rate: PollRate, now: Instant) -> Self {
+    /// `probes`: see [`Exchange::new`].
+    pub(super) fn new(
+        framing: Framing,
+        poll_time: Duration,
+        poll_rate: PollRate,
+        probes: usize,
+        now: Instant,
+    ) -> Self {
         Self {
-            exchange: Exchange::new(framing, now),
+            exchange: Exchange::new(framing, probes, now),
             blocks: Blocks::default(),
             blocks_since: now,
             store: Store::default(),
@@ -327,6 +334,11 @@ impl Conversation {
             Ok(order) => self.order = Some(order),
             Err(reason) => told.ended(command, Err(reason)),
         }
+    }
+
+    /// How many probes have been sent.
+    pub(super) const fn probes(&self) -> usize {
+        self.exchange.probes()
     }
 
     /// The conversation is over, for this reason.

@@ -3,7 +3,7 @@
 //! An answer on a serial line does not say what it answers. It is taken for that of the request under way if its checksum, its function and its
 //! length agree. One that comes too late could so be taken for that of the next request: after a request that was not answered in time, or
 //! was sent again, another one is sent only when the UPS has answered one of [`PROBES`], whose answer has a length of its own. Answers come in the
-//! order of the requests, so nothing older comes after it. Over TCP each answer has the number of its request.
+//! order of the requests, so nothing older comes after it. Each probe is another one: its answer can be late too. Over TCP each answer has the number of its request.
 
 use std::time::{Duration, Instant};
 
@@ -66,6 +66,8 @@ struct Pending {
     tries: u32,
     /// A try was not answered.
     is_unanswered: bool,
+    /// So many probes in its place were refused.
+    refused: usize,
     /// Its number when it was sent first.
     first: u16,
     step: Step,
@@ -97,6 +99,9 @@ pub(super) struct Exchange {
     /// What is to be asked after the probe that is under way.
     after_probe: Option<Request>,
     in_doubt: InDoubt,
+    /// So many probes have been sent, and so many before what is in doubt.
+    probes: usize,
+    probes_before: usize,
     incoming: Vec<u8>,
     /// When something came last, or the port was opened.
     heard: Instant,
@@ -106,17 +111,25 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(framing: Framing, now: Instant) -> Self {
+    /// `probes`: how many the connections before this one have sent.
+    pub(super) fn new(framing: Framing, probes: usize, now: Instant) -> Self {
         Self {
             framing,
             pending: None,
             after_probe: None,
             in_doubt: if framing == Framing::Rtu { InDoubt::Any } else { InDoubt::None },
+            probes,
+            probes_before: probes,
             incoming: Vec::new(),
             heard: now,
             transaction: 0,
             discarded: 0,
         }
+    }
+
+    /// How many probes have been sent.
+    pub(super) const fn probes(&self) -> usize {
+        self.probes
     }
 
     pub(super) fn is_free(&self) -> bool {
@@ -128,12 +141,18 @@ impl Exchange {
         // The same request again: whichever answer comes, it is one to it.
         let is_safe = self.in_doubt == InDoubt::None || self.in_doubt == InDoubt::One(request);
         self.after_probe = (!is_safe).then_some(request);
-        self.begin(if is_safe { request } else { Request::Read(PROBES[0]) }, now);
+        self.begin(request, now);
     }
 
     fn begin(&mut self, request: Request, now: Instant) {
-        self.pending =
-            Some(Pending { request, tries: 0, is_unanswered: false, first: 0, step: Step::Send(now) });
+        self.pending = Some(Pending {
+            request,
+            tries: 0,
+            is_unanswered: false,
+            refused: 0,
+            first: 0,
+            step: Step::Send(now),
+        });
     }
 
     /// The frame that is to be sent now, if any.
@@ -154,7 +173,12 @@ impl Exchange {
         if pending.tries == 1 {
             pending.first = self.transaction;
         }
-        let content = pending.request.bytes();
+        let mut request = pending.request;
+        if self.after_probe.is_some() {
+            request = probe(self.probes);
+            self.probes = self.probes.wrapping_add(1);
+        }
+        let content = request.bytes();
         Some(match self.framing {
             Framing::Rtu => rtu(&content),
             Framing::Tcp => tcp(self.transaction, &content),
@@ -192,7 +216,7 @@ impl Exchange {
                         let since = |number: u16| number.wrapping_sub(pending.first);
                         let is_its = self.framing == Framing::Rtu
                             || pending.tries > 0 && since(transaction) <= since(self.transaction);
-                        pending.request.answer(content).filter(|_| is_its)
+                        self.answer_to(pending, content).filter(|_| is_its)
                     });
                     if answer.is_none() {
                         self.discarded += self.incoming.len() as u64;
@@ -215,21 +239,36 @@ impl Exchange {
             self.pending = None;
             return Some(Outcome { request, answer: Some(answer) });
         };
-        if matches!(answer, Answer::Exception(_)) && pending.tries < self.framing.tries() {
+        if matches!(answer, Answer::Exception(_)) {
             // It may be to an older request.
-            pending.request = other_probe(pending.request);
-            pending.step = Step::Send(now);
-            return None;
-        }
-        if matches!(answer, Answer::Exception(_)) && pending.is_unanswered {
-            // Others may still come, so it says nothing.
-            let (request, answer) = (self.after_probe.take().unwrap_or(pending.request), None);
-            self.pending = None;
-            return Some(Outcome { request, answer });
+            pending.refused += 1;
+            if pending.refused < PROBES.len() {
+                pending.tries = pending.tries.saturating_sub(1);
+                pending.step = Step::Send(now);
+                return None;
+            }
+            if pending.is_unanswered {
+                // Others may still come, so it says nothing.
+                (self.after_probe, self.pending) = (None, None);
+                return Some(Outcome { request, answer: None });
+            }
         }
         (self.after_probe, self.in_doubt) = (None, InDoubt::None);
         self.begin(request, now);
         None
+    }
+
+    /// What this is to what is under way: to the request, or to a probe that was sent after what is in doubt.
+    fn answer_to(&self, pending: &Pending, content: &[u8]) -> Option<Answer> {
+        // What was not sent yet has no answer, nor has a try that waits on a line: what comes there before it is late.
+        if self.framing == Framing::Rtu && !matches!(pending.step, Step::Wait(_)) {
+            return None;
+        }
+        if self.after_probe.is_none() {
+            return pending.request.answer(content);
+        }
+        let first = self.probes_before.max(self.probes.saturating_sub(PROBES.len() - 1));
+        (first..self.probes).find_map(|number| probe(number).answer(content))
     }
 
     /// A deadline may have passed.
@@ -248,18 +287,16 @@ impl Exchange {
         if let (Step::Wait(_), Framing::Rtu) = (pending.step, self.framing) {
             if self.after_probe.is_none() {
                 self.in_doubt = InDoubt::One(pending.request);
+                self.probes_before = self.probes;
             }
         }
         if pending.tries < self.framing.tries() && matches!(pending.step, Step::Wait(_)) {
             pending.step = Step::Send(now);
             pending.is_unanswered = true;
-            if self.after_probe.is_some() {
-                pending.request = other_probe(pending.request);
-            }
             return None;
         }
-        let request = self.after_probe.take().unwrap_or(pending.request);
-        self.pending = None;
+        let request = pending.request;
+        (self.after_probe, self.pending) = (None, None);
         Some(Outcome { request, answer: None })
     }
 
@@ -274,7 +311,7 @@ impl Exchange {
     }
 }
 
-/// A UPS may not know one of them, and refuse it or say nothing.
-fn other_probe(probe: Request) -> Request {
-    PROBES.into_iter().map(Request::Read).find(|other| *other != probe).unwrap_or(probe)
+/// The probe of this number. A UPS may not know one of them, and refuse it or say nothing: the next one is of the other kind.
+fn probe(number: usize) -> Request {
+    Request::Read(PROBES.get(number % PROBES.len()).copied().unwrap_or(PROBES[0]))
 }

@@ -38,22 +38,26 @@ struct Modbus {
     poll_time: Duration,
     poll_rate: PollRate,
     conversation: Option<Conversation>,
+    /// How many probes have been sent: late answers outlast a connection that is made anew.
+    probes: usize,
     told: Told,
 }
 
 impl Modbus {
     fn new(device: String, framing: Framing, poll_time: Duration) -> Self {
         let told = Told::default();
-        Self { device, framing, poll_time, poll_rate: PollRate::Normal, conversation: None, told }
+        Self { device, framing, poll_time, poll_rate: PollRate::Normal, conversation: None, probes: 0, told }
     }
 
     fn begin(&mut self, now: Instant) {
         self.end("the connection was made anew");
-        self.conversation = Some(Conversation::new(self.framing, self.poll_time, self.poll_rate, now));
+        self.conversation =
+            Some(Conversation::new(self.framing, self.poll_time, self.poll_rate, self.probes, now));
     }
 
     fn end(&mut self, reason: &str) {
         if let Some(conversation) = self.conversation.take() {
+            self.probes = conversation.probes();
             conversation.end(reason, &mut self.told);
         }
     }

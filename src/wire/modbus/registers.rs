@@ -160,10 +160,27 @@ pub const BATTERY_TEST: Span = Span { address: 23, count: 1 };
 pub const CALIBRATION: Span = Span { address: 24, count: 1 };
 /// Seconds until the main outlet group goes off; -1: it does not (modbus §3.2).
 pub const GROUP_OFF_COUNTDOWN: Span = Span { address: 155, count: 1 };
-/// What is asked for to be sure that no older answer can come any more: a text that never changes (modbus §3.2), and for a UPS without it
-/// the status with what is behind it. No item and no group of items that is read at once has as many registers, so the answer cannot
-/// be taken for that of another request.
-pub const PROBES: [Span; 2] = [Span { address: 2050, count: 4 }, Span { address: 0, count: 3 }];
+const fn span(address: u16, count: u16) -> Span {
+    Span { address, count }
+}
+
+/// What is asked for to be sure that no older answer can come any more, in turn: texts and numbers that never change (modbus §3.2), and
+/// for a UPS without them the status with what is behind it. Each is as long as no other and as nothing else that is read, so its answer
+/// cannot be taken for that of another request, or of the probes before it.
+pub const PROBES: [Span; 12] = [
+    span(2050, 4),
+    span(0, 3),
+    span(2050, 6),
+    span(0, 19),
+    span(2050, 9),
+    span(0, 20),
+    span(2050, 10),
+    span(0, 22),
+    span(2050, 11),
+    span(0, 23),
+    span(2050, 12),
+    span(0, 26),
+];
 
 /// What is written to switch off (modbus §5).
 pub const SHUTDOWN_ORDER: u16 = 1540;
@@ -180,7 +197,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rows_are_in_order_and_none_is_as_long_as_the_probe() {
+    fn the_rows_are_in_order_and_none_is_as_long_as_a_probe() {
+        let lengths: std::collections::BTreeSet<u16> = PROBES.iter().map(|probe| probe.count).collect();
+        assert_eq!(lengths.len(), PROBES.len());
         assert!(REGISTERS.windows(2).all(|pair| pair[0].span.end() <= pair[1].span.address));
         assert!(REGISTERS.iter().all(|row| PROBES.iter().all(|probe| row.span.count != probe.count)));
         for numbers in REGISTERS.iter().filter(|row| row.form != Form::Text) {
