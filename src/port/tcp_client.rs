@@ -272,10 +272,17 @@ mod tests {
 
     const TIMEOUT: Duration = Duration::from_secs(20);
 
+    /// The near end of a connection: nobody listens there, and no test beside this one can be given its port.
+    fn nobody() -> std::net::TcpStream {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap()
+    }
+
     #[test]
     fn the_second_address_is_used_where_the_first_refuses_and_bytes_go_both_ways() {
         let (mut poll, mut client) = setup();
-        let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let nobody = nobody();
+        let refused = nobody.local_addr().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         client.connect(poll.registry(), &[refused, address], TIMEOUT, Instant::now());
@@ -295,7 +302,8 @@ mod tests {
     #[test]
     fn where_nobody_listens_the_reason_is_that_of_the_system() {
         let (mut poll, mut client) = setup();
-        let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let nobody = nobody();
+        let refused = nobody.local_addr().unwrap();
         client.connect(poll.registry(), &[refused], TIMEOUT, Instant::now());
         assert_eq!(next(&mut poll, &mut client), Event::Closed("Connection refused".into()));
         client.connect(poll.registry(), &[], TIMEOUT, Instant::now());
