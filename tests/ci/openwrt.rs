@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::vm;
-use crate::support::Scratch;
 use crate::support::openwrt::each_openwrt_case;
 use crate::support::runner::{Group, Needs, prepared, tests};
 
@@ -226,9 +225,12 @@ fn the_packages_are_what_the_feed_expects() {
 const CHECKS: u64 = 40 * 1024;
 
 fn what_the_feed_builds_works_and_is_as_small_as_ours() {
-    let scratch = Scratch::new();
-    make(scratch.path(), &["prepare"], "full");
-    let command = make(scratch.path(), &["command"], "full");
+    // The same place each time: what Cargo keeps of a build script names it.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("openwrt-feed");
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    make(&folder, &["prepare"], "full");
+    let command = make(&folder, &["command"], "full");
     let done = Command::new("sh")
         .args(["-ec", &command])
         // Kept, so that the next run has less to do; and away from the builds with other variables.
@@ -236,7 +238,7 @@ fn what_the_feed_builds_works_and_is_as_small_as_ours() {
         .output()
         .unwrap();
     assert!(done.status.success(), "{command}: {done:?}");
-    let program = scratch.path().join("built/bin/mainsd");
+    let program = folder.join("built/bin/mainsd");
     // What the feed's CI runs with it; a demonstration is part of that.
     let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
     let test = |version: &str| {
