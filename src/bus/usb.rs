@@ -1,4 +1,4 @@
-//! A USB device with a HID interface: control transfers, and interrupt reports from the device.
+//! A USB device with a HID interface: control transfers, interrupt reports from the device and, for Modbus, to it.
 
 use std::time::Duration;
 
@@ -28,6 +28,12 @@ impl Bus for Usb {
                 copy(bytes);
                 Event::Interrupt(spoilt)
             }
+            #[cfg(feature = "modbus")]
+            Event::InterruptSent(_) if fault == Fault::Silence => {
+                Event::InterruptSent(Err(TransferError::Timeout))
+            }
+            #[cfg(feature = "modbus")]
+            Event::InterruptSent(_) => event,
             Event::Opened(_) | Event::Closed(_) | Event::Control(Err(_)) => event,
         }
     }
@@ -86,9 +92,13 @@ pub enum Event<'a> {
     Control(Result<&'a [u8], TransferError>),
     /// A packet came on the interrupt endpoint; the first byte is the report id.
     Interrupt(&'a [u8]),
+    /// The interrupt report to the device has been sent, or not.
+    #[cfg(feature = "modbus")]
+    InterruptSent(Result<(), TransferError>),
 }
 
-/// What the port must do next. At most one is outstanding; the next comes after its end was handed back.
+/// What the port must do next. At most one control transfer is outstanding, and beside it one interrupt report to the device; the next
+/// of its kind comes after its end was handed back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transmit {
     /// A control transfer from the device; ends with [`Event::Control`].
@@ -107,6 +117,15 @@ pub enum Transmit {
         /// The setup packet, `wLength` included.
         setup: [u8; 8],
         /// Data stage.
+        data: Vec<u8>,
+        /// As for `ControlIn`.
+        timeout: Duration,
+    },
+    /// A report to the interrupt OUT endpoint; ends with [`Event::InterruptSent`], with [`TransferError::Other`] if there is no such
+    /// endpoint.
+    #[cfg(feature = "modbus")]
+    InterruptOut {
+        /// The report, its id first.
         data: Vec<u8>,
         /// As for `ControlIn`.
         timeout: Duration,

@@ -99,6 +99,8 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// PRIVSEP: the helper is a process of its own.
     pub privsep: bool,
+    /// USBMODBUS auto: a USB UPS that can is asked by Modbus too.
+    pub usb_modbus: bool,
     /// STATEFILE: where the running outage and the counters are kept over a restart.
     pub state_file: Option<PathBuf>,
 }
@@ -237,6 +239,7 @@ impl Config {
             low_battery_flag: LowBatteryFlag::Ups,
             shutdown_cmd: None,
             privsep: true,
+            usb_modbus: true,
             shutdown_grace: Duration::ZERO,
             state_file: None,
         }

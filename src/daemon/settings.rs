@@ -54,6 +54,7 @@ pub fn in_place(old: &Config, new: Config) -> Config {
         lock_dir: old.lock_dir.clone(),
         state_file: old.state_file.clone(),
         privsep: old.privsep,
+        usb_modbus: old.usb_modbus,
         ..new
     }
 }

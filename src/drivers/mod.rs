@@ -143,6 +143,8 @@ pub struct Request<'a> {
     pub nis_port: u16,
     /// POLLTIME.
     pub poll_time: Duration,
+    /// USBMODBUS: a USB UPS that can is asked by Modbus too.
+    pub usb_modbus: bool,
     /// Reads the file that DEVICE names.
     pub read: &'a dyn Fn() -> Result<String, Refused>,
     /// Now.

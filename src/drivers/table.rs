@@ -135,9 +135,25 @@ fn apcsmart(request: &Request<'_>) -> Result<Connection, Refused> {
 fn usb(request: &Request<'_>) -> Result<Connection, Refused> {
     use crate::link::usb::{Settings, UsbLink, Wanted, verdict};
 
+    #[cfg(feature = "modbus")]
+    if request.usb_modbus {
+        return Ok(usb_modbus(request, false));
+    }
     let wanted = Wanted::from_device(request.device);
     let link = Box::new(UsbLink::new(Settings { poll_time: request.poll_time }, request.now));
     Ok(Connection::Usb { link, matcher: Box::new(move |info| verdict(info, &wanted)) })
+}
+
+/// HID guards, and Modbus goes beside it where the UPS has it.
+#[cfg(all(feature = "usb", feature = "modbus"))]
+fn usb_modbus(request: &Request<'_>, modbus_first: bool) -> Connection {
+    use crate::link::usb::{Settings, Wanted, verdict};
+    use crate::link::usb_modbus::UsbModbusLink;
+
+    let wanted = Wanted::from_device(request.device);
+    let settings = Settings { poll_time: request.poll_time };
+    let link = Box::new(UsbModbusLink::new(settings, modbus_first, request.now));
+    Connection::Usb { link, matcher: Box::new(move |info| verdict(info, &wanted)) }
 }
 
 #[cfg(feature = "net")]
@@ -150,7 +166,7 @@ fn net(request: &Request<'_>) -> Result<Connection, Refused> {
     Ok(Connection::Stream { link, targets })
 }
 
-/// The cable says which way: a serial one, or the network.
+/// The cable says which way: a serial one, USB, or the network.
 #[cfg(feature = "modbus")]
 fn modbus(request: &Request<'_>) -> Result<Connection, Refused> {
     use crate::bus::serial::Outputs;
@@ -159,10 +175,10 @@ fn modbus(request: &Request<'_>) -> Result<Connection, Refused> {
 
     let device = request.device;
     match request.cable {
-        Some("usb") => Err(Refused::new(
-            "UPSCABLE",
-            "Modbus over USB is not there yet; UPSTYPE usb watches this UPS, by its HID reports".to_owned(),
-        )),
+        #[cfg(feature = "usb")]
+        Some("usb") => Ok(usb_modbus(request, true)),
+        #[cfg(not(feature = "usb"))]
+        Some("usb") => Err(Refused::new("UPSCABLE", "this build of mainsd has no driver for USB".to_owned())),
         Some("ether") if device.is_empty() => Err(Refused::new(
             "DEVICE",
             format!(

@@ -19,6 +19,8 @@ mod silence;
 pub mod simulated;
 #[cfg(feature = "usb")]
 pub mod usb;
+#[cfg(all(feature = "usb", feature = "modbus"))]
+pub mod usb_modbus;
 
 use std::time::{Duration, Instant};
 

@@ -407,6 +407,35 @@ pub(super) const SHUTDOWN: &[Directive] = &[
         example: "/run/mainsd/rack3.state",
         ..BASE
     },
+    #[cfg(all(feature = "usb", feature = "modbus"))]
+    Directive {
+        name: "USBMODBUS",
+        kind: Kind::Word {
+            words: || vec!["auto", "off"],
+            get: |c| if c.usb_modbus { "auto" } else { "off" },
+            put: |c, word| {
+                c.usb_modbus = word.eq_ignore_ascii_case("auto");
+                true
+            },
+            hint: |_| None,
+        },
+        default: "auto",
+        reload: Reload::Restart,
+        doc: said(
+            "Whether a UPS with UPSTYPE `usb` is asked by Modbus too. `auto`: if its descriptor says that it speaks Modbus over USB, as \
+              that of a newer Smart-UPS (SMT, SMX, SRT, SMC) does. Line state, low battery and every value that it tells by HID stay by \
+              HID; Modbus adds the others, such as voltages, temperature and the cause of the last transfer, and a way for orders that \
+              HID has no report for. Modbus is off when such a UPS is delivered: a line in the log says where it is switched on. It is \
+              asked twice then, and again when it is plugged in anew, at SIGHUP or when an order wants all of it read. `off`: HID only.\n\n\
+              With UPSTYPE `modbus` and `UPSCABLE usb` this is not looked at: values and orders go by Modbus first there.",
+        ),
+        why: said("A newer Smart-UPS tells little by HID, and what does not answer costs nothing."),
+        compat: said(
+            "New. apcupsd speaks either HID or Modbus, and hears nothing of a UPS whose Modbus is off.",
+        ),
+        example: "off",
+        ..BASE
+    },
     Directive {
         name: "PRIVSEP",
         kind: Kind::Switch { get: |c| c.privsep, put: |c, v| c.privsep = v },

@@ -148,6 +148,7 @@ fn connect(config: &Config, now: Instant) -> Result<Connection, Refused> {
         cable: config.ups_cable.map(|cable| cable.word()),
         nis_port: config.nis_port,
         poll_time: settings::poll_time(config),
+        usb_modbus: config.usb_modbus,
         read: &|| read(&config.device),
         now,
     })

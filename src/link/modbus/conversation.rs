@@ -1,4 +1,4 @@
-//! What is asked when, and what is told of the answers; the same on a serial line and over TCP.
+//! What is asked when, and what is told of the answers; the same on a serial line, over TCP and over USB.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -15,6 +15,8 @@ use crate::wire::modbus::{Answer, REGISTERS, Register, Request, STATUS, Span};
 
 /// A UPS says nothing by itself: so often its status is asked for.
 const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+/// The same on mains where the UPS says by other reports, at once, that mains has failed.
+const STATUS_INTERVAL_BESIDE: Duration = Duration::from_secs(10);
 /// The first reading must be told within this.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Without a reading for so long the UPS counts as lost.
@@ -59,6 +61,8 @@ pub(super) struct Conversation {
 struct Schedule {
     poll_time: Duration,
     poll_rate: PollRate,
+    /// Something else tells at once that mains has failed.
+    beside: bool,
     status_at: Instant,
     poll_at: Instant,
 }
@@ -70,12 +74,21 @@ impl Schedule {
             PollRate::Normal => self.poll_time,
         }
     }
+
+    fn status_interval(&self) -> Duration {
+        match self.poll_rate {
+            PollRate::Normal if self.beside => STATUS_INTERVAL_BESIDE.min(self.poll_time),
+            PollRate::Normal | PollRate::Fast => STATUS_INTERVAL,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// It has not answered yet; tried again then.
     Searching(Instant),
+    /// The same, and a request has had no answer in all its tries.
+    SearchingInVain(Instant),
     /// It answers, and everything is read for the first time, until then.
     Learning(Instant),
     /// It is known.
@@ -127,7 +140,13 @@ impl Conversation {
             is_partial: false,
             after_status: false,
             silence: Silence::new(now, FIRST_TIMEOUT, SILENT_MIN),
-            schedule: Schedule { poll_time, poll_rate, status_at: now, poll_at: now },
+            schedule: Schedule {
+                poll_time,
+                poll_rate,
+                beside: framing == Framing::Usb,
+                status_at: now,
+                poll_at: now,
+            },
             state: State::Searching(now),
             order: None,
             reads: Vec::new(),
@@ -168,11 +187,11 @@ impl Conversation {
     /// What is to be asked now: the status before everything else.
     fn next(&mut self, now: Instant) -> Option<Request> {
         match self.state {
-            State::Searching(at) if at <= now => {
+            State::Searching(at) | State::SearchingInVain(at) if at <= now => {
                 self.queue.clear();
                 return Some(Request::Read(STATUS));
             }
-            State::Searching(_) => return None,
+            State::Searching(_) | State::SearchingInVain(_) => return None,
             State::Learning(_) | State::Watching => {}
         }
         let ordered = self.order.as_ref().and_then(|order| order.request(now));
@@ -180,7 +199,7 @@ impl Conversation {
         // A card that needs a second for each answer is asked for something else all the same.
         if self.schedule.status_at <= now && !(self.after_status && waits) {
             self.after_status = true;
-            self.schedule.status_at = now + STATUS_INTERVAL;
+            self.schedule.status_at = now + self.schedule.status_interval();
             return Some(Request::Read(STATUS));
         }
         self.after_status = false;
@@ -215,6 +234,7 @@ impl Conversation {
         let rows =
             REGISTERS.iter().filter(|row| row.span.address >= span.address && row.span.end() <= span.end());
         let rows: Vec<&Register> = rows.collect();
+        let is_silent = answer.is_none();
         let line_before = self.store.line();
         let mut has_status = false;
         match answer {
@@ -248,13 +268,14 @@ impl Conversation {
             }
         }
         match self.state {
-            State::Searching(_) if has_status => {
+            State::Searching(_) | State::SearchingInVain(_) if has_status => {
                 self.state = State::Learning(now + LEARN_MAX);
                 self.begin_round(&Block::ALL, now);
                 return;
             }
-            State::Searching(_) => {
-                self.state = State::Searching(now + SEARCH_INTERVAL);
+            State::Searching(_) | State::SearchingInVain(_) => {
+                let again = now + SEARCH_INTERVAL;
+                self.state = if is_silent { State::SearchingInVain(again) } else { State::Searching(again) };
                 return;
             }
             State::Learning(until) if self.queue.is_empty() || now >= until => {
@@ -299,13 +320,13 @@ impl Conversation {
     fn tell(&mut self, has_changed: bool, told: &mut Told, now: Instant) {
         told.push(LinkEvent::Reading(Box::new(self.store.reading(now))));
         if self.store.status_at() == Some(now) {
-            self.silence.told(now, STATUS_INTERVAL, has_changed);
+            self.silence.told(now, self.schedule.status_interval(), has_changed);
         }
     }
 
     pub(super) fn poll_timeout(&self) -> Instant {
         let next = match (self.exchange.poll_timeout(), self.state) {
-            (Some(at), _) | (None, State::Searching(at)) => at,
+            (Some(at), _) | (None, State::Searching(at) | State::SearchingInVain(at)) => at,
             (None, _) => {
                 let at = self.schedule.status_at.min(self.schedule.poll_at);
                 self.order.as_ref().map_or(at, |order| order.poll_timeout().min(at))
@@ -317,6 +338,27 @@ impl Conversation {
     pub(super) fn set_polling(&mut self, poll_time: Duration, poll_rate: PollRate, now: Instant) {
         (self.schedule.poll_time, self.schedule.poll_rate) = (poll_time, poll_rate);
         self.schedule.poll_at = self.schedule.poll_at.min(now + self.schedule.interval());
+        self.schedule.status_at = self.schedule.status_at.min(now + self.schedule.status_interval());
+        if self.state == State::Watching {
+            self.silence.set_interval(now, self.schedule.status_interval());
+        }
+    }
+
+    /// Reads everything that changes, now.
+    pub(super) fn poll_soon(&mut self, now: Instant) {
+        if self.state == State::Watching {
+            self.begin_round(&Block::POLLED, now);
+        }
+    }
+
+    /// Whether it is known what the UPS is and how it is.
+    pub(super) fn is_watching(&self) -> bool {
+        self.state == State::Watching
+    }
+
+    /// Whether a request to a UPS that has never answered had no answer in all its tries.
+    pub(super) const fn is_in_vain(&self) -> bool {
+        matches!(self.state, State::SearchingInVain(_))
     }
 
     pub(super) fn command(&mut self, command: Command, told: &mut Told, now: Instant) {

@@ -1,13 +1,15 @@
 //! One request at a time, and what counts as its answer.
 //!
-//! An answer on a serial line does not say what it answers. It is taken for that of the request under way if its checksum, its function and its
+//! An answer on a serial line or over USB does not say what it answers. It is taken for that of the request under way if its checksum, its function and its
 //! length agree. One that comes too late could so be taken for that of the next request: after a request that was not answered in time, or
 //! was sent again, another one is sent only when the UPS has answered one of [`PROBES`], whose answer has a length of its own. Answers come in the
 //! order of the requests, so nothing older comes after it. Each probe is another one: its answer can be late too. Over TCP each answer has the number of its request.
 
 use std::time::{Duration, Instant};
 
-use crate::wire::modbus::{Answer, Frame, PROBES, RTU_MAX, Request, TCP_MAX, of_rtu, of_tcp, rtu, tcp};
+use crate::wire::modbus::{
+    Answer, Frame, PROBES, RTU_MAX, Request, TCP_MAX, USB_MAX, of_rtu, of_tcp, of_usb, rtu, tcp,
+};
 
 /// The frame around requests and answers, and with it the times that count (modbus §1, §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +18,8 @@ pub(super) enum Framing {
     Rtu,
     /// A connection.
     Tcp,
+    /// Reports of a USB device.
+    Usb,
 }
 
 impl Framing {
@@ -26,6 +30,8 @@ impl Framing {
             Self::Rtu => Duration::from_millis(800),
             // A card asks the UPS itself, and a second request does not make it faster.
             Self::Tcp => Duration::from_secs(3),
+            // 500 ms until it begins, and five reports of a device that is asked for one every 100 ms at the most.
+            Self::Usb => Duration::from_secs(1),
         }
     }
 
@@ -33,7 +39,7 @@ impl Framing {
     const fn tries(self) -> u32 {
         match self {
             Self::Rtu => 3,
-            Self::Tcp => 2,
+            Self::Tcp | Self::Usb => 2,
         }
     }
 
@@ -41,13 +47,34 @@ impl Framing {
     const fn silence(self) -> Duration {
         match self {
             Self::Rtu => Duration::from_millis(45),
-            Self::Tcp => Duration::ZERO,
+            Self::Tcp | Self::Usb => Duration::ZERO,
+        }
+    }
+
+    /// A frame that does not go on for so long will not: a unit leaves 15 ms at most between two bytes, an adapter somewhat more. `None`:
+    /// it may.
+    const fn gap(self) -> Option<Duration> {
+        match self {
+            Self::Rtu => Some(Duration::from_millis(60)),
+            Self::Usb => Some(Duration::from_millis(400)),
+            Self::Tcp => None,
+        }
+    }
+
+    /// Answers have the numbers of their requests.
+    const fn is_numbered(self) -> bool {
+        matches!(self, Self::Tcp)
+    }
+
+    const fn longest(self) -> usize {
+        match self {
+            Self::Rtu => RTU_MAX,
+            Self::Tcp => TCP_MAX,
+            Self::Usb => USB_MAX,
         }
     }
 }
 
-/// A frame that does not go on for so long will not: a unit leaves 15 ms at most between two bytes, an adapter somewhat more.
-const GAP: Duration = Duration::from_millis(60);
 /// A line that is never silent for so long carries something else.
 const BUSY_MAX: Duration = Duration::from_secs(1);
 
@@ -117,7 +144,7 @@ impl Exchange {
             framing,
             pending: None,
             after_probe: None,
-            in_doubt: if framing == Framing::Rtu { InDoubt::Any } else { InDoubt::None },
+            in_doubt: if framing.is_numbered() { InDoubt::None } else { InDoubt::Any },
             probes,
             probes_before: probes,
             incoming: Vec::new(),
@@ -155,7 +182,7 @@ impl Exchange {
         });
     }
 
-    /// The frame that is to be sent now, if any.
+    /// The frame that is to be sent now, if any; over USB only what is in it.
     pub(super) fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
         let pending = self.pending.as_mut()?;
         let Step::Send(_) = pending.step else { return None };
@@ -163,7 +190,7 @@ impl Exchange {
             return None;
         }
         // Half an answer to what was asked before is none to this.
-        if self.framing == Framing::Rtu {
+        if !self.framing.is_numbered() {
             self.discarded += self.incoming.len() as u64;
             self.incoming.clear();
         }
@@ -182,15 +209,16 @@ impl Exchange {
         Some(match self.framing {
             Framing::Rtu => rtu(&content),
             Framing::Tcp => tcp(self.transaction, &content),
+            Framing::Usb => content,
         })
     }
 
     /// Bytes have come. `Err`: nothing that follows can be told apart, so the connection is of no use.
     pub(super) fn handle_bytes(&mut self, bytes: &[u8], now: Instant) -> Result<Option<Outcome>, ()> {
         self.heard = now;
-        let longest = if self.framing == Framing::Rtu { RTU_MAX } else { TCP_MAX };
-        if !matches!(self.pending, Some(Pending { step: Step::Wait(_), .. })) && self.framing == Framing::Rtu
-        {
+        let longest = self.framing.longest();
+        let waits = matches!(self.pending, Some(Pending { step: Step::Wait(_), .. }));
+        if !waits && !self.framing.is_numbered() {
             self.discarded += bytes.len() as u64;
             return Ok(None);
         }
@@ -200,10 +228,17 @@ impl Exchange {
             let frame = match self.framing {
                 Framing::Rtu => of_rtu(&self.incoming),
                 Framing::Tcp => of_tcp(&self.incoming),
+                Framing::Usb => of_usb(&self.incoming),
             };
             match frame {
                 Frame::Incomplete if self.incoming.len() < longest => {}
                 Frame::Incomplete | Frame::Bad if self.framing == Framing::Tcp => return Err(()),
+                // Frames begin with a report.
+                Frame::Incomplete | Frame::Bad if self.framing == Framing::Usb => {
+                    self.discarded += self.incoming.len() as u64;
+                    self.incoming.clear();
+                    return Ok(outcome);
+                }
                 // What follows is thrown away until the line is silent.
                 Frame::Incomplete | Frame::Bad if self.incoming.len() < longest => {}
                 Frame::Incomplete | Frame::Bad => {
@@ -214,7 +249,7 @@ impl Exchange {
                     let answer = self.pending.as_ref().and_then(|pending| {
                         // It may be to an earlier try.
                         let since = |number: u16| number.wrapping_sub(pending.first);
-                        let is_its = self.framing == Framing::Rtu
+                        let is_its = !self.framing.is_numbered()
                             || pending.tries > 0 && since(transaction) <= since(self.transaction);
                         self.answer_to(pending, content).filter(|_| is_its)
                     });
@@ -225,6 +260,10 @@ impl Exchange {
                     // On a serial line one answer comes to one request: what else is in these bytes is noise.
                     if outcome.is_none() {
                         outcome = answer.and_then(|answer| self.answered(answer, now));
+                    }
+                    // Zeros fill up the report.
+                    if self.framing == Framing::Usb {
+                        return Ok(outcome);
                     }
                 }
             }
@@ -261,7 +300,7 @@ impl Exchange {
     /// What this is to what is under way: to the request, or to a probe that was sent after what is in doubt.
     fn answer_to(&self, pending: &Pending, content: &[u8]) -> Option<Answer> {
         // What was not sent yet has no answer, nor has a try that waits on a line: what comes there before it is late.
-        if self.framing == Framing::Rtu && !matches!(pending.step, Step::Wait(_)) {
+        if !self.framing.is_numbered() && !matches!(pending.step, Step::Wait(_)) {
             return None;
         }
         if self.after_probe.is_none() {
@@ -277,18 +316,18 @@ impl Exchange {
         let is_over = match pending.step {
             Step::Send(since) => now >= since + BUSY_MAX && now < self.heard + self.framing.silence(),
             Step::Wait(until) => {
-                let is_broken = !self.incoming.is_empty() && now >= self.heard + GAP;
-                now >= until || is_broken && self.framing == Framing::Rtu
+                let is_broken = !self.incoming.is_empty()
+                    && self.framing.gap().is_some_and(|gap| now >= self.heard + gap);
+                now >= until || is_broken
             }
         };
         if !is_over {
             return None;
         }
-        if let (Step::Wait(_), Framing::Rtu) = (pending.step, self.framing) {
-            if self.after_probe.is_none() {
-                self.in_doubt = InDoubt::One(pending.request);
-                self.probes_before = self.probes;
-            }
+        let may_come = matches!(pending.step, Step::Wait(_)) && !self.framing.is_numbered();
+        if may_come && self.after_probe.is_none() {
+            self.in_doubt = InDoubt::One(pending.request);
+            self.probes_before = self.probes;
         }
         if pending.tries < self.framing.tries() && matches!(pending.step, Step::Wait(_)) {
             pending.step = Step::Send(now);
@@ -305,8 +344,8 @@ impl Exchange {
         let silent = self.heard + self.framing.silence();
         Some(match self.pending.as_ref()?.step {
             Step::Send(since) => silent.min((since + BUSY_MAX).max(self.heard)),
-            Step::Wait(until) if self.incoming.is_empty() || self.framing == Framing::Tcp => until,
-            Step::Wait(until) => until.min(self.heard + GAP),
+            Step::Wait(until) if self.incoming.is_empty() => until,
+            Step::Wait(until) => self.framing.gap().map_or(until, |gap| until.min(self.heard + gap)),
         })
     }
 }

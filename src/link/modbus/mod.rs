@@ -11,6 +11,8 @@ mod order;
 mod store;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "usb")]
+pub(super) mod usb;
 
 use std::time::{Duration, Instant};
 

@@ -153,6 +153,15 @@ impl UsbLink {
         self.after(now);
     }
 
+    /// The report descriptor of the device whose UPS is known, and how the device is called.
+    #[cfg(feature = "modbus")]
+    pub(super) fn attached_device(&self) -> Option<(&[u8], String)> {
+        match &self.phase {
+            Phase::Open { session, .. } => session.attached_device(),
+            Phase::Closed | Phase::GivenUp { .. } => None,
+        }
+    }
+
     /// Length of the longest interrupt report of the open device, as far as is known: its descriptor may have been read anew.
     fn interrupt_len(&self) -> Option<u16> {
         match &self.phase {
@@ -235,6 +244,9 @@ impl Link for UsbLink {
             Event::Closed(reason) => self.handle_closed(now, &reason),
             Event::Control(result) => self.handle_control(now, result),
             Event::Interrupt(report) => self.handle_interrupt(now, report),
+            // This link sends none.
+            #[cfg(feature = "modbus")]
+            Event::InterruptSent(_) => {}
         }
     }
 

@@ -137,6 +137,12 @@ impl Session {
         self.device().name()
     }
 
+    /// See [`UsbLink::attached_device`](super::UsbLink::attached_device).
+    #[cfg(feature = "modbus")]
+    pub(super) fn attached_device(&self) -> Option<(&[u8], String)> {
+        self.is_attached().then(|| (&*self.device().info.report_descriptor, self.name()))
+    }
+
     /// Length of the longest interrupt report, once the descriptor is known.
     pub(super) fn interrupt_len(&self) -> Option<u16> {
         self.device().descriptor.longest(ReportKind::Input)

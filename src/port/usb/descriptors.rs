@@ -1,4 +1,4 @@
-//! What the port needs of a device's USB descriptors: the HID class descriptor and the interrupt endpoint.
+//! What the port needs of a device's USB descriptors: the HID class descriptor and the interrupt endpoints.
 
 /// What the descriptors say about one interface.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -7,9 +7,12 @@ pub struct InterfaceFacts {
     pub report_descriptor_len: Option<u16>,
     /// The first interrupt IN endpoint.
     pub interrupt_in: Option<Endpoint>,
+    /// The first interrupt OUT endpoint.
+    #[cfg(feature = "modbus")]
+    pub interrupt_out: Option<Endpoint>,
 }
 
-/// An interrupt IN endpoint.
+/// An interrupt endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// `bEndpointAddress`, with the direction bit.
@@ -54,10 +57,16 @@ pub fn interface_facts(descriptors: &[u8], configuration: u8, interface: u8) -> 
             }
             [_, ENDPOINT, address, attributes, low, high, ..] if in_interface => {
                 let interrupt_in = address & 0x80 != 0 && attributes & 3 == 3;
+                #[cfg(feature = "modbus")]
+                let interrupt_out = address & 0x80 == 0 && attributes & 3 == 3;
                 // Bits 11 and 12 count extra packets a microframe (USB 2.0 table 9-13).
                 let max_packet = u16::from_le_bytes([*low, *high]) & 0x7ff;
                 if interrupt_in && (1..=1024).contains(&max_packet) && facts.interrupt_in.is_none() {
                     facts.interrupt_in = Some(Endpoint { address: *address, max_packet });
+                }
+                #[cfg(feature = "modbus")]
+                if interrupt_out && (1..=1024).contains(&max_packet) && facts.interrupt_out.is_none() {
+                    facts.interrupt_out = Some(Endpoint { address: *address, max_packet });
                 }
             }
             _ => {}
@@ -94,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn hid_on_a_later_interface_is_found_and_output_endpoints_are_not_taken() {
+    fn hid_on_a_later_interface_is_found_and_output_endpoints_are_not_taken_for_input() {
         let mut bytes = BACK_UPS.to_vec();
         bytes.extend([0x09, 0x04, 0x02, 0x00, 0x02, 0x03, 0x00, 0x00, 0x00]);
         bytes.extend([0x09, 0x21, 0x11, 0x01, 0x00, 0x01, 0x22, 0x50, 0x00]);
@@ -103,6 +112,7 @@ mod tests {
         let facts = interface_facts(&bytes, 1, 2);
         assert_eq!(facts.report_descriptor_len, Some(0x50));
         assert_eq!(facts.interrupt_in, Some(Endpoint { address: 0x83, max_packet: 64 }));
+        assert_eq!(facts.interrupt_out, Some(Endpoint { address: 0x02, max_packet: 64 }));
     }
 
     #[test]
@@ -125,6 +135,8 @@ mod tests {
                 let facts = interface_facts(bytes, 1, 0);
                 let usable = |e: Endpoint| e.address & 0x80 != 0 && (1..=1024).contains(&e.max_packet);
                 assert!(facts.interrupt_in.is_none_or(usable));
+                let usable = |e: Endpoint| e.address & 0x80 == 0 && (1..=1024).contains(&e.max_packet);
+                assert!(facts.interrupt_out.is_none_or(usable));
             }
         }
     }

@@ -321,6 +321,8 @@ impl UsbPort {
             return None;
         };
         self.queue.retain(|event| !matches!(event, Event::Control(_)));
+        #[cfg(feature = "modbus")]
+        self.queue.retain(|event| !matches!(event, Event::InterruptSent(_)));
         self.interrupt_len = 0;
         let (fd, left) = open.close();
         self.sources.sync(registry);
@@ -421,6 +423,16 @@ impl Port for UsbPort {
                 }
             }
             Transmit::ControlOut { setup, data, timeout } => self.submit(setup, &data, timeout),
+            #[cfg(feature = "modbus")]
+            Transmit::InterruptOut { data, timeout } => {
+                let result = match &mut self.state {
+                    State::Open(open) => open.send(&data, timeout),
+                    _ => Err(TransferError::NoDevice),
+                };
+                if result.is_err() {
+                    self.queue.push_back(Event::InterruptSent(result));
+                }
+            }
             Transmit::Reopen => self.reopen(registry, now),
             Transmit::Reset => self.reset(registry, now),
             Transmit::InterruptLen(bytes) => self.set_interrupt_len(bytes),

@@ -1,9 +1,9 @@
-//! An open device: its two transfers, and what to do when one fails.
+//! An open device: its transfers, and what to do when one fails.
 
 use std::os::fd::{OwnedFd, RawFd};
 use std::time::{Duration, Instant};
 
-use super::Endpoint;
+use super::{Endpoint, InterfaceFacts};
 use crate::bus::usb::{Event, TransferError};
 use crate::sys::job::Job;
 use crate::sys::usb::{Device, UsbError};
@@ -72,6 +72,8 @@ pub(super) struct OpenDevice {
     pause: Duration,
     silent: bool,
     gone: bool,
+    #[cfg(feature = "modbus")]
+    out_endpoint: Option<Endpoint>,
 }
 
 impl OpenDevice {
@@ -80,7 +82,7 @@ impl OpenDevice {
         fd: RawFd,
         description: String,
         (address, lock): (Option<Address>, Option<OwnedFd>),
-        endpoint: Option<Endpoint>,
+        facts: InterfaceFacts,
         opened_at: Instant,
     ) -> Self {
         Self {
@@ -90,7 +92,7 @@ impl OpenDevice {
             opened_at,
             address,
             _lock: lock,
-            endpoint,
+            endpoint: facts.interrupt_in,
             control: Control::Idle,
             waiting: None,
             halted: false,
@@ -98,6 +100,8 @@ impl OpenDevice {
             pause: INTERRUPT_PAUSE,
             silent: false,
             gone: false,
+            #[cfg(feature = "modbus")]
+            out_endpoint: facts.interrupt_out,
         }
     }
 
@@ -145,6 +149,20 @@ impl OpenDevice {
         )
     }
 
+    /// Sends a report to the device.
+    #[cfg(feature = "modbus")]
+    pub(super) fn send(&mut self, data: &[u8], timeout: Duration) -> Result<(), TransferError> {
+        let endpoint = self.out_endpoint.ok_or(TransferError::Other)?;
+        match self.device.submit_interrupt_out(endpoint.address, data, timeout) {
+            Ok(()) => Ok(()),
+            Err(UsbError::NO_DEVICE) => {
+                self.gone = true;
+                Err(TransferError::NoDevice)
+            }
+            Err(_) => Err(TransferError::Other),
+        }
+    }
+
     /// The next event of the device; before that, what its transfers need.
     pub(super) fn poll_event(&mut self, interrupt_len: u16, now: Instant) -> Option<Event<'_>> {
         if self.device.interrupt_has_ended() {
@@ -159,6 +177,10 @@ impl OpenDevice {
             }
         }
         self.keep_interrupt(interrupt_len, now);
+        #[cfg(feature = "modbus")]
+        if let Some(result) = self.device.interrupt_out_ended() {
+            return Some(Event::InterruptSent(result));
+        }
         if !self.device.control_has_ended() {
             return None;
         }

@@ -364,7 +364,7 @@ impl UsbPort {
             let interface = candidate.name.clone();
             Address { interface, bus, device }
         });
-        let open = OpenDevice::new(device, number, words, (address, lock), facts.interrupt_in, self.now);
+        let open = OpenDevice::new(device, number, words, (address, lock), facts, self.now);
         self.state = State::Open(Box::new(open));
         self.node = Some(candidate.node.clone());
         self.pause = RETRY_FIRST;

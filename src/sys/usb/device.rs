@@ -13,7 +13,7 @@ use super::transfer::Transfer;
 use super::{Context, UsbError};
 use crate::bus::usb::TransferError;
 
-/// An open device: one claimed interface, one control and one interrupt transfer.
+/// An open device: one claimed interface, one control transfer, one interrupt transfer from it and, for Modbus, one to it.
 ///
 /// Dropping it cancels its transfers, releases the interface and closes the descriptor. No kernel driver is attached:
 /// that talks to the device and may wait, so it is [`Opener::give_back`](super::Opener::give_back)'s.
@@ -23,6 +23,8 @@ pub struct Device {
     interface: u8,
     control: Transfer,
     interrupt: Transfer,
+    #[cfg(feature = "modbus")]
+    interrupt_out: Transfer,
     context: Rc<Context>,
     /// Last, so that it is closed after all users.
     fd: Option<OwnedFd>,
@@ -38,6 +40,8 @@ impl Device {
         let no_memory = UsbError(libusb1_sys::constants::LIBUSB_ERROR_NO_MEM);
         let control = Transfer::new().ok_or(no_memory)?;
         let interrupt = Transfer::new().ok_or(no_memory)?;
+        #[cfg(feature = "modbus")]
+        let interrupt_out = Transfer::new().ok_or(no_memory)?;
         let mut handle = ptr::null_mut();
         // libusb's `intptr_t`, which these bindings call a pointer.
         let number = ptr::without_provenance_mut(usize::try_from(fd.as_raw_fd()).unwrap_or(usize::MAX));
@@ -45,8 +49,16 @@ impl Device {
         // For the kernel there is nothing to claim; libusb keeps account.
         unsafe {
             UsbError::check(ffi::libusb_wrap_sys_device(context.raw(), number, &raw mut handle))?;
-            let device =
-                Self { handle, interface, control, interrupt, context: Rc::clone(context), fd: Some(fd) };
+            let device = Self {
+                handle,
+                interface,
+                control,
+                interrupt,
+                #[cfg(feature = "modbus")]
+                interrupt_out,
+                context: Rc::clone(context),
+                fd: Some(fd),
+            };
             UsbError::check(ffi::libusb_claim_interface(handle, i32::from(interface)))?;
             Ok(device)
         }
@@ -96,11 +108,41 @@ impl Device {
         self.interrupt.failure()
     }
 
+    /// Starts to send a report to an interrupt endpoint. One at a time.
+    ///
+    /// # Errors
+    /// What libusb says; [`UsbError::NO_DEVICE`] when it is gone.
+    #[cfg(feature = "modbus")]
+    pub fn submit_interrupt_out(
+        &mut self,
+        endpoint: u8,
+        data: &[u8],
+        timeout: Duration,
+    ) -> Result<(), UsbError> {
+        self.interrupt_out.submit_interrupt_out(self.handle, endpoint, data, timeout)
+    }
+
+    /// How sending a report ended, once.
+    #[cfg(feature = "modbus")]
+    pub fn interrupt_out_ended(&mut self) -> Option<Result<(), TransferError>> {
+        Some(self.interrupt_out.take_ended()?.map(drop))
+    }
+
     /// Whether a transfer has ended because the device is gone.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         let gone = Some(TransferError::NoDevice);
-        self.control.failure() == gone || self.interrupt.failure() == gone
+        self.transfers().any(|transfer| transfer.failure() == gone)
+    }
+
+    fn transfers(&self) -> impl Iterator<Item = &Transfer> {
+        [
+            &self.control,
+            &self.interrupt,
+            #[cfg(feature = "modbus")]
+            &self.interrupt_out,
+        ]
+        .into_iter()
     }
 
     /// Whether an interrupt transfer is under way.
@@ -130,10 +172,12 @@ impl Device {
         }
         self.control.cancel();
         self.interrupt.cancel();
+        #[cfg(feature = "modbus")]
+        self.interrupt_out.cancel();
         // The kernel has already given cancelled transfers back; this collects them. A bounded number of looks, in
         // case it has not: what is left in flight is leaked.
         for _ in 0..4 {
-            if !self.control.in_flight() && !self.interrupt.in_flight() {
+            if !self.transfers().any(Transfer::in_flight) {
                 break;
             }
             if self.context.handle_events().is_err() {

@@ -123,6 +123,31 @@ impl Transfer {
         self.submit()
     }
 
+    /// Starts an interrupt transfer of these bytes to the device.
+    #[cfg(feature = "modbus")]
+    pub(super) fn submit_interrupt_out(
+        &mut self,
+        handle: *mut ffi::libusb_device_handle,
+        endpoint: u8,
+        data: &[u8],
+        timeout: Duration,
+    ) -> Result<(), UsbError> {
+        if self.in_flight() {
+            return Err(UsbError::BUSY);
+        }
+        self.buffer.clear();
+        self.buffer.extend_from_slice(data);
+        let length = i32::try_from(data.len()).map_err(|_| UsbError::BUSY)?;
+        let (buffer, data) = (self.buffer.as_mut_ptr(), self.user_data());
+        let millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX).max(1);
+        // SAFETY: the buffer is `length` long; handle and transfer are valid and not in flight.
+        unsafe {
+            let raw = self.raw;
+            ffi::libusb_fill_interrupt_transfer(raw, handle, endpoint, buffer, length, ended, data, millis);
+        }
+        self.submit()
+    }
+
     fn submit(&mut self) -> Result<(), UsbError> {
         // SAFETY: the transfer was filled by the caller and owns its buffer.
         let result = UsbError::check(unsafe { ffi::libusb_submit_transfer(self.raw) });

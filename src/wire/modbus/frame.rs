@@ -1,9 +1,13 @@
-//! What is around a request or an answer: address and checksum on a serial line, a header over TCP.
+//! What is around a request or an answer: address and checksum on a serial line, a header over TCP, reports over USB.
 
 /// The longest frame on a serial line, in bytes (modbus §2).
 pub const RTU_MAX: usize = 256;
 /// The longest frame over TCP, in bytes: header, function and data.
 pub const TCP_MAX: usize = 260;
+/// The longest frame over USB, in bytes: address, function, length, and as many registers as fit.
+pub const USB_MAX: usize = 258;
+/// Most reports of one frame (modbus §1.2).
+const USB_REPORTS_MAX: usize = 5;
 /// The header of a TCP frame: transaction, protocol, length, unit.
 const HEADER: usize = 7;
 /// The only UPS on a line, and the usual unit of a card (modbus §1.1, §1.3).
@@ -22,7 +26,7 @@ pub enum Frame<'a> {
         content: &'a [u8],
         /// How many bytes it has taken.
         length: usize,
-        /// The number that a TCP request has given it; 0 on a serial line.
+        /// The number that a TCP request has given it; 0 on a serial line and over USB.
         transaction: u16,
     },
 }
@@ -92,6 +96,42 @@ pub fn of_tcp(bytes: &[u8]) -> Frame<'_> {
     }
 }
 
+/// A request as output reports of this length, each with its id (modbus §1.2); empty: it does not fit in them.
+#[must_use]
+pub fn usb(id: u8, report_len: u16, content: &[u8]) -> Vec<Vec<u8>> {
+    let mut frame = vec![UNIT];
+    frame.extend(content);
+    let room = usize::from(report_len).saturating_sub(1);
+    if room == 0 || frame.len() > room * USB_REPORTS_MAX {
+        return Vec::new();
+    }
+    let report = |part: &[u8]| {
+        let mut report = vec![id];
+        report.extend(part);
+        report.resize(room + 1, 0);
+        report
+    };
+    frame.chunks(room).map(report).collect()
+}
+
+/// The frame that these bytes of input reports, without their ids, begin with. It has no checksum, and says by its first three bytes how
+/// long it is; zeros fill up its last report.
+#[must_use]
+pub fn of_usb(bytes: &[u8]) -> Frame<'_> {
+    let &[unit, function, next, ..] = bytes else { return Frame::Incomplete };
+    let length = match function {
+        _ if unit != UNIT => return Frame::Bad,
+        0x80.. => 3,
+        3 => 3 + usize::from(next),
+        16 => 6,
+        _ => return Frame::Bad,
+    };
+    match bytes.get(1..length) {
+        Some(content) => Frame::Whole { content, length, transaction: 0 },
+        None => Frame::Incomplete,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,12 +152,33 @@ mod tests {
             }
             let more = [&frame[..], &[0xaa]].concat();
             assert_eq!(of_rtu(&more), Frame::Whole { content, length: frame.len(), transaction: 0 });
+            let frame = [&[UNIT], content].concat();
+            for end in 0..frame.len() {
+                assert_eq!(of_usb(&frame[..end]), Frame::Incomplete, "{content:?} {end}");
+            }
+            let more = [&frame[..], &[0; 40]].concat();
+            assert_eq!(of_usb(&more), Frame::Whole { content, length: frame.len(), transaction: 0 });
             let frame = tcp(7, content);
             for end in 0..frame.len() {
                 assert_eq!(of_tcp(&frame[..end]), Frame::Incomplete, "{content:?} {end}");
             }
             assert_eq!(of_tcp(&frame), Frame::Whole { content, length: frame.len(), transaction: 7 });
         }
+    }
+
+    #[test]
+    fn a_request_is_one_report_or_as_many_as_it_needs_up_to_five() {
+        let reports = usb(0x89, 64, &[3, 0, 0, 0, 2]);
+        assert_eq!(reports.len(), 1);
+        assert_eq!((reports[0].len(), &reports[0][..7]), (64, &[0x89, 1, 3, 0, 0, 0, 2][..]));
+        assert!(reports[0][7..].iter().all(|byte| *byte == 0));
+        let long: Vec<u8> = (0..=255).collect();
+        let reports = usb(0x89, 64, &long);
+        assert_eq!(reports.len(), 5);
+        let frame: Vec<u8> = reports.iter().flat_map(|report| report[1..].to_vec()).collect();
+        assert_eq!((frame[0], &frame[1..257]), (1, &long[..]));
+        assert!(frame[257..].iter().all(|byte| *byte == 0));
+        assert!(usb(0x89, 64, &[0; 315]).is_empty() && usb(0x89, 1, &[0]).is_empty());
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! Modbus, as newer APC UPSes speak it: requests, answers, and the two frames around them (modbus §1, §2).
+//! Modbus, as newer APC UPSes speak it: requests, answers, and the frames around them (modbus §1, §2).
 //!
 //! Registers have 16 bits, high byte first; a value of several registers has its high word first.
 
 mod frame;
 mod registers;
 
-pub use frame::{Frame, RTU_MAX, TCP_MAX, of_rtu, of_tcp, rtu, tcp};
+pub use frame::{Frame, RTU_MAX, TCP_MAX, USB_MAX, of_rtu, of_tcp, of_usb, rtu, tcp, usb};
 pub use registers::{
     BATTERY_TEST, CALIBRATION, Form, GROUP_OFF_COUNTDOWN, Item, PROBES, REGISTERS, Register, SHUTDOWN_ORDER,
     STATUS, Span, value,
