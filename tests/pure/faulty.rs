@@ -110,6 +110,7 @@ impl Port for UsbUps {
             }
             usb::Transmit::Reopen | usb::Transmit::Reset => self.opened = true,
             usb::Transmit::InterruptLen(_) => {}
+            usb::Transmit::InterruptOut { .. } => panic!("not by HID alone"),
             usb::Transmit::LeaveAlone => panic!("a UPS was taken for something else"),
         }
     }

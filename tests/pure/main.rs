@@ -39,6 +39,7 @@ mod support;
 mod usb_faults;
 mod usb_link;
 mod usb_looks;
+mod usb_modbus;
 mod usb_orders;
 mod usb_status;
 mod usb_values;

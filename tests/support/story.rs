@@ -314,6 +314,7 @@ impl StoryDriver {
                     self.link.handle_closed(now, "no UPS found");
                 }
                 Some(Transmit::InterruptLen(_)) => {}
+                Some(Transmit::InterruptOut { .. }) => panic!("not by HID alone"),
                 None => break,
             }
         }

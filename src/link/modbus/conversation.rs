@@ -280,6 +280,7 @@ impl Conversation {
             }
             State::Learning(until) if self.queue.is_empty() || now >= until => {
                 self.state = State::Watching;
+                self.schedule.status_at = now;
                 told.loss.end();
                 self.attach(told);
                 self.tell(false, told, now);
@@ -385,7 +386,8 @@ impl Conversation {
 
     /// The conversation is over, for this reason.
     pub(super) fn end(self, reason: &str, told: &mut Told) {
-        if self.exchange.discarded > 0 {
+        // Where HID guards beside it that may be once a minute.
+        if self.exchange.discarded > 0 && !self.schedule.beside {
             let text = format!(
                 "{} bytes or values came by Modbus that were no answer or made no sense",
                 self.exchange.discarded

@@ -125,7 +125,7 @@ impl FakeUps {
         self.reports.insert((3, bytes[0]), bytes.to_vec());
     }
 
-    fn control(&mut self, now: Instant, transmit: &Transmit) -> Result<Vec<u8>, TransferError> {
+    pub fn control(&mut self, now: Instant, transmit: &Transmit) -> Result<Vec<u8>, TransferError> {
         let (setup, length) = match transmit {
             Transmit::ControlIn { setup, length, .. } => (setup, *length),
             Transmit::ControlOut { setup, data, .. } => (setup, data.len() as u16),
@@ -311,6 +311,7 @@ impl Bench {
                 self.link.handle_control(self.now, result.as_deref().map_err(|error| *error));
             }
             Transmit::InterruptLen(_) => {}
+            Transmit::InterruptOut { .. } => panic!("not by HID alone"),
             Transmit::LeaveAlone => {
                 self.left_alone += 1;
                 self.link.handle_closed(self.now, "no UPS found");

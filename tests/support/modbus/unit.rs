@@ -32,13 +32,20 @@ pub struct Unit {
     pub asked: Vec<(u8, u16, u16)>,
     /// It acknowledges orders and does not do them.
     pub idle: bool,
+    /// What has come over USB of a request that is not whole yet.
+    pub begun: Vec<u8>,
 }
 
 impl Unit {
     /// A Smart-UPS 750 on mains, all well.
     pub fn new() -> Self {
-        let mut unit =
-            Self { registers: BTreeMap::new(), refused: Vec::new(), asked: Vec::new(), idle: false };
+        let mut unit = Self {
+            registers: BTreeMap::new(),
+            refused: Vec::new(),
+            asked: Vec::new(),
+            idle: false,
+            begun: Vec::new(),
+        };
         unit.set32(0, 1 << 1);
         for (address, value) in [
             (2, 8),
@@ -183,6 +190,25 @@ impl Unit {
         let answer = self.answer(&frame[7..]);
         let length = answer.len() as u16 + 1;
         [&frame[..4], &length.to_be_bytes(), &frame[6..7], &answer].concat()
+    }
+
+    /// What it answers over USB to a report without its id: reports of 63 bytes without theirs. None while the request is not whole.
+    pub fn usb(&mut self, report: &[u8]) -> Vec<Vec<u8>> {
+        self.begun.extend_from_slice(report);
+        let length = match self.begun[..] {
+            [1, 3, ..] => 6,
+            [1, 16, _, _, _, _, count, ..] => 7 + usize::from(count),
+            _ => {
+                self.begun.clear();
+                return Vec::new();
+            }
+        };
+        if self.begun.len() < length {
+            return Vec::new();
+        }
+        let frame = std::mem::take(&mut self.begun);
+        let answer = [&[1], &self.answer(&frame[1..length])[..]].concat();
+        answer.chunks(63).map(|part| [part, &vec![0; 63 - part.len()]].concat()).collect()
     }
 }
 
