@@ -98,7 +98,11 @@ fn a_ups_as_it_is_delivered_is_asked_twice_and_one_line_says_where_modbus_is_swi
     both.link.command(Command::Poll, both.now);
     both.run(10 * SECOND);
     assert_eq!(both.last().values.line_voltage, Some(Volts(231.0)));
-    assert!(both.lines().last().is_some_and(|line| line.ends_with("answers by Modbus")), "{:?}", both.lines());
+    assert!(
+        both.lines().last().is_some_and(|line| line.ends_with("answers by Modbus")),
+        "{:?}",
+        both.lines()
+    );
 }
 
 #[test]

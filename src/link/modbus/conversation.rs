@@ -280,7 +280,9 @@ impl Conversation {
             }
             State::Learning(until) if self.queue.is_empty() || now >= until => {
                 self.state = State::Watching;
-                self.schedule.status_at = now;
+                if self.schedule.beside {
+                    self.schedule.status_at = now;
+                }
                 told.loss.end();
                 self.attach(told);
                 self.tell(false, told, now);

@@ -129,6 +129,8 @@ pub(super) struct Exchange {
     /// So many probes have been sent, and so many before what is in doubt.
     probes: usize,
     probes_before: usize,
+    /// So many of the last probes may still be answered: an exception may be theirs.
+    probes_due: usize,
     incoming: Vec<u8>,
     /// When something came last, or the port was opened.
     heard: Instant,
@@ -147,6 +149,7 @@ impl Exchange {
             in_doubt: if framing.is_numbered() { InDoubt::None } else { InDoubt::Any },
             probes,
             probes_before: probes,
+            probes_due: 0,
             incoming: Vec::new(),
             heard: now,
             transaction: 0,
@@ -204,6 +207,9 @@ impl Exchange {
         if self.after_probe.is_some() {
             request = probe(self.probes);
             self.probes = self.probes.wrapping_add(1);
+        } else if self.in_doubt != InDoubt::None {
+            // Its own answer comes after those of the probes that were sent before it.
+            self.probes_before = self.probes;
         }
         let content = request.bytes();
         Some(match self.framing {
@@ -246,7 +252,9 @@ impl Exchange {
                     self.incoming.clear();
                 }
                 Frame::Whole { content, transaction, .. } => {
-                    let answer = self.pending.as_ref().and_then(|pending| {
+                    let due = self.of_probes_due(content);
+                    self.probes_due = due.unwrap_or(self.probes_due);
+                    let answer = self.pending.as_ref().filter(|_| due.is_none()).and_then(|pending| {
                         // It may be to an earlier try.
                         let since = |number: u16| number.wrapping_sub(pending.first);
                         let is_its = !self.framing.is_numbered()
@@ -259,7 +267,7 @@ impl Exchange {
                     self.incoming.clear();
                     // On a serial line one answer comes to one request: what else is in these bytes is noise.
                     if outcome.is_none() {
-                        outcome = answer.and_then(|answer| self.answered(answer, now));
+                        outcome = answer.and_then(|(answer, due)| self.answered(answer, due, now));
                     }
                     // Zeros fill up the report.
                     if self.framing == Framing::Usb {
@@ -271,11 +279,12 @@ impl Exchange {
         Ok(outcome)
     }
 
-    fn answered(&mut self, answer: Answer, now: Instant) -> Option<Outcome> {
+    /// `due`: so many of the last probes are not answered yet.
+    fn answered(&mut self, answer: Answer, due: usize, now: Instant) -> Option<Outcome> {
         let pending = self.pending.as_mut()?;
         let Some(request) = self.after_probe else {
             let request = pending.request;
-            self.pending = None;
+            (self.pending, self.probes_due) = (None, 0);
             return Some(Outcome { request, answer: Some(answer) });
         };
         if matches!(answer, Answer::Exception(_)) {
@@ -293,21 +302,33 @@ impl Exchange {
             }
         }
         (self.after_probe, self.in_doubt) = (None, InDoubt::None);
+        self.probes_due = if matches!(answer, Answer::Exception(_)) { 0 } else { due };
         self.begin(request, now);
         None
     }
 
+    /// If this answers one of the probes after that by which the line was found to be in order, and not the request under way: how many
+    /// were sent after it. An exception does not say what it is to.
+    fn of_probes_due(&self, content: &[u8]) -> Option<usize> {
+        let mut due = self.probes.saturating_sub(self.probes_due)..self.probes;
+        due.find(|number| self.after_probe.is_none() && probe(*number).answer(content).is_some())?;
+        Some(due.len())
+    }
+
     /// What this is to what is under way: to the request, or to a probe that was sent after what is in doubt.
-    fn answer_to(&self, pending: &Pending, content: &[u8]) -> Option<Answer> {
+    /// Beside it how many probes were sent after that one.
+    fn answer_to(&self, pending: &Pending, content: &[u8]) -> Option<(Answer, usize)> {
         // What was not sent yet has no answer, nor has a try that waits on a line: what comes there before it is late.
         if !self.framing.is_numbered() && !matches!(pending.step, Step::Wait(_)) {
             return None;
         }
         if self.after_probe.is_none() {
-            return pending.request.answer(content);
+            return pending.request.answer(content).map(|answer| (answer, 0));
         }
         let first = self.probes_before.max(self.probes.saturating_sub(PROBES.len() - 1));
-        (first..self.probes).find_map(|number| probe(number).answer(content))
+        let mut numbers = first..self.probes;
+        let answer = numbers.find_map(|number| probe(number).answer(content))?;
+        Some((answer, numbers.len()))
     }
 
     /// A deadline may have passed.

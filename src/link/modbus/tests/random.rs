@@ -74,3 +74,19 @@ proptest! {
         prop_assert!(!bench.is_lost());
     }
 }
+
+/// Found by the lives above: probes that were late, from before a status that was asked for once more, said that nothing older could come.
+#[test]
+fn a_probe_from_before_a_request_that_is_sent_once_more_says_nothing_of_its_answer() {
+    let late = Fate::Late(Duration::from_millis(3_141));
+    let mut fates = vec![Fate::Arrives; 15];
+    (fates[0], fates[2], fates[12]) = (late, Fate::Twice, Fate::Garbled);
+    let mut bench = Bench::new();
+    bench.unit.refused = vec![22, 131, 144];
+    let mut next = fates.into_iter().cycle();
+    bench.fate = Box::new(move |_| next.next().unwrap_or(Fate::Arrives));
+    bench.link.set_poll_rate(PollRate::Fast, bench.now);
+    bench.run(60 * SECOND);
+    let runtimes: Vec<_> = bench.readings().filter_map(|(_, it)| it.values.runtime_left).collect();
+    assert!(runtimes.iter().all(|it| *it == crate::ups::Minutes(60.0)), "{runtimes:?}");
+}
