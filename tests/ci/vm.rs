@@ -253,6 +253,11 @@ scenarios! {
     outage_that_only_a_poll_can_see_is_seen
     interrupt_report_is_followed_long_before_the_next_poll
     unplugged_on_battery_still_shuts_down
+    smart_ups_that_speaks_modbus_over_usb_tells_what_hid_lacks
+    smart_ups_whose_modbus_falls_silent_in_an_outage_is_guarded_by_hid
+    smart_ups_as_it_is_delivered_is_asked_twice_by_modbus_and_guarded_by_hid
+    upstype_modbus_over_usb_switches_off_by_modbus
+    usbmodbus_off_sends_nothing
     daemon_that_was_stopped_hears_what_waits_before_it_judges
     kill_power_without_the_powerfail_flag_is_refused
     kill_power_with_mains_back_goes_by_a_way_that_comes_back_or_none

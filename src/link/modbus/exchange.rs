@@ -270,7 +270,7 @@ impl Exchange {
                         outcome = answer.and_then(|(answer, due)| self.answered(answer, due, now));
                     }
                     // Zeros fill up the report.
-                    if self.framing == Framing::Usb {
+                    if self.framing == Framing::Usb || due.is_some() {
                         return Ok(outcome);
                     }
                 }

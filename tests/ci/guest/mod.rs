@@ -13,6 +13,7 @@ mod expected;
 mod faults;
 mod frozen;
 mod killpower;
+mod modbus;
 mod port;
 mod power_off;
 mod resume;
@@ -192,6 +193,7 @@ pub fn main(args: &[String]) -> ExitCode {
         container::ALL,
         story::ALL,
         faults::ALL,
+        modbus::ALL,
         frozen::ALL,
     ]
     .concat();

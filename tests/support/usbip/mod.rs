@@ -17,6 +17,8 @@
 
 pub mod descriptor;
 pub mod ftdi;
+#[path = "../modbus/unit.rs"]
+pub mod modbus;
 pub mod model;
 pub mod redir;
 mod standard;

@@ -57,6 +57,10 @@ pub mod usage {
     pub const LINE_FAIL_CAUSE: u32 = 0xff86_0052;
     /// APC: the low byte of STATFLAG.
     pub const APC_STATUS_FLAG: u32 = 0xff86_0060;
+    /// APC: frames of Modbus to the UPS.
+    pub const MODBUS_TO_UPS: u32 = 0xff86_00fc;
+    /// APC: frames of Modbus from the UPS.
+    pub const MODBUS_FROM_UPS: u32 = 0xff86_00fd;
 }
 
 /// Descriptors and reports of one UPS.
@@ -332,6 +336,15 @@ impl Model {
     pub fn value(&self, usage: u32) -> Option<i64> {
         let field = self.fields.iter().find(|field| field.usage == usage && field.kind == Kind::Feature)?;
         Some(field.get(self.reports.get(&(Kind::Feature, field.id))?))
+    }
+
+    /// Ids of the reports that carry Modbus to it and from it, if it has them.
+    pub fn modbus_reports(&self) -> Option<(u8, u8)> {
+        let id = |kind, usage| {
+            let mut fields = self.fields.iter();
+            fields.find(|field| field.kind == kind && field.usage == usage).map(|field| field.id)
+        };
+        Some((id(Kind::Output, usage::MODBUS_TO_UPS)?, id(Kind::Input, usage::MODBUS_FROM_UPS)?))
     }
 
     /// Longest input report, id included.

@@ -25,9 +25,13 @@ pub(super) fn configuration(model: &Model) -> Vec<u8> {
         bytes.extend([9, 4, 0, 0, 1, 2, 2, 1, 0, 7, 5, 0x82, 3, 8, 0, 10]);
         bytes.extend([9, 4, 1, 0, 2, 0x0a, 0, 0, 0, 7, 5, 0x03, 2, 64, 0, 0, 7, 5, 0x83, 2, 64, 0, 0]);
     }
-    bytes.extend([9, 4, interfaces - 1, 0, 1, 3, 0, 0, 0]);
+    let modbus = model.modbus_reports().is_some();
+    bytes.extend([9, 4, interfaces - 1, 0, 1 + u8::from(modbus), 3, 0, 0, 0]);
     bytes.extend(hid_descriptor(model));
     bytes.extend([7, 5, 0x81, 3, packet, 0, 10]);
+    if modbus {
+        bytes.extend([7, 5, 0x01, 3, packet, 0, 10]);
+    }
     let [low, high] = (bytes.len() as u16 + 9).to_le_bytes();
     [&[9, 2, low, high, interfaces, 1, 0, 0xe0, 1], &bytes[..]].concat()
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::descriptor::Kind;
+use super::modbus;
 use super::model::Model;
 use super::standard::{configuration, device_descriptor, hid_descriptor, string};
 use super::vhci::{self, Port};
@@ -84,6 +85,10 @@ pub struct About {
 #[derive(Debug)]
 struct State {
     model: Model,
+    /// What answers by Modbus; `None`: it is switched off, as when the UPS is delivered.
+    modbus: Option<modbus::Unit>,
+    /// Reports that came by Modbus.
+    by_modbus: usize,
     faults: Faults,
     seen: Vec<Seen>,
     /// Interrupt transfers that wait for data.
@@ -115,6 +120,8 @@ impl Unit {
     pub fn new(model: Model) -> Self {
         let state = State {
             model,
+            modbus: None,
+            by_modbus: 0,
             faults: Faults::default(),
             seen: Vec::new(),
             waiting: VecDeque::new(),
@@ -231,6 +238,21 @@ impl Unit {
     /// Changes values and says nothing: only a poll can see it.
     pub fn change_silently<R>(&self, change: impl FnOnce(&mut Model) -> R) -> R {
         change(&mut self.state().model)
+    }
+
+    /// Switches Modbus on at its front panel, or off.
+    pub fn switch_modbus(&self, on: bool) {
+        self.state().modbus = on.then(modbus::Unit::new);
+    }
+
+    /// Changes what it says by Modbus, or looks at it.
+    pub fn modbus<R>(&self, change: impl FnOnce(&mut modbus::Unit) -> R) -> R {
+        change(self.state().modbus.as_mut().expect("Modbus is off"))
+    }
+
+    /// How many reports have come by Modbus.
+    pub fn asked_by_modbus(&self) -> usize {
+        self.state().by_modbus
     }
 
     /// Mains fails or returns.
@@ -380,7 +402,10 @@ fn serve(shared: &Shared, mut socket: UnixStream, generation: u32) {
             Request::Submit(submit) if state.faults.halted => {
                 write(&mut state, &wire::failed(&submit, STALL))
             }
-            Request::Submit(submit) if !submit.inward => write(&mut state, &wire::done(&submit, &[])),
+            Request::Submit(submit) if !submit.inward => {
+                write(&mut state, &wire::done(&submit, &[]));
+                answer_by_modbus(&mut state, &data);
+            }
             Request::Submit(submit) => match state.queue.pop_front() {
                 Some(bytes) => write(&mut state, &wire::done(&submit, &bytes)),
                 None => state.waiting.push_back(submit),
@@ -388,6 +413,19 @@ fn serve(shared: &Shared, mut socket: UnixStream, generation: u32) {
         }
         drop(state);
         shared.changed.notify_all();
+    }
+}
+
+/// A report came by the interrupt OUT endpoint.
+fn answer_by_modbus(state: &mut State, report: &[u8]) {
+    let Some((to_ups, from_ups)) = state.model.modbus_reports() else { return };
+    if report.first() != Some(&to_ups) {
+        return;
+    }
+    state.by_modbus += 1;
+    let answers = state.modbus.as_mut().map(|unit| unit.usb(&report[1..])).unwrap_or_default();
+    for answer in answers {
+        push(state, [&[from_ups], &answer[..]].concat());
     }
 }
 
