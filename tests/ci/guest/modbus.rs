@@ -45,7 +45,7 @@ fn outage(unit: &Unit, daemon: &Daemon, change: impl Fn(&Unit, bool)) {
 
 fn beside(lab: &Lab) {
     let mut unit = plug(lab, true);
-    let daemon = lab.online(&lab.setup().with("UPSNAME", "ours"));
+    let daemon = lab.online(&lab.setup());
     let adds = |status: &support::Status| {
         status.is("LINEV", "231.0 Volts")
             && status.is("OUTPUTV", "230.0 Volts")
@@ -53,7 +53,7 @@ fn beside(lab: &Lab) {
             && status.is("NOMOUTV", "230 Volts")
     };
     let status = daemon.wait_for_status(adds, support::TIMEOUT);
-    let stays = [("UPSNAME", "ours"), ("MODEL", "Smart-UPS_3000"), ("SERIALNO", lab.serial.as_str())];
+    let stays = [("UPSNAME", "harness"), ("MODEL", "Smart-UPS_3000"), ("SERIALNO", lab.serial.as_str())];
     let wrong: Vec<_> = stays.iter().filter(|(key, value)| !status.is(key, value)).collect();
     ensure(&daemon, wrong.is_empty(), &format!("{wrong:?} in\n{}", status.text()));
     outage(&unit, &daemon, mains);
@@ -96,7 +96,7 @@ fn delivered(lab: &Lab) {
 fn upstype_modbus(lab: &Lab) {
     let unit = plug(lab, true);
     unit.modbus(|unit| unit.battery(77, 1_234, false));
-    let mut setup = lab.setup().with("UPSCABLE", "usb");
+    let mut setup = lab.setup();
     "modbus".clone_into(&mut setup.ups_type);
     let daemon = lab.online(&setup);
     let status = daemon.wait_for_status(|status| status.is("BCHARGE", "77.0 Percent"), support::TIMEOUT);

@@ -99,6 +99,7 @@ impl Loop {
                     Event::Closed(reason) => Told::Closed(reason),
                     Event::Control(result) => Told::Control(result.map(<[u8]>::to_vec)),
                     Event::Interrupt(bytes) => Told::Interrupt(bytes.to_vec()),
+                    Event::InterruptSent(_) => continue,
                 };
                 done |= wanted(&told);
                 all.push(told);
