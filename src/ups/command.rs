@@ -21,6 +21,8 @@ pub enum Command {
     Calibrate,
     /// Stop a running self test or calibration.
     AbortTest,
+    /// Silence the alarm that sounds.
+    Mute,
     /// Change what the UPS keeps in its EEPROM.
     Set(Setting, SettingValue),
 }
@@ -36,6 +38,7 @@ impl Command {
             Self::SelfTest => "test itself",
             Self::Calibrate => "calibrate its runtime",
             Self::AbortTest => "stop the test",
+            Self::Mute => "silence its alarm",
             Self::Set(..) => "change a setting",
         })
     }
@@ -63,6 +66,9 @@ pub struct CommandResult {
 }
 
 impl CommandResult {
+    /// What a link says of a command that its UPSes do not take.
+    pub const NOT_SUPPORTED: &str = "a UPS that is reached this way does not take this order";
+
     /// The end of a command.
     #[must_use]
     pub const fn new(command: Command, outcome: Result<String, String>) -> Self {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::write::Write;
-use crate::ups::{Command, clean};
+use crate::ups::{Command, CommandResult, clean};
 use crate::wire::upslink::Alert;
 
 /// One byte, and how long to wait for what comes back before the next.
@@ -123,6 +123,7 @@ impl Order {
                 Running::SelfTest => &[ABORT_SELF_TEST],
                 Running::Calibration => &[ABORT_CALIBRATION],
             },
+            Command::Mute => return Err(CommandResult::NOT_SUPPORTED.to_owned()),
             Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest | Command::Set(..) => &[],
         };
         Ok(Self { command, write: None, ways, step: 0, until: None, accepted: false, failed: Vec::new() })

@@ -1,6 +1,14 @@
 //! Which registers are asked for at once, and which the UPS does not have.
 
+use std::time::{Duration, Instant};
+
 use crate::wire::modbus::{Item, REGISTERS, Register, STATUS, Span};
+
+/// So often in a row something is not answered before it is asked for less often.
+const SILENCES: u32 = 2;
+/// Then it is asked for again after this, and after twice as long each time, up to [`SILENT_MAX`].
+const SILENT_FIRST: Duration = Duration::from_secs(10);
+const SILENT_MAX: Duration = Duration::from_secs(10 * 60);
 
 /// Registers that are asked for together, because one answer costs hardly more than one register's (modbus §2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +69,8 @@ pub(super) struct Blocks {
     split: Vec<Block>,
     /// Items that it refuses alone.
     absent: Vec<Item>,
+    /// What was not answered though the status was: how often in a row, and when it is asked for again. No more than there are registers.
+    silent: Vec<(Span, u32, Instant)>,
 }
 
 impl Blocks {
@@ -76,6 +86,42 @@ impl Blocks {
             }
         }
         spans
+    }
+
+    /// Whether this is to be asked for in a round: not if it was not answered lately.
+    pub(super) fn is_due(&self, span: Span, now: Instant) -> bool {
+        self.silent.iter().all(|(silent, _, again)| *silent != span || now >= *again)
+    }
+
+    /// Whether this was not answered when it was asked for last: then one try is enough.
+    pub(super) fn is_silent(&self, span: Span) -> bool {
+        self.silent.iter().any(|(silent, ..)| *silent == span)
+    }
+
+    pub(super) fn answered(&mut self, span: Span) {
+        self.silent.retain(|(silent, ..)| *silent != span);
+    }
+
+    /// The UPS does not answer to this, and does to others: after some times its items are asked for one by one, which are given, and one
+    /// alone ever more seldom.
+    pub(super) fn unanswered(&mut self, span: Span, now: Instant) -> Vec<Span> {
+        let count =
+            self.silent.iter().find(|(silent, ..)| *silent == span).map_or(0, |(_, count, _)| *count) + 1;
+        self.answered(span);
+        let is_one = REGISTERS.iter().any(|row| row.span == span);
+        if count >= SILENCES && !is_one {
+            return self.refused(span);
+        }
+        let doublings = count.saturating_sub(SILENCES).min(8);
+        let pause = SILENT_FIRST.saturating_mul(1 << doublings).min(SILENT_MAX);
+        self.silent.push((span, count, if count >= SILENCES { now + pause } else { now }));
+        Vec::new()
+    }
+
+    /// What the UPS is and it has refused to say.
+    pub(super) fn absent_identity(&self) -> Vec<Span> {
+        let rows = REGISTERS.iter().filter(|row| self.absent.contains(&row.item));
+        rows.map(|row| row.span).filter(|span| Block::is_identity(*span)).collect()
     }
 
     /// Whether an exception says that the UPS does not have what was asked for: unknown function, address or value. Others, such as

@@ -10,7 +10,7 @@ use super::store::Store;
 use crate::link::LinkEvent;
 use crate::link::loss::Loss;
 use crate::link::silence::Silence;
-use crate::ups::{Command, CommandResult, PollRate, Priority, StatusFlags};
+use crate::ups::{Command, CommandResult, PollRate, Priority, StatusFlags, TransferCause};
 use crate::wire::modbus::{Answer, REGISTERS, Register, Request, STATUS, Span};
 
 /// A UPS says nothing by itself: so often its status is asked for.
@@ -46,6 +46,10 @@ pub(super) struct Conversation {
     missing: (Vec<Span>, u32),
     /// What has been told of its identity is not all.
     is_partial: bool,
+    /// Why the UPS with this serial number last transferred, as an earlier connection has it.
+    cause: Option<(String, TransferCause)>,
+    /// The last request for the status was not answered.
+    is_mute: bool,
     /// The status was what was asked for last.
     after_status: bool,
     silence: Silence,
@@ -138,6 +142,8 @@ impl Conversation {
             queue: VecDeque::new(),
             missing: (Vec::new(), IDENTITY_ROUNDS),
             is_partial: false,
+            cause: None,
+            is_mute: false,
             after_status: false,
             silence: Silence::new(now, FIRST_TIMEOUT, SILENT_MIN),
             schedule: Schedule {
@@ -178,7 +184,8 @@ impl Conversation {
     pub(super) fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
         if self.exchange.is_free() {
             if let Some(request) = self.next(now) {
-                self.exchange.ask(request, now);
+                let is_hopeless = matches!(request, Request::Read(span) if self.blocks.is_silent(span));
+                self.exchange.ask(request, is_hopeless, now);
             }
         }
         self.exchange.poll_transmit(now)
@@ -214,12 +221,15 @@ impl Conversation {
 
     fn begin_round(&mut self, blocks: &[Block], now: Instant) {
         self.schedule.poll_at = now + self.schedule.interval();
+        let mut again = Vec::new();
         if now >= self.blocks_since + REFUSAL_BELIEVED {
+            again = self.blocks.absent_identity();
             (self.blocks, self.blocks_since) = (Blocks::default(), now);
         }
         let rest = std::mem::take(&mut self.queue).into_iter().filter(|span| Block::is_identity(*span));
-        let rest: Vec<Span> = rest.chain(self.missing.0.drain(..)).collect();
-        self.queue = blocks.iter().flat_map(|block| self.blocks.spans(*block)).chain(rest).collect();
+        let rest: Vec<Span> = rest.chain(self.missing.0.drain(..)).chain(again).collect();
+        let spans = blocks.iter().flat_map(|block| self.blocks.spans(*block));
+        self.queue = spans.filter(|span| self.blocks.is_due(*span, now)).chain(rest).collect();
     }
 
     fn take(&mut self, Outcome { request, answer }: Outcome, told: &mut Told, now: Instant) {
@@ -234,11 +244,22 @@ impl Conversation {
         let rows =
             REGISTERS.iter().filter(|row| row.span.address >= span.address && row.span.end() <= span.end());
         let rows: Vec<&Register> = rows.collect();
+        if span == STATUS {
+            self.is_mute = answer.is_none();
+        }
+        let mut instead = Vec::new();
+        if answer.is_some() {
+            self.blocks.answered(span);
+        } else if span != STATUS && !self.is_mute {
+            instead = self.blocks.unanswered(span, now);
+        }
         let is_silent = answer.is_none();
         let line_before = self.store.line();
         let mut has_status = false;
         match answer {
             Some(Answer::Registers(words)) => {
+                // It was missing until now.
+                self.is_partial |= self.state == State::Watching && Block::is_identity(span);
                 // What it says beside a status that is none is no data either: a UPS that starts says 0 of everything.
                 let is_said = |store: &Store, row: &Register| row.span == STATUS || store.has_state();
                 for row in &rows {
@@ -263,7 +284,10 @@ impl Conversation {
             Some(Answer::Exception(_) | Answer::Written) | None => {
                 rows.iter().for_each(|row| self.store.miss(row.item));
                 if Block::is_identity(span) && self.missing.1 > 0 {
-                    self.missing.0.push(span);
+                    match instead.is_empty() {
+                        true => self.missing.0.push(span),
+                        false => self.missing.0.append(&mut instead),
+                    }
                 }
             }
         }
@@ -314,6 +338,9 @@ impl Conversation {
     }
 
     fn attach(&mut self, told: &mut Told) {
+        if let Some((serial, cause)) = &self.cause {
+            self.store.recall(serial, *cause);
+        }
         self.is_partial = self.asks_identity() || !self.missing.0.is_empty();
         self.missing.1 = self.missing.1.saturating_sub(1);
         told.push(LinkEvent::Attached(Box::new(self.store.identity.clone())));
@@ -372,6 +399,10 @@ impl Conversation {
             self.reads.push(command);
             return self.begin_round(&Block::POLLED, now);
         }
+        if let Some(order) = self.order.take_if(|order| order.may_be_left()) {
+            let outcome = Ok("self test started; another order came before it had ended".to_owned());
+            told.ended(order.command, outcome);
+        }
         if self.order.is_some() {
             return told.ended(command, Err("another order is under way".to_owned()));
         }
@@ -379,6 +410,17 @@ impl Conversation {
             Ok(order) => self.order = Some(order),
             Err(reason) => told.ended(command, Err(reason)),
         }
+    }
+
+    /// The same with what an earlier connection has heard of the cause of the last transfer.
+    pub(super) fn knowing(mut self, cause: Option<(String, TransferCause)>) -> Self {
+        self.cause = cause;
+        self
+    }
+
+    /// Why the UPS last transferred, with its serial number.
+    pub(super) fn cause(&self) -> Option<(String, TransferCause)> {
+        self.store.cause()
     }
 
     /// How many probes have been sent.

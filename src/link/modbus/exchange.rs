@@ -91,6 +91,7 @@ pub(super) struct Outcome {
 struct Pending {
     request: Request,
     tries: u32,
+    tries_max: u32,
     /// A try was not answered.
     is_unanswered: bool,
     /// So many probes in its place were refused.
@@ -166,18 +167,20 @@ impl Exchange {
         self.pending.is_none()
     }
 
-    /// Asks this next. To be called while it is free.
-    pub(super) fn ask(&mut self, request: Request, now: Instant) {
+    /// Asks this next. To be called while it is free. `is_hopeless`: one try is enough.
+    pub(super) fn ask(&mut self, request: Request, is_hopeless: bool, now: Instant) {
         // The same request again: whichever answer comes, it is one to it.
         let is_safe = self.in_doubt == InDoubt::None || self.in_doubt == InDoubt::One(request);
         self.after_probe = (!is_safe).then_some(request);
-        self.begin(request, now);
+        let tries_max = if is_hopeless { 1 } else { self.framing.tries() };
+        self.begin(request, tries_max, now);
     }
 
-    fn begin(&mut self, request: Request, now: Instant) {
+    fn begin(&mut self, request: Request, tries_max: u32, now: Instant) {
         self.pending = Some(Pending {
             request,
             tries: 0,
+            tries_max,
             is_unanswered: false,
             refused: 0,
             first: 0,
@@ -302,8 +305,9 @@ impl Exchange {
             }
         }
         (self.after_probe, self.in_doubt) = (None, InDoubt::None);
+        let tries_max = pending.tries_max;
         self.probes_due = if matches!(answer, Answer::Exception(_)) { 0 } else { due };
-        self.begin(request, now);
+        self.begin(request, tries_max, now);
         None
     }
 
@@ -350,7 +354,7 @@ impl Exchange {
             self.in_doubt = InDoubt::One(pending.request);
             self.probes_before = self.probes;
         }
-        if pending.tries < self.framing.tries() && matches!(pending.step, Step::Wait(_)) {
+        if pending.tries < pending.tries_max && matches!(pending.step, Step::Wait(_)) {
             pending.step = Step::Send(now);
             pending.is_unanswered = true;
             return None;

@@ -8,6 +8,7 @@ mod blocks;
 mod conversation;
 mod exchange;
 mod order;
+mod setting;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use super::{Link, LinkEvent};
 use crate::bus::{serial, stream};
-use crate::ups::{Command, CommandResult, PollRate};
+use crate::ups::{Command, CommandResult, PollRate, TransferCause};
 use conversation::{Conversation, Told};
 use exchange::Framing;
 
@@ -40,6 +41,8 @@ struct Modbus {
     poll_time: Duration,
     poll_rate: PollRate,
     conversation: Option<Conversation>,
+    /// Why the UPS with this serial number last transferred: it says that only while it is on battery.
+    cause: Option<(String, TransferCause)>,
     /// How many probes have been sent: late answers outlast a connection that is made anew.
     probes: usize,
     told: Told,
@@ -48,18 +51,28 @@ struct Modbus {
 impl Modbus {
     fn new(device: String, framing: Framing, poll_time: Duration) -> Self {
         let told = Told::default();
-        Self { device, framing, poll_time, poll_rate: PollRate::Normal, conversation: None, probes: 0, told }
+        Self {
+            device,
+            framing,
+            poll_time,
+            poll_rate: PollRate::Normal,
+            conversation: None,
+            cause: None,
+            probes: 0,
+            told,
+        }
     }
 
     fn begin(&mut self, now: Instant) {
         self.end("the connection was made anew");
-        self.conversation =
-            Some(Conversation::new(self.framing, self.poll_time, self.poll_rate, self.probes, now));
+        let conversation = Conversation::new(self.framing, self.poll_time, self.poll_rate, self.probes, now);
+        self.conversation = Some(conversation.knowing(self.cause.clone()));
     }
 
     fn end(&mut self, reason: &str) {
         if let Some(conversation) = self.conversation.take() {
             self.probes = conversation.probes();
+            self.cause = conversation.cause().or(self.cause.take());
             conversation.end(reason, &mut self.told);
         }
     }

@@ -53,6 +53,8 @@ pub(super) struct Store {
     has_charge: bool,
     has_runtime: bool,
     missed: Vec<(modbus::Item, u8)>,
+    /// The two parts of FIRMWARE.
+    firmware: (Option<String>, Option<String>),
 }
 
 impl Store {
@@ -69,6 +71,18 @@ impl Store {
     /// Where the load gets its power from.
     pub(super) fn line(&self) -> StatusFlags {
         self.flags & (StatusFlags::ONLINE | StatusFlags::ONBATT)
+    }
+
+    /// Why it last transferred, and the serial number of the UPS whose word that is.
+    pub(super) fn cause(&self) -> Option<(String, TransferCause)> {
+        Some((self.identity.serial.clone()?, self.values.transfer_cause?))
+    }
+
+    /// What a UPS with this serial number has said of its last transfer over an earlier connection. That is no sample.
+    pub(super) fn recall(&mut self, serial: &str, cause: TransferCause) {
+        if self.identity.serial.as_deref() == Some(serial) {
+            self.values.transfer_cause.get_or_insert(cause);
+        }
     }
 
     /// Everything as a reading of this moment.
@@ -121,21 +135,19 @@ impl Store {
 
     fn take_text(&mut self, item: modbus::Item, text: &str) {
         let text = Some(text.to_owned()).filter(|text| !text.is_empty());
-        let identity = &mut self.identity;
         match item {
-            modbus::Item::Model => identity.model = text,
-            modbus::Item::Serial => identity.serial = text,
-            modbus::Item::Name => identity.name = text,
-            modbus::Item::Firmware => identity.firmware = text,
-            // It comes behind the firmware (modbus §3.1).
-            modbus::Item::Map => {
-                if let (Some(firmware), Some(map)) = (&mut identity.firmware, text) {
-                    firmware.push_str(" / ");
-                    firmware.push_str(&map);
-                }
-            }
+            modbus::Item::Firmware => self.firmware.0 = text,
+            modbus::Item::Map => self.firmware.1 = text,
+            modbus::Item::Model => self.identity.model = text,
+            modbus::Item::Serial => self.identity.serial = text,
+            modbus::Item::Name => self.identity.name = text,
             _ => {}
         }
+        // The map comes behind the firmware (modbus §3.1).
+        self.identity.firmware = match &self.firmware {
+            (Some(firmware), Some(map)) => Some(format!("{firmware} / {map}")),
+            (firmware, _) => firmware.clone(),
+        };
     }
 
     fn take_date(&mut self, item: modbus::Item, words: &[u16]) {

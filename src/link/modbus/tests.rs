@@ -10,6 +10,7 @@ use unit::Unit;
 
 mod believed;
 mod card;
+mod missing;
 mod orders;
 mod random;
 mod reboot;

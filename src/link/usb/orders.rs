@@ -7,7 +7,7 @@ use super::delays;
 use super::quirks::Quirks;
 use super::table::Key;
 use crate::bus::usb::TransferError;
-use crate::ups::Command;
+use crate::ups::{Command, CommandResult};
 use crate::wire::hid::Field;
 
 /// One value to write: read the report, change the value in it, write it, read it back.
@@ -86,9 +86,8 @@ impl Order {
                 plan.test(2, "calibration started")
             }
             Command::AbortTest => plan.test(3, "test stopped"),
-            Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest | Command::Set(..) => {
-                VecDeque::new()
-            }
+            Command::Mute | Command::Set(..) => return Err(CommandResult::NOT_SUPPORTED.to_owned()),
+            Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => VecDeque::new(),
         };
         if ways.iter().all(|way| way.preparation) {
             return Err("the UPS has no report for this".into());

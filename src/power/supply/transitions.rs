@@ -353,6 +353,7 @@ impl Supply {
                 | Command::SelfTest
                 | Command::Calibrate
                 | Command::AbortTest
+                | Command::Mute
                 | Command::Set(..),
                 _,
             ) => {}

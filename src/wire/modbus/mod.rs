@@ -7,8 +7,8 @@ mod registers;
 
 pub use frame::{Frame, RTU_MAX, TCP_MAX, USB_MAX, of_rtu, of_tcp, of_usb, rtu, tcp, usb};
 pub use registers::{
-    BATTERY_TEST, CALIBRATION, Form, GROUP_OFF_COUNTDOWN, Item, PROBES, REGISTERS, Register, SHUTDOWN_ORDER,
-    STATUS, Span, value,
+    BATTERY_DATE, BATTERY_TEST, CALIBRATION, Form, GROUP_OFF_COUNTDOWN, Item, NAME, PROBES, REGISTERS,
+    Register, SHUTDOWN_ORDER, STATUS, Span, USER_INTERFACE, value,
 };
 
 /// Read registers.
@@ -29,6 +29,13 @@ pub enum Request {
         address: u16,
         /// What it is to be.
         value: u16,
+    },
+    /// A text of eight registers is written.
+    WriteText {
+        /// The first address.
+        address: u16,
+        /// What they are to be, two characters each, the first in the high byte.
+        words: [u16; 8],
     },
 }
 
@@ -60,6 +67,12 @@ impl Request {
                 bytes.extend(value.to_be_bytes());
                 bytes
             }
+            Self::WriteText { address, words: text } => {
+                let mut bytes = words(WRITE, [address, 8]);
+                bytes.push(16);
+                bytes.extend(text.into_iter().flat_map(u16::to_be_bytes));
+                bytes
+            }
         }
     }
 
@@ -71,7 +84,9 @@ impl Request {
             (Self::Read(_), &function, &[code]) if function == READ | EXCEPTION => {
                 Some(Answer::Exception(code))
             }
-            (Self::Write { .. }, &function, &[code]) if function == WRITE | EXCEPTION => {
+            (Self::Write { .. } | Self::WriteText { .. }, &function, &[code])
+                if function == WRITE | EXCEPTION =>
+            {
                 Some(Answer::Exception(code))
             }
             (Self::Read(span), &READ, [length, data @ ..]) => {
@@ -82,7 +97,7 @@ impl Request {
                 is_whole.then(|| Answer::Registers(words.collect()))
             }
             // The first five bytes of the request come back.
-            (Self::Write { .. }, &WRITE, _) => {
+            (Self::Write { .. } | Self::WriteText { .. }, &WRITE, _) => {
                 (self.bytes().get(..5) == Some(bytes)).then_some(Answer::Written)
             }
             _ => None,

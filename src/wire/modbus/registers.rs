@@ -160,6 +160,13 @@ pub const BATTERY_TEST: Span = Span { address: 23, count: 1 };
 pub const CALIBRATION: Span = Span { address: 24, count: 1 };
 /// Seconds until the main outlet group goes off; -1: it does not (modbus §3.2).
 pub const GROUP_OFF_COUNTDOWN: Span = Span { address: 155, count: 1 };
+/// What its panel shows and sounds (modbus §3.2).
+pub const USER_INTERFACE: Span = span(26, 1);
+/// The date of the battery.
+pub const BATTERY_DATE: Span = span(595, 1);
+/// The name.
+pub const NAME: Span = span(596, 8);
+
 const fn span(address: u16, count: u16) -> Span {
     Span { address, count }
 }

@@ -10,6 +10,7 @@ mod net;
 mod simulated;
 mod smart;
 mod usb;
+mod usb_modbus;
 
 use std::time::{Duration, Instant};
 

@@ -34,6 +34,10 @@ pub struct Unit {
     pub idle: bool,
     /// What has come over USB of a request that is not whole yet.
     pub begun: Vec<u8>,
+    /// So often its self test is asked after before it has passed; 0: none runs.
+    pub testing: usize,
+    /// It says nothing to a request for one of these.
+    pub silent: Vec<u16>,
 }
 
 impl Unit {
@@ -45,6 +49,8 @@ impl Unit {
             asked: Vec::new(),
             idle: false,
             begun: Vec::new(),
+            testing: 0,
+            silent: Vec::new(),
         };
         unit.set32(0, 1 << 1);
         for (address, value) in [
@@ -127,6 +133,12 @@ impl Unit {
                 let (address, count) = (word(1), word(3));
                 self.asked.push((3, address, count));
                 let end = address + count;
+                if (address..end).contains(&23) && self.testing > 0 {
+                    self.testing -= 1;
+                    if self.testing == 0 {
+                        self.registers.insert(23, 1 << 2 | 1 << 6);
+                    }
+                }
                 let is_cut = BLOCKS.iter().any(|(first, length)| {
                     let (first, last) = (*first, first + length);
                     first < end && address < last && (address > first || end < last)
@@ -144,16 +156,35 @@ impl Unit {
             [16, _, _, 0, 1, 2, _, _] => {
                 let (address, value) = (word(1), word(6));
                 self.asked.push((16, address, value));
-                if !(1540..=1543).contains(&address) || self.refused.contains(&address) {
+                if !(1540..=1543).contains(&address) && address != 595 || self.refused.contains(&address) {
                     return vec![0x90, 2];
                 }
-                if !self.idle {
+                if address == 595 {
+                    self.registers.insert(address, value);
+                } else if !self.idle {
                     self.obey(address, value);
+                }
+                content[..5].to_vec()
+            }
+            [16, _, _, 0, count, _, data @ ..] if usize::from(*count) * 2 == data.len() => {
+                let address = word(1);
+                self.asked.push((16, address, u16::from(*count)));
+                if (address, *count) != (596, 8) || self.refused.contains(&address) {
+                    return vec![0x90, 2];
+                }
+                for (offset, pair) in (0..).zip(data.chunks(2)) {
+                    self.registers.insert(address + offset, u16::from(pair[0]) << 8 | u16::from(pair[1]));
                 }
                 content[..5].to_vec()
             }
             _ => vec![content.first().copied().unwrap_or(0) | 0x80, 1],
         }
+    }
+
+    fn is_silent(&self, content: &[u8]) -> bool {
+        let [3, a, b, c, d] = content else { return false };
+        let (address, count) = (u16::from(*a) << 8 | u16::from(*b), u16::from(*c) << 8 | u16::from(*d));
+        self.silent.iter().any(|it| (address..address + count).contains(it))
     }
 
     fn obey(&mut self, address: u16, value: u16) {
@@ -164,9 +195,13 @@ impl Unit {
                 self.registers.insert(1, status | 1 << 9);
             }
             (1540, 2) => self.set32(0, 1 << 4),
-            (1541, 1) => _ = self.registers.insert(23, 1 << 1 | 1 << 6),
+            (1541, 1) => {
+                self.registers.insert(23, 1 << 1 | 1 << 6);
+                self.testing = 3;
+            }
             (1541, 2) => _ = self.registers.insert(23, 1 << 5 | 1 << 6),
             (1542, 1) => _ = self.registers.insert(24, 1 << 4 | 1 << 14),
+            (1543, 4) => _ = self.registers.insert(26, 1 << 2),
             (1542, 2) => _ = self.registers.insert(24, 1 << 5),
             _ => {}
         }
@@ -176,6 +211,9 @@ impl Unit {
     pub fn rtu(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
         let (content, sum) = frame.split_at_checked(frame.len().checked_sub(2)?)?;
         if content.first() != Some(&1) || crc(content) != [sum[0], sum[1]] {
+            return None;
+        }
+        if self.is_silent(&content[1..]) {
             return None;
         }
         let mut answer = vec![1];

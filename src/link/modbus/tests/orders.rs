@@ -25,7 +25,7 @@ fn an_order_is_done_when_the_ups_shows_it_and_not_when_it_acknowledges() {
     for (command, said) in [
         (Command::KillPower, "the UPS switches off, and on again when mains is there"),
         (Command::PowerOff, "the UPS has switched off and stays off"),
-        (Command::SelfTest, "self test started"),
+        (Command::SelfTest, "self test passed"),
     ] {
         assert_eq!(outcome(command, well), Ok(said.to_owned()));
         assert_eq!(
@@ -41,8 +41,83 @@ fn an_order_is_done_when_the_ups_shows_it_and_not_when_it_acknowledges() {
     }
     // The load is too low.
     assert_eq!(outcome(Command::Calibrate, well), Err("the UPS refuses it: the load is too low".to_owned()));
+    let sounding = |unit: &mut Unit| _ = unit.registers.insert(26, 1 << 1);
+    assert_eq!(outcome(Command::Mute, sounding), Ok("the alarm is muted".to_owned()));
     let testing = |unit: &mut Unit| _ = unit.registers.insert(23, 1 << 1);
     assert_eq!(outcome(Command::AbortTest, testing), Ok("no test is running any more".to_owned()));
+}
+
+#[test]
+fn the_result_of_a_test_is_that_of_this_one() {
+    // An earlier one was refused, passed or failed.
+    for (before, idle, refused) in
+        [(1 << 4 | 1 << 11, false, false), (1 << 2, true, false), (1 << 4 | 1 << 11, true, true)]
+    {
+        let said = outcome(Command::SelfTest, |unit| {
+            unit.registers.insert(23, before);
+            unit.idle = idle;
+        });
+        match (idle, refused) {
+            (false, _) => assert_eq!(said, Ok("self test passed".to_owned())),
+            (true, true) => assert_eq!(said, Err("the UPS refuses it: its charge is too low".to_owned())),
+            (true, false) => assert!(said.unwrap_err().contains("does not do it")),
+        }
+    }
+    let mut bench = Bench::new();
+    bench.run(3 * SECOND);
+    bench.link.command(Command::SelfTest, bench.now);
+    bench.run(SECOND);
+    bench.unit.testing = 0;
+    bench.run(2 * SECOND);
+    bench.unit.registers.insert(23, 1 << 3 | 1 << 6);
+    bench.run(5 * SECOND);
+    assert_eq!(ended(&bench), Some(Err("self test failed".to_owned())));
+}
+
+#[test]
+fn a_test_that_runs_holds_up_no_order_to_switch_off() {
+    let mut bench = Bench::new();
+    bench.run(3 * SECOND);
+    bench.link.command(Command::SelfTest, bench.now);
+    bench.run(SECOND);
+    bench.unit.testing = 0;
+    bench.run(2 * SECOND);
+    bench.link.command(Command::KillPower, bench.now);
+    bench.run(3 * SECOND);
+    let said = ended(&bench).expect("an end").expect("well");
+    assert!(said.contains("switches off"), "{said}");
+    let results = bench.told.iter().filter(|(_, event)| matches!(event, LinkEvent::Command(_))).count();
+    assert_eq!(results, 2, "each order is answered");
+}
+
+#[test]
+fn settings_are_written_as_a_whole_and_read_back() {
+    use crate::ups::{Setting, SettingValue};
+    let set = |setting, text| Command::Set(setting, SettingValue::parse(setting, text).unwrap());
+    let mut bench = Bench::new();
+    bench.run(3 * SECOND);
+    for (command, said) in [
+        (set(Setting::BatteryDate, "08/23/26"), Ok("written, and reads back the same")),
+        (set(Setting::Name, "left"), Ok("written, and reads back the same")),
+        (set(Setting::BatteryDate, "23.08.26"), Err("a date of this UPS is MM/DD/YY, such as 08/23/26")),
+        (set(Setting::HighTransfer, "260"), Err("this setting of the UPS is changed at its front panel")),
+    ] {
+        bench.link.command(command, bench.now);
+        bench.run(8 * SECOND);
+        assert_eq!(ended(&bench), Some(said.map(str::to_owned).map_err(str::to_owned)));
+    }
+    assert_eq!(bench.unit.registers[&595], 9_731);
+    assert_eq!((bench.unit.registers[&596], bench.unit.registers[&598]), (0x6c65, 0x2020));
+    // What the UPS is has changed.
+    let identity = bench.told.iter().rev().find_map(|(_, event)| match event {
+        LinkEvent::Attached(identity) => Some(identity.clone()),
+        _ => None,
+    });
+    let identity = identity.unwrap();
+    assert_eq!(
+        (identity.battery_date.as_deref(), identity.name.as_deref()),
+        (Some("2026-08-23"), Some("left"))
+    );
 }
 
 #[test]
