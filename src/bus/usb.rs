@@ -28,11 +28,11 @@ impl Bus for Usb {
                 copy(bytes);
                 Event::Interrupt(spoilt)
             }
-            #[cfg(feature = "modbus")]
+            #[cfg(feature = "usb-out")]
             Event::InterruptSent(_) if fault == Fault::Silence => {
                 Event::InterruptSent(Err(TransferError::Timeout))
             }
-            #[cfg(feature = "modbus")]
+            #[cfg(feature = "usb-out")]
             Event::InterruptSent(_) => event,
             Event::Opened(_) | Event::Closed(_) | Event::Control(Err(_)) => event,
         }
@@ -93,7 +93,7 @@ pub enum Event<'a> {
     /// A packet came on the interrupt endpoint; the first byte is the report id.
     Interrupt(&'a [u8]),
     /// The interrupt report to the device has been sent, or not.
-    #[cfg(feature = "modbus")]
+    #[cfg(feature = "usb-out")]
     InterruptSent(Result<(), TransferError>),
 }
 
@@ -123,7 +123,7 @@ pub enum Transmit {
     },
     /// A report to the interrupt OUT endpoint; ends with [`Event::InterruptSent`], with [`TransferError::Other`] if there is no such
     /// endpoint.
-    #[cfg(feature = "modbus")]
+    #[cfg(feature = "usb-out")]
     InterruptOut {
         /// The report, its id first.
         data: Vec<u8>,

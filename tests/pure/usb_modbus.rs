@@ -213,7 +213,7 @@ fn what_modbus_has_said_is_gone_with_it_and_comes_back() {
 fn an_order_goes_by_hid_and_where_that_cannot_by_modbus() {
     let mut both = Both::attached(Fate::Answered);
     // The UPS has no HID report for a test.
-    assert_eq!(both.command(Command::SelfTest), Ok("self test started".to_owned()));
+    assert_eq!(both.command(Command::SelfTest), Ok("self test passed".to_owned()));
     // The cause is one that only Modbus says.
     assert!(both.command(Command::ReadTransferCause).is_err(), "nobody has said one yet");
     assert!(both.command(Command::Poll).is_ok());

@@ -407,7 +407,7 @@ pub(super) const SHUTDOWN: &[Directive] = &[
         example: "/run/mainsd/rack3.state",
         ..BASE
     },
-    #[cfg(all(feature = "usb", feature = "modbus"))]
+    #[cfg(feature = "usb-out")]
     Directive {
         name: "USBMODBUS",
         kind: Kind::Word {

@@ -374,23 +374,6 @@ impl Conversation {
         }
     }
 
-    /// Reads everything that changes, now.
-    pub(super) fn poll_soon(&mut self, now: Instant) {
-        if self.state == State::Watching {
-            self.begin_round(&Block::POLLED, now);
-        }
-    }
-
-    /// Whether it is known what the UPS is and how it is.
-    pub(super) fn is_watching(&self) -> bool {
-        self.state == State::Watching
-    }
-
-    /// Whether a request to a UPS that has never answered had no answer in all its tries.
-    pub(super) const fn is_in_vain(&self) -> bool {
-        matches!(self.state, State::SearchingInVain(_))
-    }
-
     pub(super) fn command(&mut self, command: Command, told: &mut Told, now: Instant) {
         if self.state != State::Watching {
             return told.ended(command, Err("no communication with the UPS".to_owned()));
@@ -442,5 +425,26 @@ impl Conversation {
         for command in self.reads.into_iter().chain(order) {
             told.ended(command, Err(reason.to_owned()));
         }
+    }
+}
+
+/// What a conversation beside another one is asked.
+#[cfg(feature = "usb")]
+impl Conversation {
+    /// Reads everything that changes, now.
+    pub(super) fn poll_soon(&mut self, now: Instant) {
+        if self.state == State::Watching {
+            self.begin_round(&Block::POLLED, now);
+        }
+    }
+
+    /// Whether it is known what the UPS is and how it is.
+    pub(super) fn is_watching(&self) -> bool {
+        self.state == State::Watching
+    }
+
+    /// Whether a request to a UPS that has never answered had no answer in all its tries.
+    pub(super) const fn is_in_vain(&self) -> bool {
+        matches!(self.state, State::SearchingInVain(_))
     }
 }

@@ -154,7 +154,7 @@ impl UsbLink {
     }
 
     /// The report descriptor of the device whose UPS is known, and how the device is called.
-    #[cfg(feature = "modbus")]
+    #[cfg(feature = "usb-out")]
     pub(super) fn attached_device(&self) -> Option<(&[u8], String)> {
         match &self.phase {
             Phase::Open { session, .. } => session.attached_device(),
@@ -245,7 +245,7 @@ impl Link for UsbLink {
             Event::Control(result) => self.handle_control(now, result),
             Event::Interrupt(report) => self.handle_interrupt(now, report),
             // This link sends none.
-            #[cfg(feature = "modbus")]
+            #[cfg(feature = "usb-out")]
             Event::InterruptSent(_) => {}
         }
     }

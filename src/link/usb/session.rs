@@ -138,7 +138,7 @@ impl Session {
     }
 
     /// See [`UsbLink::attached_device`](super::UsbLink::attached_device).
-    #[cfg(feature = "modbus")]
+    #[cfg(feature = "usb-out")]
     pub(super) fn attached_device(&self) -> Option<(&[u8], String)> {
         self.is_attached().then(|| (&*self.device().info.report_descriptor, self.name()))
     }

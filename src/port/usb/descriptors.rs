@@ -8,7 +8,7 @@ pub struct InterfaceFacts {
     /// The first interrupt IN endpoint.
     pub interrupt_in: Option<Endpoint>,
     /// The first interrupt OUT endpoint.
-    #[cfg(feature = "modbus")]
+    #[cfg(feature = "usb-out")]
     pub interrupt_out: Option<Endpoint>,
 }
 
@@ -57,14 +57,14 @@ pub fn interface_facts(descriptors: &[u8], configuration: u8, interface: u8) -> 
             }
             [_, ENDPOINT, address, attributes, low, high, ..] if in_interface => {
                 let interrupt_in = address & 0x80 != 0 && attributes & 3 == 3;
-                #[cfg(feature = "modbus")]
+                #[cfg(feature = "usb-out")]
                 let interrupt_out = address & 0x80 == 0 && attributes & 3 == 3;
                 // Bits 11 and 12 count extra packets a microframe (USB 2.0 table 9-13).
                 let max_packet = u16::from_le_bytes([*low, *high]) & 0x7ff;
                 if interrupt_in && (1..=1024).contains(&max_packet) && facts.interrupt_in.is_none() {
                     facts.interrupt_in = Some(Endpoint { address: *address, max_packet });
                 }
-                #[cfg(feature = "modbus")]
+                #[cfg(feature = "usb-out")]
                 if interrupt_out && (1..=1024).contains(&max_packet) && facts.interrupt_out.is_none() {
                     facts.interrupt_out = Some(Endpoint { address: *address, max_packet });
                 }

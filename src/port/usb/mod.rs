@@ -321,7 +321,7 @@ impl UsbPort {
             return None;
         };
         self.queue.retain(|event| !matches!(event, Event::Control(_)));
-        #[cfg(feature = "modbus")]
+        #[cfg(feature = "usb-out")]
         self.queue.retain(|event| !matches!(event, Event::InterruptSent(_)));
         self.interrupt_len = 0;
         let (fd, left) = open.close();
@@ -423,7 +423,7 @@ impl Port for UsbPort {
                 }
             }
             Transmit::ControlOut { setup, data, timeout } => self.submit(setup, &data, timeout),
-            #[cfg(feature = "modbus")]
+            #[cfg(feature = "usb-out")]
             Transmit::InterruptOut { data, timeout } => {
                 let result = match &mut self.state {
                     State::Open(open) => open.send(&data, timeout),

@@ -72,7 +72,7 @@ pub(super) struct OpenDevice {
     pause: Duration,
     silent: bool,
     gone: bool,
-    #[cfg(feature = "modbus")]
+    #[cfg(feature = "usb-out")]
     out_endpoint: Option<Endpoint>,
 }
 
@@ -100,7 +100,7 @@ impl OpenDevice {
             pause: INTERRUPT_PAUSE,
             silent: false,
             gone: false,
-            #[cfg(feature = "modbus")]
+            #[cfg(feature = "usb-out")]
             out_endpoint: facts.interrupt_out,
         }
     }
@@ -150,7 +150,7 @@ impl OpenDevice {
     }
 
     /// Sends a report to the device.
-    #[cfg(feature = "modbus")]
+    #[cfg(feature = "usb-out")]
     pub(super) fn send(&mut self, data: &[u8], timeout: Duration) -> Result<(), TransferError> {
         let endpoint = self.out_endpoint.ok_or(TransferError::Other)?;
         match self.device.submit_interrupt_out(endpoint.address, data, timeout) {
@@ -177,7 +177,7 @@ impl OpenDevice {
             }
         }
         self.keep_interrupt(interrupt_len, now);
-        #[cfg(feature = "modbus")]
+        #[cfg(feature = "usb-out")]
         if let Some(result) = self.device.interrupt_out_ended() {
             return Some(Event::InterruptSent(result));
         }

@@ -23,7 +23,7 @@ pub struct Device {
     interface: u8,
     control: Transfer,
     interrupt: Transfer,
-    #[cfg(feature = "modbus")]
+    #[cfg(feature = "usb-out")]
     interrupt_out: Transfer,
     context: Rc<Context>,
     /// Last, so that it is closed after all users.
@@ -40,7 +40,7 @@ impl Device {
         let no_memory = UsbError(libusb1_sys::constants::LIBUSB_ERROR_NO_MEM);
         let control = Transfer::new().ok_or(no_memory)?;
         let interrupt = Transfer::new().ok_or(no_memory)?;
-        #[cfg(feature = "modbus")]
+        #[cfg(feature = "usb-out")]
         let interrupt_out = Transfer::new().ok_or(no_memory)?;
         let mut handle = ptr::null_mut();
         // libusb's `intptr_t`, which these bindings call a pointer.
@@ -54,7 +54,7 @@ impl Device {
                 interface,
                 control,
                 interrupt,
-                #[cfg(feature = "modbus")]
+                #[cfg(feature = "usb-out")]
                 interrupt_out,
                 context: Rc::clone(context),
                 fd: Some(fd),
@@ -112,7 +112,7 @@ impl Device {
     ///
     /// # Errors
     /// What libusb says; [`UsbError::NO_DEVICE`] when it is gone.
-    #[cfg(feature = "modbus")]
+    #[cfg(feature = "usb-out")]
     pub fn submit_interrupt_out(
         &mut self,
         endpoint: u8,
@@ -123,7 +123,7 @@ impl Device {
     }
 
     /// How sending a report ended, once.
-    #[cfg(feature = "modbus")]
+    #[cfg(feature = "usb-out")]
     pub fn interrupt_out_ended(&mut self) -> Option<Result<(), TransferError>> {
         Some(self.interrupt_out.take_ended()?.map(drop))
     }
@@ -139,7 +139,7 @@ impl Device {
         [
             &self.control,
             &self.interrupt,
-            #[cfg(feature = "modbus")]
+            #[cfg(feature = "usb-out")]
             &self.interrupt_out,
         ]
         .into_iter()
@@ -172,7 +172,7 @@ impl Device {
         }
         self.control.cancel();
         self.interrupt.cancel();
-        #[cfg(feature = "modbus")]
+        #[cfg(feature = "usb-out")]
         self.interrupt_out.cancel();
         // The kernel has already given cancelled transfers back; this collects them. A bounded number of looks, in
         // case it has not: what is left in flight is leaked.

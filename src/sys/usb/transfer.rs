@@ -124,7 +124,7 @@ impl Transfer {
     }
 
     /// Starts an interrupt transfer of these bytes to the device.
-    #[cfg(feature = "modbus")]
+    #[cfg(feature = "usb-out")]
     pub(super) fn submit_interrupt_out(
         &mut self,
         handle: *mut ffi::libusb_device_handle,

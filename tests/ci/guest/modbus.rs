@@ -64,7 +64,8 @@ fn beside(lab: &Lab) {
     unit.place();
     daemon.wait_for_status(|status| !status.has("COMMLOST") && adds(status), support::TIMEOUT);
     ensure(&daemon, daemon.threads() == 1, "more than one thread");
-    drop(daemon);
+    let end = daemon.terminate();
+    assert!(end.status.success(), "{end:?}");
     assert!(unit.wait_for_kernel_driver(Some("usbhid")), "kernel driver not given back");
 }
 

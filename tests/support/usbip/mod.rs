@@ -18,6 +18,7 @@
 pub mod descriptor;
 pub mod ftdi;
 #[path = "../modbus/unit.rs"]
+#[allow(clippy::duplicate_mod, reason = "the program of tests/vm has no other")]
 pub mod modbus;
 pub mod model;
 pub mod redir;
