@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::corpus::both::{Both, Fate, SMART};
+use crate::support::both::{Both, Fate, SMART};
 use crate::support::corpus::device::device;
 use crate::support::corpus::fake::Bench;
 use mainsd::bus::usb::TransferError;

@@ -28,6 +28,7 @@ pub mod access;
 pub mod answering;
 mod asleep;
 pub mod attack;
+pub mod both;
 pub mod c_compiler;
 pub mod cable;
 mod capture;

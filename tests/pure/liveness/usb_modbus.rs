@@ -1,7 +1,7 @@
 //! A USB UPS that speaks HID and Modbus: by Modbus comes what does no good, at every time, and the outage is heard by HID.
 
 use super::*;
-use crate::support::corpus::both::{Both, FROM_UPS, Fate};
+use crate::support::both::{Both, FROM_UPS, Fate};
 use mainsd::bus::usb::{Event, TransferError};
 use mainsd::link::Link;
 

@@ -2,7 +2,6 @@
 #![allow(dead_code, clippy::disallowed_methods, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod believed;
-pub mod both;
 pub mod device;
 pub mod fake;
 pub mod names;

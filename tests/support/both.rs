@@ -1,4 +1,5 @@
 //! A UPS that speaks HID and Modbus over USB, a fake clock, and the loop between them and the link.
+#![allow(dead_code, clippy::disallowed_methods, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::time::{Duration, Instant};
 
@@ -8,9 +9,9 @@ use mainsd::link::usb_modbus::UsbModbusLink;
 use mainsd::link::{Link, LinkEvent};
 use mainsd::ups::{Command, Identity, Reading};
 
-use super::device::device;
-use super::fake::FakeUps;
-use crate::support::modbus::Unit;
+use super::corpus::device::device;
+use super::corpus::fake::FakeUps;
+use super::modbus::Unit;
 
 /// A Smart-UPS with the two usages: output report 0x90, input report 0x89.
 pub const SMART: &str = "apc-smart-ups-3000-pid3";
