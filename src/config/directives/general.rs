@@ -27,7 +27,7 @@ pub(super) const UPS: &[Directive] = &[
               `apcsmart`: an APC Smart-UPS on a serial port. `dumb`: a UPS that only switches modem lines. \
               `net`: another machine that runs mainsd or apcupsd and serves port 3551. \
               `snmp`: a management card. `pcnet`: a management card with PowerChute Network Shutdown. \
-              `modbus`: a newer APC Smart-UPS (SMT, SMX, SRT, SMC), on a serial line or by its network card; Modbus must be switched on at its front panel. `test`: a simulated UPS, for trials, see mainsd-simulated(7); the shutdown at its end is \
+              `modbus`: a newer APC Smart-UPS (SMT, SMX, SRT, SMC), on a serial line, by its network card or on USB; Modbus must be switched on at its front panel. `test`: a simulated UPS, for trials, see mainsd-simulated(7); the shutdown at its end is \
               real.",
         ),
         why: said("There is no default: guessing would watch the wrong thing."),
@@ -46,8 +46,8 @@ pub(super) const UPS: &[Directive] = &[
         doc: said(
             "The cable between UPS and machine. Only `dumb` and `modbus` look at it: every other UPSTYPE implies its \
               cable, whatever is said here, and status shows the implied one.\n\n\
-              For `dumb` it must be a cable of modem lines. For `modbus` it says the way: `smart` is a serial line, `ether` the network; `usb` is not there \
-              yet, UPSTYPE `usb` watches such a UPS. \
+              For `dumb` it must be a cable of modem lines. For `modbus` it says the way: `smart` is a serial line, `ether` the network, `usb` USB, where \
+              HID guards too: a UPS whose Modbus is off is watched all the same. \
               `simple`: the one to build oneself, on battery on CD and battery low on CTS. `940-0020B`, `940-0020C`, \
               `940-0119A`, `940-0127A`, `940-0128A`, `940-0095A`, `940-0095C`, `MAM-04-02-2000`: by the number on the cable. `940-0095B` \
               and `940-0023A` do not tell that the battery is low, so give TIMEOUT a value; `940-0023A` cannot cut \
@@ -70,7 +70,7 @@ pub(super) const UPS: &[Directive] = &[
               attached. `apcsmart`, `dumb`: the serial port, `/dev/ttyS0`. `net`: `host` or `host:port`, the port being \
               NISPORT if not said, an IPv6 address with a port in brackets; of several, with blanks between, the first that answers is used; a name is looked up anew when it does not answer. `snmp`: `host:port:vendor:community`, all but the host optional; vendor is `APC`, `RFC` \
               or `MGE`, with `_NOTRAP` added if no traps are wanted. `pcnet`: blank, or `ip:user:passphrase:port`, the \
-              port optional. `modbus`: the serial port, or with `UPSCABLE ether` `host` or `host:port`, the port being 502 if not said. `test`: blank, or the path of a script.",
+              port optional. `modbus`: the serial port, or with `UPSCABLE ether` `host` or `host:port`, the port being 502 if not said, or with `UPSCABLE usb` as for `usb`. `test`: blank, or the path of a script.",
         ),
         why: said("Blank finds a USB UPS by itself, also after it has come back under another number."),
         compat: said(
