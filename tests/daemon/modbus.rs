@@ -214,7 +214,6 @@ fn the_power_is_killed_and_the_exit_status_says_whether_the_ups_does_it() {
 #[test]
 fn what_cannot_work_is_said_by_check() {
     for (lines, part) in [
-        ("UPSCABLE usb\nDEVICE\n", "Modbus over USB is not there yet"),
         ("UPSCABLE ether\nDEVICE\n", "a host or host:port, the port 502 if none is named"),
         ("UPSCABLE smart\nDEVICE\n", "needs a serial port"),
     ] {
