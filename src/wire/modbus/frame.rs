@@ -193,4 +193,21 @@ mod tests {
             assert_eq!(of_tcp(&bad), Frame::Bad, "{bad:?}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_reports_are_a_frame_within_them_or_none(
+            bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..320),
+            head in proptest::sample::select(vec![vec![], vec![1, 3], vec![1, 16], vec![1, 0x83]]),
+        ) {
+            let bytes = [head, bytes].concat();
+            match of_usb(&bytes) {
+                Frame::Whole { content, length, .. } => {
+                    assert!(length <= bytes.len() && length <= USB_MAX && content == &bytes[1..length]);
+                }
+                Frame::Incomplete => assert!(bytes.len() < USB_MAX),
+                Frame::Bad => {}
+            }
+        }
+    }
 }
