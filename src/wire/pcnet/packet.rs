@@ -115,7 +115,9 @@ mod tests {
 
     #[test]
     fn counters_that_are_no_numbers_are_none() {
-        for text in ["SR=1\n", "SU=1\n", "SR=+1\nSU=1\n", "SR=1\nSU=123456789\n", "SR=\nSU=1\n", "SR=1\nSU=xy\n"] {
+        for text in
+            ["SR=1\n", "SU=1\n", "SR=+1\nSU=1\n", "SR=1\nSU=123456789\n", "SR=\nSU=1\n", "SR=1\nSU=xy\n"]
+        {
             let bytes = [text.as_bytes(), b"MD=a"].concat();
             assert_eq!(Packet::parse(&bytes).unwrap().counters(), None, "{text}");
         }
