@@ -79,9 +79,11 @@ pub(super) fn without_secret(form: DeviceForm, device: String) -> String {
     let is_ipv6 = |word: &str| word.starts_with('[') || word.parse::<Ipv6Addr>().is_ok();
     let of_master = |word: &str| if is_ipv6(word) { word.to_owned() } else { masked(word, 2) };
     match form {
-        // Where a part is missing, the last one may be the passphrase.
-        DeviceForm::Pcnet if PcnetDevice::parse(&device).is_err() => masked(&device, 1),
-        DeviceForm::Pcnet => masked(&device, 2),
+        // Where a part is missing, the second may be the passphrase.
+        DeviceForm::Pcnet => match masked(&device, 2) {
+            shown if shown == device => masked(&device, 1),
+            shown => shown,
+        },
         DeviceForm::Snmp => masked(&device, 3),
         DeviceForm::Masters => device.split(' ').map(of_master).collect::<Vec<_>>().join(" "),
         DeviceForm::Usb | DeviceForm::SerialPort | DeviceForm::Script | DeviceForm::Free => device,
@@ -101,6 +103,9 @@ pub fn describe(config: &Config) -> String {
         }
         Some(DeviceForm::Masters) => format!("the master {device}"),
         Some(DeviceForm::Script) => "the simulated UPS".to_owned(),
+        Some(DeviceForm::Pcnet) if config.device.is_empty() => {
+            "the UPS whose card sends to UDP port 3052".to_owned()
+        }
         Some(DeviceForm::SerialPort | DeviceForm::Snmp | DeviceForm::Pcnet | DeviceForm::Free) | None => {
             format!("the UPS at {device}")
         }

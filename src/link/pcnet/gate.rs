@@ -63,14 +63,12 @@ impl Refusal {
             Self::Unknown => "the name in DEVICE has not been looked up yet".to_owned(),
             Self::OtherSender(sender) => format!("packets of {sender} are believed until that is lost"),
             Self::Uncounted => "it has no counters SR and SU".to_owned(),
-            Self::Old => {
-                "it is not newer than one that came before: old, sent again, or of a card that counts anew"
-                    .to_owned()
-            }
-            Self::AnewOnBattery => {
-                "the card counts anew, and is believed only once its packets say that mains is there"
-                    .to_owned()
-            }
+            Self::Old => "it is not newer than one that came before: old, sent again, or of a card that counts anew, which is \
+                          believed in a while"
+                .to_owned(),
+            Self::AnewOnBattery => "it is not newer than one that came before and does not say that mains is there: recorded by \
+                                    somebody, or of a card that counts anew, which is believed once it says so"
+                .to_owned(),
         }
     }
 }

@@ -94,6 +94,8 @@ impl Kill {
                 self.come.extend_from_slice(&bytes);
                 (false, String::new())
             }
+            // A new connection is to be made already.
+            Event::Closed(_) if matches!(self.next, Some(Transmit::Connect { .. })) => return None,
             Event::Closed(reason) => (true, reason),
         };
         match Response::parse(&self.come, ended) {

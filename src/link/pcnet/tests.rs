@@ -388,7 +388,15 @@ fn a_card_that_closes_after_each_answer_is_connected_to_again() {
     let mut bench = ordered();
     let page = String::from_utf8(page(bench.counters, PHRASE)).unwrap();
     let page = page.replace("Transfer-Encoding: chunked", "Connection: close\r\nTransfer-Encoding: chunked");
-    bench.web(stream::Event::Bytes(page.into_bytes()));
+    // Both come before anything can be done.
+    let both = [
+        stream::Event::Bytes(page.into_bytes()),
+        stream::Event::Closed("the connection was closed".to_owned()),
+    ];
+    for event in both {
+        bench.link.handle_event(bench.now, Event::Stream(event));
+    }
+    bench.pump();
     assert!(matches!(bench.sent.last(), Some(Transmit::Stream(stream::Transmit::Connect { .. }))));
     bench.web(stream::Event::Connected);
     assert!(bench.requested().unwrap().starts_with("POST"));
