@@ -14,12 +14,14 @@ use mio::net::UdpSocket;
 use mio::{Interest, Registry, Token};
 
 use super::Port;
+use super::device_lock::DeviceLocks;
 use super::stream::StreamPort;
 use crate::bus::card::{Card, Event, Transmit};
 use crate::bus::stream::Target;
-use crate::sys::job::{Job, Starter};
+use crate::sys::job::Job;
+use crate::sys::named_lock::NamedLock;
 use crate::sys::port_holder::{Holder, holder_of_port};
-use crate::sys::{passing, reason, socket};
+use crate::sys::{passing, process, reason, socket};
 use crate::ups::{Priority, RateLimit};
 
 /// Longest datagram that is read, in bytes (pcnet §2).
@@ -38,35 +40,56 @@ const STREAM_TOKENS: usize = 2;
 /// What is listened at: both kinds of addresses, each by a socket for all and one for the card alone.
 const SOCKETS: u8 = 4;
 
-/// The port, and whether other daemons may have it too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The port, and what for.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listening {
     /// The UDP port.
     pub port: u16,
-    /// Each daemon names its own card.
-    pub is_shared: bool,
+    /// The web server of the card: daemons that name different cards share the port. `None`: no card is named.
+    pub target: Option<Target>,
 }
 
 impl Listening {
-    /// The sockets that are wanted, by their numbers: those for the card alone only where its address tells them apart.
-    fn numbers(self) -> impl Iterator<Item = u8> {
-        (0..SOCKETS).filter(move |number| self.is_shared || !is_for_card(*number))
+    /// The name of the lock that keeps a second daemon from the same card: it would have some of the packets, and the first one not.
+    fn lock_name(&self) -> Option<String> {
+        let host = self.target.as_ref()?.host.replace(|c: char| !c.is_ascii_alphanumeric() && c != '.', "_");
+        Some(format!("pcnet-{}-{host}", self.port))
     }
 
-    fn bind(self, number: u8) -> io::Result<OwnedFd> {
+    /// The sockets that are wanted, by their numbers: those for the card alone only where its address tells them apart.
+    fn numbers(&self) -> impl Iterator<Item = u8> + use<> {
+        let is_shared = self.target.is_some();
+        (0..SOCKETS).filter(move |number| is_shared || !is_for_card(*number))
+    }
+
+    fn bind(&self, number: u8) -> io::Result<OwnedFd> {
         let address: IpAddr =
             if is_ipv6(number) { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
         let address = SocketAddr::new(address, self.port);
-        let bound = if self.is_shared { socket::udp_bind_shared(address) } else { socket::udp_bind(address) };
+        let bound =
+            if self.target.is_some() { socket::udp_bind_shared(address) } else { socket::udp_bind(address) };
         bound.map(OwnedFd::from)
     }
 
-    /// Opens the socket with this number for who has the other end of `to`: an errno (4 bytes, little-endian), 0 with the socket.
-    pub fn lend(self, number: u8, to: BorrowedFd<'_>) {
+    /// Opens the socket with this number for who has the other end of `to`: an errno (4 bytes, little-endian), 0 with the socket. `lock`
+    /// is what this process holds for that.
+    pub fn lend(&self, number: u8, locks: &DeviceLocks, lock: &mut Option<NamedLock>, to: BorrowedFd<'_>) {
         if !self.numbers().any(|wanted| wanted == number) {
             return;
         }
-        let bound = self.bind(number);
+        let locked = match self
+            .lock_name()
+            .filter(|_| lock.is_none())
+            .map(|name| locks.take_for_daemon(process::own(), &name))
+        {
+            Some(Ok(taken)) => {
+                *lock = taken;
+                true
+            }
+            Some(Err(_)) => false,
+            None => true,
+        };
+        let bound = if locked { self.bind(number) } else { Err(socket::taken()) };
         let errno = bound.as_ref().err().and_then(io::Error::raw_os_error).unwrap_or_default();
         // Who has asked may be gone.
         let _ = passing::send_now(to, &errno.to_le_bytes(), bound.as_ref().ok().map(AsFd::as_fd));
@@ -79,6 +102,20 @@ const fn is_ipv6(number: u8) -> bool {
 
 const fn is_for_card(number: u8) -> bool {
     number & 2 == 2
+}
+
+/// Which of the card's addresses the socket with this number is for.
+fn address_for(addresses: &[IpAddr], number: u8) -> Option<IpAddr> {
+    addresses.iter().copied().find(|address| is_for_card(number) && address.is_ipv6() == is_ipv6(number))
+}
+
+/// What another process has been asked for.
+#[derive(Debug)]
+struct Lender {
+    number: u8,
+    from: OwnedFd,
+    look_at: Instant,
+    until: Instant,
 }
 
 /// A socket that listens.
@@ -99,53 +136,60 @@ pub struct CardPort {
     /// More may have come than was read.
     again_at: Option<Instant>,
     retry_at: Option<Instant>,
-    /// Another process opens the socket with this number, until then.
-    lender: Option<(u8, OwnedFd, Instant)>,
+    lender: Option<Lender>,
+    lock: Option<NamedLock>,
+    /// This machine has no IPv6.
+    has_no_ipv6: bool,
     stream: StreamPort,
     /// The card's addresses.
     addresses: Vec<IpAddr>,
     /// That nothing can come has been told.
     is_deaf: bool,
     events: VecDeque<Event>,
-    starter: Starter,
+    locks: DeviceLocks,
     token: Token,
 }
 
 impl CardPort {
-    /// A port without sockets, which will have tokens from this one on. `target`: the card's web server.
+    /// A port without sockets, which will have tokens from this one on. `locks`: what keeps other daemons from the same card, and
+    /// says who looks names up, and opens sockets later on.
     #[must_use]
-    pub fn new(listening: Listening, target: Option<Target>, token: Token, now: Instant) -> Self {
+    pub fn new(listening: Listening, locks: DeviceLocks, token: Token, now: Instant) -> Self {
+        let targets = listening.target.iter().cloned().collect();
         Self {
+            stream: StreamPort::new(targets, token, now).with_starter(locks.starter().clone()),
+            lock: None,
+            has_no_ipv6: false,
+            locks,
             listening,
             listeners: Vec::new(),
             limit: DATAGRAMS,
             again_at: None,
             retry_at: None,
             lender: None,
-            stream: StreamPort::new(target.into_iter().collect(), token, now),
             addresses: Vec::new(),
             is_deaf: false,
             events: VecDeque::new(),
-            starter: Starter::default(),
             token,
         }
     }
 
-    /// Names are looked up, and sockets opened later on, by another process.
-    #[must_use]
-    pub fn with_starter(mut self, starter: Starter) -> Self {
-        self.stream = self.stream.with_starter(starter.clone());
-        self.starter = starter;
-        self
-    }
-
     fn missing(&self) -> Vec<u8> {
         let is_there = |number: &u8| self.listeners.iter().any(|listener| listener.number == *number);
-        self.listening.numbers().filter(|number| !is_there(number)).collect()
+        let can_be = |number: &u8| !(self.has_no_ipv6 && is_ipv6(*number));
+        self.listening.numbers().filter(|number| !is_there(number) && can_be(number)).collect()
     }
 
     /// Opens what is missing, by the rights of this process.
     fn open(&mut self) {
+        if let Some(name) = self.listening.lock_name().filter(|_| self.lock.is_none()) {
+            // With a helper, that is the daemon's first process.
+            let daemon = if self.locks.starter().is_another() { process::parent() } else { process::own() };
+            match self.locks.take_for_daemon(daemon, &name) {
+                Ok(lock) => self.lock = lock,
+                Err(holder) => return self.be_deaf(&format!("the card is watched by {holder}")),
+            }
+        }
         for number in self.missing() {
             let bound = self.listening.bind(number);
             self.take_socket(number, bound);
@@ -160,43 +204,53 @@ impl CardPort {
                 self.listeners.push(Listener { number, socket, is_registered: false, is_connected: false });
             }
             // A machine without IPv6 lacks nothing.
-            Err(error) if number != 0 && socket::is_without_address(&error) => {}
-            Err(error) if number == 0 && !self.is_deaf => {
-                self.is_deaf = true;
-                self.events.push_back(Event::Deaf(self.trouble(&error)));
+            Err(error) if is_ipv6(number) && socket::is_without_address(&error) => self.has_no_ipv6 = true,
+            Err(error) if !self.is_deaf => {
+                let reason = self.trouble(&error);
+                self.be_deaf(&reason);
             }
             Err(_) => {}
         }
     }
 
-    fn trouble(&self, error: &io::Error) -> String {
-        let port = self.listening.port;
-        if !socket::is_taken(error) {
-            return format!("UDP port {port}: {}; trying again", reason(error));
+    /// Tells, once, that nothing can come.
+    fn be_deaf(&mut self, reason: &str) {
+        if !std::mem::replace(&mut self.is_deaf, true) {
+            let port = self.listening.port;
+            let text = format!("UDP port {port}: {reason}: no packet of the card can come; trying again");
+            self.events.push_back(Event::Deaf(text));
         }
-        let holder = match holder_of_port(port) {
-            Some(Holder::Process { pid, name }) => format!("{name} (process {pid})"),
-            Some(Holder::Unseen) | None => "another program".to_owned(),
-        };
-        format!(
-            "UDP port {port} is held by {holder}: no packet of the card can come; trying again. Daemons of this machine share it only if \
-             DEVICE of each names its card"
-        )
+    }
+
+    fn trouble(&self, error: &io::Error) -> String {
+        if !socket::is_taken(error) {
+            return reason(error);
+        }
+        match holder_of_port(self.listening.port) {
+            Some(Holder::Process { pid, name }) => {
+                format!(
+                    "it is held by {name} (process {pid}), and daemons share it only if DEVICE of each names its own card"
+                )
+            }
+            Some(Holder::Unseen) | None => {
+                "it is held by another program, or the card is watched by one".to_owned()
+            }
+        }
     }
 
     fn tell(&mut self) {
-        if self.listeners.iter().any(|listener| listener.number == 0) && std::mem::take(&mut self.is_deaf) {
+        if self.missing().is_empty() && std::mem::take(&mut self.is_deaf) {
             self.events.push_back(Event::Listening);
         }
     }
 
-    /// Opens what is missing, a socket at a time, by the rights of another process; `true`: they are all there.
+    /// Opens what is missing, a socket at a time, by the rights of another process; `true`: nothing more is to be done now.
     fn open_by_another(&mut self, now: Instant) -> bool {
-        if let Some((number, from, until)) = self.lender.take() {
+        if let Some(lender) = self.lender.take() {
             let mut errno = [0; 4];
-            let bound = match passing::receive_now(from.as_fd(), &mut errno) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock && now < until => {
-                    self.lender = Some((number, from, until));
+            let bound = match passing::receive_now(lender.from.as_fd(), &mut errno) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock && now < lender.until => {
+                    self.lender = Some(Lender { look_at: now + PAUSE, ..lender });
                     return false;
                 }
                 Err(error) => Err(error),
@@ -204,28 +258,37 @@ impl CardPort {
                 Ok((4, None)) => Err(io::Error::from_raw_os_error(i32::from_le_bytes(errno))),
                 Ok(_) => Err(ErrorKind::PermissionDenied.into()),
             };
-            self.take_socket(number, bound);
+            let is_refused = bound.is_err();
+            self.take_socket(lender.number, bound);
             self.tell();
+            if is_refused && !self.has_no_ipv6 {
+                return true;
+            }
         }
-        // Without the first one there is no need of the others.
-        let number = self.missing().into_iter().next().filter(|number| *number == 0);
-        let Some(number) = number else { return true };
-        if let Some(Ok(lender)) = self.starter.start(&Job::CardPort(number)) {
-            self.lender = Some((number, lender, now + LEND_TIMEOUT));
+        let Some(number) = self.missing().first().copied() else { return true };
+        match self.locks.starter().start(&Job::CardPort(number)) {
+            Some(Ok(from)) => {
+                self.lender = Some(Lender { number, from, look_at: now + PAUSE, until: now + LEND_TIMEOUT });
+                false
+            }
+            _ => true,
         }
-        true
     }
 
     /// Connects sockets to the card, so that what it sends comes to no other daemon.
     fn connect(&mut self) {
-        for listener in &mut self.listeners {
-            let fits = |address: &&IpAddr| address.is_ipv6() == is_ipv6(listener.number);
-            let address = self.addresses.iter().find(fits).filter(|_| is_for_card(listener.number));
-            if let Some(address) = address {
+        for listener in self.listeners.iter_mut().filter(|listener| !listener.is_connected) {
+            if let Some(address) = address_for(&self.addresses, listener.number) {
                 // Where there is no way to the card, it is tried again; until then this one takes what any card sends.
-                listener.is_connected = listener.socket.connect(SocketAddr::new(*address, 0)).is_ok();
+                listener.is_connected = listener.socket.connect(SocketAddr::new(address, 0)).is_ok();
             }
         }
+    }
+
+    /// A socket is missing, or not yet connected to the card.
+    fn needs_retry(&self) -> bool {
+        let waits = |it: &Listener| !it.is_connected && address_for(&self.addresses, it.number).is_some();
+        !self.missing().is_empty() || self.listeners.iter().any(waits)
     }
 
     fn register(&mut self, registry: &Registry) {
@@ -274,6 +337,7 @@ impl CardPort {
         let Some(found) = self.stream.take_looked_up() else { return };
         if let Ok(found) = &found {
             self.addresses.clone_from(found);
+            self.listeners.iter_mut().for_each(|listener| listener.is_connected = false);
             self.connect();
         }
         self.events.push_back(Event::Addresses(found));
@@ -289,7 +353,7 @@ impl Port for CardPort {
     }
 
     fn start(&mut self, registry: &Registry, now: Instant) {
-        if self.listeners.is_empty() {
+        if !self.locks.starter().is_another() {
             self.open();
         }
         self.register(registry);
@@ -313,20 +377,22 @@ impl Port for CardPort {
     fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
         self.stream.handle_timeout(registry, now);
         self.take_addresses();
-        if self.lender.is_some() || self.retry_at.is_some_and(|at| at <= now) {
-            let is_done = if self.starter.is_another() {
+        let is_due = match &self.lender {
+            Some(lender) => lender.look_at <= now,
+            None => self.retry_at.is_some_and(|at| at <= now) && self.needs_retry(),
+        };
+        if is_due {
+            let is_done = if self.locks.starter().is_another() {
                 self.open_by_another(now)
             } else {
                 self.open();
                 true
             };
+            self.connect();
+            self.register(registry);
             if is_done {
                 self.retry_at = Some(now + RETRY_INTERVAL);
-                if self.listeners.iter().any(|it| is_for_card(it.number) && !it.is_connected) {
-                    self.connect();
-                }
             }
-            self.register(registry);
         }
         if self.again_at.is_some_and(|at| at <= now) {
             self.register(registry);
@@ -335,11 +401,11 @@ impl Port for CardPort {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        // What another process answers is looked for until it is there.
-        let lender = self.lender.as_ref().map(|(_, _, until)| *until - LEND_TIMEOUT + PAUSE);
-        let needs = self.listeners.is_empty() || self.listeners.iter().any(|it| !it.is_connected);
-        let retry = self.retry_at.filter(|_| needs);
-        [self.stream.poll_timeout(), self.again_at, retry, lender].into_iter().flatten().min()
+        let retry = match &self.lender {
+            Some(lender) => Some(lender.look_at),
+            None => self.retry_at.filter(|_| self.needs_retry()),
+        };
+        [self.stream.poll_timeout(), self.again_at, retry].into_iter().flatten().min()
     }
 
     fn poll_event(&mut self) -> Option<Event> {

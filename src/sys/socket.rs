@@ -99,6 +99,12 @@ pub fn is_taken(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EADDRINUSE)
 }
 
+/// The error of a port that another socket has.
+#[must_use]
+pub fn taken() -> io::Error {
+    io::Error::from_raw_os_error(libc::EADDRINUSE)
+}
+
 /// Whether an accept failed because this process or the system has no more files or memory for it: the connection
 /// still waits, and trying again at once would fail again.
 #[must_use]

@@ -259,12 +259,31 @@ fn daemons_share_the_port_if_each_names_its_card() {
 }
 
 #[test]
+fn a_second_daemon_at_the_same_card_takes_no_packet_of_the_first() {
+    let mut stage = Stage::new();
+    let scratch = Scratch::new();
+    stage.setup = stage.setup.environment("MAINSD_RUN_DIR", &scratch.path().display().to_string());
+    let first = stage.daemon(|setup| setup);
+    let second = Daemon::start(&stage.setup);
+    second.wait_for_output("the card is watched by mainsd", TIMEOUT);
+    stage.card.unit().mains(false);
+    first.wait_for_hook("powerout", TIMEOUT);
+    // When the first has gone, the second has the card.
+    assert!(second.status().get("MODEL").is_none());
+    first.terminate();
+    second.wait_for_status(|status| status.is("STATUS", "ONBATT"), 2 * TIMEOUT);
+    second.end_main("KILL");
+    stage.card.unit().mains(true);
+    second.wait_for_status(|status| status.is("STATUS", "ONLINE") && status.get("MODEL").is_some(), TIMEOUT);
+}
+
+#[test]
 fn a_port_that_another_program_has_is_told_with_its_name_and_taken_when_it_is_free() {
     let port = free_port();
     let holder = std::net::UdpSocket::bind(("0.0.0.0", port)).unwrap();
     let card = PcnetCard::start("127.0.0.2", port);
     let daemon = Daemon::start(&Setup::new("pcnet").with("DEVICE", &card.device()));
-    daemon.wait_for_output(&format!("UDP port {port} is held by "), TIMEOUT);
+    daemon.wait_for_output(&format!("UDP port {port}: it is held by "), TIMEOUT);
     drop(holder);
     daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), 10 * TIMEOUT);
 }

@@ -78,7 +78,7 @@ pub fn targets(config: &Config) -> Vec<crate::bus::stream::Target> {
 #[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn card_listening(config: &Config) -> Option<Listening> {
     match connect(config, None, Instant::now()) {
-        Ok(Connection::Card { port, target, .. }) => Some(Listening { port, is_shared: target.is_some() }),
+        Ok(Connection::Card { port, target, .. }) => Some(Listening { port, target }),
         _ => None,
     }
 }
@@ -120,9 +120,8 @@ pub fn open(
         ),
         #[cfg(feature = "card")]
         Connection::Card { link, port, target } => {
-            let listening = Listening { port, is_shared: target.is_some() };
-            let port = CardPort::new(listening, target, token::DRIVER, now);
-            join(Box::new(port.with_starter(locks.starter().clone())), link, faults, now)
+            let port = CardPort::new(Listening { port, target }, locks, token::DRIVER, now);
+            join(Box::new(port), link, faults, now)
         }
         #[cfg(feature = "unconnected")]
         Connection::Unconnected(link) => join(Box::new(NoPort), link, faults, now),

@@ -26,6 +26,8 @@ use crate::port::serial;
 use crate::port::usb;
 use crate::server::lent;
 use crate::sys::job::Job;
+#[cfg(feature = "card")]
+use crate::sys::named_lock::NamedLock;
 #[cfg(any(feature = "usb", feature = "stream"))]
 use crate::sys::rights;
 use crate::sys::rights::User;
@@ -63,6 +65,9 @@ pub struct Jobs {
     /// What looks devices and names up.
     lookups: Vec<Process>,
     writers: Vec<Process>,
+    /// Of the card that the main process listens to.
+    #[cfg(feature = "card")]
+    card_lock: Option<NamedLock>,
 }
 
 impl Jobs {
@@ -76,6 +81,8 @@ impl Jobs {
             locks: Vec::new(),
             lookups: Vec::new(),
             writers: Vec::new(),
+            #[cfg(feature = "card")]
+            card_lock: None,
         }
     }
 
@@ -180,7 +187,7 @@ impl Jobs {
             #[cfg(feature = "card")]
             Job::CardPort(number) => {
                 if let Some(listening) = card_listening(hands.of_the_file()) {
-                    listening.lend(number, socket.as_fd());
+                    listening.lend(number, &self.means.locks, &mut self.card_lock, socket.as_fd());
                 }
                 Ok(None)
             }
