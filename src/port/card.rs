@@ -435,3 +435,6 @@ impl Port for CardPort {
         self.stream.close(registry);
     }
 }
+
+#[cfg(test)]
+mod tests;

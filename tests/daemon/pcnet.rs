@@ -306,6 +306,25 @@ fn a_card_with_a_name_is_found_by_its_address() {
     daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
 }
 
+#[test]
+fn a_card_with_an_ipv6_address_is_watched_and_takes_the_order() {
+    if std::net::UdpSocket::bind("[::1]:0").is_err() {
+        eprintln!("this machine has no IPv6: not tried");
+        return;
+    }
+    let card = PcnetCard::start("::1", free_port());
+    // The same address written otherwise.
+    card.unit().address = "0:0:0:0:0:0:0:1".to_owned();
+    let setup = Setup::new("pcnet").with("DEVICE", &card.device());
+    let daemon =
+        Daemon::start(&setup.with("TIMEOUT", "1").with("ONBATTERYDELAY", "1").with("KILLDELAY", "1"));
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    card.unit().mains(false);
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
+    let killed = support::poll_until(TIMEOUT, || (card.orders() > 0).then_some(()));
+    assert_eq!(killed, Some(()), "{}", daemon.describe());
+}
+
 /// The status of `--killpower` or `--power-off`, what it says, and how often the card was told.
 fn order(option: &str, change: impl Fn(&PcnetCard)) -> (bool, String, usize) {
     let stage = Stage::new();

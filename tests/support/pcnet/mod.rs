@@ -170,7 +170,8 @@ impl PcnetCard {
         listener.set_nonblocking(true).unwrap();
         let web_port = listener.local_addr().unwrap().port();
         let socket = UdpSocket::bind((address, 0)).unwrap();
-        let to = SocketAddr::from(([127, 0, 0, 1], port));
+        let here = if address.contains(':') { "::1" } else { "127.0.0.1" };
+        let to = SocketAddr::new(here.parse().unwrap(), port);
         let unit = Arc::new(Mutex::new(Unit::new(address)));
         let stop = Arc::new(AtomicBool::new(false));
         let (theirs, stopped, sender) = (Arc::clone(&unit), Arc::clone(&stop), socket.try_clone().unwrap());
@@ -180,7 +181,9 @@ impl PcnetCard {
 
     /// What DEVICE says of it.
     pub fn device(&self) -> String {
-        format!("{}:{USER}:{PHRASE}:{}:{}", self.address, self.to.port(), self.web_port)
+        let host =
+            if self.address.contains(':') { format!("[{}]", self.address) } else { self.address.clone() };
+        format!("{host}:{USER}:{PHRASE}:{}:{}", self.to.port(), self.web_port)
     }
 
     /// What it says, to be changed or looked at.
