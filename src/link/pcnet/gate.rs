@@ -109,13 +109,14 @@ impl Gate {
         card.is_none() || self.passed < 2
     }
 
-    /// Judges a packet that came from there; `says_mains`: that the load runs from mains, and nothing bad.
+    /// Judges a packet that came from there; `says_mains`: that the load runs from mains, and nothing bad;
+    /// `None`: nothing of that.
     pub(super) fn judge(
         &mut self,
         card: Option<&Card>,
         packet: &Packet<'_>,
         from: IpAddr,
-        says_mains: bool,
+        says_mains: Option<bool>,
         now: Instant,
     ) -> Result<Counters, Refusal> {
         match card {
@@ -154,25 +155,29 @@ impl Gate {
     }
 
     /// Judges a packet that is not newer than those before.
-    fn judge_anew(&mut self, counters: Counters, says_mains: bool, now: Instant) -> Result<(), Refusal> {
-        let anew = match &mut self.anew {
-            Some(anew) if counters > anew.newest => anew,
-            Some(_) => return Err(Refusal::Old),
-            // The newest one sent again is no beginning.
-            None if self.newest == Some(counters) => return Err(Refusal::Old),
-            None => {
-                if says_mains {
-                    self.anew = Some(Anew { since: now, newest: counters, packets: 1 });
-                }
-                return Err(if says_mains { Refusal::Old } else { Refusal::AnewOnBattery });
-            }
+    fn judge_anew(
+        &mut self,
+        counters: Counters,
+        says_mains: Option<bool>,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        // One that says nothing of the UPS neither counts nor refutes, and the newest one sent again is no beginning.
+        let Some(says_mains) = says_mains.filter(|_| self.newest != Some(counters)) else {
+            return Err(Refusal::Old);
         };
         if !says_mains {
             self.anew = None;
             return Err(Refusal::AnewOnBattery);
         }
-        anew.newest = counters;
-        anew.packets = anew.packets.saturating_add(1);
+        let anew = match self.anew {
+            Some(anew) if counters == anew.newest => return Err(Refusal::Old),
+            Some(anew) if counters > anew.newest => {
+                Anew { newest: counters, packets: anew.packets.saturating_add(1), ..anew }
+            }
+            // A lower one begins again: one that was recorded must not keep a card out that counts anew.
+            Some(_) | None => Anew { since: now, newest: counters, packets: 1 },
+        };
+        self.anew = Some(anew);
         let is_over = anew.packets >= ANEW_PACKETS && now.saturating_duration_since(anew.since) >= ANEW_SPAN;
         if is_over { Ok(()) } else { Err(Refusal::Old) }
     }

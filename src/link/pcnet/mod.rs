@@ -287,9 +287,10 @@ impl PcnetLink {
     }
 }
 
-/// Whether a packet says that the load runs from mains, and nothing that is bad.
-fn says_mains(packet: &Packet<'_>) -> bool {
-    let mut status = packet.answers().filter(|(code, _)| *code == upslink::STATUS);
+/// Whether a packet says that the load runs from mains, and nothing that is bad; `None`: it says nothing of that.
+fn says_mains(packet: &Packet<'_>) -> Option<bool> {
+    let orders = (packet.value("SD") == Some(b"1")).then_some(false);
+    let status = packet.answers().filter(|(code, _)| *code == upslink::STATUS);
     let is_good = |(_, answer)| match upslink::decode(upslink::Form::Hex, answer) {
         Ok(upslink::Value::Hex(byte)) => {
             let flags = StatusFlags::from_bits_retain(u32::from(byte));
@@ -297,8 +298,7 @@ fn says_mains(packet: &Packet<'_>) -> bool {
         }
         _ => false,
     };
-    let orders = packet.value("SD") == Some(b"1");
-    !orders && status.next().is_some_and(is_good) && status.next().is_none()
+    orders.into_iter().chain(status.map(is_good)).reduce(|one, other| one && other)
 }
 
 impl Link for PcnetLink {

@@ -205,6 +205,12 @@ fn a_card_that_counts_anew_is_believed_after_three_packets_on_mains_while_the_ol
     bench.counters = Counters { starts: 1, uptime: 500 };
     bench.says(25, ON_BATTERY);
     assert_eq!(bench.status(), None, "on battery it is not believed");
+    for _ in 0..2 {
+        bench.says(25, ON_LINE);
+        assert_eq!(bench.status(), None);
+    }
+    bench.says(25, ON_BATTERY);
+    assert_eq!(bench.status(), None, "nor does it count on");
     for expected in [None, None, Some(StatusFlags::ONLINE | StatusFlags::BATTPRESENT)] {
         bench.says(25, ON_LINE);
         assert_eq!(bench.status(), expected);
@@ -222,6 +228,18 @@ fn a_card_that_counts_anew_is_believed_after_three_packets_on_mains_while_the_ol
             assert_eq!(bench.status(), None);
         }
     }
+    // One that was recorded keeps a card that counts anew from nothing, nor does its list of clients.
+    let mut bench = Bench::new(Some(card()), Some([9, 0x20_0000]));
+    let recorded = signed("10.0.0.1", Counters { starts: 9, uptime: 0x1f_0000 }, ON_LINE, PHRASE);
+    bench.hear(&recorded, "10.0.0.1");
+    bench.counters = Counters { starts: 1, uptime: 500 };
+    for expected in [None, None, Some(StatusFlags::ONLINE | StatusFlags::BATTPRESENT)] {
+        bench.says(25, "CL=00");
+        bench.says(0, ON_LINE);
+        assert_eq!(bench.status(), expected);
+    }
+    let recorded = bench.packet(0, ON_LINE);
+    bench.hear(&recorded, "10.0.0.1");
     // The same packet again and again is no card.
     for _ in 0..10 {
         bench.now += 10 * SECOND;
