@@ -273,6 +273,17 @@ MUTATIONS = [
     ("a share slave kills the power", "kill_power.rs", "(false, Share::Slave) => Err(NotOurs::ShareMaster),", "(false, Share::Slave) => Ok(Duration::ZERO),"),
     ("-p cuts a simple cable at once", "kill_power.rs", "self.delays_off && self.wait().is_ok()", "self.wait().is_ok()"),
     ("a flag of an earlier boot counts", "kill_power.rs", "if of.len() == now.len() && of != now => Err(FlagDoubt::Old)", "if of.is_empty() && of != now => Err(FlagDoubt::Old)"),
+    ("a card's packet needs no right digest", "../link/pcnet/gate.rs", "if !is_equal(sent, &card.secret.sign(&[signed])) {", "if false {"),
+    ("a card's packet may be another card's", "../link/pcnet/gate.rs", "_ => Err(Refusal::OtherCard(", "_ if true => Ok(()),\n            _ => Err(Refusal::OtherCard("),
+    ("a card's packet may be an old one", "../link/pcnet/gate.rs", "|newest| counters > newest", "|_| true"),
+    ("a card that counts anew is believed on battery", "../link/pcnet/gate.rs", "        if !says_mains {\n", "        if false {\n"),
+    ("a recording in one second is a card that counts anew", "../link/pcnet/gate.rs", "&& now.saturating_duration_since(anew.since) >= ANEW_SPAN", ""),
+    ("a recording beside the card is a card that counts anew", "../link/pcnet/gate.rs", "        self.anew = None;\n        self.newest", "        self.newest"),
+    ("one packet of anybody is a proof", "../link/pcnet/gate.rs", "card.is_none() || self.passed < 2", "false"),
+    ("a card's one order of anybody shuts down", "../link/pcnet/mod.rs", "if orders && in_doubt && !before {", "if false {"),
+    ("packets of anybody beside the first sender", "../link/pcnet/gate.rs", "Some(sender) if sender != from =>", "Some(sender) if false =>"),
+    ("what a card says behind its digest counts", "../wire/pcnet/packet.rs", "pairs: lines(signed)", "pairs: lines(bytes)"),
+    ("any packet of a card ends its silence", "../link/pcnet/mod.rs", "let status = status.filter(|byte| !line(*byte).is_empty());", "let status = status.or(Some(8));"),
 ]
 
 POWER_TESTS = ("cargo test --quiet --lib power::", "cargo test --quiet --test pure -- power_properties:: evidence:: self_tests:: runtime_units::")
@@ -344,7 +355,7 @@ def main():
             continue
         with open(path, "w", encoding="utf-8") as handle:
             handle.write(source.replace(old, new, 1))
-        failed = tests(LINK_TESTS if file.startswith("../link/") else POWER_TESTS)
+        failed = tests(LINK_TESTS if file.startswith(("../link/", "../wire/")) else POWER_TESTS)
         with open(path, "w", encoding="utf-8") as handle:
             handle.write(source)
         if failed is None or failed == "does not compile":

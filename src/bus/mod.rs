@@ -3,6 +3,7 @@
 //! A port ([`crate::port::Port`]) turns what happens at a descriptor into events of its bus; a link ([`crate::link::Link`])
 //! answers with what the port is to do. Neither knows the other.
 
+pub mod card;
 pub mod datagram;
 mod fault;
 pub mod serial;

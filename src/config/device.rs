@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use super::Config;
 use super::directives::{self, printable};
-use crate::drivers::{DeviceForm, UpsType};
+use crate::drivers::{DeviceForm, PcnetDevice, UpsType};
 
 /// What is wrong with a DEVICE.
 pub(super) enum Wrong {
@@ -42,7 +42,10 @@ pub(super) fn check(driver: &UpsType, device: &str) -> Option<Wrong> {
             told(masters(device), "host or host:port of the master, several with blanks between")
         }
         DeviceForm::Snmp => told(snmp(device), "host:port:vendor:community, all but the host optional"),
-        DeviceForm::Pcnet => told(pcnet(device), "blank, or ip:user:passphrase:port, the port optional"),
+        DeviceForm::Pcnet => {
+            let parsed = PcnetDevice::parse(device).map(drop).map_err(str::to_owned);
+            told(parsed, PcnetDevice::ACCEPTED)
+        }
         DeviceForm::Script | DeviceForm::Free => None,
     }
 }
@@ -53,22 +56,34 @@ pub(super) fn hosts(form: DeviceForm, device: &str) -> Vec<&str> {
         DeviceForm::Masters => {
             device.split([' ', '\t', ',']).filter_map(|word| word.split(':').next()).collect()
         }
-        DeviceForm::Snmp | DeviceForm::Pcnet => vec![device.split(':').next().unwrap_or_default()],
+        DeviceForm::Snmp | DeviceForm::Pcnet => {
+            match device.strip_prefix('[').and_then(|it| it.split_once(']')) {
+                Some((host, _)) => vec![host],
+                None => vec![device.split(':').next().unwrap_or_default()],
+            }
+        }
         DeviceForm::Usb | DeviceForm::SerialPort | DeviceForm::Script | DeviceForm::Free => Vec::new(),
     }
 }
 
 /// The value without the passphrase or community in it, also where the form is that of another UPSTYPE.
 pub(super) fn without_secret(form: DeviceForm, device: String) -> String {
-    // From the colon with this number on.
-    let masked = |text: &str, colon: usize| match text.match_indices(':').nth(colon - 1) {
-        Some((at, _)) if at + 1 < text.len() => format!("{}:***", text.get(..at).unwrap_or_default()),
-        _ => text.to_owned(),
+    // From the colon with this number on; those of an IPv6 address in brackets do not count.
+    let masked = |text: &str, colon: usize| {
+        let host = text.find(']').filter(|_| text.starts_with('[')).unwrap_or_default();
+        match text.match_indices(':').filter(|(at, _)| *at >= host).nth(colon - 1) {
+            Some((at, _)) if at + 1 < text.len() => format!("{}:***", text.get(..at).unwrap_or_default()),
+            _ => text.to_owned(),
+        }
     };
     let is_ipv6 = |word: &str| word.starts_with('[') || word.parse::<Ipv6Addr>().is_ok();
     let of_master = |word: &str| if is_ipv6(word) { word.to_owned() } else { masked(word, 2) };
     match form {
-        DeviceForm::Pcnet => masked(&device, 2),
+        // Where a part is missing, the second may be the passphrase.
+        DeviceForm::Pcnet => match masked(&device, 2) {
+            shown if shown == device => masked(&device, 1),
+            shown => shown,
+        },
         DeviceForm::Snmp => masked(&device, 3),
         DeviceForm::Masters => device.split(' ').map(of_master).collect::<Vec<_>>().join(" "),
         DeviceForm::Usb | DeviceForm::SerialPort | DeviceForm::Script | DeviceForm::Free => device,
@@ -88,6 +103,9 @@ pub fn describe(config: &Config) -> String {
         }
         Some(DeviceForm::Masters) => format!("the master {device}"),
         Some(DeviceForm::Script) => "the simulated UPS".to_owned(),
+        Some(DeviceForm::Pcnet) if config.device.is_empty() => {
+            "the UPS whose card sends to UDP port 3052".to_owned()
+        }
         Some(DeviceForm::SerialPort | DeviceForm::Snmp | DeviceForm::Pcnet | DeviceForm::Free) | None => {
             format!("the UPS at {device}")
         }
@@ -152,13 +170,4 @@ fn snmp(text: &str) -> Result<(), String> {
         "" | "APC" | "RFC" | "MGE" => Ok(()),
         _ => Err(format!("'{}' is no vendor (APC, RFC, MGE)", printable(vendor.as_bytes()))),
     }
-}
-
-fn pcnet(text: &str) -> Result<(), String> {
-    let parts: Vec<&str> = text.splitn(4, ':').collect();
-    let is_complete = parts.len() >= 3 && parts.iter().take(3).all(|part| !part.is_empty());
-    if text.is_empty() || (is_complete && parts.get(3).is_none_or(|port| is_port(port))) {
-        return Ok(());
-    }
-    Err("the value is not complete".to_owned())
 }

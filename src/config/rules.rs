@@ -7,7 +7,7 @@ use super::directives::{self, Kind};
 use super::enums::{Cable, CableClass};
 use super::parse::{Origin, Reader};
 use super::short_address::short_address;
-use crate::drivers::{Cabling, UpsType};
+use crate::drivers::{Cabling, DeviceForm, UpsType};
 use crate::ups::LowBatteryFlag;
 use std::time::Duration;
 
@@ -116,6 +116,11 @@ fn without_effect(reader: &mut Reader, driver: &UpsType) {
 /// What DEVICE says, for this UPSTYPE.
 fn device(reader: &mut Reader, driver: &UpsType) {
     match device::check(driver, &reader.out.config.device) {
+        None if driver.device == DeviceForm::Pcnet && reader.out.config.device.is_empty() => {
+            let text = "blank: whoever sends to UDP port 3052 first is believed, and can have this machine shut down, and no power can \
+                        be killed; name the card, its user and its pass phrase: host:user:passphrase";
+            reader.say_about(Warning, "DEVICE", text.to_owned());
+        }
         None => {}
         Some(Wrong::Refused(text)) => reader.say_about(Error, "DEVICE", text),
         Some(Wrong::LeftOut(text)) => {

@@ -326,6 +326,7 @@ impl Supervisor {
                 self.machine.handle_master(now, None);
             }
             LinkEvent::MasterUnreachable { since } => self.machine.handle_master(now, Some(since)),
+            LinkEvent::Counters(counters) => self.machine.handle_counters(now, counters),
             LinkEvent::Remote(ordered) => self.machine.handle_remote(now, ordered, Evidence::Poll),
             LinkEvent::Command(result) if result.asker == Asker::Machine => {
                 self.machine.handle_command_result(now, &result);

@@ -7,8 +7,10 @@
     allow(unused, reason = "what a driver needs that this build leaves out")
 )]
 
+mod pcnet_device;
 mod table;
 
+pub use pcnet_device::PcnetDevice;
 pub use table::ALL;
 
 use std::time::{Duration, Instant};
@@ -114,7 +116,7 @@ pub enum DeviceForm {
     Masters,
     /// `host:port:vendor:community`.
     Snmp,
-    /// Blank, or `ip:user:passphrase:port`.
+    /// Blank, or `host:user:passphrase:port:webport` ([`PcnetDevice`]).
     Pcnet,
     /// Blank, or the script of a simulated UPS.
     Script,
@@ -147,6 +149,8 @@ pub struct Request<'a> {
     pub usb_modbus: bool,
     /// Reads the file that DEVICE names.
     pub read: &'a dyn Fn() -> Result<String, Refused>,
+    /// How far the counters of a card's packets had come, as an earlier run has noted them.
+    pub counters: Option<[u32; 2]>,
     /// Now.
     pub now: Instant,
 }
@@ -183,6 +187,16 @@ pub enum Connection {
         link: Of<bus::stream::Stream>,
         /// The hosts.
         targets: Vec<bus::stream::Target>,
+    },
+    /// A port at which a card's datagrams come, and a connection to the card.
+    #[cfg(feature = "card")]
+    Card {
+        /// The link.
+        link: Of<bus::card::Card>,
+        /// The UDP port.
+        port: u16,
+        /// The card's web server; `None`: it is not known whose datagrams come.
+        target: Option<bus::stream::Target>,
     },
     /// Nothing.
     #[cfg(feature = "unconnected")]

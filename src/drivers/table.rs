@@ -7,6 +7,7 @@ use super::{Cabling, DeviceForm, PortLock, Traits, UpsType};
     feature = "dumb",
     feature = "modbus",
     feature = "net",
+    feature = "pcnet",
     feature = "test"
 ))]
 use super::{Connection, Refused, Request};
@@ -88,7 +89,7 @@ pub static ALL: &[UpsType] = &[
         device: DeviceForm::Pcnet,
         lock: PortLock::None,
         traits: USUAL.union(Traits::CARD),
-        connect: None,
+        connect: built!("pcnet", pcnet),
     },
     UpsType {
         word: "modbus",
@@ -201,6 +202,28 @@ fn modbus(request: &Request<'_>) -> Result<Connection, Refused> {
             Ok(Connection::Serial { link, rest: Outputs::default(), keeps_lines: false, speed })
         }
     }
+}
+
+#[cfg(feature = "pcnet")]
+fn pcnet(request: &Request<'_>) -> Result<Connection, Refused> {
+    use super::PcnetDevice;
+    use crate::bus::stream::Target;
+    use crate::link::pcnet::{Card, PORT, PcnetLink, Settings, WEB_PORT};
+
+    let (card, port) = match PcnetDevice::parse(request.device) {
+        Ok(Some(named)) => {
+            let web_port = named.web_port.unwrap_or(WEB_PORT);
+            let card = Card::new(named.host, (named.user, named.passphrase), web_port);
+            (Some(card), named.port.unwrap_or(PORT))
+        }
+        Ok(None) => (None, PORT),
+        Err(what) => {
+            return Err(Refused::new("DEVICE", format!("{what}; accepted: {}", PcnetDevice::ACCEPTED)));
+        }
+    };
+    let target = card.as_ref().map(|card| Target { host: card.host.clone(), port: card.web_port });
+    let settings = Settings { card, port, counters: request.counters };
+    Ok(Connection::Card { link: Box::new(PcnetLink::new(settings, request.now)), port, target })
 }
 
 /// The script that DEVICE names; without one, mains stays.

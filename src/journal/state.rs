@@ -14,11 +14,12 @@
 //! off_battery_at 1100.000
 //! last_self_test_at 500.250
 //! decided_at 1240.000
+//! counters 9 1830207
 //! end
 //! ```
 //!
 //! Times are seconds; moments count from the boot of the machine, so after a restart of that the file is void. A moment that
-//! never came has no line, and no more a serial number that the UPS has not told. Version 1, of the first mainsd, has no
+//! never came has no line, and no more a serial number that the UPS has not told, or counters of packets that no card has sent. Version 1, of the first mainsd, has no
 //! lines about the UPS.
 
 mod handover;
@@ -369,6 +370,9 @@ pub fn emit_state(ups: &UpsIdentity, saved: &SavedOutage, boot_id: &str, clock: 
     emit_moment(&mut text, "off_battery_at", saved.off_battery_at, clock);
     emit_moment(&mut text, "last_self_test_at", saved.last_self_test_at, clock);
     emit_moment(&mut text, "decided_at", saved.decided_at, clock);
+    if let Some([first, second]) = saved.counters {
+        let _ = writeln!(text, "counters {first} {second}");
+    }
     let _ = writeln!(text, "{END}");
     text
 }
@@ -411,6 +415,7 @@ pub fn parse_state(bytes: &[u8], boot_id: &str, clock: BootClock) -> Option<Save
         off_battery_at: lines.moment("off_battery_at")?,
         last_self_test_at: lines.moment("last_self_test_at")?,
         decided_at: lines.moment("decided_at")?,
+        counters: lines.counters()?,
     };
     let complete = lines.rest.next() == Some(END) && lines.rest.next().is_none();
     complete.then_some(SavedState { ups, outage })
@@ -442,6 +447,14 @@ impl<'a> Lines<'a> {
         };
         let serial = ups.serial.as_deref().is_none_or(|serial| sound(serial) && !serial.is_empty());
         (sound(&ups.driver) && sound(&ups.device) && serial).then_some(ups)
+    }
+
+    /// `Some(None)`: there are none, and the next line is another's.
+    #[allow(clippy::option_option, reason = "broken, absent and present are three things")]
+    fn counters(&mut self) -> Option<Option<[u32; 2]>> {
+        let Some(value) = self.value("counters") else { return Some(None) };
+        let (first, second) = value.split_once(' ')?;
+        Some(Some([digits(first)?.parse().ok()?, digits(second)?.parse().ok()?]))
     }
 
     /// `Some(None)`: the moment never came, and the next line is another's.

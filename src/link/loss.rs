@@ -1,4 +1,4 @@
-//! A serial UPS that counts as lost, and why.
+//! A UPS that counts as lost, and why.
 
 use super::LinkEvent;
 use crate::ups::Priority;
@@ -22,7 +22,7 @@ impl Loss {
     }
 
     /// It counts as lost.
-    #[cfg(feature = "modbus")]
+    #[cfg(any(feature = "modbus", feature = "pcnet"))]
     pub(super) fn is_told(&self) -> bool {
         !self.reasons.is_empty()
     }

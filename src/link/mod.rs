@@ -7,13 +7,24 @@
 pub mod apcsmart;
 #[cfg(feature = "dumb")]
 pub mod dumb;
-#[cfg(any(feature = "apcsmart", feature = "dumb", feature = "modbus"))]
+#[cfg(any(feature = "apcsmart", feature = "pcnet"))]
+mod letters;
+#[cfg(any(feature = "apcsmart", feature = "dumb", feature = "modbus", feature = "pcnet"))]
 mod loss;
 #[cfg(feature = "modbus")]
 pub mod modbus;
 #[cfg(feature = "net")]
 pub mod net;
-#[cfg(any(feature = "apcsmart", feature = "dumb", feature = "modbus", feature = "net", feature = "usb"))]
+#[cfg(feature = "pcnet")]
+pub mod pcnet;
+#[cfg(any(
+    feature = "apcsmart",
+    feature = "dumb",
+    feature = "modbus",
+    feature = "net",
+    feature = "pcnet",
+    feature = "usb"
+))]
 mod silence;
 #[cfg(feature = "test")]
 pub mod simulated;
@@ -88,6 +99,9 @@ pub enum LinkEvent {
     },
     /// A master or management card says that the shutdown is ordered, or that it is not; nothing before the first such order.
     Remote(bool),
+    /// How far the counters of a card's packets have come: what the link wants back after a restart, lest old packets pass for new
+    /// ones.
+    Counters([u32; 2]),
     /// A command ended.
     Command(CommandResult),
     /// A line for the log, already rate-limited by the link.

@@ -57,6 +57,21 @@ impl DeviceLocks {
         &self.starter
     }
 
+    /// As [`DeviceLocks::take`], for all processes of a daemon together, whose first is `daemon`: what one of them has is no
+    /// other one's to take. Waits for nobody.
+    ///
+    /// # Errors
+    ///
+    /// Which other daemon holds it, in words.
+    #[cfg(feature = "card")]
+    pub fn take_for_daemon(&self, daemon: i32, device: &str) -> Result<Option<NamedLock>, String> {
+        let Some(folder) = &self.folder else { return Ok(None) };
+        match NamedLock::take_for(daemon, &folder.join(device), &self.note) {
+            Err(Refused::Held(holder)) if holder.pid == Some(daemon) => Ok(None),
+            taken => in_words(taken, device),
+        }
+    }
+
     /// Takes the lock of the device of this name, which says the same of one device whatever it is called in a configuration:
     /// `usb-1-1.2`, `tty-4-64`. `Ok(None)`: there are no locks, or this one cannot be made.
     ///
@@ -70,21 +85,26 @@ impl DeviceLocks {
             Some(owner) => take_when_left(owner, &path, &self.note),
             None => NamedLock::take(&path, &self.note),
         };
-        match taken {
-            Ok(lock) => Ok(Some(lock)),
-            Err(Refused::Held(holder)) => match holder.pid {
-                Some(pid) if process::runs(pid) => {
-                    Err(format!("{}, configuration {}", process::describe(pid), holder.note))
-                }
-                // Written in a moment.
-                None => Err("another mainsd".to_owned()),
-                // A child of a daemon that is gone: it holds the lock's file and nothing else.
-                Some(_) => Ok(None),
-            },
-            Err(Refused::Io(error)) => {
-                log::debug!("no lock for {device}: {error}");
-                Ok(None)
+        in_words(taken, device)
+    }
+}
+
+/// What has come of a try for the lock of this device, with who holds it in words.
+fn in_words(taken: Result<NamedLock, Refused>, device: &str) -> Result<Option<NamedLock>, String> {
+    match taken {
+        Ok(lock) => Ok(Some(lock)),
+        Err(Refused::Held(holder)) => match holder.pid {
+            Some(pid) if process::runs(pid) => {
+                Err(format!("{}, configuration {}", process::describe(pid), holder.note))
             }
+            // Written in a moment.
+            None => Err("another mainsd".to_owned()),
+            // A child of a daemon that is gone: it holds the lock's file and nothing else.
+            Some(_) => Ok(None),
+        },
+        Err(Refused::Io(error)) => {
+            log::debug!("no lock for {device}: {error}");
+            Ok(None)
         }
     }
 }

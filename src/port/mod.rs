@@ -1,5 +1,7 @@
 //! The non-blocking ends in the loop: open, reopen, back off. No protocol knowledge.
 
+#[cfg(feature = "card")]
+pub mod card;
 pub mod device_lock;
 pub mod faulty;
 #[cfg(feature = "stream")]

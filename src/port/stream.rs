@@ -1,5 +1,7 @@
 //! A connection to one of several targets: [`TcpClient`], and the look-up of names by a child.
 
+#[cfg(feature = "card")]
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
@@ -37,6 +39,15 @@ struct Under {
     is_heard: bool,
 }
 
+/// A look-up without a connection.
+#[cfg(feature = "card")]
+#[derive(Debug)]
+enum LookedUp {
+    NotWanted,
+    Awaited,
+    Done(Result<Vec<IpAddr>, String>),
+}
+
 /// One connection at a time, to one of the targets.
 #[derive(Debug)]
 pub struct StreamPort {
@@ -47,6 +58,9 @@ pub struct StreamPort {
     target: usize,
     /// The end of a try that did not come to a connection.
     failed: Option<String>,
+    /// What a look-up that was asked for alone has come to, or that it is awaited.
+    #[cfg(feature = "card")]
+    looked_up: LookedUp,
     /// The last `now` of any call.
     now: Instant,
     starter: Starter,
@@ -69,6 +83,8 @@ impl StreamPort {
             under: None,
             target: 0,
             failed: None,
+            #[cfg(feature = "card")]
+            looked_up: LookedUp::NotWanted,
             now,
             starter: Starter::default(),
             token: Token(token.0 + 1),
@@ -80,6 +96,32 @@ impl StreamPort {
     pub fn with_starter(mut self, starter: Starter) -> Self {
         self.starter = starter;
         self
+    }
+
+    /// Looks up the name of the first target, whether it is to be connected to or not.
+    #[cfg(feature = "card")]
+    pub fn look_up_address(&mut self, now: Instant) {
+        let address = self.known.first().and_then(|known| known.target.address());
+        self.looked_up = match (address, &self.under) {
+            (Some(address), _) => LookedUp::Done(Ok(vec![address.ip()])),
+            (None, Some(_)) => LookedUp::Awaited,
+            (None, None) => match self.look_up(0, None, now) {
+                Ok(()) => LookedUp::Awaited,
+                Err(reason) => LookedUp::Done(Err(reason)),
+            },
+        };
+    }
+
+    /// What came of [`Self::look_up_address`], once.
+    #[cfg(feature = "card")]
+    pub fn take_looked_up(&mut self) -> Option<Result<Vec<IpAddr>, String>> {
+        match std::mem::replace(&mut self.looked_up, LookedUp::NotWanted) {
+            LookedUp::Done(found) => Some(found),
+            before => {
+                self.looked_up = before;
+                None
+            }
+        }
     }
 
     /// Has the loop wake for the answer of a look-up that another process does; the end of a child of our own wakes it.
@@ -140,6 +182,11 @@ impl StreamPort {
             self.under = None;
         } else if result.is_some() {
             under.waited_for = None;
+        }
+        #[cfg(feature = "card")]
+        if let (Some(result), LookedUp::Awaited) = (&result, &self.looked_up) {
+            let found = result.as_ref().map(|found| found.iter().map(SocketAddr::ip).collect());
+            self.looked_up = LookedUp::Done(found.map_err(String::clone));
         }
         match (result, waited_for) {
             (Some(Ok(addresses)), _) => {

@@ -126,6 +126,13 @@ impl Machine {
         self.host.awaits_slaves()
     }
 
+    /// The counters of a card's packets have come so far: kept over a restart, and nothing decides by them.
+    pub fn handle_counters(&mut self, now: Instant, counters: [u32; 2]) {
+        self.begin(now);
+        self.host.counters = Some(counters);
+        self.settle();
+    }
+
     /// The machine was suspended and runs again: what the UPS says now counts, and no reading from before.
     pub fn handle_resume(&mut self, now: Instant) {
         self.begin(now);

@@ -137,6 +137,8 @@ pub struct SavedOutage {
     pub last_self_test_at: Option<Instant>,
     /// When the shutdown that is not over was decided: slaves' time counts from here.
     pub decided_at: Option<Instant>,
+    /// How far the counters of a card's packets have come, for the link.
+    pub counters: Option<[u32; 2]>,
 }
 
 /// What is true when the daemon starts.

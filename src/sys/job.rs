@@ -27,6 +27,8 @@ pub enum Job<'a> {
     PortLock,
     /// Opens a listener of the port for clients, by its number among those that the configuration wants.
     Listen(u8),
+    /// Opens a socket at the port to which a card sends, by its number.
+    CardPort(u8),
     /// Writes: 0 files, 1 system log, 2 standard error and debug output.
     Writer(u8),
 }

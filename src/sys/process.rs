@@ -16,6 +16,18 @@ pub fn hostname() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
+/// The id of this process.
+#[must_use]
+pub fn own() -> i32 {
+    i32::try_from(std::process::id()).unwrap_or_default()
+}
+
+/// The id of the process that has started this one, or has taken it over.
+#[must_use]
+pub fn parent() -> i32 {
+    rustix::process::getppid().map_or(0, rustix::process::Pid::as_raw_pid)
+}
+
 /// Whether a process with this id runs; one that has ended and waits for its parent does not.
 #[must_use]
 pub fn runs(pid: i32) -> bool {

@@ -43,6 +43,18 @@ pub fn udp_bind(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
+/// As [`udp_bind`], at a port that other sockets of the same user may have too if all of them are bound so.
+///
+/// # Errors
+///
+/// Those of socket(2) and bind(2).
+pub fn udp_bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = socket(address, Type::DGRAM)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
 /// The first of `count` ports from `first` on that is free on 127.0.0.1 for TCP and UDP; somebody else may take it before it is
 /// bound again.
 #[must_use]
@@ -85,6 +97,12 @@ pub fn is_without_address(error: &io::Error) -> bool {
 #[must_use]
 pub fn is_taken(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EADDRINUSE)
+}
+
+/// The error of a port that another socket has.
+#[must_use]
+pub fn taken() -> io::Error {
+    io::Error::from_raw_os_error(libc::EADDRINUSE)
 }
 
 /// Whether an accept failed because this process or the system has no more files or memory for it: the connection

@@ -6,6 +6,8 @@ pub mod hid;
 #[cfg(feature = "modbus")]
 pub mod modbus;
 pub mod nis;
+#[cfg(feature = "pcnet")]
+pub mod pcnet;
 pub mod role;
-#[cfg(feature = "apcsmart")]
+#[cfg(any(feature = "apcsmart", feature = "pcnet"))]
 pub mod upslink;

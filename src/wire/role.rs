@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! to a writer:   tag, number (8), …      L priority (1) unix seconds (8) text      D text      S last (1) text
-//!                                        O flags (1) NUMXFERS (4) CUMONBATT and five moments (8 each) serial number
+//!                                        O flags (1) NUMXFERS (4) CUMONBATT and five moments (8 each) two counters (4 each) serial number
 //!                                        T                                         E
 //! from a writer: a number (8)            t about (1) text                          e flags (1) bytes
 //! ```
@@ -24,6 +24,9 @@ pub const MAX_SERIAL: usize = 400;
 const MAX_SPAN: u64 = 999_999_999_999_999;
 /// Seconds from 1970 on, or before, that a clock can show: a hundred million years.
 const MAX_UNIX: i64 = 1 << 51;
+
+/// Of the flags of [`Saved`]: after those of the moments.
+const COUNTERS_BIT: u8 = 6;
 
 const LINE: u8 = b'L';
 const DEBUG: u8 = b'D';
@@ -75,6 +78,8 @@ pub struct Saved<'a> {
     pub on_battery_total: Duration,
     /// Beginning of the outage, XONBATT, XOFFBATT, LASTSTEST, and when the shutdown was decided; `None`: it never was.
     pub moments: [Option<Duration>; 5],
+    /// How far the counters of a card's packets have come.
+    pub counters: Option<[u32; 2]>,
     /// Serial number of the UPS in plain ASCII; empty: not told.
     pub serial: &'a str,
 }
@@ -171,18 +176,21 @@ impl<'a> Saved<'a> {
         let present = self.moments.iter().zip(1..);
         let flags = present
             .fold(u8::from(self.announced), |flags, (moment, bit)| flags | u8::from(moment.is_some()) << bit);
-        out.push(flags);
+        out.push(flags | u8::from(self.counters.is_some()) << COUNTERS_BIT);
         out.extend_from_slice(&self.transfers.to_le_bytes());
         let spans = [Some(self.on_battery_total)].into_iter().chain(self.moments);
         for span in spans {
             let milliseconds = u64::try_from(span.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
             out.extend_from_slice(&milliseconds.min(MAX_SPAN).to_le_bytes());
         }
+        for counter in self.counters.unwrap_or_default() {
+            out.extend_from_slice(&counter.to_le_bytes());
+        }
         out.extend_from_slice(cut(self.serial, MAX_SERIAL).as_bytes());
     }
 
     pub(super) fn decode(body: &'a [u8]) -> Option<Self> {
-        let (flags, rest) = body.split_first().filter(|(flags, _)| **flags < 0x40)?;
+        let (flags, rest) = body.split_first().filter(|(flags, _)| **flags < 0x80)?;
         let (transfers, rest) = rest.split_first_chunk()?;
         let (on_battery_total, mut rest) = span(rest)?;
         let mut moments = [None; 5];
@@ -194,11 +202,19 @@ impl<'a> Saved<'a> {
                 return None;
             }
         }
+        let (first, rest) = rest.split_first_chunk()?;
+        let (second, rest) = rest.split_first_chunk()?;
+        let counters = [first, second].map(|bytes| u32::from_le_bytes(*bytes));
+        let is_there = flags >> COUNTERS_BIT & 1 == 1;
+        if !is_there && counters != [0; 2] {
+            return None;
+        }
+        let counters = is_there.then_some(counters);
         let serial = std::str::from_utf8(rest).ok().filter(|serial| {
             serial.len() <= MAX_SERIAL && serial.bytes().all(|byte| (b' '..=b'~').contains(&byte))
         })?;
         let transfers = u32::from_le_bytes(*transfers);
-        Some(Self { announced: flags & 1 == 1, transfers, on_battery_total, moments, serial })
+        Some(Self { announced: flags & 1 == 1, transfers, on_battery_total, moments, counters, serial })
     }
 }
 

@@ -35,6 +35,7 @@ mod nis_master;
 mod openwrt;
 mod openwrt_luci;
 mod packaging;
+mod pcnet;
 mod permissions;
 mod power_failure;
 mod static_builds;
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
             apcsmart_beside::TESTS,
             modbus::TESTS,
             modbus::PYMODBUS,
+            pcnet::TESTS,
             with_apcupsd::TESTS,
             nis_master::TESTS,
             namespaces::TESTS,

@@ -46,6 +46,7 @@ mod one_shot;
 mod openwrt;
 mod outage;
 mod packaging;
+mod pcnet;
 mod readme;
 mod replay;
 mod slave_replay;

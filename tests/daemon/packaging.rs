@@ -89,7 +89,7 @@ fn a_reload_checks_first_with_a_command_that_there_is() {
     assert_eq!(signal, "/bin/sh -c 'kill -HUP $MAINPID'");
     let args: Vec<&str> = check.strip_prefix("/usr/sbin/mainsd ").unwrap().split(' ').collect();
     let scratch = Scratch::new();
-    for (text, status) in [("UPSTYPE usb\n", 0), ("UPSTYPE pcnet\n", 1)] {
+    for (text, status) in [("UPSTYPE usb\n", 0), ("UPSTYPE pcnet\nDEVICE card\n", 1)] {
         let config = scratch.file("mainsd.conf", text);
         let done = support::run(args.iter().copied().chain(["-f", config.to_str().unwrap()]));
         assert_eq!(done.status.code(), Some(status), "{done:?}");

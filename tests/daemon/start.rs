@@ -123,7 +123,7 @@ fn a_mistake_that_stays_and_a_file_that_may_come_end_differently() {
     let scratch = Scratch::new();
     let table = [
         ("UPSTYPE usb\nTIMEOUT soon\n", 78, "TIMEOUT: 'soon' is not a whole number"),
-        ("UPSTYPE pcnet\n", 78, "UPSTYPE: this build of mainsd has no driver for pcnet"),
+        ("UPSTYPE modbus\nUPSCABLE usb\n", 78, "UPSCABLE: Modbus over USB is not there yet"),
         ("UPSTYPE dumb\nDEVICE /dev/ttyS0\n", 78, "UPSCABLE: UPSTYPE dumb cannot work without"),
         ("UPSTYPE test\nDEVICE /nonexistent/script\n", 2, "DEVICE: /nonexistent/script: No such file"),
     ];
@@ -163,7 +163,7 @@ fn a_file_that_the_next_start_would_refuse_is_not_applied_by_a_running_daemon() 
     std::fs::write(&path, file.replace("UPSTYPE test", "UPSTYPE pcnet").replace("TIMEOUT 300", "TIMEOUT 7"))
         .unwrap();
     daemon.signal("HUP");
-    daemon.wait_for_output("this build of mainsd has no driver for pcnet", TIMEOUT);
+    daemon.wait_for_output("accepted: blank, or host:user:passphrase", TIMEOUT);
     daemon.wait_for_output("the old configuration stays", TIMEOUT);
     assert!(daemon.status().is("MAXTIME", "300 Seconds"));
 }

@@ -7,16 +7,19 @@ use std::time::{Duration, Instant};
 
 use crate::support::corpus::device::{device, devices};
 use crate::support::corpus::fake::{Bench, FakeUps};
+use crate::support::pcnet::{PHRASE, USER, Unit};
 use crate::support::serial_ups::{self, Heard, healthy};
 use crate::support::{FakeTime, Setup};
+use mainsd::bus::card::Event;
 use mainsd::bus::serial::{Lines, Transmit};
 use mainsd::bus::stream::Transmit as NetTransmit;
 use mainsd::link::dumb::{CABLES, DumbLink};
 use mainsd::link::net::{NetLink, targets};
+use mainsd::link::pcnet::{Card, PcnetLink, Settings};
 use mainsd::link::simulated::{Script, Simulated};
 use mainsd::link::{Link, LinkEvent};
 use mainsd::power::Order;
-use mainsd::ups::{Command, Event, Item, PollRate, Reading, StatusFlags};
+use mainsd::ups::{Command, Event as UpsEvent, Item, PollRate, Reading, StatusFlags};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -76,7 +79,7 @@ fn a_usb_report_that_fails_after_one_garbled_answer_takes_no_battery_away() {
     assert!(bench.readings().len() >= 3);
     let (believed, orders) = bench.believed();
     assert!(believed.iter().all(|after| after.flags.contains(StatusFlags::BATTPRESENT)), "{believed:?}");
-    assert!(!orders.contains(&Order::Event(Event::BattDetach)), "{orders:?}");
+    assert!(!orders.contains(&Order::Event(UpsEvent::BattDetach)), "{orders:?}");
 }
 
 // Drivers.
@@ -324,4 +327,37 @@ fn a_simulated_ups_says_when_everything_was_read() {
     for item in Item::ALL {
         assert_eq!(times(&readings, item), told, "{item:?}");
     }
+}
+
+#[test]
+fn a_packet_of_a_card_says_when_everything_was_read() {
+    let start = Instant::now();
+    let (mut now, mut readings, mut came) = (start, Vec::new(), BTreeSet::new());
+    let mut unit = Unit::new("10.0.0.1");
+    let card = Card::new("10.0.0.1", (USER, PHRASE), 80);
+    let mut link = PcnetLink::new(Settings { card: Some(card), port: 3052, counters: None }, now);
+    for number in 0..20 {
+        now += 5 * SECOND;
+        unit.uptime += 500;
+        unit.mains(number < 10);
+        unit.say("66", &format!("{:05.1}", 100.0 - f64::from(number)));
+        // Some packets say only a little.
+        let values = unit.values.clone();
+        let is_short = number % 3 == 2;
+        if is_short {
+            unit.values.retain(|(key, _)| key == "66" || key == "51");
+        } else {
+            came.insert(now);
+        }
+        let from = "10.0.0.1:9".parse().unwrap();
+        link.handle_event(now, Event::Datagram { bytes: unit.packet(), from });
+        unit.values = values;
+        readings.extend(std::iter::from_fn(|| link.poll_event()).filter_map(|event| match event {
+            LinkEvent::Reading(reading) => Some(*reading),
+            _ => None,
+        }));
+    }
+    check("pcnet", &readings);
+    assert_eq!(times(&readings, Item::Runtime), came);
+    assert_eq!(times(&readings, Item::Line).len(), 20);
 }

@@ -47,6 +47,7 @@ mod nis;
 pub mod nis_session;
 pub mod openwrt;
 pub mod pair;
+pub mod pcnet;
 mod ports;
 pub mod power_steps;
 mod processes;

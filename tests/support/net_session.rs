@@ -212,7 +212,7 @@ impl Life {
                     assert!(self.results <= self.commands, "{result:?} was not asked");
                     assert!(result.command != Command::KillPower || result.outcome.is_err());
                 }
-                LinkEvent::Master { .. } | LinkEvent::Log(..) => {}
+                LinkEvent::Master { .. } | LinkEvent::Counters(_) | LinkEvent::Log(..) => {}
             }
         }
     }

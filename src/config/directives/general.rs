@@ -69,8 +69,8 @@ pub(super) const UPS: &[Directive] = &[
               `usb`: blank for the first UPS found, or its serial number, or its bus port path (`1-1.4`) where two are \
               attached. `apcsmart`, `dumb`: the serial port, `/dev/ttyS0`. `net`: `host` or `host:port`, the port being \
               NISPORT if not said, an IPv6 address with a port in brackets; of several, with blanks between, the first that answers is used; a name is looked up anew when it does not answer. `snmp`: `host:port:vendor:community`, all but the host optional; vendor is `APC`, `RFC` \
-              or `MGE`, with `_NOTRAP` added if no traps are wanted. `pcnet`: blank, or `ip:user:passphrase:port`, the \
-              port optional. `modbus`: the serial port, or with `UPSCABLE ether` `host` or `host:port`, the port being 502 if not said, or with `UPSCABLE usb` as for `usb`. `test`: blank, or the path of a script.",
+              or `MGE`, with `_NOTRAP` added if no traps are wanted. `pcnet`: `host:user:passphrase:port:webport`, the \
+              ports optional (3052 for packets, 80 for its web server), an IPv6 address in brackets; blank: whoever sends first is believed. `modbus`: the serial port, or with `UPSCABLE ether` `host` or `host:port`, the port being 502 if not said, or with `UPSCABLE usb` as for `usb`. `test`: blank, or the path of a script.",
         ),
         why: said("Blank finds a USB UPS by itself, also after it has come back under another number."),
         compat: said(

@@ -26,7 +26,7 @@ fn upstype_overrides_upscable() {
         ("apcsmart", Cable::Smart),
     ] {
         let device = "DEVICE host"; // only there so that no form of DEVICE is missing
-        let device = if kind == "pcnet" { "" } else { device };
+        let device = if kind == "pcnet" { "DEVICE host:user:phrase" } else { device };
         let parsed = parse(format!("UPSCABLE 940-0024C\nUPSTYPE {kind}\n{device}\n").as_bytes(), "t.conf");
         // A number of the class that is implied anyway is no contradiction.
         let remarks = if kind == "apcsmart" { 0 } else { 1 };

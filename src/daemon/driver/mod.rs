@@ -7,6 +7,8 @@ mod pump;
 pub use locked::{LockedDriver, try_lock};
 #[cfg(feature = "serial-port")]
 pub use open::at_rest;
+#[cfg(feature = "card")]
+pub use open::card_listening;
 #[cfg(feature = "test")]
 pub use open::simulated;
 #[cfg(feature = "stream")]

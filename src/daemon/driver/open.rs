@@ -19,6 +19,8 @@ use crate::link::Link;
 #[cfg(feature = "test")]
 use crate::link::simulated::{Script, Simulated};
 use crate::port::Port;
+#[cfg(feature = "card")]
+use crate::port::card::{CardPort, Listening};
 use crate::port::device_lock::DeviceLocks;
 use crate::port::faulty::Faulty;
 #[cfg(feature = "unconnected")]
@@ -41,7 +43,7 @@ const LONGEST_SCRIPT: u64 = 1 << 20;
 /// What is wrong, for a person.
 #[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn check(config: &Config) -> Result<(), Refused> {
-    connect(config, Instant::now()).map(drop)
+    connect(config, None, Instant::now()).map(drop)
 }
 
 /// How the serial port of this configuration is left by itself.
@@ -49,7 +51,7 @@ pub fn check(config: &Config) -> Result<(), Refused> {
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn at_rest(config: &Config) -> AtRest {
-    match connect(config, Instant::now()) {
+    match connect(config, None, Instant::now()) {
         Ok(Connection::Serial { rest, keeps_lines, speed, .. }) => {
             AtRest { lines: rest, keeps_settings: keeps_lines, speed }
         }
@@ -62,14 +64,27 @@ pub fn at_rest(config: &Config) -> AtRest {
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn targets(config: &Config) -> Vec<crate::bus::stream::Target> {
-    match connect(config, Instant::now()) {
+    match connect(config, None, Instant::now()) {
         Ok(Connection::Stream { targets, .. }) => targets,
+        #[cfg(feature = "card")]
+        Ok(Connection::Card { target, .. }) => target.into_iter().collect(),
         _ => Vec::new(),
     }
 }
 
+/// Where the datagrams of the card come that this configuration is about.
+#[cfg(feature = "card")]
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
+pub fn card_listening(config: &Config) -> Option<Listening> {
+    match connect(config, None, Instant::now()) {
+        Ok(Connection::Card { port, target, .. }) => Some(Listening { port, target }),
+        _ => None,
+    }
+}
+
 /// The driver that UPSTYPE names. `locks`: what keeps other configurations away from its device while it is open. `faults`: the
-/// seed of the faults that its port is to have.
+/// seed of the faults that its port is to have. `counters`: of a card's packets, as an earlier run has noted them.
 ///
 /// # Errors
 /// As [`check`], as one line.
@@ -77,10 +92,11 @@ pub fn open(
     config: &Config,
     locks: &DeviceLocks,
     faults: Option<u64>,
+    counters: Option<[u32; 2]>,
     now: Instant,
 ) -> Result<Box<dyn Driver>, String> {
     let connection =
-        connect(config, now).map_err(|refused| format!("{}: {}", refused.keyword, refused.text))?;
+        connect(config, counters, now).map_err(|refused| format!("{}: {}", refused.keyword, refused.text))?;
     let locks = locks.clone();
     Ok(match connection {
         #[cfg(feature = "serial-port")]
@@ -102,6 +118,11 @@ pub fn open(
             faults,
             now,
         ),
+        #[cfg(feature = "card")]
+        Connection::Card { link, port, target } => {
+            let port = CardPort::new(Listening { port, target }, locks, token::DRIVER, now);
+            join(Box::new(port), link, faults, now)
+        }
         #[cfg(feature = "unconnected")]
         Connection::Unconnected(link) => join(Box::new(NoPort), link, faults, now),
     })
@@ -128,7 +149,7 @@ pub fn simulated(script: Script, poll_time: Duration, now: Instant) -> Pump<Unco
 }
 
 /// The link that UPSTYPE names.
-fn connect(config: &Config, now: Instant) -> Result<Connection, Refused> {
+fn connect(config: &Config, counters: Option<[u32; 2]>, now: Instant) -> Result<Connection, Refused> {
     let Some(driver) = config.ups_type else {
         return Err(Refused::new(
             "UPSTYPE",
@@ -150,6 +171,7 @@ fn connect(config: &Config, now: Instant) -> Result<Connection, Refused> {
         poll_time: settings::poll_time(config),
         usb_modbus: config.usb_modbus,
         read: &|| read(&config.device),
+        counters,
         now,
     })
 }

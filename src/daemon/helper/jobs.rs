@@ -9,6 +9,8 @@ use super::Hands;
 use super::allowance::{Allowance, JOBS};
 #[cfg(feature = "serial-port")]
 use crate::daemon::driver::at_rest;
+#[cfg(feature = "card")]
+use crate::daemon::driver::card_listening;
 #[cfg(feature = "stream")]
 use crate::daemon::driver::targets;
 use crate::daemon::driver::try_lock;
@@ -24,6 +26,8 @@ use crate::port::serial;
 use crate::port::usb;
 use crate::server::lent;
 use crate::sys::job::Job;
+#[cfg(feature = "card")]
+use crate::sys::named_lock::NamedLock;
 #[cfg(any(feature = "usb", feature = "stream"))]
 use crate::sys::rights;
 use crate::sys::rights::User;
@@ -61,6 +65,9 @@ pub struct Jobs {
     /// What looks devices and names up.
     lookups: Vec<Process>,
     writers: Vec<Process>,
+    /// Of the card that the main process listens to.
+    #[cfg(feature = "card")]
+    card_lock: Option<NamedLock>,
 }
 
 impl Jobs {
@@ -74,6 +81,8 @@ impl Jobs {
             locks: Vec::new(),
             lookups: Vec::new(),
             writers: Vec::new(),
+            #[cfg(feature = "card")]
+            card_lock: None,
         }
     }
 
@@ -117,7 +126,7 @@ impl Jobs {
         match job {
             Job::UsbDevice { .. } | Job::SerialPort => &mut self.ports,
             Job::PortLock => &mut self.locks,
-            Job::UsbList | Job::Resolve(_) | Job::Listen(_) => &mut self.lookups,
+            Job::UsbList | Job::Resolve(_) | Job::Listen(_) | Job::CardPort(_) => &mut self.lookups,
             Job::Writer(_) => &mut self.writers,
         }
     }
@@ -174,6 +183,14 @@ impl Jobs {
                 lent::lend(&settings::server(&hands.config()), number, socket.as_fd());
                 Ok(None)
             }
+            // Nor of this.
+            #[cfg(feature = "card")]
+            Job::CardPort(number) => {
+                if let Some(listening) = card_listening(hands.of_the_file()) {
+                    listening.lend(number, &self.means.locks, &mut self.card_lock, socket.as_fd());
+                }
+                Ok(None)
+            }
             Job::Writer(number) => {
                 let Means { debug, state, .. } = &mut self.means;
                 let (config, invocation) = (hands.config(), hands.invocation());
@@ -182,7 +199,7 @@ impl Jobs {
                 (self.means.debug, self.means.state) = (debug, state);
                 started.map(Some)
             }
-            #[cfg(not(all(feature = "usb", feature = "serial-port", feature = "stream")))]
+            #[cfg(not(all(feature = "usb", feature = "serial-port", feature = "stream", feature = "card")))]
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }

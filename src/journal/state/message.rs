@@ -50,6 +50,7 @@ pub fn saved_message<'a>(outage: &SavedOutage, serial: &'a str, clock: BootClock
         transfers: outage.transfers,
         on_battery_total: outage.on_battery_total,
         moments: moments.map(|moment| moment.map(|moment| clock.since_boot(moment))),
+        counters: outage.counters,
         serial,
     }
 }
@@ -68,5 +69,6 @@ pub fn saved_outage(saved: &Saved<'_>, clock: BootClock) -> SavedOutage {
         off_battery_at,
         last_self_test_at,
         decided_at,
+        counters: saved.counters,
     }
 }

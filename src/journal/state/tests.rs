@@ -21,6 +21,7 @@ fn outage(clock: BootClock) -> SavedOutage {
         off_battery_at: at(1_100_000),
         last_self_test_at: at(500_250),
         decided_at: at(1_240_000),
+        counters: Some([9, 1_830_207]),
     }
 }
 
@@ -50,7 +51,7 @@ fn mode(path: &Path) -> u32 {
 
 const EXAMPLE: &str = "mainsd state 2\nboot 2d0ef0c5-6a0f-4c30-8f6e-0f0a4a6f2a0c\ndriver usb\ndevice 1-1.2\n\
                        serial 3B1004X02003\non_battery_since 1234.567\nannounced yes\ntransfers 3\non_battery_total 33.500\non_battery_at 1234.567\n\
-                       off_battery_at 1100.000\nlast_self_test_at 500.250\ndecided_at 1240.000\nend\n";
+                       off_battery_at 1100.000\nlast_self_test_at 500.250\ndecided_at 1240.000\ncounters 9 1830207\nend\n";
 
 #[test]
 fn a_state_comes_back_as_it_was_saved() {
@@ -441,6 +442,7 @@ proptest! {
         driver: String,
         device: String,
         told: Option<String>,
+        counters: Option<[u32; 2]>,
     ) {
         let clock = clock_at(4_000_000);
         let [since, on, off, test, decided] =
@@ -454,6 +456,7 @@ proptest! {
             off_battery_at: off,
             last_self_test_at: test,
             decided_at: decided,
+            counters,
         };
         let ups = UpsIdentity { serial: told.as_deref().map(plain).filter(|it| !it.is_empty()), ..UpsIdentity::new(&driver, &device) };
         let text = emit_state(&ups, &outage, BOOT, clock);

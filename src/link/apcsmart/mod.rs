@@ -6,7 +6,6 @@
 
 mod order;
 mod session;
-mod store;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -184,6 +184,7 @@ impl Bench {
                     continue;
                 }
                 LinkEvent::Command(result) => format!("{at} {:?} {:?}", result.command, result.outcome),
+                LinkEvent::Counters(counters) => format!("{at} counters {counters:?}"),
                 LinkEvent::Log(_, text) => format!("{at} log {text}"),
             });
         }

@@ -40,6 +40,8 @@ pub(super) struct Host {
     /// Since when a `powerfail` flag may lie around.
     powerfail: Option<Flag>,
     pub(super) saved: SavedOutage,
+    /// Of a card's packets: only kept for its link.
+    pub(super) counters: Option<[u32; 2]>,
     out: VecDeque<Order>,
 }
 
@@ -72,6 +74,7 @@ impl Host {
             // Within an outage the flag may belong to a shutdown that an earlier run ordered and that is under way.
             powerfail: powerfail
                 .then_some(saved.on_battery_since.map_or(Flag::Stale, |_| Flag::Created(now))),
+            counters: saved.counters,
             saved,
             out: VecDeque::new(),
         }
@@ -176,7 +179,7 @@ impl Host {
             Some(decision) => Some(decision.announced),
             None => self.restored_decision_at(supply),
         };
-        let state = SavedOutage { decided_at, ..state };
+        let state = SavedOutage { decided_at, counters: self.counters, ..state };
         if state != self.saved {
             self.saved = state.clone();
             self.order(Order::Save(state));

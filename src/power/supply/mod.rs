@@ -315,6 +315,7 @@ impl Supply {
             off_battery_at: self.counters.off_battery_at,
             last_self_test_at: self.counters.last_self_test_at,
             decided_at: None,
+            counters: None,
         }
     }
 

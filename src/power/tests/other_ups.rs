@@ -18,6 +18,7 @@ fn restarted(change: impl FnOnce(&mut Settings)) -> Bench {
         off_battery_at: Some(since - secs(60.0)),
         last_self_test_at: Some(since - secs(600.0)),
         decided_at: None,
+        counters: None,
     };
     b.machine = Machine::new(settings, b.now, AtStart { saved: Some(saved), ..AtStart::default() });
     b.drain();

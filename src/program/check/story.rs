@@ -85,6 +85,9 @@ fn watched(config: &Config) -> String {
     match driver.device {
         DeviceForm::Usb if config.device.is_empty() => "the first UPS found on USB".to_owned(),
         DeviceForm::Usb => format!("the UPS {device} on USB"),
+        DeviceForm::Pcnet if config.device.is_empty() => {
+            "the UPS of the card that sends to UDP port 3052 first".to_owned()
+        }
         DeviceForm::Script => "a simulated UPS (UPSTYPE test); the shutdown is real".to_owned(),
         DeviceForm::SerialPort
         | DeviceForm::Masters

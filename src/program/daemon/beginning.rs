@@ -195,7 +195,8 @@ impl Beginning {
         let mut places = settings::places(&config, invocation, self.debug.take(), state);
         places.starter = self.files.devices.starter().clone();
         let recorder = Recorder::new(&config, places, now);
-        let mut driver = driver::open(of_the_file, &self.files.devices, self.faults, now)?;
+        let counters = start.at_start.saved.as_ref().and_then(|saved| saved.counters);
+        let mut driver = driver::open(of_the_file, &self.files.devices, self.faults, counters, now)?;
         if let Some(path) = self.files.wait_for_port.take() {
             let starter = self.files.devices.starter().clone();
             driver = Box::new(LockedDriver::new(driver, path, config.device.clone(), starter, now));

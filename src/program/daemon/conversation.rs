@@ -43,7 +43,7 @@ pub(super) fn converse(
     let mut event_loop = EventLoop::new(clock, signals).map_err(Refusal::new)?;
     let now = clock.now();
     let mut conversation = Conversation {
-        driver: driver::open(config, locks, None, now).map_err(Refusal::new)?,
+        driver: driver::open(config, locks, None, None, now).map_err(Refusal::new)?,
         role: settings::role(config),
         commands,
         heard: Heard::default(),
@@ -185,7 +185,8 @@ impl Conversation<'_> {
                 LinkEvent::Command(_)
                 | LinkEvent::Master { .. }
                 | LinkEvent::MasterUnreachable { .. }
-                | LinkEvent::Remote(_) => {}
+                | LinkEvent::Remote(_)
+                | LinkEvent::Counters(_) => {}
             }
         }
         None

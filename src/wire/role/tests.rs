@@ -3,10 +3,12 @@ use proptest::prelude::*;
 use super::*;
 use crate::ups::one_line;
 
-fn saved() -> impl Strategy<Value = (bool, u32, u64, [Option<u64>; 5], String)> {
+type Parts = (bool, u32, u64, [Option<u64>; 5], Option<[u32; 2]>, String);
+
+fn saved() -> impl Strategy<Value = Parts> {
     let moment = || proptest::option::of(0..=MAX_SPAN);
     let moments = [moment(), moment(), moment(), moment(), moment()];
-    (any::<bool>(), any::<u32>(), 0..=MAX_SPAN, moments, "[ -~]{0,400}")
+    (any::<bool>(), any::<u32>(), 0..=MAX_SPAN, moments, any::<Option<[u32; 2]>>(), "[ -~]{0,400}")
 }
 
 /// Everything that a packet can be, whole messages with one byte changed among it.
@@ -31,7 +33,7 @@ proptest! {
     #[test]
     fn what_a_writer_is_told_arrives_as_it_was_sent(
         number in any::<u64>(), text in ".{0,300}", unix in -MAX_UNIX..=MAX_UNIX, last in any::<bool>(),
-        (announced, transfers, total, moments, serial) in saved(),
+        (announced, transfers, total, moments, counters, serial) in saved(),
     ) {
         let text = &*one_line(&text);
         let lines = format!("{text}\n{text}\n");
@@ -41,6 +43,7 @@ proptest! {
             transfers,
             on_battery_total: Duration::from_millis(total),
             moments: moments.map(|moment| moment.map(Duration::from_millis)),
+            counters,
             serial: &serial,
         };
         for message in [
@@ -109,7 +112,7 @@ fn what_is_out_of_range_is_no_message() {
         ("an unknown tag", vec![b'Z'; 9]),
         ("a flag that means nothing", {
             let mut packet = ToWriter::Saved(Saved::default()).encode(1);
-            packet[HEAD] = 0x40;
+            packet[HEAD] = 0x80;
             packet
         }),
         ("a moment that is not there", {

@@ -7,6 +7,7 @@
 mod dumb;
 mod modbus;
 mod net;
+mod pcnet;
 mod simulated;
 mod smart;
 mod usb;

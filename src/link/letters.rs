@@ -1,4 +1,5 @@
-//! What the UPS has said so far, and where each answer belongs.
+//! What a UPS has said so far by the letters of UPS-Link, over a serial line or by a network card, and where each answer belongs.
+#![cfg_attr(not(feature = "apcsmart"), allow(unused, reason = "what a card does not say"))]
 
 use std::time::Instant;
 
