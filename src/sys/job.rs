@@ -27,6 +27,8 @@ pub enum Job<'a> {
     PortLock,
     /// Opens a listener of the port for clients, by its number among those that the configuration wants.
     Listen(u8),
+    /// Opens the listener of the driver's port: 0 IPv4, 1 IPv6.
+    ListenForDriver(u8),
     /// Writes: 0 files, 1 system log, 2 standard error and debug output.
     Writer(u8),
 }

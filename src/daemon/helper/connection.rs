@@ -74,6 +74,7 @@ impl Connection {
             Job::PortLock => ToHelper::PortLock,
             Job::Writer(number) => ToHelper::Writer(number),
             Job::Listen(number) => ToHelper::Listen(number),
+            Job::ListenForDriver(number) => ToHelper::ListenForDriver(number),
         };
         self.socket.send_now(&message.encode())?;
         self.spares.borrow_mut().pop_front().ok_or_else(|| io::ErrorKind::WouldBlock.into())

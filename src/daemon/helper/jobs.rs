@@ -9,14 +9,18 @@ use super::Hands;
 use super::allowance::{Allowance, JOBS};
 #[cfg(feature = "serial-port")]
 use crate::daemon::driver::at_rest;
-#[cfg(feature = "stream")]
+#[cfg(feature = "datagram")]
+use crate::daemon::driver::listened;
+#[cfg(any(feature = "stream", feature = "datagram"))]
 use crate::daemon::driver::targets;
 use crate::daemon::driver::try_lock;
 use crate::daemon::settings;
 use crate::daemon::writers::serve_writer;
 use crate::journal::{DebugTarget, StateFile};
+#[cfg(feature = "datagram")]
+use crate::port::datagram;
 use crate::port::device_lock::DeviceLocks;
-#[cfg(feature = "stream")]
+#[cfg(any(feature = "stream", feature = "datagram"))]
 use crate::port::lookup;
 #[cfg(feature = "serial-port")]
 use crate::port::serial;
@@ -24,7 +28,7 @@ use crate::port::serial;
 use crate::port::usb;
 use crate::server::lent;
 use crate::sys::job::Job;
-#[cfg(any(feature = "usb", feature = "stream"))]
+#[cfg(any(feature = "usb", feature = "stream", feature = "datagram"))]
 use crate::sys::rights;
 use crate::sys::rights::User;
 use crate::sys::role::{Kind, Process, Socket, Streams};
@@ -117,7 +121,7 @@ impl Jobs {
         match job {
             Job::UsbDevice { .. } | Job::SerialPort => &mut self.ports,
             Job::PortLock => &mut self.locks,
-            Job::UsbList | Job::Resolve(_) | Job::Listen(_) => &mut self.lookups,
+            Job::UsbList | Job::Resolve(_) | Job::Listen(_) | Job::ListenForDriver(_) => &mut self.lookups,
             Job::Writer(_) => &mut self.writers,
         }
     }
@@ -140,7 +144,7 @@ impl Jobs {
                 };
                 Process::start(&kind, socket, || (), tell).map(Some)
             }
-            #[cfg(feature = "stream")]
+            #[cfg(any(feature = "stream", feature = "datagram"))]
             Job::Resolve(number) => {
                 let targets = targets(hands.of_the_file());
                 let target = targets.get(usize::from(number)).ok_or(io::ErrorKind::NotFound)?;
@@ -174,6 +178,13 @@ impl Jobs {
                 lent::lend(&settings::server(&hands.config()), number, socket.as_fd());
                 Ok(None)
             }
+            #[cfg(feature = "datagram")]
+            Job::ListenForDriver(number) => {
+                if let Some(port) = listened(hands.of_the_file()) {
+                    datagram::lend(port, number, socket.as_fd());
+                }
+                Ok(None)
+            }
             Job::Writer(number) => {
                 let Means { debug, state, .. } = &mut self.means;
                 let (config, invocation) = (hands.config(), hands.invocation());
@@ -182,7 +193,7 @@ impl Jobs {
                 (self.means.debug, self.means.state) = (debug, state);
                 started.map(Some)
             }
-            #[cfg(not(all(feature = "usb", feature = "serial-port", feature = "stream")))]
+            #[cfg(not(all(feature = "usb", feature = "serial-port", feature = "datagram")))]
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }

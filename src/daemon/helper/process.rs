@@ -200,6 +200,7 @@ impl HelperProcess {
             ToHelper::SerialPort => return self.start_job(&Job::SerialPort, now),
             ToHelper::PortLock => return self.start_job(&Job::PortLock, now),
             ToHelper::Listen(number) => return self.start_job(&Job::Listen(number), now),
+            ToHelper::ListenForDriver(number) => return self.start_job(&Job::ListenForDriver(number), now),
             ToHelper::Writer(number) => return self.start_job(&Job::Writer(number), now),
             ToHelper::Hook(event, arguments) if self.allowance.take(now) => {
                 self.outage.args = Some(args(&arguments));
