@@ -7,16 +7,25 @@
 pub mod apcsmart;
 #[cfg(feature = "dumb")]
 pub mod dumb;
-#[cfg(any(feature = "apcsmart", feature = "dumb", feature = "modbus"))]
+#[cfg(any(feature = "apcsmart", feature = "dumb", feature = "modbus", feature = "snmp"))]
 mod loss;
 #[cfg(feature = "modbus")]
 pub mod modbus;
 #[cfg(feature = "net")]
 pub mod net;
-#[cfg(any(feature = "apcsmart", feature = "dumb", feature = "modbus", feature = "net", feature = "usb"))]
+#[cfg(any(
+    feature = "apcsmart",
+    feature = "dumb",
+    feature = "modbus",
+    feature = "net",
+    feature = "snmp",
+    feature = "usb"
+))]
 mod silence;
 #[cfg(feature = "test")]
 pub mod simulated;
+#[cfg(feature = "snmp")]
+pub mod snmp;
 #[cfg(feature = "usb")]
 pub mod usb;
 

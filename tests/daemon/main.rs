@@ -49,6 +49,7 @@ mod packaging;
 mod readme;
 mod replay;
 mod slave_replay;
+mod snmp;
 mod start;
 mod stopped;
 #[path = "../support/mod.rs"]
