@@ -37,6 +37,7 @@ mod openwrt_luci;
 mod packaging;
 mod permissions;
 mod power_failure;
+mod snmp;
 mod static_builds;
 #[path = "../support/mod.rs"]
 mod support;
@@ -78,6 +79,8 @@ fn main() -> ExitCode {
             apcsmart_beside::TESTS,
             modbus::TESTS,
             modbus::PYMODBUS,
+            snmp::TESTS,
+            snmp::TRAPS,
             with_apcupsd::TESTS,
             nis_master::TESTS,
             namespaces::TESTS,

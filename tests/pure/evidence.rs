@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use crate::support::corpus::device::{device, devices};
 use crate::support::corpus::fake::{Bench, FakeUps};
 use crate::support::serial_ups::{self, Heard, healthy};
+use crate::support::snmp::Unit;
 use crate::support::{FakeTime, Setup};
+use mainsd::bus::datagram::{Event as Came, Socket, Transmit as Datagram};
 use mainsd::bus::serial::{Lines, Transmit};
 use mainsd::bus::stream::Transmit as NetTransmit;
 use mainsd::link::dumb::{CABLES, DumbLink};
@@ -300,6 +302,53 @@ fn a_masters_answer_is_one_sample_of_what_it_believes() {
     for item in [Item::Line, Item::Charge, Item::Runtime, Item::LineVoltage, Item::TransferCause] {
         assert_eq!(times(&readings, item), answered, "{item:?}");
     }
+}
+
+#[test]
+fn a_card_says_when_everything_was_read() {
+    let start = Instant::now();
+    let mut now = start;
+    let mut unit = Unit::powernet();
+    let settings = mainsd::link::snmp::Settings {
+        device: mainsd::link::snmp::Device::parse("card").unwrap(),
+        version: None,
+        poll_time: 20 * SECOND,
+        first_number: 1,
+    };
+    let mut link = mainsd::link::snmp::SnmpLink::new(settings, now);
+    let card = std::net::IpAddr::from([10, 0, 0, 7]);
+    let (mut answered, mut readings) = (BTreeSet::new(), Vec::new());
+    while now < start + 100 * SECOND {
+        now = link.poll_timeout().unwrap().max(now);
+        link.handle_timeout(now);
+        while let Some(transmit) = link.poll_transmit(now) {
+            match transmit {
+                Datagram::Open => link.handle_event(now, Came::Opened(vec![card])),
+                Datagram::Send(request) => {
+                    now += Duration::from_millis(20);
+                    let Some(bytes) = unit.answer(&request) else { continue };
+                    answered.insert(now);
+                    let came = Came::Bytes { bytes, from: (card, 161).into(), socket: Socket::Peer };
+                    link.handle_event(now, came);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        while let Some(event) = link.poll_event() {
+            if let LinkEvent::Reading(reading) = event {
+                readings.push(*reading);
+            }
+        }
+    }
+    check("snmp", &readings);
+    let items =
+        [Item::Line, Item::LowBattery, Item::Charge, Item::Runtime, Item::TransferCause, Item::SelfTest];
+    for item in items {
+        let told = times(&readings, item);
+        assert!(!told.is_empty() && told.is_subset(&answered), "{item:?}");
+    }
+    // The status is asked for on its own, and says nothing of the rest.
+    assert!(times(&readings, Item::Line).len() > 2 * times(&readings, Item::Charge).len());
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod modbus;
 mod net;
 mod simulated;
 mod smart;
+mod snmp;
 mod usb;
 
 use std::time::{Duration, Instant};
