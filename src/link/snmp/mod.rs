@@ -232,6 +232,13 @@ impl Link for SnmpLink {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
+        let found = match &mut self.state {
+            State::Searching(search) => search.handle_timeout(now),
+            State::Talking(_) => None,
+        };
+        if let Some(found) = found {
+            self.found(found, now);
+        }
         let is_lost = match &mut self.state {
             State::Talking(conversation) => {
                 conversation.handle_timeout(&self.name, &mut self.told, now).is_err()

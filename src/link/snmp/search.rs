@@ -14,6 +14,8 @@ const COMMUNITIES: [&[u8]; 2] = [b"private", b"public"];
 const TRY_INTERVAL: Duration = Duration::from_secs(1);
 /// From the beginning of one round of tries to the next.
 const ROUND_INTERVAL: Duration = Duration::from_secs(5);
+/// So long a better way to speak to the card than the one that was answered has to be answered too.
+const SETTLE_TIME: Duration = Duration::from_secs(2);
 /// An answer may come late: so many tries are remembered.
 const TRIES_MAX: usize = 16;
 const NO_SUCH_NAME: i32 = 2;
@@ -34,6 +36,14 @@ struct Try {
     number: i32,
 }
 
+/// A candidate that was answered.
+#[derive(Debug)]
+struct Chosen {
+    candidate: usize,
+    mib: &'static Mib,
+    until: Instant,
+}
+
 /// What has been found.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -51,6 +61,8 @@ pub(super) struct Search {
     tries: VecDeque<Try>,
     /// What is to be sent at once: to which candidate, and what is left to ask.
     again: VecDeque<(usize, Vec<&'static Mib>)>,
+    /// What was answered, until it is known whether a better candidate is: one that stands before it.
+    chosen: Option<Chosen>,
     next: usize,
     at: Instant,
     round_at: Instant,
@@ -84,6 +96,7 @@ impl Search {
             mibs: mib.map_or_else(|| mib::ALL.to_vec(), |mib| vec![mib]),
             tries: VecDeque::new(),
             again: VecDeque::new(),
+            chosen: None,
             next: 0,
             at: now,
             round_at: now,
@@ -96,7 +109,7 @@ impl Search {
     pub(super) fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
         let (candidate, mibs) = match self.again.pop_front() {
             Some(again) => again,
-            None if self.at <= now => {
+            None if self.at <= now && self.chosen.is_none() => {
                 let candidate = self.next;
                 if candidate == 0 {
                     self.round_at = now;
@@ -139,8 +152,7 @@ impl Search {
                     self.serves_none = true;
                     return None;
                 };
-                let Candidate { session, is_guess } = self.candidates.get(candidate)?.clone();
-                return Some(Found { session, mib, is_guess });
+                return self.choose(candidate, mib, now);
             }
             // Version 1: without the one that is missing.
             (NO_SUCH_NAME, at @ 1..) if at <= mibs.len() => {
@@ -158,13 +170,44 @@ impl Search {
         None
     }
 
+    /// The card has answered this candidate. A card that has been away answers whichever is tried when it is back.
+    fn choose(&mut self, candidate: usize, mib: &'static Mib, now: Instant) -> Option<Found> {
+        let before = self.chosen.take().filter(|chosen| chosen.candidate < candidate);
+        let chosen = before.unwrap_or(Chosen { candidate, mib, until: now + SETTLE_TIME });
+        if chosen.candidate == candidate {
+            self.again = (0..candidate).map(|better| (better, self.mibs.clone())).collect();
+        }
+        let is_best = chosen.candidate == 0;
+        self.chosen = Some(chosen);
+        if is_best { self.found() } else { None }
+    }
+
+    fn found(&mut self) -> Option<Found> {
+        let Chosen { candidate, mib, .. } = self.chosen.take()?;
+        let Candidate { session, is_guess } = self.candidates.get(candidate)?.clone();
+        Some(Found { session, mib, is_guess })
+    }
+
+    /// What was answered, if nothing better was for so long.
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<Found> {
+        if self.chosen.as_ref().is_some_and(|chosen| chosen.until <= now) { self.found() } else { None }
+    }
+
     /// A whole round of tries was not answered: the next begins now.
     pub(super) fn is_round_over(&self, now: Instant) -> bool {
-        self.next == 0 && self.at <= now && self.again.is_empty() && !self.tries.is_empty()
+        self.next == 0
+            && self.at <= now
+            && self.again.is_empty()
+            && self.chosen.is_none()
+            && !self.tries.is_empty()
     }
 
     /// When there is something to be sent.
     pub(super) fn poll_timeout(&self) -> Instant {
-        if !self.again.is_empty() { self.round_at } else { self.at }
+        match &self.chosen {
+            _ if !self.again.is_empty() => self.round_at,
+            Some(chosen) => chosen.until,
+            None => self.at,
+        }
     }
 }

@@ -216,7 +216,7 @@ impl Bench {
     /// A card that has been found and read.
     fn watched(unit: Unit) -> Self {
         let mut bench = Self::new(unit);
-        bench.run(2 * SECOND);
+        bench.run(4 * SECOND);
         assert!(bench.lost().is_none());
         assert!(bench.reading().status.contains(StatusFlags::ONLINE));
         bench

@@ -75,3 +75,27 @@ fn no_name_of_a_community_is_in_what_is_told() {
     bench.run(60 * SECOND);
     assert!(!format!("{:?} {:?}", bench.told, bench.link.state).contains("s3cr3t"));
 }
+
+/// It would be one that may read only, or the older version, by the moment at which the card is back.
+#[test]
+fn a_card_that_is_back_is_spoken_to_by_the_best_way_that_it_answers() {
+    for (versions, public_only) in [(vec![0, 1], false), (vec![0], false), (vec![1], true)] {
+        for offset in 0..12 {
+            let mut unit = Unit::powernet();
+            unit.versions.clone_from(&versions);
+            unit.communities[0] = if public_only { "secret" } else { "private" };
+            let mut bench = Bench::new(unit);
+            bench.run(10 * SECOND);
+            assert!(bench.lost().is_none());
+            bench.fate = Box::new(|_| Fate::Lost);
+            bench.run(40 * SECOND + offset * SECOND / 2);
+            bench.fate = Box::new(|_| Fate::Arrives);
+            bench.run(10 * SECOND);
+            assert!(bench.lost().is_none());
+            let warned = bench.logged().iter().filter(|line| line.contains("may usually read only")).count();
+            assert_eq!(warned, usize::from(public_only), "{versions:?} {offset}");
+            let State::Talking(conversation) = &bench.link.state else { panic!("not found") };
+            assert_eq!(conversation.session().0.is_v1(), versions == [0], "{versions:?} {offset}");
+        }
+    }
+}
