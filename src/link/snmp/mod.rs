@@ -145,7 +145,7 @@ impl SnmpLink {
             (_, Some(closed)) => format!("{name}: no answer by SNMP: {closed}"),
             _ if self.is_known => format!("{name}: no answer by SNMP any more"),
             _ => format!(
-                "{name}: no answer by SNMP; is SNMP switched on in the card, with this community, for this computer?"
+                "{name}: no answer by SNMP v1 or v2c; is one of them switched on in the card, with this community, for this computer?"
             ),
         }
     }
