@@ -7,5 +7,7 @@ pub mod hid;
 pub mod modbus;
 pub mod nis;
 pub mod role;
+#[cfg(feature = "snmp")]
+pub mod snmp;
 #[cfg(feature = "apcsmart")]
 pub mod upslink;
