@@ -18,7 +18,7 @@ impl Bus for Datagram {
                 fault.spoil(&mut bytes);
                 Event::Bytes { bytes, from, socket }
             }
-            Event::Opened(_) | Event::Closed(_) => event,
+            Event::Opened(_) | Event::Closed(_) | Event::Listening(_) => event,
         }
     }
 }
@@ -49,13 +49,16 @@ pub enum Event {
     /// There is no socket to the peer, or it is of no use; why: its name cannot be looked up, or the system says that nobody
     /// listens there.
     Closed(String),
+    /// Datagrams are listened for; or not, and why: then it is tried again. Told when it changes.
+    Listening(Result<(), String>),
 }
 
 /// What the port must do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transmit {
-    /// Open a socket to the peer, after a look-up of its name; one that is there is closed. Where the peer has several addresses, each
-    /// opening takes the next one. Ends with [`Event::Opened`] or [`Event::Closed`].
+    /// Open a socket to the peer; one that is there is closed. Its name is looked up first if no address is known, and again beside it
+    /// after a while. Where the peer has several addresses, each opening takes the next one. Ends with [`Event::Opened`] or
+    /// [`Event::Closed`].
     Open,
     /// Send this to the peer.
     Send(Vec<u8>),

@@ -41,11 +41,14 @@ pub(super) fn check(driver: &UpsType, device: &str) -> Option<Wrong> {
         DeviceForm::Masters => {
             told(masters(device), "host or host:port of the master, several with blanks between")
         }
-        DeviceForm::Snmp => told(snmp(device), "host:port:vendor:community, all but the host optional"),
         DeviceForm::Pcnet => {
             let parsed = PcnetDevice::parse(device).map(drop).map_err(str::to_owned);
             told(parsed, PcnetDevice::ACCEPTED)
         }
+        DeviceForm::Snmp => told(
+            snmp(device),
+            "host:port:vendor:community, all but the host optional; an IPv6 address stands in brackets",
+        ),
         DeviceForm::Script | DeviceForm::Free => None,
     }
 }
@@ -56,12 +59,11 @@ pub(super) fn hosts(form: DeviceForm, device: &str) -> Vec<&str> {
         DeviceForm::Masters => {
             device.split([' ', '\t', ',']).filter_map(|word| word.split(':').next()).collect()
         }
-        DeviceForm::Snmp | DeviceForm::Pcnet => {
-            match device.strip_prefix('[').and_then(|it| it.split_once(']')) {
-                Some((host, _)) => vec![host],
-                None => vec![device.split(':').next().unwrap_or_default()],
-            }
-        }
+        DeviceForm::Pcnet => match device.strip_prefix('[').and_then(|it| it.split_once(']')) {
+            Some((host, _)) => vec![host],
+            None => vec![device.split(':').next().unwrap_or_default()],
+        },
+        DeviceForm::Snmp => vec![card(device).0],
         DeviceForm::Usb | DeviceForm::SerialPort | DeviceForm::Script | DeviceForm::Free => Vec::new(),
     }
 }
@@ -84,7 +86,11 @@ pub(super) fn without_secret(form: DeviceForm, device: String) -> String {
             shown if shown == device => masked(&device, 1),
             shown => shown,
         },
-        DeviceForm::Snmp => masked(&device, 3),
+        DeviceForm::Snmp => {
+            let (_, rest) = card(&device);
+            let before = device.get(..device.len() - rest.len()).unwrap_or_default();
+            format!("{before}{}", masked(rest, 3))
+        }
         DeviceForm::Masters => device.split(' ').map(of_master).collect::<Vec<_>>().join(" "),
         DeviceForm::Usb | DeviceForm::SerialPort | DeviceForm::Script | DeviceForm::Free => device,
     }
@@ -156,11 +162,26 @@ fn host_and_port(text: &str) -> Result<(), String> {
     }
 }
 
+/// The host of a card, without brackets, and what comes behind it: nothing, or a colon and more. A bare IPv6 address is a host; what ends
+/// in two colons is a host with two empty parts.
+fn card(text: &str) -> (&str, &str) {
+    match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some(parts) => parts,
+        None if text.parse::<Ipv6Addr>().is_ok() && !text.ends_with("::") => (text, ""),
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    }
+}
+
 fn snmp(text: &str) -> Result<(), String> {
-    let mut parts = text.splitn(4, ':');
-    if parts.next().is_none_or(str::is_empty) {
+    let (host, rest) = card(text);
+    if host.is_empty() {
         return Err("no host, but UPSTYPE snmp needs that of the management card".to_owned());
     }
+    let is_host = !text.starts_with('[') || host.parse::<Ipv6Addr>().is_ok();
+    if !is_host || !(rest.is_empty() || rest.starts_with(':')) {
+        return Err("between '[' and ']' is an IPv6 address, and behind it nothing or a colon".to_owned());
+    }
+    let mut parts = rest.strip_prefix(':').unwrap_or_default().splitn(3, ':');
     if let Some(port) = parts.next().filter(|port| !port.is_empty() && !is_port(port)) {
         return Err(format!("'{}' is no port from 1 to 65535", printable(port.as_bytes())));
     }

@@ -123,8 +123,14 @@ impl Supervisor {
         }
     }
 
+    /// Binds what the driver listens at.
+    pub fn listen(&mut self) {
+        self.driver.listen();
+    }
+
     /// Makes what takes files, before this process gives up its right to them. False: they will be needed.
     pub fn prepare(&mut self) -> bool {
+        self.driver.listen();
         self.driver.prepare()
     }
 

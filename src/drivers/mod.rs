@@ -3,7 +3,13 @@
 //! A row says how a configuration names the driver, what its UPSes can do, and how its link is made. A driver that this build
 //! leaves out has a row too, so that its configurations are still understood.
 #![cfg_attr(
-    not(all(feature = "usb", feature = "serial-port", feature = "stream", feature = "unconnected")),
+    not(all(
+        feature = "usb",
+        feature = "serial-port",
+        feature = "stream",
+        feature = "datagram",
+        feature = "unconnected"
+    )),
     allow(unused, reason = "what a driver needs that this build leaves out")
 )]
 
@@ -197,6 +203,16 @@ pub enum Connection {
         port: u16,
         /// The card's web server; `None`: it is not known whose datagrams come.
         target: Option<bus::stream::Target>,
+    },
+    /// Datagrams.
+    #[cfg(feature = "datagram")]
+    Datagram {
+        /// The link.
+        link: Of<bus::datagram::Datagram>,
+        /// To whom they are sent.
+        peer: Option<bus::stream::Target>,
+        /// The port at which a daemon that guards listens for them.
+        listen: Option<u16>,
     },
     /// Nothing.
     #[cfg(feature = "unconnected")]

@@ -8,6 +8,7 @@ use super::{Cabling, DeviceForm, PortLock, Traits, UpsType};
     feature = "modbus",
     feature = "net",
     feature = "pcnet",
+    feature = "snmp",
     feature = "test"
 ))]
 use super::{Connection, Refused, Request};
@@ -62,7 +63,7 @@ pub static ALL: &[UpsType] = &[
         device: DeviceForm::Snmp,
         lock: PortLock::None,
         traits: USUAL.union(Traits::CARD),
-        connect: None,
+        connect: built!("snmp", snmp),
     },
     UpsType {
         word: "net",
@@ -165,6 +166,30 @@ fn net(request: &Request<'_>) -> Result<Connection, Refused> {
     let targets = targets(request.device, request.nis_port);
     let link = Box::new(NetLink::new(targets.clone(), request.poll_time, request.now));
     Ok(Connection::Stream { link, targets })
+}
+
+#[cfg(feature = "snmp")]
+fn snmp(request: &Request<'_>) -> Result<Connection, Refused> {
+    use std::hash::{BuildHasher, RandomState};
+
+    use crate::bus::stream::Target;
+    use crate::link::snmp::{Device, Settings, SnmpLink, TRAP_PORT};
+
+    let device = Device::parse(request.device).map_err(|what| {
+        let accepted = "host:port:vendor:community, all but the host optional, an IPv6 address in brackets";
+        Refused::new("DEVICE", format!("{what}; accepted: {accepted}"))
+    })?;
+    let peer = Target { host: device.host.clone(), port: device.port };
+    let listen = device.traps.then_some(TRAP_PORT);
+    // What nobody can guess: who does not see the messages can answer none.
+    let [a, b, c, d, ..] = RandomState::new().hash_one(0).to_le_bytes();
+    let first_number = i32::from_le_bytes([a, b, c, d & 0x3f]);
+    let settings = Settings { device, version: None, poll_time: request.poll_time, first_number };
+    Ok(Connection::Datagram {
+        link: Box::new(SnmpLink::new(settings, request.now)),
+        peer: Some(peer),
+        listen,
+    })
 }
 
 /// The cable says which way: a serial one, USB, or the network.

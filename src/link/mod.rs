@@ -9,7 +9,7 @@ pub mod apcsmart;
 pub mod dumb;
 #[cfg(any(feature = "apcsmart", feature = "pcnet"))]
 mod letters;
-#[cfg(any(feature = "apcsmart", feature = "dumb", feature = "modbus", feature = "pcnet"))]
+#[cfg(any(feature = "apcsmart", feature = "dumb", feature = "modbus", feature = "pcnet", feature = "snmp"))]
 mod loss;
 #[cfg(feature = "modbus")]
 pub mod modbus;
@@ -23,11 +23,14 @@ pub mod pcnet;
     feature = "modbus",
     feature = "net",
     feature = "pcnet",
+    feature = "snmp",
     feature = "usb"
 ))]
 mod silence;
 #[cfg(feature = "test")]
 pub mod simulated;
+#[cfg(feature = "snmp")]
+pub mod snmp;
 #[cfg(feature = "usb")]
 pub mod usb;
 #[cfg(all(feature = "usb", feature = "modbus"))]

@@ -72,6 +72,10 @@ impl<B: Bus> Port for Faulty<B> {
         self.inner.prepare()
     }
 
+    fn listen(&mut self) {
+        self.inner.listen();
+    }
+
     fn start(&mut self, registry: &Registry, now: Instant) {
         self.now = now;
         self.inner.start(registry, now);

@@ -2,9 +2,11 @@
 
 #[cfg(feature = "card")]
 pub mod card;
+#[cfg(feature = "datagram")]
+pub mod datagram;
 pub mod device_lock;
 pub mod faulty;
-#[cfg(feature = "stream")]
+#[cfg(any(feature = "stream", feature = "datagram"))]
 pub mod lookup;
 #[cfg(feature = "unconnected")]
 pub mod none;
@@ -32,6 +34,9 @@ pub trait Port {
     fn prepare(&mut self) -> bool {
         true
     }
+    /// Binds the sockets that it listens at, before this process gives up its right to that. A program that gives one order does not
+    /// call it, and so takes no port from the daemon.
+    fn listen(&mut self) {}
     /// Opens what can be opened. What is missing is a state, not an error: it is tried again by the port's own deadline.
     fn start(&mut self, registry: &Registry, now: Instant);
     /// One of this port's tokens is ready.

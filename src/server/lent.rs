@@ -1,51 +1,13 @@
 //! Listeners that another process opens: this one may open none once it has given up its rights.
-//!
-//! The answer is one packet: an errno (4 bytes, little-endian), 0 with the socket.
 
-use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::os::fd::BorrowedFd;
 
 use super::Settings;
 use super::listeners::wanted;
-use crate::sys::job::{Job, Starter};
-use crate::sys::passing;
-
-/// How often it is looked whether the answer has come, and for how long: it takes a turn of the other process's loop.
-pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(10);
-/// See [`LOOK_INTERVAL`].
-pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Who opens a listener, as who has asked sees it.
-#[derive(Debug)]
-pub(super) struct Lender(OwnedFd);
-
-impl Lender {
-    /// Asks for the listener with this number; `None`: there is nobody, or not now.
-    pub fn ask(starter: &Starter, number: u8) -> Option<Self> {
-        starter.start(&Job::Listen(number))?.ok().map(Self)
-    }
-
-    /// The socket, or why there is none; `None`: not yet.
-    pub fn receive(&self) -> Option<io::Result<OwnedFd>> {
-        let mut errno = [0; 4];
-        Some(match passing::receive_now(self.0.as_fd(), &mut errno) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-            Err(error) => Err(error),
-            Ok((4, Some(bound))) => Ok(bound),
-            Ok((4, None)) => Err(io::Error::from_raw_os_error(i32::from_le_bytes(errno))),
-            // The job was refused.
-            Ok(_) => Err(io::ErrorKind::PermissionDenied.into()),
-        })
-    }
-}
 
 /// Opens the listener with this number among those that the settings want, for who has the other end of the socket.
 pub fn lend(settings: &Settings, number: u8, socket: BorrowedFd<'_>) {
     let Some((address, transport)) = wanted(settings).nth(number.into()) else { return };
-    let bound = transport.bind(SocketAddr::new(address, settings.port));
-    let errno = bound.as_ref().err().and_then(io::Error::raw_os_error).unwrap_or_default();
-    // Who has asked may be gone.
-    let _ = passing::send_now(socket, &errno.to_le_bytes(), bound.as_ref().ok().map(AsFd::as_fd));
+    crate::sys::lent::lend(&transport.bind(SocketAddr::new(address, settings.port)), socket);
 }

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
 
-use super::lent::{self, Lender};
 use super::log::Log;
 use super::protocol::Words;
-use crate::sys::job::Starter;
+use crate::sys::job::{Job, Starter};
+use crate::sys::lent::{self, Lender};
 use crate::sys::port_holder::{Holder, holder_of_port};
 use crate::sys::socket;
 use crate::ups::Priority;
@@ -178,7 +178,7 @@ impl Listener {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => error,
             bound => return Some(bound),
         };
-        match Lender::ask(starter, self.number) {
+        match Lender::ask(starter, &Job::Listen(self.number)) {
             Some(lender) => {
                 self.socket = Socket::Asked(lender, now + lent::TIMEOUT);
                 None

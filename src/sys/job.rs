@@ -29,6 +29,8 @@ pub enum Job<'a> {
     Listen(u8),
     /// Opens a socket at the port to which a card sends, by its number.
     CardPort(u8),
+    /// Opens the listener of the driver's port: 0 IPv4, 1 IPv6.
+    ListenForDriver(u8),
     /// Writes: 0 files, 1 system log, 2 standard error and debug output.
     Writer(u8),
 }

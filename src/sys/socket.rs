@@ -55,6 +55,17 @@ pub fn udp_bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
+/// A UDP socket to one peer, non-blocking: what others send does not come to it. The system chooses its own port.
+///
+/// # Errors
+///
+/// Those of socket(2) and connect(2).
+pub fn udp_connect(peer: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = socket(peer, Type::DGRAM)?;
+    socket.connect(&peer.into())?;
+    Ok(socket.into())
+}
+
 /// The first of `count` ports from `first` on that is free on 127.0.0.1 for TCP and UDP; somebody else may take it before it is
 /// bound again.
 #[must_use]
@@ -165,6 +176,19 @@ mod tests {
         let udp = udp_bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         assert_eq!(udp_bind(udp.local_addr().unwrap()).unwrap_err().kind(), ErrorKind::AddrInUse);
         assert_eq!(udp.recv(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_socket_to_a_peer_hears_the_peer_alone() {
+        let [peer, other] = [(); 2].map(|()| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+        let socket = udp_connect(peer.local_addr().unwrap()).unwrap();
+        let own = socket.local_addr().unwrap();
+        other.send_to(b"other", own).unwrap();
+        peer.send_to(b"peer", own).unwrap();
+        let mut buffer = [0; 8];
+        // On the loopback interface a datagram is there when it has been sent.
+        assert_eq!(socket.recv(&mut buffer).unwrap(), 4);
+        assert_eq!(socket.recv(&mut buffer).unwrap_err().kind(), ErrorKind::WouldBlock);
     }
 
     #[test]

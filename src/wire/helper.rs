@@ -4,7 +4,7 @@
 //! to the helper: h event (1) arguments                   H arguments, reason       p, n present (1): flags powerfail, nologin
 //!                v flags (1) ages of line, charge, runtime (4 each) charge (2) runtime (4)
 //!                O as to a writer, without its number    r ready    m on mains    a alive    f finish
-//!                U bus (2) device (2) interface    u    R number (1)    S    L    P, D, W number (1): jobs, each for the next spare socket
+//!                U bus (2) device (2) interface    u    R number (1)    S    L    P, D, T, W number (1): jobs, each for the next spare socket
 //! to main:       l priority (1) text     B text (begun)  b text (fell back)       x (failed)      s: a spare socket, with it
 //!                c last (1) bytes        C text          t signal (1)              i    e
 //! arguments:     flags (1) length of the name (2) name
@@ -41,6 +41,7 @@ const PORT_LOCK: u8 = b'L';
 const WRITER: u8 = b'W';
 const LISTEN: u8 = b'P';
 const CARD_PORT: u8 = b'D';
+const LISTEN_FOR_DRIVER: u8 = b'T';
 const ALIVE: u8 = b'a';
 const FINISH: u8 = b'f';
 
@@ -163,6 +164,8 @@ pub enum ToHelper<'a> {
     Listen(u8),
     /// Open a socket at the port to which a card sends.
     CardPort(u8),
+    /// Open a listener of the driver's port, likewise; its number.
+    ListenForDriver(u8),
     /// Start a writer, likewise; its number.
     Writer(u8),
     /// The UPS is watched; a configuration has been applied, or not.
@@ -238,6 +241,7 @@ impl ToHelper<'_> {
             Self::Writer(number) => vec![WRITER, *number],
             Self::Listen(number) => vec![LISTEN, *number],
             Self::CardPort(number) => vec![CARD_PORT, *number],
+            Self::ListenForDriver(number) => vec![LISTEN_FOR_DRIVER, *number],
             Self::OnBattery(said) => said.encode(),
             Self::OnMains => vec![ON_MAINS],
             Self::Ready => vec![READY],
@@ -278,12 +282,13 @@ impl ToHelper<'_> {
                 let (bus, device) = (u16::from_le_bytes(*bus), u16::from_le_bytes(*device));
                 return Some(ToHelper::UsbDevice { interface, bus, device });
             }
-            WRITER | RESOLVE | LISTEN | CARD_PORT => {
+            WRITER | RESOLVE | LISTEN | CARD_PORT | LISTEN_FOR_DRIVER => {
                 let [number] = *rest else { return None };
                 return Some(match *tag {
                     WRITER => ToHelper::Writer(number),
                     LISTEN => ToHelper::Listen(number),
                     CARD_PORT => ToHelper::CardPort(number),
+                    LISTEN_FOR_DRIVER => ToHelper::ListenForDriver(number),
                     _ => ToHelper::Resolve(number),
                 });
             }
@@ -413,6 +418,7 @@ mod tests {
                 ToHelper::Writer(2),
                 ToHelper::Listen(63),
                 ToHelper::CardPort(3),
+                ToHelper::ListenForDriver(1),
                 ToHelper::OnMains,
                 ToHelper::Ready,
                 ToHelper::Alive,

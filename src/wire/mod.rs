@@ -10,4 +10,7 @@ pub mod nis;
 pub mod pcnet;
 pub mod role;
 #[cfg(any(feature = "apcsmart", feature = "pcnet"))]
+#[cfg(feature = "snmp")]
+pub mod snmp;
+#[cfg(feature = "apcsmart")]
 pub mod upslink;

@@ -38,6 +38,7 @@ mod packaging;
 mod pcnet;
 mod permissions;
 mod power_failure;
+mod snmp;
 mod static_builds;
 #[path = "../support/mod.rs"]
 mod support;
@@ -80,6 +81,8 @@ fn main() -> ExitCode {
             modbus::TESTS,
             modbus::PYMODBUS,
             pcnet::TESTS,
+            snmp::TESTS,
+            snmp::TRAPS,
             with_apcupsd::TESTS,
             nis_master::TESTS,
             namespaces::TESTS,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::runner::{Group, Needs, tests};
 use crate::support::smart::{Generation, Smart};
+use crate::support::snmp::{Card, Unit};
 use crate::support::{self, Daemon, OtherProgram, Scratch, Serial, Setup, TIMEOUT, free_port};
 
 pub const TESTS: Group = Group {
@@ -16,6 +17,7 @@ pub const TESTS: Group = Group {
         each_call_of_the_loop_is_in_the_list_at_a_simulated_ups,
         each_call_of_the_loop_is_in_the_list_at_a_serial_ups,
         each_call_of_the_loop_is_in_the_list_of_a_slave,
+        each_call_of_the_loop_is_in_the_list_at_a_card,
         each_call_of_the_helper_and_of_the_next_main_process_is_in_the_list,
     ],
     ..Group::new(module_path!())
@@ -252,6 +254,29 @@ fn each_call_of_the_loop_is_in_the_list_of_a_slave() {
     daemon.wait_for_hook("powerout", TIMEOUT);
     daemon.wait_for_hook("doshutdown", TIMEOUT);
     drop(master);
+    daemon.wait_for_hook("commfailure", TIMEOUT);
+    end_and_compare(daemon, &trace, &[&folder]);
+}
+
+/// A card by its name, which is lost and found; an outage, kill power, the end.
+fn each_call_of_the_loop_is_in_the_list_at_a_card() {
+    let traces = Scratch::new();
+    let trace = traces.path().join("trace");
+    let card = Card::local(Unit::powernet());
+    let device = format!("localhost:{}:NOTRAP", card.address.port());
+    let setup = Setup::new("snmp").with("UPSCABLE", "ether").with("DEVICE", &device);
+    let daemon = Daemon::start(&traced(&setup.with("TIMEOUT", "4").with("KILLDELAY", "1"), &trace));
+    let folder = daemon.dir().to_owned();
+    daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+    card.set_silent(true);
+    daemon.wait_for_hook("commfailure", TIMEOUT);
+    card.set_silent(false);
+    daemon.wait_for_hook("commok", TIMEOUT);
+    card.unit().mains(false);
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
+    let killed = support::poll_until(TIMEOUT, || card.written(&[1, 6, 1, 1]).first().copied());
+    assert_eq!(killed, Some(2), "{}", daemon.describe());
+    drop(card);
     daemon.wait_for_hook("commfailure", TIMEOUT);
     end_and_compare(daemon, &trace, &[&folder]);
 }

@@ -50,6 +50,7 @@ mod pcnet;
 mod readme;
 mod replay;
 mod slave_replay;
+mod snmp;
 mod start;
 mod stopped;
 #[path = "../support/mod.rs"]

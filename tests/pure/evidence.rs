@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use crate::support::corpus::device::{device, devices};
 use crate::support::corpus::fake::{Bench, FakeUps};
-use crate::support::pcnet::{PHRASE, USER, Unit};
+use crate::support::pcnet::{PHRASE, USER, Unit as PcnetUnit};
 use crate::support::serial_ups::{self, Heard, healthy};
+use crate::support::snmp::Unit as SnmpUnit;
 use crate::support::{FakeTime, Setup};
 use mainsd::bus::card::Event;
+use mainsd::bus::datagram::{Event as Came, Socket, Transmit as Datagram};
 use mainsd::bus::serial::{Lines, Transmit};
 use mainsd::bus::stream::Transmit as NetTransmit;
 use mainsd::link::dumb::{CABLES, DumbLink};
@@ -306,6 +308,53 @@ fn a_masters_answer_is_one_sample_of_what_it_believes() {
 }
 
 #[test]
+fn a_card_says_when_everything_was_read() {
+    let start = Instant::now();
+    let mut now = start;
+    let mut unit = SnmpUnit::powernet();
+    let settings = mainsd::link::snmp::Settings {
+        device: mainsd::link::snmp::Device::parse("card").unwrap(),
+        version: None,
+        poll_time: 20 * SECOND,
+        first_number: 1,
+    };
+    let mut link = mainsd::link::snmp::SnmpLink::new(settings, now);
+    let card = std::net::IpAddr::from([10, 0, 0, 7]);
+    let (mut answered, mut readings) = (BTreeSet::new(), Vec::new());
+    while now < start + 100 * SECOND {
+        now = link.poll_timeout().unwrap().max(now);
+        link.handle_timeout(now);
+        while let Some(transmit) = link.poll_transmit(now) {
+            match transmit {
+                Datagram::Open => link.handle_event(now, Came::Opened(vec![card])),
+                Datagram::Send(request) => {
+                    now += Duration::from_millis(20);
+                    let Some(bytes) = unit.answer(&request) else { continue };
+                    answered.insert(now);
+                    let came = Came::Bytes { bytes, from: (card, 161).into(), socket: Socket::Peer };
+                    link.handle_event(now, came);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        while let Some(event) = link.poll_event() {
+            if let LinkEvent::Reading(reading) = event {
+                readings.push(*reading);
+            }
+        }
+    }
+    check("snmp", &readings);
+    let items =
+        [Item::Line, Item::LowBattery, Item::Charge, Item::Runtime, Item::TransferCause, Item::SelfTest];
+    for item in items {
+        let told = times(&readings, item);
+        assert!(!told.is_empty() && told.is_subset(&answered), "{item:?}");
+    }
+    // The status is asked for on its own, and says nothing of the rest.
+    assert!(times(&readings, Item::Line).len() > 2 * times(&readings, Item::Charge).len());
+}
+
+#[test]
 fn a_simulated_ups_says_when_everything_was_read() {
     let script =
         Script::parse("10 selftest 8 passed\n30 mains off\n50 lowbatt on\n60 mains on\n70 replace on")
@@ -333,7 +382,7 @@ fn a_simulated_ups_says_when_everything_was_read() {
 fn a_packet_of_a_card_says_when_everything_was_read() {
     let start = Instant::now();
     let (mut now, mut readings, mut came) = (start, Vec::new(), BTreeSet::new());
-    let mut unit = Unit::new("10.0.0.1");
+    let mut unit = PcnetUnit::new("10.0.0.1");
     let card = Card::new("10.0.0.1", (USER, PHRASE), 80);
     let mut link = PcnetLink::new(Settings { card: Some(card), port: 3052, counters: None }, now);
     for number in 0..20 {

@@ -61,6 +61,7 @@ pub mod serial_ups;
 pub mod served;
 mod simulated;
 pub mod smart;
+pub mod snmp;
 pub mod story;
 pub mod usbip;
 pub mod wall_clock;

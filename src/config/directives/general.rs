@@ -26,7 +26,7 @@ pub(super) const UPS: &[Directive] = &[
               `usb`: any UPS on USB that presents itself as a HID power device, of APC or another maker. \
               `apcsmart`: an APC Smart-UPS on a serial port. `dumb`: a UPS that only switches modem lines. \
               `net`: another machine that runs mainsd or apcupsd and serves port 3551. \
-              `snmp`: a management card. `pcnet`: a management card with PowerChute Network Shutdown. \
+              `snmp`: a network card, by SNMP. `pcnet`: a management card with PowerChute Network Shutdown. \
               `modbus`: a newer APC Smart-UPS (SMT, SMX, SRT, SMC), on a serial line, by its network card or on USB; Modbus must be switched on at its front panel. `test`: a simulated UPS, for trials, see mainsd-simulated(7); the shutdown at its end is \
               real.",
         ),
@@ -68,8 +68,8 @@ pub(super) const UPS: &[Directive] = &[
             "Where the UPS is; the form depends on UPSTYPE.\n\n\
               `usb`: blank for the first UPS found, or its serial number, or its bus port path (`1-1.4`) where two are \
               attached. `apcsmart`, `dumb`: the serial port, `/dev/ttyS0`. `net`: `host` or `host:port`, the port being \
-              NISPORT if not said, an IPv6 address with a port in brackets; of several, with blanks between, the first that answers is used; a name is looked up anew when it does not answer. `snmp`: `host:port:vendor:community`, all but the host optional; vendor is `APC`, `RFC` \
-              or `MGE`, with `_NOTRAP` added if no traps are wanted. `pcnet`: `host:user:passphrase:port:webport`, the \
+              NISPORT if not said, an IPv6 address with a port in brackets; of several, with blanks between, the first that answers is used; a name is looked up anew when it does not answer. `snmp`: `host:port:vendor:community`, all but the host optional, an IPv6 address in brackets; the port is 161 if not said, vendor is `APC`, `RFC` \
+              or `MGE`, with `_NOTRAP` added if no traps are wanted (else UDP port 162 is listened at), and without a community `private` is tried, then `public`. `pcnet`: `host:user:passphrase:port:webport`, the \
               ports optional (3052 for packets, 80 for its web server), an IPv6 address in brackets; blank: whoever sends first is believed. `modbus`: the serial port, or with `UPSCABLE ether` `host` or `host:port`, the port being 502 if not said, or with `UPSCABLE usb` as for `usb`. `test`: blank, or the path of a script.",
         ),
         why: said("Blank finds a USB UPS by itself, also after it has come back under another number."),

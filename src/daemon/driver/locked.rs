@@ -186,6 +186,10 @@ impl Driver for LockedDriver {
         self.inner.prepare()
     }
 
+    fn listen(&mut self) {
+        self.inner.listen();
+    }
+
     fn start(&mut self, registry: &Registry, now: Instant) {
         self.handle_timeout(registry, now);
     }

@@ -9,9 +9,11 @@ pub use locked::{LockedDriver, try_lock};
 pub use open::at_rest;
 #[cfg(feature = "card")]
 pub use open::card_listening;
+#[cfg(feature = "datagram")]
+pub use open::listened;
 #[cfg(feature = "test")]
 pub use open::simulated;
-#[cfg(feature = "stream")]
+#[cfg(any(feature = "stream", feature = "datagram"))]
 pub use open::targets;
 pub use open::{check, open};
 pub use pump::Pump;
@@ -29,6 +31,8 @@ pub trait Driver {
     fn prepare(&mut self) -> bool {
         true
     }
+    /// See [`crate::port::Port::listen`].
+    fn listen(&mut self) {}
     /// Opens what can be opened. A missing device is a state, not an error: the driver retries by its own deadline
     /// and says [`LinkEvent::Lost`].
     fn start(&mut self, registry: &Registry, now: Instant);

@@ -1,6 +1,12 @@
 //! The driver that UPSTYPE names: the link of its row, and the port that this wants.
 #![cfg_attr(
-    not(all(feature = "usb", feature = "serial-port", feature = "stream", feature = "unconnected")),
+    not(all(
+        feature = "usb",
+        feature = "serial-port",
+        feature = "stream",
+        feature = "datagram",
+        feature = "unconnected"
+    )),
     allow(unused, reason = "what a driver needs that this build leaves out")
 )]
 
@@ -21,6 +27,8 @@ use crate::link::simulated::{Script, Simulated};
 use crate::port::Port;
 #[cfg(feature = "card")]
 use crate::port::card::{CardPort, Listening};
+#[cfg(feature = "datagram")]
+use crate::port::datagram::DatagramPort;
 use crate::port::device_lock::DeviceLocks;
 use crate::port::faulty::Faulty;
 #[cfg(feature = "unconnected")]
@@ -60,14 +68,17 @@ pub fn at_rest(config: &Config) -> AtRest {
 }
 
 /// What DEVICE names, where that is reached over a network.
-#[cfg(feature = "stream")]
+#[cfg(any(feature = "stream", feature = "datagram"))]
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn targets(config: &Config) -> Vec<crate::bus::stream::Target> {
     match connect(config, None, Instant::now()) {
+        #[cfg(feature = "stream")]
         Ok(Connection::Stream { targets, .. }) => targets,
         #[cfg(feature = "card")]
         Ok(Connection::Card { target, .. }) => target.into_iter().collect(),
+        #[cfg(feature = "datagram")]
+        Ok(Connection::Datagram { peer, .. }) => peer.into_iter().collect(),
         _ => Vec::new(),
     }
 }
@@ -79,6 +90,17 @@ pub fn targets(config: &Config) -> Vec<crate::bus::stream::Target> {
 pub fn card_listening(config: &Config) -> Option<Listening> {
     match connect(config, None, Instant::now()) {
         Ok(Connection::Card { port, target, .. }) => Some(Listening { port, target }),
+        _ => None,
+    }
+}
+
+/// The port at which the driver of this configuration listens for datagrams.
+#[cfg(feature = "datagram")]
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
+pub fn listened(config: &Config) -> Option<u16> {
+    match connect(config, None, Instant::now()) {
+        Ok(Connection::Datagram { listen, .. }) => listen,
         _ => None,
     }
 }
@@ -123,6 +145,15 @@ pub fn open(
             let port = CardPort::new(Listening { port, target }, locks, token::DRIVER, now);
             join(Box::new(port), link, faults, now)
         }
+        #[cfg(feature = "datagram")]
+        Connection::Datagram { link, peer, listen } => join(
+            Box::new(
+                DatagramPort::new(peer, listen, token::DRIVER, now).with_starter(locks.starter().clone()),
+            ),
+            link,
+            faults,
+            now,
+        ),
         #[cfg(feature = "unconnected")]
         Connection::Unconnected(link) => join(Box::new(NoPort), link, faults, now),
     })

@@ -61,6 +61,10 @@ impl<B: Bus> Driver for Pump<B> {
         self.port.prepare()
     }
 
+    fn listen(&mut self) {
+        self.port.listen();
+    }
+
     fn start(&mut self, registry: &Registry, now: Instant) {
         self.port.start(registry, now);
         self.link.handle_timeout(now);

@@ -75,6 +75,7 @@ impl Connection {
             Job::Writer(number) => ToHelper::Writer(number),
             Job::Listen(number) => ToHelper::Listen(number),
             Job::CardPort(number) => ToHelper::CardPort(number),
+            Job::ListenForDriver(number) => ToHelper::ListenForDriver(number),
         };
         self.socket.send_now(&message.encode())?;
         self.spares.borrow_mut().pop_front().ok_or_else(|| io::ErrorKind::WouldBlock.into())

@@ -11,14 +11,18 @@ use super::allowance::{Allowance, JOBS};
 use crate::daemon::driver::at_rest;
 #[cfg(feature = "card")]
 use crate::daemon::driver::card_listening;
-#[cfg(feature = "stream")]
+#[cfg(feature = "datagram")]
+use crate::daemon::driver::listened;
+#[cfg(any(feature = "stream", feature = "datagram"))]
 use crate::daemon::driver::targets;
 use crate::daemon::driver::try_lock;
 use crate::daemon::settings;
 use crate::daemon::writers::serve_writer;
 use crate::journal::{DebugTarget, StateFile};
+#[cfg(feature = "datagram")]
+use crate::port::datagram;
 use crate::port::device_lock::DeviceLocks;
-#[cfg(feature = "stream")]
+#[cfg(any(feature = "stream", feature = "datagram"))]
 use crate::port::lookup;
 #[cfg(feature = "serial-port")]
 use crate::port::serial;
@@ -28,7 +32,7 @@ use crate::server::lent;
 use crate::sys::job::Job;
 #[cfg(feature = "card")]
 use crate::sys::named_lock::NamedLock;
-#[cfg(any(feature = "usb", feature = "stream"))]
+#[cfg(any(feature = "usb", feature = "stream", feature = "datagram"))]
 use crate::sys::rights;
 use crate::sys::rights::User;
 use crate::sys::role::{Kind, Process, Socket, Streams};
@@ -126,7 +130,10 @@ impl Jobs {
         match job {
             Job::UsbDevice { .. } | Job::SerialPort => &mut self.ports,
             Job::PortLock => &mut self.locks,
-            Job::UsbList | Job::Resolve(_) | Job::Listen(_) | Job::CardPort(_) => &mut self.lookups,
+
+            Job::UsbList | Job::Resolve(_) | Job::Listen(_) | Job::CardPort(_) | Job::ListenForDriver(_) => {
+                &mut self.lookups
+            }
             Job::Writer(_) => &mut self.writers,
         }
     }
@@ -149,7 +156,7 @@ impl Jobs {
                 };
                 Process::start(&kind, socket, || (), tell).map(Some)
             }
-            #[cfg(feature = "stream")]
+            #[cfg(any(feature = "stream", feature = "datagram"))]
             Job::Resolve(number) => {
                 let targets = targets(hands.of_the_file());
                 let target = targets.get(usize::from(number)).ok_or(io::ErrorKind::NotFound)?;
@@ -191,6 +198,13 @@ impl Jobs {
                 }
                 Ok(None)
             }
+            #[cfg(feature = "datagram")]
+            Job::ListenForDriver(number) => {
+                if let Some(port) = listened(hands.of_the_file()) {
+                    datagram::lend(port, number, socket.as_fd());
+                }
+                Ok(None)
+            }
             Job::Writer(number) => {
                 let Means { debug, state, .. } = &mut self.means;
                 let (config, invocation) = (hands.config(), hands.invocation());
@@ -199,7 +213,13 @@ impl Jobs {
                 (self.means.debug, self.means.state) = (debug, state);
                 started.map(Some)
             }
-            #[cfg(not(all(feature = "usb", feature = "serial-port", feature = "stream", feature = "card")))]
+            #[cfg(not(all(
+                feature = "usb",
+                feature = "serial-port",
+                feature = "stream",
+                feature = "card",
+                feature = "datagram"
+            )))]
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }

@@ -201,6 +201,7 @@ impl HelperProcess {
             ToHelper::PortLock => return self.start_job(&Job::PortLock, now),
             ToHelper::Listen(number) => return self.start_job(&Job::Listen(number), now),
             ToHelper::CardPort(number) => return self.start_job(&Job::CardPort(number), now),
+            ToHelper::ListenForDriver(number) => return self.start_job(&Job::ListenForDriver(number), now),
             ToHelper::Writer(number) => return self.start_job(&Job::Writer(number), now),
             ToHelper::Hook(event, arguments) if self.allowance.take(now) => {
                 self.outage.args = Some(args(&arguments));

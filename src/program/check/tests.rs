@@ -155,6 +155,8 @@ fn a_passphrase_is_not_shown() {
     assert!(!text.contains("geheim") && text.contains("10.0.0.1:apc:***"), "{text}");
     let text = report(&parse(b"UPSTYPE snmp\nDEVICE card:161:APC:geheim", "t"), None, &[], &ways());
     assert!(!text.contains("geheim") && text.contains("card:161:APC:***"), "{text}");
+    let text = report(&parse(b"UPSTYPE snmp\nDEVICE [fd00::7]:161:APC:geheim", "t"), None, &[], &ways());
+    assert!(!text.contains("geheim") && text.contains("[fd00::7]:161:APC:***"), "{text}");
 }
 
 #[test]

@@ -98,6 +98,7 @@ impl Beginning {
     ) -> Result<ExitCode, String> {
         let (of_the_file, invocation) = (hands.of_the_file().clone(), hands.invocation().clone());
         let mut supervisor = self.supervisor(&of_the_file, &invocation, start, Helper::Here(hands))?;
+        supervisor.listen();
         run(&mut event_loop, &mut supervisor).map_err(|error| error.to_string())?;
         Ok(ExitCode::SUCCESS)
     }

@@ -10,6 +10,7 @@ mod net;
 mod pcnet;
 mod simulated;
 mod smart;
+mod snmp;
 mod usb;
 mod usb_modbus;
 

@@ -1,0 +1,534 @@
+//! What is asked when of a card that has answered, and what is told of its answers.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::exchange::{Answer, Exchange, Outcome, Request, is_missing, value_of};
+use super::mib::{Item, Mib, When};
+use super::objects::{Job, Objects, ROWS_MAX};
+use super::order::Order;
+use super::session::Session;
+use super::store::{Store, figure};
+use super::told::Told;
+use crate::link::LinkEvent;
+use crate::link::silence::Silence;
+use crate::ups::{Command, PollRate, Priority};
+use crate::wire::snmp::{Binding, Oid, Value};
+
+/// So often the status of the output is asked for on battery, and while something is in doubt.
+const STATUS_FAST: Duration = Duration::from_secs(1);
+/// The same on mains.
+const STATUS_SLOW: Duration = Duration::from_secs(5);
+/// The first reading must be told within this.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(15);
+/// Without a reading for so long the UPS counts as lost.
+const SILENT_MIN: Duration = Duration::from_secs(10);
+/// So long everything is read before anything is told; what is missing then is told of later.
+const LEARN_MAX: Duration = Duration::from_secs(5);
+/// So many status answers in a row that say that the card does not reach its UPS are a loss.
+const UNREACHED_MAX: u8 = 2;
+/// Errors of answers (snmp §7).
+const TOO_BIG: i32 = 1;
+const NO_SUCH_NAME: i32 = 2;
+
+/// When to ask.
+#[derive(Clone, Copy, Debug)]
+struct Schedule {
+    poll_time: Duration,
+    poll_rate: PollRate,
+    status_at: Instant,
+    poll_at: Instant,
+}
+
+impl Schedule {
+    fn interval(&self) -> Duration {
+        match self.poll_rate {
+            PollRate::Fast => STATUS_FAST,
+            PollRate::Normal => self.poll_time,
+        }
+    }
+
+    fn status_interval(&self) -> Duration {
+        match self.poll_rate {
+            PollRate::Fast => STATUS_FAST,
+            PollRate::Normal => STATUS_SLOW.min(self.poll_time.max(STATUS_FAST)),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Everything is read for the first time, until then.
+    Learning(Instant),
+    /// It is known.
+    Watching,
+    /// The card answers, and says that it does not reach its UPS; told.
+    Unreached,
+}
+
+/// What the request that is under way is for.
+#[derive(Clone, Debug)]
+enum Under {
+    Status(Vec<usize>),
+    Job(Job),
+    Order,
+}
+
+/// The conversation with one card.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    exchange: Exchange,
+    objects: Objects,
+    store: Store,
+    under: Option<Under>,
+    /// What else is to be read in this round.
+    queue: VecDeque<Job>,
+    /// The status was what was asked for last.
+    after_status: bool,
+    /// What has been told of its identity is not all.
+    is_partial: bool,
+    unreached: u8,
+    /// All of the status together was not answered.
+    status_lost: bool,
+    silence: Silence,
+    schedule: Schedule,
+    state: State,
+    order: Option<Order>,
+    /// Commands that are done when the round is.
+    reads: Vec<Command>,
+    /// The last `now` of any call.
+    now: Instant,
+}
+
+impl Conversation {
+    /// With a card that has just answered in this session and serves this MIB; `number`: of the last message.
+    pub(super) fn new(
+        (session, number): (Session, i32),
+        mib: &'static Mib,
+        (poll_time, poll_rate): (Duration, PollRate),
+        now: Instant,
+    ) -> Self {
+        let mut new = Self {
+            exchange: Exchange::new(session, number),
+            objects: Objects::new(mib, now),
+            store: Store::default(),
+            under: None,
+            queue: VecDeque::new(),
+            after_status: false,
+            is_partial: false,
+            unreached: 0,
+            status_lost: false,
+            silence: Silence::new(now, FIRST_TIMEOUT, SILENT_MIN),
+            schedule: Schedule { poll_time, poll_rate, status_at: now, poll_at: now },
+            state: State::Learning(now + LEARN_MAX),
+            order: None,
+            reads: Vec::new(),
+            now,
+        };
+        new.learn(now);
+        new
+    }
+
+    /// The session, and the number of the last message.
+    pub(super) fn session(&self) -> (&Session, i32) {
+        (&self.exchange.session, self.exchange.number())
+    }
+
+    pub(super) fn handle_bytes(&mut self, datagram: &[u8], device: &str, told: &mut Told, now: Instant) {
+        if let Some(outcome) = self.exchange.handle_bytes(datagram, now) {
+            self.take(outcome, device, told, now);
+        }
+    }
+
+    /// A deadline may have passed. `Err`: the UPS is lost.
+    pub(super) fn handle_timeout(&mut self, device: &str, told: &mut Told, now: Instant) -> Result<(), ()> {
+        if let Some(outcome) = self.exchange.handle_timeout(now) {
+            self.take(outcome, device, told, now);
+        }
+        if self.silence.is_over(now) { Err(()) } else { Ok(()) }
+    }
+
+    pub(super) fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
+        self.now = now;
+        if self.exchange.is_free() {
+            let (under, request) = self.next(now)?;
+            self.under = Some(under);
+            self.exchange.ask(request);
+        }
+        self.exchange.poll_transmit(now)
+    }
+
+    /// The next deadline; `sends`: there is a socket.
+    pub(super) fn poll_timeout(&self, sends: bool) -> Instant {
+        let silence = self.silence.until();
+        match self.exchange.poll_timeout() {
+            Some(until) => until.min(silence),
+            None if !sends => silence,
+            None if !self.exchange.is_free() || !self.queue.is_empty() => self.now,
+            None => {
+                let order = self.order.as_ref().map_or(silence, Order::poll_timeout);
+                self.schedule.status_at.min(self.schedule.poll_at).min(order).min(silence)
+            }
+        }
+    }
+
+    /// What is to be asked now: the status before everything else.
+    fn next(&mut self, now: Instant) -> Option<(Under, Request)> {
+        let ordered = self.order.as_ref().and_then(|order| order.request(now));
+        let waits = ordered.is_some() || !self.queue.is_empty() || self.schedule.poll_at <= now;
+        // A card that needs a second for each answer is asked for something else all the same.
+        if self.schedule.status_at <= now && !(self.after_status && waits) {
+            self.after_status = true;
+            self.schedule.status_at = now + self.schedule.status_interval();
+            let mut rows = self.objects.status();
+            let rest = rows.split_off(rows.len().min(self.objects.together()));
+            self.queue.extend((!rest.is_empty()).then_some(Job::Get(rest)));
+            return Some((Under::Status(rows.clone()), self.get(&rows)));
+        }
+        self.after_status = false;
+        if let Some(request) = ordered {
+            return Some((Under::Order, request));
+        }
+        if self.schedule.poll_at <= now && self.queue.is_empty() {
+            self.begin_round(now);
+        }
+        let mut job = self.queue.pop_front()?;
+        if let Job::Get(rows) = &mut job {
+            let rest = rows.split_off(rows.len().min(self.objects.together()));
+            if !rest.is_empty() {
+                self.queue.push_front(Job::Get(rest));
+            }
+        }
+        let request = match &job {
+            Job::Get(rows) => self.get(rows),
+            Job::Walk { from, .. } => Request::Next(from.clone(), self.objects.rows_at_once),
+        };
+        Some((Under::Job(job), request))
+    }
+
+    fn get(&self, rows: &[usize]) -> Request {
+        Request::Get(rows.iter().map(|row| self.objects.name(*row)).collect())
+    }
+
+    /// Everything is to be read, what is polled first.
+    fn learn(&mut self, now: Instant) {
+        self.schedule.poll_at = now + self.schedule.interval();
+        self.queue = self.objects.jobs(&[When::Polled], now);
+        self.queue.extend(self.objects.jobs(&[When::Once], now));
+    }
+
+    /// What is polled is to be read. What is still to be read of what it is stays.
+    fn begin_round(&mut self, now: Instant) {
+        self.schedule.poll_at = now + self.schedule.interval();
+        let identity: Vec<Job> =
+            std::mem::take(&mut self.queue).into_iter().filter(|job| self.is_identity(job)).collect();
+        self.queue = self.objects.jobs(&[When::Polled], now);
+        self.queue.extend(identity);
+    }
+
+    fn is_identity(&self, job: &Job) -> bool {
+        let row = match job {
+            Job::Get(rows) => rows.first().copied(),
+            Job::Walk { row, .. } => Some(*row),
+        };
+        row.and_then(|row| self.objects.row(row)).is_some_and(|row| row.when == When::Once)
+    }
+
+    fn take(&mut self, Outcome { request, answer }: Outcome, device: &str, told: &mut Told, now: Instant) {
+        let line_before = self.store.line();
+        let mut has_status = false;
+        match self.under.take() {
+            Some(Under::Order) => {
+                if let Some(order) = &mut self.order {
+                    let command = order.command;
+                    if let Some(outcome) = order.take(&request, &answer, now) {
+                        self.order = None;
+                        told.ended(command, outcome);
+                        // What it has changed is looked at.
+                        self.begin_round(now);
+                    }
+                }
+            }
+            Some(Under::Status(rows)) => {
+                let alarms = self.objects.number(Item::AlarmCount);
+                self.take_scalars(&rows, answer, true, now);
+                has_status = self.store.status_at() == Some(now);
+                if self.objects.number(Item::AlarmCount) != alarms {
+                    let walks = self.objects.mib.rows.iter().position(|row| row.item == Item::Alarms);
+                    self.queue.extend(walks.map(|row| self.objects.walk(row)));
+                }
+            }
+            Some(Under::Job(Job::Get(rows))) => {
+                self.take_scalars(&rows, answer, false, now);
+                has_status = rows.contains(&0) && self.store.status_at() == Some(now);
+                if rows == [0] && std::mem::take(&mut self.status_lost) && has_status {
+                    self.objects.too_many(&self.objects.status());
+                }
+            }
+            Some(Under::Job(Job::Walk { row, from, found })) => {
+                self.take_column(row, from, found, answer, now)
+            }
+            None => {}
+        }
+        self.tell_progress(has_status, has_status && self.store.line() != line_before, device, told, now);
+    }
+
+    /// What came of a request for scalars.
+    fn take_scalars(&mut self, rows: &[usize], answer: Answer, is_status: bool, now: Instant) {
+        let again = match answer {
+            Answer::Objects(bindings) => {
+                for row in rows {
+                    self.take_scalar(*row, &bindings, now);
+                }
+                Vec::new()
+            }
+            Answer::Error(TOO_BIG, _) if rows.len() > 1 => self.objects.too_many(rows),
+            // The one that the error is about is left out, and the rest asked for again.
+            Answer::Error(error, at @ 1..) if at <= rows.len() => {
+                let (before, behind) = rows.split_at(at - 1);
+                let (wrong, behind) =
+                    behind.split_first().map_or((None, behind), |(wrong, behind)| (Some(*wrong), behind));
+                if let Some(row) = wrong {
+                    if error == NO_SUCH_NAME { self.absent(row) } else { self.miss(row) }
+                }
+                let rest = [before, behind].concat();
+                if rest.is_empty() { Vec::new() } else { vec![Job::Get(rest)] }
+            }
+            Answer::Error(..) | Answer::None => {
+                let again = match answer {
+                    // The status of the output alone, at once: if that is answered, it was too many.
+                    Answer::None if is_status && rows.len() > 1 => {
+                        self.status_lost = true;
+                        vec![Job::Get(vec![0])]
+                    }
+                    _ => self.objects.too_many(rows),
+                };
+                if again.is_empty() {
+                    rows.iter().for_each(|row| self.miss(*row));
+                }
+                again
+            }
+        };
+        for job in again.into_iter().rev() {
+            self.queue.push_front(job);
+        }
+    }
+
+    fn take_scalar(&mut self, row: usize, bindings: &[Binding], now: Instant) {
+        let (Some(it), name) = (self.objects.row(row), self.objects.name(row)) else { return };
+        let Some(value) = value_of(bindings, &name) else {
+            // Not in the answer at all, or said to be missing.
+            let is_said = bindings.iter().any(|binding| binding.oid == name);
+            return if is_said { self.absent(row) } else { self.miss(row) };
+        };
+        let values = std::slice::from_ref(value);
+        if !self.objects.present(row, figure(it, values)) {
+            return;
+        }
+        if !self.store.take(it, values, now) && row != 0 {
+            self.miss(row);
+        }
+    }
+
+    fn take_column(
+        &mut self,
+        row: usize,
+        mut from: Oid,
+        mut found: Vec<Value>,
+        answer: Answer,
+        now: Instant,
+    ) {
+        let Some(it) = self.objects.row(row) else { return };
+        let column = self.objects.name(row);
+        let mut goes_on = false;
+        match answer {
+            Answer::Objects(bindings) => {
+                goes_on = !bindings.is_empty();
+                for Binding { oid, value } in bindings {
+                    let is_behind = oid[..] > from[..];
+                    if !oid.starts_with(&column)
+                        || !is_behind
+                        || is_missing(&value)
+                        || found.len() >= ROWS_MAX
+                    {
+                        goes_on = false;
+                        break;
+                    }
+                    found.push(value);
+                    from = oid;
+                }
+            }
+            Answer::Error(TOO_BIG, _) if self.objects.rows_at_once > 1 => {
+                self.objects.rows_at_once /= 2;
+                goes_on = true;
+            }
+            Answer::Error(NO_SUCH_NAME, _) => {}
+            Answer::Error(..) | Answer::None => return self.miss(row),
+        }
+        if goes_on {
+            self.queue.push_front(Job::Walk { row, from, found });
+        } else if found.is_empty() && it.item != Item::Alarms {
+            self.absent(row);
+        } else if self.objects.present(row, figure(it, &found)) && !self.store.take(it, &found, now) {
+            self.miss(row);
+        }
+    }
+
+    fn absent(&mut self, row: usize) {
+        self.objects.absent(row);
+        self.forget(row);
+    }
+
+    fn miss(&mut self, row: usize) {
+        if self.objects.missed(row) {
+            self.forget(row);
+        }
+    }
+
+    /// Unless another object says the same.
+    fn forget(&mut self, row: usize) {
+        let Some(it) = self.objects.row(row) else { return };
+        let is_said = self.objects.is_said_by_another(row);
+        if !is_said {
+            self.store.forget(it.item);
+        }
+    }
+
+    /// What follows from an answer.
+    fn tell_progress(
+        &mut self,
+        has_status: bool,
+        has_changed: bool,
+        device: &str,
+        told: &mut Told,
+        now: Instant,
+    ) {
+        if self.store.is_unreached() {
+            return self.unreached(device, told, now);
+        }
+        self.unreached = 0;
+        match self.state {
+            State::Unreached => {
+                self.state = State::Learning(now + LEARN_MAX);
+                self.silence = Silence::new(now, FIRST_TIMEOUT, SILENT_MIN);
+                return self.learn(now);
+            }
+            State::Learning(until)
+                if self.store.status_at().is_some() && (self.queue.is_empty() || now >= until) =>
+            {
+                self.state = State::Watching;
+                told.loss.end();
+                self.attach(told);
+                self.silence.told(now, self.schedule.status_interval(), false);
+                self.tell(told, now);
+                return;
+            }
+            State::Learning(_) => return,
+            State::Watching if self.is_partial && !self.asks_identity() => self.attach(told),
+            State::Watching => {}
+        }
+        if has_changed {
+            // A second look, and all that belongs to it, at once.
+            self.begin_round(now);
+            self.schedule.status_at = self.schedule.status_at.min(now + STATUS_FAST);
+        }
+        if has_status {
+            // Without the status of the output nothing is known, whatever else comes.
+            self.silence.told(now, self.schedule.status_interval(), has_changed);
+        }
+        if has_status || self.queue.is_empty() {
+            self.tell(told, now);
+        }
+        if self.queue.is_empty() {
+            for command in std::mem::take(&mut self.reads) {
+                told.ended(command, Ok("read".to_owned()));
+            }
+        }
+    }
+
+    /// The card says that it does not reach its UPS: what else it says is from before.
+    fn unreached(&mut self, device: &str, told: &mut Told, now: Instant) {
+        // It answers.
+        self.silence.pause(now);
+        if self.state == State::Unreached {
+            return;
+        }
+        self.unreached = self.unreached.saturating_add(1);
+        if self.unreached < UNREACHED_MAX {
+            self.schedule.status_at = self.schedule.status_at.min(now + STATUS_FAST);
+            return;
+        }
+        self.state = State::Unreached;
+        self.abandon("the card has lost its UPS", told);
+        told.lost(format!("{device}: the card answers, but says that it has lost its UPS"));
+    }
+
+    /// What it is, is still to be asked for in this round.
+    fn asks_identity(&self) -> bool {
+        self.queue.iter().any(|job| self.is_identity(job))
+    }
+
+    fn attach(&mut self, told: &mut Told) {
+        self.is_partial = self.asks_identity();
+        told.push(LinkEvent::Attached(Box::new(self.store.identity.clone())));
+    }
+
+    fn tell(&mut self, told: &mut Told, now: Instant) {
+        if let Some(text) = self.store.poll_notice() {
+            told.push(LinkEvent::Log(Priority::Warning, format!("The card says: {text}")));
+        }
+        told.push(LinkEvent::Reading(Box::new(self.store.reading(now))));
+    }
+
+    /// Something has happened to the UPS: it is looked at.
+    pub(super) fn look(&mut self, now: Instant) {
+        self.schedule.status_at = now;
+        self.after_status = false;
+        if self.state == State::Watching {
+            self.begin_round(now);
+        }
+    }
+
+    pub(super) fn set_polling(&mut self, poll_time: Duration, poll_rate: PollRate, now: Instant) {
+        let schedule = &mut self.schedule;
+        (schedule.poll_time, schedule.poll_rate) = (poll_time, poll_rate);
+        schedule.poll_at = schedule.poll_at.min(now + schedule.interval());
+        schedule.status_at = schedule.status_at.min(now + schedule.status_interval());
+        self.silence.set_interval(now, schedule.status_interval());
+    }
+
+    pub(super) fn command(&mut self, command: Command, told: &mut Told, now: Instant) {
+        if self.state != State::Watching {
+            return told.ended(command, Err("no communication with the UPS".to_owned()));
+        }
+        if command.order().is_none() {
+            self.reads.push(command);
+            return self.begin_round(now);
+        }
+        if self.order.is_some() {
+            return told.ended(command, Err("another order is under way".to_owned()));
+        }
+        match Order::new(command, self.objects.mib, self.store.calibrates(), now) {
+            Ok(order) => self.order = Some(order),
+            Err(reason) => told.ended(command, Err(reason)),
+        }
+    }
+
+    /// Commands end, for this reason.
+    fn abandon(&mut self, reason: &str, told: &mut Told) {
+        let order = self.order.take().map(|order| order.command);
+        for command in std::mem::take(&mut self.reads).into_iter().chain(order) {
+            told.ended(command, Err(reason.to_owned()));
+        }
+    }
+
+    /// The conversation is over, for this reason.
+    pub(super) fn end(mut self, reason: &str, told: &mut Told) {
+        if self.exchange.discarded > 0 {
+            let text =
+                format!("{} datagrams came from the card that were no answer", self.exchange.discarded);
+            told.push(LinkEvent::Log(Priority::Info, text));
+        }
+        self.abandon(reason, told);
+    }
+}
