@@ -8,6 +8,7 @@ use crate::ups::{
     Access, DaemonDate, DaemonText, Evidence, Field, Form, Identity, Reading, SaidMut, StatusFlags, Text,
     Values, clean, key,
 };
+use crate::wire::decimal::decimal;
 use crate::wire::nis::{Frame, parse_frame, split_record};
 
 /// Longest record that is taken (nis §2: a slave of 3.14.14 takes 999).
@@ -186,7 +187,7 @@ fn text(value: &[u8]) -> String {
 /// The first word, if it is a number.
 fn number(value: &[u8]) -> Option<f64> {
     let word = value.split(u8::is_ascii_whitespace).find(|word| !word.is_empty())?;
-    std::str::from_utf8(word).ok()?.parse().ok().filter(|number: &f64| number.is_finite())
+    decimal(std::str::from_utf8(word).ok()?)
 }
 
 /// As [`number`], cut to whole units as in 3.14.14.

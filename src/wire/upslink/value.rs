@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::ups::{AlarmDelay, SelfTestResult, Sensitivity, TransferCause};
+use crate::wire::decimal::decimal;
 
 /// Longest number that any unit sends is `0060:` or `026.40`; longer than this is something else.
 const NUMBER_MAX: usize = 8;
@@ -108,13 +109,10 @@ pub fn decode(form: Form, answer: &[u8]) -> Result<Value, Bad> {
 fn number(answer: &[u8]) -> Result<f64, Bad> {
     let text = std::str::from_utf8(answer).map_err(|_| Bad)?.trim();
     let text = text.strip_suffix(':').unwrap_or(text);
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let plain = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-        && digits.bytes().any(|byte| byte.is_ascii_digit());
-    if !plain || text.len() > NUMBER_MAX {
+    if text.len() > NUMBER_MAX || text.starts_with('+') {
         return Err(Bad);
     }
-    text.parse().map_err(|_| Bad)
+    decimal(text).ok_or(Bad)
 }
 
 fn hex(answer: &[u8]) -> Result<u8, Bad> {
