@@ -22,7 +22,7 @@ pub struct Target {
 }
 
 pub const X86_64: Target =
-    Target { name: "x86_64-unknown-linux-musl", emulator: &[], elf: [2, 1], most: [1280 * KIB, 800 * KIB] };
+    Target { name: "x86_64-unknown-linux-musl", emulator: &[], elf: [2, 1], most: [1280 * KIB, 850 * KIB] };
 
 pub const I686: Target =
     Target { name: "i686-unknown-linux-musl", emulator: &[], elf: [1, 1], most: [1280 * KIB, 900 * KIB] };
