@@ -23,6 +23,21 @@ pub enum Command {
     AbortTest,
     /// Change what the UPS keeps in its EEPROM.
     Set(Setting, SettingValue),
+    /// Change when the UPS beeps.
+    Beeper(Beeper),
+    /// Switch lamps and beeper on for a moment.
+    PanelTest,
+}
+
+/// What the beeper is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Beeper {
+    /// Beep at each alarm.
+    On,
+    /// Never beep.
+    Off,
+    /// Be silent until the next alarm.
+    Mute,
 }
 
 impl Command {
@@ -37,7 +52,18 @@ impl Command {
             Self::Calibrate => "calibrate its runtime",
             Self::AbortTest => "stop the test",
             Self::Set(..) => "change a setting",
+            Self::Beeper(_) => "change its beeper",
+            Self::PanelTest => "test its lamps and beeper",
         })
+    }
+
+    /// The words of a link that has no way for this order.
+    #[must_use]
+    pub fn not_known(self) -> String {
+        match self {
+            Self::Set(..) => "this driver does not change settings of a UPS".to_owned(),
+            _ => format!("this driver cannot have a UPS {}", self.order().unwrap_or("read this")),
+        }
     }
 }
 

@@ -57,6 +57,7 @@ impl Order {
             Command::Calibrate => (CALIBRATION_ORDER, 1, &[CALIBRATION]),
             Command::AbortTest if calibrates => (CALIBRATION_ORDER, 2, &[CALIBRATION]),
             Command::AbortTest => (TEST_ORDER, 2, &[BATTERY_TEST]),
+            Command::Beeper(_) | Command::PanelTest => return Err(command.not_known()),
             Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest | Command::Set(..) => {
                 return Err("settings of this UPS are changed at its front panel".to_owned());
             }

@@ -7,7 +7,7 @@ use super::delays;
 use super::quirks::Quirks;
 use super::table::Key;
 use crate::bus::usb::TransferError;
-use crate::ups::Command;
+use crate::ups::{Beeper, Command};
 use crate::wire::hid::Field;
 
 /// One value to write: read the report, change the value in it, write it, read it back.
@@ -86,9 +86,9 @@ impl Order {
                 plan.test(2, "calibration started")
             }
             Command::AbortTest => plan.test(3, "test stopped"),
-            Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest | Command::Set(..) => {
-                VecDeque::new()
-            }
+            Command::Beeper(beeper) => plan.beeper(beeper),
+            Command::PanelTest | Command::Set(..) => return Err(command.not_known()),
+            Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => VecDeque::new(),
         };
         if ways.iter().all(|way| way.preparation) {
             return Err("the UPS has no report for this".into());
@@ -341,6 +341,19 @@ impl Plan<'_> {
 
     fn test(&self, value: i64, outcome: &'static str) -> VecDeque<Method> {
         self.single(self.raw(Key::Test, value, "test"), outcome).into_iter().collect()
+    }
+
+    /// 1: never, 2: at each alarm, 3: not for this one (usb-hid §11).
+    fn beeper(&self, beeper: Beeper) -> VecDeque<Method> {
+        let (value, outcome) = match beeper {
+            Beeper::Off => (1, "the UPS does not beep any more"),
+            Beeper::On => (2, "the UPS beeps at each alarm"),
+            Beeper::Mute => (3, "the UPS is silent until the next alarm"),
+        };
+        // A UPS without an alarm has nothing to mute, and may say so by the value that it keeps.
+        let must_hold = beeper != Beeper::Mute;
+        let set = self.raw(Key::AlarmControl, value, "beeper").map(|set| Set { must_hold, ..set });
+        self.single(set, outcome).into_iter().collect()
     }
 
     /// A calibration needs a full battery and a load worth measuring (usb-hid §11).
