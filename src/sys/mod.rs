@@ -13,6 +13,7 @@ mod fork;
 pub mod fs;
 pub mod in_child;
 pub mod job;
+pub mod local;
 mod mapping;
 pub mod memory;
 pub mod named_lock;
