@@ -99,6 +99,10 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// PRIVSEP: the helper is a process of its own.
     pub privsep: bool,
+    /// CONTROLSOCKET; `None`: off.
+    pub control_socket: Option<PathBuf>,
+    /// CONTROLGROUP; empty: root only.
+    pub control_group: String,
     /// STATEFILE: where the running outage and the counters are kept over a restart.
     pub state_file: Option<PathBuf>,
 }
@@ -238,6 +242,8 @@ impl Config {
             shutdown_cmd: None,
             privsep: true,
             shutdown_grace: Duration::ZERO,
+            control_socket: None,
+            control_group: String::new(),
             state_file: None,
         }
     }

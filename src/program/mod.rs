@@ -17,6 +17,7 @@ use std::process::ExitCode;
 
 pub mod access;
 pub mod check;
+mod control_socket;
 pub mod daemon;
 #[cfg_attr(not(feature = "test"), path = "no_demo.rs")]
 pub mod demo;

@@ -4,6 +4,7 @@
 //! to the helper: h event (1) arguments                   H arguments, reason       p, n present (1): flags powerfail, nologin
 //!                v flags (1) ages of line, charge, runtime (4 each) charge (2) runtime (4)
 //!                O as to a writer, without its number    r ready    m on mains    a alive    f finish
+//!                c configuration
 //!                U bus (2) device (2) interface    u    R number (1)    S    L    P number (1)    W number (1): jobs, each for the next spare socket
 //! to main:       l priority (1) text     B text (begun)  b text (fell back)       x (failed)      s: a spare socket, with it
 //!                c last (1) bytes        C text          t signal (1)              i    e
@@ -42,6 +43,7 @@ const WRITER: u8 = b'W';
 const LISTEN: u8 = b'P';
 const ALIVE: u8 = b'a';
 const FINISH: u8 = b'f';
+const RELOAD: u8 = b'c';
 
 const LOG: u8 = b'l';
 const SHUTDOWN_STARTED: u8 = b'B';
@@ -166,6 +168,8 @@ pub enum ToHelper<'a> {
     Ready,
     /// The loop goes on.
     Alive,
+    /// Read the configuration again, as at SIGHUP.
+    Reload,
     /// The daemon ends, as it was told to: carry out what is left, and say when that is done.
     Finish,
 }
@@ -238,6 +242,7 @@ impl ToHelper<'_> {
             Self::OnMains => vec![ON_MAINS],
             Self::Ready => vec![READY],
             Self::Alive => vec![ALIVE],
+            Self::Reload => vec![RELOAD],
             Self::Finish => vec![FINISH],
         }
     }
@@ -288,6 +293,7 @@ impl ToHelper<'_> {
             ON_MAINS => ToHelper::OnMains,
             READY => ToHelper::Ready,
             ALIVE => ToHelper::Alive,
+            RELOAD => ToHelper::Reload,
             FINISH => ToHelper::Finish,
             _ => return None,
         };
@@ -410,6 +416,7 @@ mod tests {
                 ToHelper::OnMains,
                 ToHelper::Ready,
                 ToHelper::Alive,
+                ToHelper::Reload,
                 ToHelper::Finish,
             ] {
                 let packet = message.encode();
