@@ -5,7 +5,9 @@ use std::io;
 use std::mem::size_of;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, lchown};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::Mode;
 use rustix::process::umask;
@@ -112,6 +114,18 @@ impl LocalListener {
     }
 }
 
+/// Connects to a socket; reads and writes that take longer than `answers` fail.
+///
+/// # Errors
+/// What the system says; [`io::ErrorKind::WouldBlock`]: nobody has accepted for `wait`.
+pub fn connect(path: &Path, wait: Duration, answers: Duration) -> io::Result<UnixStream> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_write_timeout(Some(wait))?;
+    socket.set_read_timeout(Some(answers))?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    Ok(OwnedFd::from(socket).into())
+}
+
 fn stream() -> io::Result<Socket> {
     Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)
 }
@@ -170,7 +184,6 @@ fn other_groups(connection: &impl AsFd) -> Vec<libc::gid_t> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
-    use std::os::unix::net::UnixStream;
 
     use super::*;
     use crate::sys::access;

@@ -64,7 +64,7 @@ fn shown(setting: Setting, ups: &Identity, values: &Values) -> Option<String> {
 /// The answer to an order that shows settings: one, or all that the UPS has.
 #[must_use]
 pub fn show(action: Action, ups: &Identity, values: &Values) -> Answer {
-    let mut answer = Answer::new(Outcome::Done, "as last read");
+    let mut answer = Answer::new(Outcome::Done, "");
     for row in ORDERS {
         let Action::Setting(setting) = row.action else { continue };
         if action != row.action && action != Action::Settings {

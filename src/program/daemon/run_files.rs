@@ -28,7 +28,7 @@ const RUN_FOLDER: &str = "MAINSD_RUN_DIR";
 pub type Trouble = Vec<(Priority, String)>;
 
 /// Where the folder may be: in `/run`; an ordinary user's else in `XDG_RUNTIME_DIR`, or in the folder for temporary files.
-fn places() -> Vec<PathBuf> {
+pub fn places() -> Vec<PathBuf> {
     if let Some(given) = std::env::var_os(RUN_FOLDER).filter(|given| !given.is_empty()) {
         return vec![PathBuf::from(given)];
     }
