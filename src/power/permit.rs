@@ -46,10 +46,10 @@ pub fn permits(command: Command, situation: Situation, values: &Values) -> Resul
     }
     if command == Command::Calibrate {
         if let Some(charge) = values.battery_charge.filter(|charge| charge.0 < CALIBRATION_CHARGE) {
-            return Err(format!("the battery is charged to {:.0} %; a calibration needs 100 %", charge.0));
+            return Err(format!("the battery is charged to {:.1} %; a calibration needs 100 %", charge.0));
         }
         if let Some(load) = values.load.filter(|load| load.0 < CALIBRATION_LOAD) {
-            return Err(format!("the load is {:.0} %; a calibration needs at least 10 %", load.0));
+            return Err(format!("the load is {:.1} %; a calibration needs at least 10 %", load.0));
         }
     }
     Ok(())
@@ -98,8 +98,8 @@ mod tests {
         assert_eq!(with(100.0, 10.0), Ok(()));
         assert_eq!(
             with(99.0, 50.0),
-            Err("the battery is charged to 99 %; a calibration needs 100 %".to_owned())
+            Err("the battery is charged to 99.0 %; a calibration needs 100 %".to_owned())
         );
-        assert_eq!(with(100.0, 9.4), Err("the load is 9 %; a calibration needs at least 10 %".to_owned()));
+        assert_eq!(with(100.0, 9.4), Err("the load is 9.4 %; a calibration needs at least 10 %".to_owned()));
     }
 }

@@ -34,7 +34,8 @@ pub(super) fn ask(config: Option<&PathBuf>, line: &str) -> Result<Answer, NoAnsw
     for path in sockets(config) {
         match local::connect(&path, CONNECT_TIMEOUT, ANSWER_TIMEOUT) {
             Ok(stream) => {
-                return talk(stream, line).map_err(|why| NoAnswer::Lost(format!("{}: {why}", path.display())));
+                return talk(stream, line)
+                    .map_err(|why| NoAnswer::Lost(format!("{}: {why}", path.display())));
             }
             Err(error) => match error.kind() {
                 ErrorKind::NotFound | ErrorKind::ConnectionRefused => {}

@@ -3,7 +3,7 @@
 use crate::ups::one_line;
 
 /// Longest line of an answer that a client takes, in bytes.
-const MAX_LINE: usize = 1024;
+const MAX_LINE: usize = 4096;
 /// Most lines of an answer that a client takes.
 const MAX_LINES: usize = 256;
 
