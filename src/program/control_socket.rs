@@ -66,10 +66,7 @@ impl ControlSocket {
         locks: Option<&Path>,
         trouble: &mut Vec<(Priority, String)>,
     ) -> Option<Self> {
-        let group = find_group(&config.control_group).unwrap_or_else(|line| {
-            trouble.push((Priority::Warning, line));
-            None
-        });
+        let group = find_group(&config.control_group);
         let mut say = |what: &str| {
             trouble.push((Priority::Warning, format!("No control socket: {}: {what}", path.display())));
         };
@@ -115,18 +112,10 @@ impl ControlSocket {
     }
 }
 
-/// The number of CONTROLGROUP; `None`: there is none.
-fn find_group(name: &str) -> Result<Option<(u32, String)>, String> {
-    if name.is_empty() {
-        return Ok(None);
-    }
+/// CONTROLGROUP; that there is no such group the surroundings tell.
+fn find_group(name: &str) -> Option<(u32, String)> {
     let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
-    match rights::find_group(&groups, name) {
-        Some(number) => Ok(Some((number, name.to_owned()))),
-        None => Err(format!(
-            "CONTROLGROUP {name}: there is no such group in /etc/group; only root may use the control socket"
-        )),
-    }
+    rights::find_group(&groups, name).map(|number| (number, name.to_owned()))
 }
 
 #[cfg(test)]

@@ -162,9 +162,9 @@ pub fn peer(connection: &impl AsFd, group: Option<u32>) -> io::Result<Peer> {
 }
 
 /// The supplementary groups of a peer; none where the kernel does not tell.
-fn other_groups(connection: &impl AsFd) -> Vec<libc::gid_t> {
-    let mut groups: [libc::gid_t; MAX_GROUPS] = [0; MAX_GROUPS];
-    let mut length = libc::socklen_t::try_from(size_of::<[libc::gid_t; MAX_GROUPS]>()).unwrap_or_default();
+fn other_groups(connection: &impl AsFd) -> Vec<u32> {
+    let mut groups: [u32; MAX_GROUPS] = [0; MAX_GROUPS];
+    let mut length = libc::socklen_t::try_from(size_of::<[u32; MAX_GROUPS]>()).unwrap_or_default();
     let fd = connection.as_fd().as_raw_fd();
     // SAFETY: the kernel writes at most `length` bytes, the size of the array, of which any bytes are values; the borrow keeps the
     // descriptor open.
@@ -177,7 +177,7 @@ fn other_groups(connection: &impl AsFd) -> Vec<libc::gid_t> {
             &raw mut length,
         )
     };
-    let count = if got == 0 { length as usize / size_of::<libc::gid_t>() } else { 0 };
+    let count = if got == 0 { length as usize / size_of::<u32>() } else { 0 };
     groups.get(..count).unwrap_or_default().to_vec()
 }
 

@@ -65,7 +65,8 @@ pub fn find_user(passwd: &str) -> (User, bool) {
 /// The number of a group in the text of `/etc/group`, by its name.
 #[must_use]
 pub fn find_group(groups: &str, name: &str) -> Option<u32> {
-    let line = groups.lines().find(|line| line.split(':').next() == Some(name))?;
+    let is_it = |line: &&str| !name.is_empty() && line.split(':').next() == Some(name);
+    let line = groups.lines().find(is_it)?;
     line.split(':').nth(2)?.parse().ok()
 }
 

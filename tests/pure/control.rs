@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use proptest::prelude::*;
+
+use crate::support::control_session;
 use mainsd::wire::control::{Argument, ORDERS, Right, Row, When};
 
 const PAGE: &str = "man/mainsd-control.7";
@@ -64,5 +67,25 @@ fn completions_and_help_have_each_word_of_each_order() {
     }
     for row in ORDERS {
         assert!(help.contains(&format!("  {}", row.words)) && help.contains(row.help), "{}", row.words);
+    }
+}
+
+proptest! {
+    /// The short run of `fuzz/fuzz_targets/control_session.rs`.
+    #[test]
+    fn any_bytes_are_a_session(
+        how: u8,
+        parts in proptest::collection::vec(
+            prop_oneof![
+                proptest::sample::select(ORDERS).prop_map(|row| row.words.as_bytes().to_vec()),
+                proptest::sample::select(&[" ", "\n", " --yes\n", " --wait\n", "\r\n", " 196\n"][..]).prop_map(|it| it.as_bytes().to_vec()),
+                proptest::collection::vec(any::<u8>(), 0..200),
+            ],
+            0..30,
+        ),
+    ) {
+        let mut bytes = vec![how];
+        bytes.extend(parts.concat());
+        control_session::run(&bytes);
     }
 }

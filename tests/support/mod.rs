@@ -31,6 +31,7 @@ pub mod attack;
 pub mod c_compiler;
 pub mod cable;
 mod capture;
+pub mod control_session;
 pub mod corpus;
 mod daemon;
 mod fake_time;

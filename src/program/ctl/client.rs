@@ -9,7 +9,7 @@ use crate::program::control_socket;
 use crate::program::daemon::run_files;
 use crate::program::which_file::WhichFile;
 use crate::sys::{local, reason};
-use crate::wire::control::{Answer, AnswerReader};
+use crate::wire::control::{Answer, AnswerReader, Foreign};
 
 /// An answer takes no longer; the daemon gives a self test 90 s and a setting 200 s.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
@@ -90,7 +90,7 @@ fn talk(mut stream: std::os::unix::net::UnixStream, line: &str) -> Result<Answer
         match reader.take(text.trim_end_matches('\n')) {
             Ok(Some(answer)) => return Ok(answer),
             Ok(None) => {}
-            Err(()) => return Err("what answers is no mainsd".to_owned()),
+            Err(Foreign) => return Err("what answers is no mainsd".to_owned()),
         }
     }
 }

@@ -92,6 +92,10 @@ impl Answer {
     }
 }
 
+/// A line that no daemon says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Foreign;
+
 /// Reads an answer line by line.
 #[derive(Clone, Debug)]
 pub struct AnswerReader {
@@ -109,24 +113,25 @@ impl AnswerReader {
     /// Takes a line without its newline; the answer when it is complete.
     ///
     /// # Errors
-    /// It is no answer of a daemon's.
-    pub fn take(&mut self, line: &str) -> Result<Option<Answer>, ()> {
+    /// [`Foreign`]: the reader is of no further use.
+    pub fn take(&mut self, line: &str) -> Result<Option<Answer>, Foreign> {
         self.lines += 1;
         if line.len() > MAX_LINE || self.lines > MAX_LINES {
-            return Err(());
+            return Err(Foreign);
         }
         let (word, text) = line.split_once(' ').unwrap_or((line, ""));
         let pairs = match word {
             "value" => &mut self.answer.values,
             "permitted" => &mut self.answer.permitted,
             _ => {
-                let outcome = Outcome::ALL.iter().find(|(_, of)| *of == word).ok_or(())?.0;
+                let outcome = Outcome::ALL.iter().find(|(_, of)| *of == word).ok_or(Foreign)?.0;
                 let mut answer = std::mem::take(self).answer;
                 (answer.outcome, answer.text) = (outcome, one_line(text).into_owned());
                 return Ok(Some(answer));
             }
         };
-        let (name, text) = text.split_once(": ").or_else(|| Some((text.strip_suffix(':')?, ""))).ok_or(())?;
+        let (name, text) =
+            text.split_once(": ").or_else(|| Some((text.strip_suffix(':')?, ""))).ok_or(Foreign)?;
         pairs.push((one_line(name).into_owned(), one_line(text).into_owned()));
         Ok(None)
     }

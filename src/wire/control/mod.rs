@@ -10,7 +10,7 @@
 mod answer;
 mod table;
 
-pub use answer::{Answer, AnswerReader, Outcome};
+pub use answer::{Answer, AnswerReader, Foreign, Outcome};
 pub use table::{Action, Argument, ORDERS, Right, Row, When};
 
 use crate::ups::{Setting, SettingValue};
@@ -210,7 +210,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_in_any_pieces_are_lines_or_too_long(
-            bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), any::<u8>(), Just(b' '), b'a'..b'z'], 0..400),
+            bytes in proptest::collection::vec(prop_oneof![Just(b'\n'), any::<u8>(), Just(b' '), b'a'..=b'z'], 0..400),
             piece in 1_usize..50,
         ) {
             let mut reader = LineReader::default();
