@@ -36,12 +36,14 @@ pub struct Asked {
 }
 
 /// The order that has the link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct InLink {
     asked: Asked,
-    /// The link has ended it, and what was read is told at this moment; else it has failed by then.
-    told: bool,
+    /// The link has ended it, and what came of it is told at this moment; else it has failed by then.
+    ended: bool,
     at: Instant,
+    /// Why the link has not done it.
+    failed: Option<String>,
 }
 
 /// A self test that is waited for.
@@ -153,14 +155,14 @@ impl Desk {
             test.ask_at = None;
             self.waiting.push_front((test.asked, Command::ReadSelfTest));
         }
-        if let Some(InLink { asked, told, at }) = self.in_link {
-            return (now >= at).then_some(if told { Due::Tell(asked) } else { Due::TooLate(asked) });
+        if let Some(InLink { asked, ended, at, .. }) = self.in_link {
+            return (now >= at).then_some(if ended { Due::Tell(asked) } else { Due::TooLate(asked) });
         }
         if self.free_at.is_some_and(|at| now < at) {
             return None;
         }
         let (asked, command) = self.waiting.pop_front()?;
-        self.in_link = Some(InLink { asked, told: false, at: now + LINK_TIMEOUT });
+        self.in_link = Some(InLink { asked, ended: false, at: now + LINK_TIMEOUT, failed: None });
         Some(Due::Give(asked, command))
     }
 
@@ -168,7 +170,7 @@ impl Desk {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let test = self.test.and_then(|test| test.ask_at);
-        let link = match self.in_link {
+        let link = match &self.in_link {
             Some(in_link) => Some(in_link.at),
             None if self.waiting.is_empty() => None,
             None => self.free_at,
@@ -192,20 +194,34 @@ impl Desk {
         outcome: Result<String, String>,
         now: Instant,
     ) -> Option<(Asked, Answer)> {
-        let in_link = self.in_link.as_mut().filter(|it| it.asked.number == number)?;
+        let in_link = self.in_link.as_mut().filter(|it| it.asked.number == number && !it.ended)?;
         let asked = in_link.asked;
         let asks_result = self.test.is_some_and(|test| test.asked == asked);
         let reads = matches!(asked.request.row.action, Action::SelfTestResult | Action::Poll);
-        if outcome.is_err() || !(asked.request.waits || reads) {
-            return Some((asked, Answer::of(outcome)));
+        match outcome {
+            // A link that has lost its UPS says so after that.
+            Err(why) => {
+                in_link.failed = Some(why);
+                (in_link.ended, in_link.at) = (true, now + READING_AFTER);
+                return None;
+            }
+            Ok(words) if !(asked.request.waits || reads) => {
+                return Some((asked, Answer::new(Outcome::Done, words)));
+            }
+            Ok(_) => {}
         }
         if asks_result || reads {
-            (in_link.told, in_link.at) = (true, now + READING_AFTER);
+            (in_link.ended, in_link.at) = (true, now + READING_AFTER);
         } else {
             self.test = Some(Test { asked, begun: now, seen: false, ask_at: Some(now + TEST_INTERVAL) });
             self.leave_link(now);
         }
         None
+    }
+
+    /// Why the link has not done the order that is to be told; once.
+    pub fn take_failure(&mut self) -> Option<String> {
+        self.in_link.as_mut()?.failed.take()
     }
 
     /// The result of a self test that is waited for; `runs`: the UPS does one now. The answer when it is over.
@@ -235,5 +251,99 @@ impl Desk {
     fn leave_link(&mut self, now: Instant) {
         self.in_link = None;
         self.free_at = Some(now + BETWEEN);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
+mod tests {
+    use super::*;
+
+    fn asked(number: u32, line: &str) -> Asked {
+        let from = Peer { pid: 7, uid: 0, is_member: false };
+        Asked { number, from, request: Request::parse(line.as_bytes()).unwrap() }
+    }
+
+    fn answers(desk: &mut Desk) -> Vec<(u32, String)> {
+        std::mem::take(&mut desk.answers)
+    }
+
+    #[test]
+    fn one_order_at_a_time_is_in_the_link_and_eight_wait() {
+        let (mut desk, now) = (Desk::default(), Instant::now());
+        for number in 0..10 {
+            desk.queue(asked(number, "beeper mute"), Command::AbortTest);
+        }
+        let refused = "refused too many orders wait for the UPS\n".to_owned();
+        assert_eq!(answers(&mut desk), [(8, refused.clone()), (9, refused)]);
+        let (first, command) = (asked(0, "beeper mute"), Command::AbortTest);
+        assert_eq!(desk.poll_due(now), Some(Due::Give(first, command)));
+        assert_eq!(desk.poll_due(now), None, "the link is taken");
+        desk.queue(asked(20, "beeper mute"), command);
+        assert!(answers(&mut desk).is_empty(), "there is room again");
+        let (of, answer) = desk.handle_result(0, Ok("done so".to_owned()), now).unwrap();
+        assert_eq!(desk.handle_result(1, Ok(String::new()), now), None, "it has not been given");
+        desk.end(of, &answer, now);
+        assert_eq!(answers(&mut desk), [(0, "done done so\n".to_owned())]);
+        assert_eq!(desk.poll_due(now), None, "the power machine has its turn");
+        assert_eq!(desk.poll_timeout(), Some(now + BETWEEN));
+        assert_eq!(desk.poll_due(now + BETWEEN), Some(Due::Give(asked(1, "beeper mute"), command)));
+    }
+
+    #[test]
+    fn an_order_that_the_link_never_ends_is_given_up() {
+        let (mut desk, now) = (Desk::default(), Instant::now());
+        desk.queue(asked(1, "poll"), Command::Poll);
+        assert!(matches!(desk.poll_due(now), Some(Due::Give(..))));
+        assert_eq!(desk.poll_timeout(), Some(now + LINK_TIMEOUT));
+        assert_eq!(desk.poll_due(now + LINK_TIMEOUT), Some(Due::TooLate(asked(1, "poll"))));
+    }
+
+    #[test]
+    fn what_a_link_says_last_is_heard_before_a_failure_is_told() {
+        let (mut desk, now) = (Desk::default(), Instant::now());
+        desk.queue(asked(1, "panel test"), Command::PanelTest);
+        desk.poll_due(now);
+        assert_eq!(desk.handle_result(1, Err("gone".to_owned()), now), None);
+        assert_eq!(desk.poll_due(now), None);
+        assert_eq!(desk.poll_due(now + READING_AFTER), Some(Due::Tell(asked(1, "panel test"))));
+        assert_eq!((desk.take_failure(), desk.take_failure()), (Some("gone".to_owned()), None));
+    }
+
+    #[test]
+    fn a_self_test_is_waited_for_and_holds_up_nobody() {
+        let (mut desk, mut now) = (Desk::default(), Instant::now());
+        let test = asked(1, "self-test --wait");
+        desk.queue(test, Command::SelfTest);
+        desk.poll_due(now);
+        assert_eq!(desk.handle_result(1, Ok("started".to_owned()), now), None);
+        desk.queue(asked(2, "beeper mute"), Command::AbortTest);
+        now += BETWEEN;
+        assert!(matches!(desk.poll_due(now), Some(Due::Give(Asked { number: 2, .. }, _))));
+        desk.end(asked(2, "beeper mute"), &Answer::new(Outcome::Done, ""), now);
+        answers(&mut desk);
+        let passed = Some(Answer::new(Outcome::Done, "passed"));
+        // The result of the test before, one in progress, then its own.
+        for (answer, runs) in [(passed.clone(), false), (None, true), (passed, false)] {
+            now += TEST_INTERVAL;
+            assert_eq!(desk.poll_due(now), Some(Due::Give(test, Command::ReadSelfTest)));
+            assert_eq!(desk.handle_result(1, Ok("read".to_owned()), now), None);
+            now += READING_AFTER;
+            assert_eq!(desk.poll_due(now), Some(Due::Tell(test)));
+            assert!(answers(&mut desk).is_empty());
+            desk.look_at_test(test, answer, runs, now);
+        }
+        assert_eq!(answers(&mut desk), [(1, "done passed\n".to_owned())]);
+        assert_eq!((desk.awaits_test(), desk.poll_timeout()), (false, None));
+    }
+
+    #[test]
+    fn one_who_has_gone_leaves_no_order_behind() {
+        let (mut desk, now) = (Desk::default(), Instant::now());
+        desk.queue(asked(1, "panel test"), Command::PanelTest);
+        desk.order(2, Peer { pid: 7, uid: 0, is_member: false }, asked(2, "poll").request);
+        desk.forget(1);
+        desk.forget(2);
+        assert_eq!((desk.poll_due(now), desk.poll_asked(), desk.poll_timeout()), (None, None, None));
     }
 }

@@ -125,6 +125,14 @@ impl Supervisor {
     /// Tells what has been read.
     fn tell(&mut self, asked: Asked, now: Instant) {
         let flags = self.machine.view().flags;
+        if let Some(why) = self.control.desk.take_failure() {
+            let lost = flags.contains(StatusFlags::COMMLOST);
+            return self.end_order(
+                asked,
+                &Answer::new(if lost { Outcome::Lost } else { Outcome::Refused }, why),
+                now,
+            );
+        }
         let result = self.status.snapshot().values.self_test;
         if asked.request.row.action == Action::Poll {
             let line = if flags.contains(StatusFlags::ONBATT) { "on battery" } else { "on mains" };
@@ -145,14 +153,14 @@ impl Supervisor {
     pub(super) fn order_ended(&mut self, number: u32, result: CommandResult, now: Instant) {
         let ended = self.control.desk.handle_result(number, result.outcome, now);
         if let Some((asked, answer)) = ended {
-            let line = format!(
-                "Control socket: {}: {} {}",
-                asked.request.row.words,
-                answer.outcome.word(),
-                answer.text
-            );
-            self.log_rarely(Priority::Info, &line, now);
-            self.control.desk.end(asked, &answer, now);
+            self.end_order(asked, &answer, now);
         }
+    }
+
+    fn end_order(&mut self, asked: Asked, answer: &Answer, now: Instant) {
+        let line =
+            format!("Control socket: {}: {} {}", asked.request.row.words, answer.outcome.word(), answer.text);
+        self.log_rarely(Priority::Info, &line, now);
+        self.control.desk.end(asked, answer, now);
     }
 }

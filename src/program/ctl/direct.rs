@@ -93,7 +93,11 @@ impl Ended {
             return GO_ON;
         }
         if result.outcome.is_err() {
-            self.answer = Some(Answer::of(result.outcome.clone()));
+            let mut answer = Answer::of(result.outcome.clone());
+            if heard.ups.is_none() {
+                answer.outcome = Outcome::Lost;
+            }
+            self.answer = Some(answer);
             return GO_ON;
         }
         if self.request.waits && result.command == Command::SelfTest {

@@ -203,6 +203,8 @@ impl<'a> Conversation<'a> {
 
     /// Takes what the UPS has told; the end of the command given last, if it has come.
     fn take_events(&mut self) -> Option<CommandResult> {
+        // A link that has lost its UPS says so after the end of a command.
+        let mut ended = None;
         while let Some(event) = self.driver.poll_event() {
             match event {
                 LinkEvent::Attached(identity) => self.heard.ups = Some(identity),
@@ -212,7 +214,7 @@ impl<'a> Conversation<'a> {
                 }
                 LinkEvent::Reading(reading) => self.heard.note(&reading),
                 LinkEvent::Command(result) if result.asker == Asker::Other(self.number) => {
-                    return Some(result);
+                    ended = Some(result);
                 }
                 LinkEvent::Log(priority, text) => (self.say)(priority, &text),
                 LinkEvent::Command(_)
@@ -221,7 +223,7 @@ impl<'a> Conversation<'a> {
                 | LinkEvent::Remote(_) => {}
             }
         }
-        None
+        ended
     }
 }
 
