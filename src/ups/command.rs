@@ -61,7 +61,7 @@ impl Command {
     #[must_use]
     pub fn not_known(self) -> String {
         match self {
-            Self::Set(..) => "this driver does not change settings of a UPS".to_owned(),
+            Self::Set(..) => "this driver does not change this setting, or not on this UPS".to_owned(),
             _ => format!("this driver cannot have a UPS {}", self.order().unwrap_or("read this")),
         }
     }
