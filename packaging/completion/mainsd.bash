@@ -29,6 +29,7 @@ _mainsd() {
                 ctl)
                     # What follows the words so far; options of ctl itself before the first.
                     case ${COMP_WORDS[*]:2:COMP_CWORD-2} in
+                        *"transfer low" | *"delay shutdown") words= ;;
                         *self-test) words="result interval --wait" ;;
                         *calibrate) words=abort ;;
                         *beeper) words="on off mute" ;;
