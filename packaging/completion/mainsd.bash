@@ -26,13 +26,33 @@ _mainsd() {
                 check) words="-f --config-file -q --quiet --explain -h --help" ;;
                 status) words="events clients $client" ;;
                 events | clients) words="-f -h --json --help --version" ;;
+                ctl)
+                    # What follows the words so far; options of ctl itself before the first.
+                    case ${COMP_WORDS[*]:2:COMP_CWORD-2} in
+                        *"transfer low" | *"delay shutdown") words= ;;
+                        *self-test) words="result interval --wait" ;;
+                        *calibrate) words=abort ;;
+                        *beeper) words="on off mute" ;;
+                        *panel) words=test ;;
+                        *battery) words=date ;;
+                        *transfer) words="low high" ;;
+                        *delay) words="wake shutdown alarm" ;;
+                        *low) words=battery ;;
+                        *return) words=charge ;;
+                        *output) words=voltage ;;
+                        *"shutdown now" | *kill-power | *power-off) words=--yes ;;
+                        *shutdown) words="now cancel" ;;
+                        *) words="self-test calibrate beeper panel battery name sensitivity transfer delay low return \
+                            output outlets settings poll reload shutdown kill-power power-off help -f --json --help" ;;
+                    esac
+                    ;;
                 demo) words="--scenario --speed --plain --help" ;;
                 apcaccess) words="status events clients $client" ;;
-                help) words="status events clients check demo apcaccess apcupsd" ;;
+                help) words="status events clients ctl check demo apcaccess apcupsd" ;;
                 version) words= ;;
             esac
             [ "$COMP_CWORD" -gt 1 ] ||
-                words="status events clients check demo help version apcaccess apcupsd $daemon"
+                words="status events clients ctl check demo help version apcaccess apcupsd $daemon"
             ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

@@ -33,7 +33,10 @@ _mainsd() {
         '--explain[what a directive does]:directive'
         '(-h --help)'{-h,--help}'[help]'
     )
-    commands=(status events clients check demo help version apcaccess apcupsd)
+    local -a orders
+    orders=(self-test calibrate beeper panel battery name sensitivity transfer delay low return output outlets settings poll
+        reload shutdown kill-power power-off help -f --json --help)
+    commands=(status events clients ctl check demo help version apcaccess apcupsd)
     case $service in
         apcupsd) _arguments $daemon ;;
         apcaccess) _arguments $client '1:command:(status events clients)' '2:host:_hosts' ;;
@@ -47,6 +50,24 @@ _mainsd() {
                 events | clients) _arguments $client ;;
                 apcaccess) _arguments $client '2:command:(status events clients)' ;;
                 check) _arguments $check ;;
+                ctl)
+                    case $words[CURRENT-1] in
+                        -f) _files ;;
+                        self-test) compadd -- result interval --wait ;;
+                        calibrate) compadd abort ;;
+                        beeper) compadd on off mute ;;
+                        panel) compadd test ;;
+                        battery) compadd date ;;
+                        transfer) compadd low high ;;
+                        delay) compadd wake shutdown alarm ;;
+                        low) [[ $words[CURRENT-2] == transfer ]] || compadd battery ;;
+                        return) compadd charge ;;
+                        output) compadd voltage ;;
+                        shutdown) [[ $words[CURRENT-2] == delay ]] || compadd now cancel ;;
+                        now | kill-power | power-off) compadd -- --yes ;;
+                        *) compadd -- $orders ;;
+                    esac
+                    ;;
                 demo)
                     _arguments '--scenario[story]:story:(outage low-battery flapping comm-loss self-test)' \
                         '--speed[time-lapse]:factor' '--plain[lines, also on a terminal]' '--help[help]'

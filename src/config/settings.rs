@@ -101,6 +101,10 @@ pub struct Config {
     pub privsep: bool,
     /// USBMODBUS auto: a USB UPS that can is asked by Modbus too.
     pub usb_modbus: bool,
+    /// CONTROLSOCKET; `None`: off.
+    pub control_socket: Option<PathBuf>,
+    /// CONTROLGROUP; empty: root only.
+    pub control_group: String,
     /// STATEFILE: where the running outage and the counters are kept over a restart.
     pub state_file: Option<PathBuf>,
 }
@@ -241,6 +245,8 @@ impl Config {
             privsep: true,
             usb_modbus: true,
             shutdown_grace: Duration::ZERO,
+            control_socket: None,
+            control_group: String::new(),
             state_file: None,
         }
     }

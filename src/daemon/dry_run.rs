@@ -43,6 +43,8 @@ impl DryRun {
             state_file: config.state_file.map(|_| folder.join("state")),
             events_file: Some(folder.join("events")),
             stat_file: None,
+            // Its orders are for a daemon that guards.
+            control_socket: None,
             // On loopback nobody minds, and it can be looked at.
             net_server: true,
             nis_ip: vec![std::net::Ipv4Addr::LOCALHOST.into()],

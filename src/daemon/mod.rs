@@ -2,6 +2,7 @@
 
 mod clock;
 mod contact;
+pub mod control;
 pub mod driver;
 mod dry_run;
 mod event_limit;

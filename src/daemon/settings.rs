@@ -53,6 +53,8 @@ pub fn in_place(old: &Config, new: Config) -> Config {
         device: old.device.clone(),
         lock_dir: old.lock_dir.clone(),
         state_file: old.state_file.clone(),
+        control_socket: old.control_socket.clone(),
+        control_group: old.control_group.clone(),
         privsep: old.privsep,
         usb_modbus: old.usb_modbus,
         ..new

@@ -1,5 +1,6 @@
 //! The pump: moves readings, orders, commands and lines between the rooms, each an owner of its own.
 
+mod control;
 mod orders;
 mod reload;
 
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use mio::{Registry, event::Event as IoEvent};
 
 use super::contact::Contact;
+use super::control::{ControlSocket, Listening};
 use super::driver::Driver;
 use super::event_limit::EventLimit;
 use super::event_loop::Exit;
@@ -42,6 +44,8 @@ pub struct SupervisorConfig {
     pub helper: Helper,
     /// It takes the place of a main process that has ended: the daemon itself goes on.
     pub is_restarted: bool,
+    /// The control socket, if there is one.
+    pub control: Option<Listening>,
     /// What is true when the daemon starts.
     pub at_start: AtStart,
     /// HOSTNAME.
@@ -62,6 +66,7 @@ pub struct Supervisor {
     held_hooks: HeldHooks,
     server: Server,
     server_is_open: bool,
+    control: ControlSocket,
     status: Status,
     recorder: Recorder,
     /// How much of what happens is announced, and of what is said is logged.
@@ -90,6 +95,7 @@ impl Supervisor {
             recorder,
             helper,
             is_restarted,
+            control,
             at_start,
             hostname,
             start_time,
@@ -108,6 +114,7 @@ impl Supervisor {
             server: Server::new(Nis::default(), settings::server(&config), token::SERVER)
                 .with_starter(helper.starter()),
             server_is_open: false,
+            control: ControlSocket::new(control),
             status: Status::new(snapshot, events, now),
             recorder,
             contact: Contact::new(&config),
@@ -152,6 +159,9 @@ impl Supervisor {
         if !self.server_is_open {
             self.open_server(registry, now);
         }
+        if let Some(line) = self.control.open(registry, now) {
+            self.log(Priority::Error, &line, now);
+        }
         self.driver.start(registry, now);
         self.helper.ready(now);
     }
@@ -179,6 +189,8 @@ impl Supervisor {
         self.status.set_now(now);
         if self.server.owns(event.token()) {
             self.server.ready(registry, event, now, &mut self.status);
+        } else if self.control.owns(event) {
+            self.control.ready(registry, event, now);
         } else if event.token() == token::HELPER {
             self.helper.handle_readable(now);
         } else if Recorder::owns(event.token()) {
@@ -200,6 +212,10 @@ impl Supervisor {
         self.events.handle_timeout(now);
         self.helper.handle_timeout(registry, now);
         self.server.handle_timeout(registry, now, &mut self.status);
+        self.control.handle_timeout(registry, now);
+        if self.control.desk.take_reload() {
+            self.helper.reload(registry, now);
+        }
         self.recorder.handle_timeout(registry, &mut self.status, now);
         // Here, where the registry is: a configuration can open and close ports.
         while let Some(told) = self.helper.poll_told() {
@@ -218,6 +234,7 @@ impl Supervisor {
             self.helper.poll_timeout(),
             self.held_hooks.poll_timeout(),
             self.server.poll_timeout(),
+            self.control.poll_timeout(),
             self.recorder.poll_timeout(),
         ]
         .into_iter()
@@ -285,6 +302,7 @@ impl Supervisor {
             while let Some((priority, text)) = self.lines.poll_line(now) {
                 self.log(priority, &text, now);
             }
+            moved |= self.serve_orders(now);
             if !moved {
                 break;
             }
@@ -337,8 +355,11 @@ impl Supervisor {
             LinkEvent::Command(result) if result.asker == Asker::Machine => {
                 self.machine.handle_command_result(now, &result);
             }
-            // Nobody else can ask yet.
-            LinkEvent::Command(_) => {}
+            LinkEvent::Command(result) => {
+                if let Asker::Other(number) = result.asker {
+                    self.order_ended(number, result, now);
+                }
+            }
             LinkEvent::Log(priority, text) => self.log_rarely(priority, &text, now),
         }
     }
@@ -403,6 +424,7 @@ impl Supervisor {
         self.helper.finish(now);
         self.pump(now);
         self.server.close();
+        self.control.close();
         self.driver.close(registry);
         self.log(Priority::Notice, &format!("{} shutdown succeeded", self.invocation.name), now);
         self.recorder.finish(now);

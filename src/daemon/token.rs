@@ -14,5 +14,7 @@ pub const WRITERS: Token = Token(3);
 pub const HELPER: Token = Token(6);
 /// First token of the driver; 0x100 of them.
 pub const DRIVER: Token = Token(0x100);
-/// First token of the server of port 3551; listeners, then connections, 0x10_0000 in all.
+/// First token of the server of port 3551; listeners, then connections, 0x10_0000 in all, as of the next.
 pub const SERVER: Token = Token(0x1000);
+/// First token of the control socket's server.
+pub const CONTROL: Token = Token(0x20_0000);

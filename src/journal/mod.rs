@@ -29,7 +29,7 @@ pub use files::{Files, FilesSettings};
 pub use lock::{LOCK_FATAL, LockError, LockFile, is_ups_program, lock_path, parse_lock};
 pub use output::{DebugTarget, Output};
 pub use pid::{PidError, PidFile};
-pub use run_folder::{RunFolder, state_in};
+pub use run_folder::{RunFolder, name_of, state_in};
 pub use sink::Sink;
 pub use state::{
     BootClock, SavedState, StateFile, UpsIdentity, emit_state, parse_state, saved_message, saved_outage,

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! /run/mainsd/        0755   root's
+//!     control         0660   the control socket; of a further configuration: control-NAME
 //!     state/          0700   a file for each configuration without STATEFILE
 //!     lock/           0700   conf-… one for each configuration that runs, usb-… and tty-… for each UPS that is held
 //! /run/mainsd.state          the first version's one state, taken over once
@@ -57,6 +58,12 @@ impl RunFolder {
     #[must_use]
     pub fn states(&self) -> PathBuf {
         self.path.join("state")
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// A folder with nothing in it, for a process that is to see no other; only root can have one enter it.
@@ -138,7 +145,8 @@ fn make(path: &Path, mode: u32) -> Result<(), String> {
 
 /// A file name that stands for one path and no other: `/etc/apcupsd/apcupsd.conf` is `etc-apcupsd-apcupsd.conf`. What is not
 /// a letter, digit, dot or underscore is `%XX`, and a long path is its end with a number that stands for the whole.
-fn name_of(config: &Path) -> String {
+#[must_use]
+pub fn name_of(config: &Path) -> String {
     let bytes = config.as_os_str().as_bytes();
     let mut name = String::new();
     for byte in bytes.strip_prefix(b"/").unwrap_or(bytes) {

@@ -68,7 +68,8 @@ impl Condition {
     /// Whether a demand made for this cause stands; `false`: it is taken back.
     pub(super) const fn upholds(&self, cause: Cause) -> bool {
         match cause {
-            Cause::Remote => false,
+            // What becomes of an order is the host's.
+            Cause::Remote | Cause::Operator => false,
             Cause::MasterLost => self.master_lost,
             Cause::LowBattery | Cause::Timeout | Cause::Charge | Cause::Runtime | Cause::Emergency => {
                 self.outage.is_some()

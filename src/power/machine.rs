@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::host::{self, Host};
+use super::permit::{Situation, permits};
 use super::supply::{self, Supply};
 use super::{AtStart, Order, PowerView, Settings};
 use crate::ups::{Command, CommandResult, Evidence, Reading, Values};
@@ -102,6 +103,43 @@ impl Machine {
         let (host, supply) = (&mut self.host, &self.supply);
         host.remote_said(ordered, evidence, &supply.condition(), || supply.remote_demand());
         self.settle();
+    }
+
+    /// Whether somebody else may give the UPS this command now; `values`: the last that it has told.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn permits(&self, command: Command, values: &Values) -> Result<(), String> {
+        let supply = self.supply.condition();
+        let situation = Situation {
+            decided: self.host.has_decided(),
+            on_battery: supply.on_battery_since.is_some() || supply.changing,
+            tests: self.supply.tests(),
+        };
+        permits(command, situation, values)
+    }
+
+    /// Root orders the shutdown of this machine.
+    ///
+    /// # Errors
+    /// One is decided already.
+    pub fn handle_shutdown_now(&mut self, now: Instant) -> Result<(), &'static str> {
+        self.begin(now);
+        let demand = self.supply.operator_demand();
+        let taken = self.host.shut_down_now(demand, &self.supply.condition());
+        self.settle();
+        taken
+    }
+
+    /// Root takes that order back.
+    ///
+    /// # Errors
+    /// Why it stays.
+    pub fn handle_shutdown_cancel(&mut self, now: Instant) -> Result<(), &'static str> {
+        self.begin(now);
+        let taken = self.host.cancel_shutdown();
+        self.settle();
+        taken
     }
 
     /// A slave's master has answered (`None`), or is unreachable since then. Lost while an outage was known, the machine

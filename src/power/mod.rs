@@ -16,7 +16,8 @@
 //!   tests and calibrations; `comm`: whether the UPS answers; `limits`: the table of limits; `low_battery`: what the UPS's
 //!   word of a low battery counts for; `text`: the reasons of a shutdown; `other_ups`: an exchanged UPS starts anew;
 //! - `host/`: this computer. `shutdown_state` and `shutdown`: the decision and what follows from it; `slaves`: who is told and waited
-//!   for before;
+//!   for before; `operator`: the shutdown that root orders;
+//! - `permit`: what somebody else may tell the UPS, and when;
 //! - `condition`: what the two tell each other: a supply's news, its demand for a shutdown, and its condition;
 //! - `machine`: the two joined; what comes in. Every timer by name: `timers` of each.
 
@@ -25,6 +26,7 @@ mod host;
 pub mod kill_power;
 mod machine;
 mod order;
+pub mod permit;
 mod supply;
 
 pub use machine::Machine;

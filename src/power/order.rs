@@ -64,6 +64,8 @@ pub enum Cause {
     Remote,
     /// A slave's master was lost during an outage.
     MasterLost,
+    /// Root ordered it by the control socket.
+    Operator,
 }
 
 /// What the machine wants done. Orders are carried out in the order they come.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::access::{self, Command};
 use super::daemon::{self, CalledAs};
 use super::out::{complain, print};
-use super::{COMMANDS, check, demo, mistake};
+use super::{COMMANDS, check, ctl, demo, mistake};
 use crate::config::nearest_directive;
 
 /// Runs the program; `args` follow the word `help`.
@@ -37,6 +37,7 @@ fn about(word: &str) -> Result<String, String> {
         "clients" => of_access(Command::Clients),
         "apcaccess" => access::usage(access::CalledAs::Apcaccess { typed: "mainsd apcaccess" }),
         "apcupsd" => daemon::usage(CalledAs::Apcupsd, "mainsd apcupsd"),
+        "ctl" => ctl::usage(),
         "check" => check::USAGE.to_owned(),
         "demo" => demo::usage(),
         "help" => "usage: mainsd help [WORD]\n\nSays what a command does, or what a directive of the configuration means.\n".to_owned(),

@@ -8,6 +8,7 @@
 //! | `mainsd` | `apcaccess` | the status client, as `apcaccess` |
 //! | `mainsd` | `apcupsd` | the daemon, as `apcupsd` |
 //! | `mainsd` | `check`, `demo` | configuration check, demonstration |
+//! | `mainsd` | `ctl` | an order to the UPS or the daemon |
 //! | `mainsd` | `help`, `version` | what there is, and which version |
 //! | `mainsd` | an option, or none | the daemon, in the foreground |
 
@@ -17,6 +18,8 @@ use std::process::ExitCode;
 
 pub mod access;
 pub mod check;
+mod control_socket;
+pub mod ctl;
 pub mod daemon;
 #[cfg_attr(not(feature = "test"), path = "no_demo.rs")]
 pub mod demo;
@@ -34,8 +37,8 @@ use access::Command;
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (21 November 2026) mainsd");
 
 /// The commands that `mainsd` takes as first argument.
-const COMMANDS: [&str; 9] =
-    ["status", "events", "clients", "check", "demo", "help", "version", "apcaccess", "apcupsd"];
+const COMMANDS: [&str; 10] =
+    ["status", "events", "clients", "ctl", "check", "demo", "help", "version", "apcaccess", "apcupsd"];
 
 /// Runs the program that `args` names. `args` begins with the name of the binary.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -66,6 +69,7 @@ fn by_first_argument(mut args: Vec<OsString>) -> ExitCode {
             access::main(access::CalledAs::Apcaccess { typed: "mainsd apcaccess" }, args.split_off(1))
         }
         "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, "mainsd apcupsd", args.split_off(1)),
+        "ctl" => ctl::main(args.split_off(1)),
         "check" => check::main(args.split_off(1)),
         "demo" => demo::main(args.split_off(1)),
         "help" => help::main(&args.split_off(1)),

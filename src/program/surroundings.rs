@@ -20,6 +20,7 @@ use crate::act::{BuiltIn, Fallback};
 use crate::config::wrappers;
 use crate::config::{Diagnostic, NoLogon, Origin, Parsed, Severity};
 use crate::drivers::{DeviceForm, PortLock};
+use crate::sys::rights::find_group;
 use crate::sys::{access, reason};
 
 /// What is missing or not permitted, as warnings that name the line of the directive. Reads the file system and changes
@@ -53,6 +54,7 @@ fn examine_with(parsed: &Parsed, shutdown_commands: &[String], etc: &Path) -> Ve
     found.device();
     found.addresses();
     found.tcp_wrappers(etc);
+    found.control_group(etc);
     found.file_itself();
     for (keyword, text) in shared_folders::warnings(parsed) {
         found.warn(keyword, text);
@@ -92,6 +94,16 @@ impl Found<'_> {
             keyword: keyword.to_owned(),
             text,
         });
+    }
+
+    fn control_group(&mut self, etc: &Path) {
+        let name = &self.parsed.config.control_group;
+        let groups = fs::read_to_string(etc.join("group")).unwrap_or_default();
+        if !name.is_empty() && find_group(&groups, name).is_none() {
+            let text =
+                format!("there is no group {name} in /etc/group: only root may use the control socket");
+            self.warn("CONTROLGROUP", text);
+        }
     }
 
     fn shutdown_command(&mut self, shutdown_commands: &[String]) {

@@ -63,6 +63,18 @@ pub fn json_clients(text: &str) -> String {
     })
 }
 
+/// An answer of the control socket as a JSON object: the members, then objects of names and texts.
+#[must_use]
+pub fn json_answer(members: &[(&str, &str)], objects: &[(&str, &[(String, String)])]) -> String {
+    let pair = |(name, text): (&str, &str)| format!("{}: {}", quoted(name), quoted(text));
+    let mut all: Vec<String> = members.iter().copied().map(pair).collect();
+    for (name, pairs) in objects {
+        let inner: Vec<String> = pairs.iter().map(|(name, text)| pair((name, text))).collect();
+        all.push(format!("{}: {{{}}}", quoted(name), inner.join(", ")));
+    }
+    format!("{{{}}}", all.join(", "))
+}
+
 /// One object a line.
 fn array(text: &str, members: fn(&str) -> Vec<(&'static str, &str)>) -> String {
     let mut out = String::from("[");

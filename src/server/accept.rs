@@ -4,14 +4,15 @@ use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
 use super::connection::Connection;
 use super::listeners::LISTENERS;
 use super::log::Kind;
 use super::protocol::{Client, Protocol};
+use super::stream::Stream;
 use super::{Server, datagram};
+use crate::sys::local::Peer;
 use crate::sys::socket;
 
 /// Connections accepted before others have their turn.
@@ -49,7 +50,7 @@ impl<P: Protocol> Server<P> {
             match listener.accept() {
                 Ok((stream, peer)) => {
                     accepted += 1;
-                    self.welcome(stream, peer.ip(), registry, now, source);
+                    self.welcome(stream, peer, registry, now, source);
                 }
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     listener.again = false;
@@ -85,13 +86,13 @@ impl<P: Protocol> Server<P> {
 
     fn welcome(
         &mut self,
-        mut stream: TcpStream,
-        address: IpAddr,
+        mut stream: Stream,
+        (address, peer): (IpAddr, Option<Peer>),
         registry: &Registry,
         now: Instant,
         source: &mut P::Source,
     ) {
-        if !(self.settings.allow)(address) {
+        if peer.is_none() && !(self.settings.allow)(address) {
             self.log.say_rarely(Kind::Refused, now, || {
                 format!("Connection from {address} refused by {}.", P::WORDS.allow)
             });
@@ -100,8 +101,9 @@ impl<P: Protocol> Server<P> {
         if self.connections.count() >= self.limit {
             let limit = self.limit;
             self.log.say_rarely(Kind::Full, now, || {
+                let whom = peer.map_or_else(|| address.to_string(), |peer| format!("user {}", peer.uid));
                 format!(
-                    "{}: {limit} clients, no more are allowed ({}); the idlest is dropped for {address}",
+                    "{}: {limit} clients, no more are allowed ({}); the idlest is dropped for {whom}",
                     P::WORDS.server,
                     P::WORDS.max_clients
                 )
@@ -113,7 +115,7 @@ impl<P: Protocol> Server<P> {
         if registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE).is_err() {
             return;
         }
-        let client = Client { address, opened: now };
+        let client = Client { address, peer, opened: now };
         let (session, greeting) = self.protocol.open(&client, source);
         self.connections.insert(Connection::new(stream, client, session, greeting));
         // The request is often there already.

@@ -4,10 +4,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use mio::net::TcpStream;
-
 use super::protocol::{Client, Protocol, Reply};
 use super::queue::State;
+use super::stream::Stream;
 use crate::sys::socket;
 
 /// Answers a connection gets before others have their turn.
@@ -33,7 +32,7 @@ pub(super) enum Outcome {
 /// One client, with what the protocol keeps of it.
 #[derive(Debug)]
 pub(super) struct Connection<S> {
-    pub stream: TcpStream,
+    pub stream: Stream,
     pub client: Client,
     pub session: S,
     /// When it entered its state, or last sent something in it.
@@ -57,7 +56,7 @@ pub(super) struct Connection<S> {
 }
 
 impl<S> Connection<S> {
-    pub fn new(stream: TcpStream, client: Client, session: S, greeting: Option<Rc<[u8]>>) -> Self {
+    pub fn new(stream: Stream, client: Client, session: S, greeting: Option<Rc<[u8]>>) -> Self {
         Self {
             stream,
             client,

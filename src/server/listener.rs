@@ -1,17 +1,19 @@
 //! A listening socket that comes back by itself: what cannot be bound now is tried again.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use mio::net::{TcpListener, TcpStream, UdpSocket};
+use mio::net::{TcpListener, UdpSocket, UnixListener};
 use mio::{Interest, Registry, Token};
 
 use super::log::Log;
 use super::protocol::Words;
+use super::stream::Stream;
 use crate::sys::job::{Job, Starter};
 use crate::sys::lent::{self, Lender};
+use crate::sys::local::{self, Peer};
 use crate::sys::port_holder::{Holder, holder_of_port};
 use crate::sys::socket;
 use crate::ups::Priority;
@@ -27,6 +29,8 @@ const LOG_AGAIN: Duration = Duration::from_secs(3600);
 pub(super) enum Transport {
     Tcp,
     Udp,
+    /// A socket of this machine, which somebody else has made.
+    Unix,
 }
 
 impl Transport {
@@ -35,6 +39,7 @@ impl Transport {
         Ok(match self {
             Self::Tcp => socket::tcp_listen(address)?.into(),
             Self::Udp => socket::udp_bind(address)?.into(),
+            Self::Unix => return Err(ErrorKind::Unsupported.into()),
         })
     }
 }
@@ -46,6 +51,8 @@ enum Socket {
     Asked(Lender, Instant),
     Tcp(TcpListener),
     Udp(UdpSocket),
+    /// With the group whose members are told from others.
+    Unix(UnixListener, Option<u32>),
 }
 
 /// One address and transport.
@@ -85,13 +92,27 @@ impl Listener {
         }
     }
 
+    /// One that listens already, on this machine; members of the group are told from others.
+    pub fn adopted(
+        socket: OwnedFd,
+        group: Option<u32>,
+        token: Token,
+        registry: &Registry,
+    ) -> io::Result<Self> {
+        let mut listener = UnixListener::from_std(socket.into());
+        registry.register(&mut listener, token, Interest::READABLE)?;
+        let address = Ipv4Addr::LOCALHOST.into();
+        let socket = Socket::Unix(listener, group);
+        Ok(Self { socket, again: true, ..Self::new(address, 0, Transport::Unix, token) })
+    }
+
     pub fn is_open(&self) -> bool {
-        matches!(self.socket, Socket::Tcp(_) | Socket::Udp(_))
+        matches!(self.socket, Socket::Tcp(_) | Socket::Udp(_) | Socket::Unix(..))
     }
 
     pub fn local_address(&self) -> Option<SocketAddr> {
         match &self.socket {
-            Socket::Closed | Socket::Asked(..) => None,
+            Socket::Closed | Socket::Asked(..) | Socket::Unix(..) => None,
             Socket::Tcp(listener) => listener.local_addr().ok(),
             Socket::Udp(socket) => socket.local_addr().ok(),
         }
@@ -102,9 +123,16 @@ impl Listener {
     }
 
     /// The next client; `WouldBlock` if there is none.
-    pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+    pub fn accept(&self) -> io::Result<(Stream, (IpAddr, Option<Peer>))> {
         match &self.socket {
-            Socket::Tcp(listener) => listener.accept(),
+            Socket::Tcp(listener) => {
+                listener.accept().map(|(stream, peer)| (Stream::Tcp(stream), (peer.ip(), None)))
+            }
+            Socket::Unix(listener, group) => {
+                let (stream, _) = listener.accept()?;
+                let peer = local::peer(&stream, *group)?;
+                Ok((Stream::Unix(stream), (Ipv4Addr::LOCALHOST.into(), Some(peer))))
+            }
             Socket::Closed | Socket::Asked(..) | Socket::Udp(_) => Err(ErrorKind::WouldBlock.into()),
         }
     }
@@ -199,6 +227,7 @@ impl Listener {
                 registry.register(&mut socket, self.token, Interest::READABLE)?;
                 Ok(Socket::Udp(socket))
             }
+            Transport::Unix => Err(ErrorKind::Unsupported.into()),
         }
     }
 
@@ -211,6 +240,7 @@ impl Listener {
         let transport = match self.transport {
             Transport::Tcp => "tcp",
             Transport::Udp => "udp",
+            Transport::Unix => "unix",
         };
         format!("{transport} {}", SocketAddr::new(self.address, port))
     }

@@ -1,6 +1,8 @@
 //! The listening sockets of one server, by the addresses of its settings.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use mio::{Registry, Token};
@@ -68,7 +70,8 @@ impl Listeners {
         }
         let port = settings.port;
         for listener in &mut self.all {
-            let wants = |l: &Listener| l.port == port && wanted.contains(&(l.address, l.transport));
+            let is_wanted = |l: &Listener| l.port == port && wanted.contains(&(l.address, l.transport));
+            let wants = |l: &Listener| l.transport == Transport::Unix || is_wanted(l);
             if listener.as_ref().is_some_and(|l| !wants(l)) {
                 *listener = None;
             }
@@ -90,6 +93,13 @@ impl Listeners {
             self.open_one(index, registry, now, log);
         }
         self.tell_holder(port, log);
+    }
+
+    /// Takes over one that listens already, on this machine.
+    pub fn adopt(&mut self, socket: OwnedFd, group: Option<u32>, registry: &Registry) -> io::Result<()> {
+        let token = Token(self.first_token + self.all.len());
+        self.all.push(Some(Listener::adopted(socket, group, token, registry)?));
+        Ok(())
     }
 
     /// Says who has the port, if another program does.

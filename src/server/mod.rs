@@ -15,12 +15,13 @@
 //! 5. [`Server::poll_log`] until `None`;
 //! 6. wait no longer than [`Server::poll_timeout`].
 //!
-//! Another way of being connected, a Unix socket say, is an arm in `listener` and one in `connection`, and an address of
-//! another kind in [`Client`].
+//! A socket of this machine listens already when it comes here ([`Server::adopt`]), and its clients have a [`Client::peer`]. Another
+//! way of being connected is an arm in `listener` and one in `stream`.
 
 mod accept;
 mod connection;
 mod connections;
+pub mod control;
 mod datagram;
 pub mod lent;
 mod listener;
@@ -31,9 +32,12 @@ mod protocol;
 mod pushes;
 mod queue;
 mod service;
+mod stream;
 
 use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::time::Instant;
 
 use mio::event::Event;
@@ -135,6 +139,15 @@ impl<P: Protocol> Server<P> {
         }
     }
 
+    /// Serves a socket of this machine that listens already, and is not closed by new settings; members of the group are told from
+    /// others. Before [`Server::open`].
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn adopt(&mut self, socket: OwnedFd, group: Option<u32>, registry: &Registry) -> io::Result<()> {
+        self.listeners.adopt(socket, group, registry)
+    }
+
     /// Serves by new settings. Listeners that stay keep their socket, and clients that are still allowed their
     /// connection.
     pub fn reconfigure(&mut self, settings: Settings, registry: &Registry, now: Instant) {
@@ -142,7 +155,8 @@ impl<P: Protocol> Server<P> {
         self.open(registry, now);
         for slot in 0..self.connections.end() {
             let allow = &self.settings.allow;
-            if self.connections.get(slot).is_some_and(|c| !allow(c.client.address)) {
+            if self.connections.get(slot).is_some_and(|c| c.client.peer.is_none() && !allow(c.client.address))
+            {
                 self.drop_client(slot, now);
             }
         }

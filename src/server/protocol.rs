@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use crate::sys::local::Peer;
+
 /// A protocol: bytes in, answers out, without I/O and without a clock. [`super::Server`] does the rest for each protocol
 /// alike: it listens, keeps to the access list, the most clients and the time limits, reads in turns, sends what is to be
 /// sent, and lets go who takes nothing.
@@ -122,8 +124,10 @@ pub enum Reply {
 /// Whom a connection belongs to.
 #[derive(Clone, Copy, Debug)]
 pub struct Client {
-    /// Its address.
+    /// Its address; with a peer: loopback.
     pub address: IpAddr,
+    /// Who it is, if it has come by a socket of this machine.
+    pub peer: Option<Peer>,
     /// When it was accepted.
     pub opened: Instant,
 }

@@ -181,7 +181,7 @@ fn constants() -> Vec<Crossing> {
         "sys/syscall.h": libc { SYS_close_range }
         "sys/socket.h": libc {
             AF_INET AF_INET6 AF_NETLINK AF_UNIX MSG_CMSG_CLOEXEC MSG_DONTWAIT MSG_NOSIGNAL SCM_RIGHTS SHUT_WR SOCK_CLOEXEC
-            SOCK_DGRAM SOCK_NONBLOCK SOCK_RAW SOCK_SEQPACKET SOCK_STREAM SOL_SOCKET SO_RCVBUF SO_REUSEADDR SO_SNDBUF
+            SOCK_DGRAM SOCK_NONBLOCK SOCK_RAW SOCK_SEQPACKET SOCK_STREAM SOL_SOCKET SO_PEERCRED SO_PEERGROUPS SO_RCVBUF SO_REUSEADDR SO_SNDBUF
         }
         "netinet/in.h": libc { IPPROTO_IPV6 IPPROTO_TCP IPV6_V6ONLY }
         "netinet/tcp.h": libc { TCP_NODELAY TCP_NOTSENT_LOWAT TCP_QUICKACK TCP_USER_TIMEOUT }
@@ -312,6 +312,7 @@ fn structures() -> Vec<Crossing> {
         "sys/socket.h": libc::msghdr as "struct msghdr" {
             msg_name msg_namelen msg_iov msg_control msg_flags
         }
+        "sys/socket.h": libc::ucred as "struct ucred" { pid uid gid }
         "sys/socket.h": libc::cmsghdr as "struct cmsghdr" { cmsg_level cmsg_type }
         "netinet/in.h": libc::sockaddr_in as "struct sockaddr_in" { sin_family sin_port sin_addr }
         "netinet/in.h": libc::sockaddr_in6 as "struct sockaddr_in6" { sin6_family sin6_port sin6_addr sin6_scope_id }

@@ -14,6 +14,7 @@ pub mod fs;
 pub mod in_child;
 pub mod job;
 pub mod lent;
+pub mod local;
 mod mapping;
 pub mod memory;
 pub mod named_lock;

@@ -62,6 +62,14 @@ pub fn find_user(passwd: &str) -> (User, bool) {
     }
 }
 
+/// The number of a group in the text of `/etc/group`, by its name.
+#[must_use]
+pub fn find_group(groups: &str, name: &str) -> Option<u32> {
+    let is_it = |line: &&str| !name.is_empty() && line.split(':').next() == Some(name);
+    let line = groups.lines().find(is_it)?;
+    line.split(':').nth(2)?.parse().ok()
+}
+
 /// Gives up everything that this process can do without. A line for each kind that it keeps, in words: guarding goes on. `filters`:
 /// system calls are refused too. `parent`: the process with whose end this one ends.
 pub fn give_up(user: User, files: Files<'_>, filters: bool, parent: i32) -> Vec<String> {
@@ -155,6 +163,16 @@ mod tests {
         for broken in ["", "mainsd", "mainsd:x:0:0:::\n", "mainsd:x:many:1:::\n", "nobody:x::1:::\n"] {
             assert_eq!(find_user(broken), (NOBODY, false), "{broken}");
         }
+    }
+
+    #[test]
+    fn a_group_is_found_by_its_name() {
+        let groups = "root:x:0:\nups:x:104:joe,ann\nbroken:x\n";
+        assert_eq!(find_group(groups, "ups"), Some(104));
+        assert_eq!(
+            (find_group(groups, "joe"), find_group(groups, "broken"), find_group(groups, "")),
+            (None, None, None)
+        );
     }
 
     /// A child of `fork`, without these capabilities, does this; what it says.

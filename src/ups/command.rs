@@ -21,10 +21,23 @@ pub enum Command {
     Calibrate,
     /// Stop a running self test or calibration.
     AbortTest,
-    /// Silence the alarm that sounds.
-    Mute,
     /// Change what the UPS keeps in its EEPROM.
     Set(Setting, SettingValue),
+    /// Change when the UPS beeps.
+    Beeper(Beeper),
+    /// Switch lamps and beeper on for a moment.
+    PanelTest,
+}
+
+/// What the beeper is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Beeper {
+    /// Beep at each alarm.
+    On,
+    /// Never beep.
+    Off,
+    /// Be silent until the next alarm.
+    Mute,
 }
 
 impl Command {
@@ -38,9 +51,19 @@ impl Command {
             Self::SelfTest => "test itself",
             Self::Calibrate => "calibrate its runtime",
             Self::AbortTest => "stop the test",
-            Self::Mute => "silence its alarm",
             Self::Set(..) => "change a setting",
+            Self::Beeper(_) => "change its beeper",
+            Self::PanelTest => "test its lamps and beeper",
         })
+    }
+
+    /// The words of a link that has no way for this order.
+    #[must_use]
+    pub fn not_known(self) -> String {
+        match self {
+            Self::Set(..) => "this driver does not change this setting, or not on this UPS".to_owned(),
+            _ => format!("this driver cannot have a UPS {}", self.order().unwrap_or("read this")),
+        }
     }
 }
 
@@ -66,9 +89,6 @@ pub struct CommandResult {
 }
 
 impl CommandResult {
-    /// What a link says of a command that its UPSes do not take.
-    pub const NOT_SUPPORTED: &str = "a UPS that is reached this way does not take this order";
-
     /// The end of a command.
     #[must_use]
     pub const fn new(command: Command, outcome: Result<String, String>) -> Self {

@@ -19,7 +19,7 @@ mod units;
 pub use calendar::calendar_date;
 pub(crate) use calendar::civil;
 pub use clean::{MAX_LINE, clean, is_unsafe, one_line};
-pub use command::{Asker, Command, CommandResult, PollRate};
+pub use command::{Asker, Beeper, Command, CommandResult, PollRate};
 pub use event::{Event, Priority};
 pub use field::{
     Access, DaemonDate, DaemonNumber, DaemonText, FIELDS, Field, Form, Said, SaidMut, Text, Unit, key,

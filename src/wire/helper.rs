@@ -3,7 +3,7 @@
 //! ```text
 //! to the helper: h event (1) arguments                   H arguments, reason       p, n present (1): flags powerfail, nologin
 //!                v flags (1) ages of line, charge, runtime (4 each) charge (2) runtime (4)
-//!                O as to a writer, without its number    r ready    m on mains    a alive    f finish
+//!                O as to a writer, without its number    r ready    m on mains    a alive    f finish    c configuration
 //!                U bus (2) device (2) interface    u    R number (1)    S    L    P, D, T, W number (1): jobs, each for the next spare socket
 //! to main:       l priority (1) text     B text (begun)  b text (fell back)       x (failed)      s: a spare socket, with it
 //!                c last (1) bytes        C text          t signal (1)              i    e
@@ -44,6 +44,7 @@ const CARD_PORT: u8 = b'D';
 const LISTEN_FOR_DRIVER: u8 = b'T';
 const ALIVE: u8 = b'a';
 const FINISH: u8 = b'f';
+const RELOAD: u8 = b'c';
 
 const LOG: u8 = b'l';
 const SHUTDOWN_STARTED: u8 = b'B';
@@ -172,6 +173,8 @@ pub enum ToHelper<'a> {
     Ready,
     /// The loop goes on.
     Alive,
+    /// Read the configuration again, as at SIGHUP.
+    Reload,
     /// The daemon ends, as it was told to: carry out what is left, and say when that is done.
     Finish,
 }
@@ -246,6 +249,7 @@ impl ToHelper<'_> {
             Self::OnMains => vec![ON_MAINS],
             Self::Ready => vec![READY],
             Self::Alive => vec![ALIVE],
+            Self::Reload => vec![RELOAD],
             Self::Finish => vec![FINISH],
         }
     }
@@ -298,6 +302,7 @@ impl ToHelper<'_> {
             ON_MAINS => ToHelper::OnMains,
             READY => ToHelper::Ready,
             ALIVE => ToHelper::Alive,
+            RELOAD => ToHelper::Reload,
             FINISH => ToHelper::Finish,
             _ => return None,
         };
@@ -422,6 +427,7 @@ mod tests {
                 ToHelper::OnMains,
                 ToHelper::Ready,
                 ToHelper::Alive,
+                ToHelper::Reload,
                 ToHelper::Finish,
             ] {
                 let packet = message.encode();

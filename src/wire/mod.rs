@@ -1,5 +1,6 @@
 //! Bytes to meaning and back: no state, no I/O, no time. Every parser is total: any bytes give a value or an error.
 
+pub mod control;
 pub mod decimal;
 pub mod helper;
 #[cfg(feature = "usb")]

@@ -18,6 +18,7 @@ mod check_hooks;
 mod client_words;
 mod clock_steps;
 mod container;
+mod control;
 mod debian;
 mod demo;
 mod distributions;
@@ -75,6 +76,7 @@ fn main() -> ExitCode {
             ipv6::TESTS,
             manual::TESTS,
             packaging::TESTS,
+            control::TESTS,
             permissions::TESTS,
             system_calls::TESTS,
             apcsmart_beside::TESTS,

@@ -18,6 +18,7 @@ mod check_hooks;
 mod client_words;
 mod command_line;
 mod container_host;
+mod control;
 mod copy_apcupsd;
 mod debug;
 mod demo;

@@ -5,9 +5,9 @@ use std::process::Command;
 
 use crate::support::Scratch;
 
-/// Runs the build script as Cargo does for a release build of this target, with this linker; whether it wants the linker's script, and
-/// the unwinder left out.
-fn wanted(build_script: &Path, folder: &Path, linker: &Path) -> (bool, bool) {
+/// Runs the build script as Cargo does for a release build of this target, with this linker; whether it wants the linker's script,
+/// the unwinder left out, and relocations in their short form.
+fn wanted(build_script: &Path, folder: &Path, linker: &Path) -> (bool, bool, bool) {
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let about = Command::new(&rustc).arg("-vV").output().unwrap();
     let about = String::from_utf8(about.stdout).unwrap();
@@ -27,6 +27,7 @@ fn wanted(build_script: &Path, folder: &Path, linker: &Path) -> (bool, bool) {
     (
         output.contains("cargo:rustc-link-arg-bin=mainsd=-T"),
         output.lines().any(|line| line == "cargo:rustc-cfg=no_unwinder"),
+        output.contains("cargo:rustc-link-arg-bin=mainsd=-Wl,-z,pack-relative-relocs"),
     )
 }
 
@@ -42,26 +43,30 @@ fn the_build_finds_out_whether_the_linker_takes_the_script_and_leaves_the_unwind
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("build.rs"));
     assert!(compiled.status().unwrap().success());
     let linkers = [
-        ("takes-it", "exec cc \"$@\"", (true, true)),
+        ("takes-it", "exec cc \"$@\"", (true, true, true)),
         // As a static unwinder makes it.
         (
             "has-one-of-its-own",
             "for word; do case $word in *.o) nm \"$word\" | grep -q 'T _Unwind_Backtrace' && exit 1;; esac; done; exec cc \"$@\"",
-            (true, false),
+            (true, false, true),
         ),
         // As mold does.
-        ("refuses-it", "for word; do case $word in -T*) exit 1;; esac; done; exec cc \"$@\"", (false, false)),
+        (
+            "refuses-it",
+            "for word; do case $word in -T*) exit 1;; esac; done; exec cc \"$@\"",
+            (false, false, true),
+        ),
         (
             "makes-what-crashes",
             "cc \"$@\"; for word; do o=$next; next=$word; [ \"$o\" = -o ] && cp /bin/false \"$word\"; done; :",
-            (false, false),
+            (false, false, false),
         ),
-        ("fails", "exit 1", (false, false)),
+        ("fails", "exit 1", (false, false, false)),
     ];
     for (name, shell, expected) in linkers {
         let linker = scratch.script(name, &format!("#!/bin/sh\n{shell}\n"));
         assert_eq!(wanted(&build_script, scratch.path(), &linker), expected, "a linker that {name}");
     }
     let missing = scratch.path().join("missing");
-    assert_eq!(wanted(&build_script, scratch.path(), &missing), (false, false));
+    assert_eq!(wanted(&build_script, scratch.path(), &missing), (false, false, false));
 }

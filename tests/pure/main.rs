@@ -11,6 +11,7 @@
 mod apcsmart;
 mod architecture;
 mod build_script;
+mod control;
 mod crossings;
 mod dependencies;
 mod docs;

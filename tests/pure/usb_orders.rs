@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::corpus::device::device;
 use crate::support::corpus::fake::{Behaviour, Bench, FakeUps};
 use mainsd::link::LinkEvent;
-use mainsd::ups::{Command, StatusFlags, TransferCause};
+use mainsd::ups::{Beeper, Command, Sensitivity, Setting, SettingValue, StatusFlags, TransferCause};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -314,4 +314,42 @@ fn an_old_pro_that_refuses_the_self_test_does_not_stay_in_hibernation() {
     assert!(bench.command(Command::KillPower).is_err());
     let written = written(&bench);
     assert_eq!(written[written.len() - 2..], ["03 01 00", "03 00 00"]);
+}
+
+#[test]
+fn the_beeper_is_switched_and_muted_where_there_is_one() {
+    for (beeper, last) in [(Beeper::Off, 1), (Beeper::On, 2), (Beeper::Mute, 3)] {
+        let mut bench = attached(BX);
+        let outcome = bench.command(Command::Beeper(beeper));
+        assert!(outcome.is_ok(), "{outcome:?}");
+        let reports = &bench.ups.written;
+        assert!(reports.len() == 1 && reports[0][1] == last, "{reports:?}");
+    }
+    // One that takes the report and keeps what it had.
+    let mut bench = attached(BX);
+    bench.command(Command::Beeper(Beeper::On)).unwrap();
+    let id = bench.ups.written[0][0];
+    bench.ups.forgets.push(id);
+    let outcome = bench.command(Command::Beeper(Beeper::Off));
+    assert!(outcome.unwrap_err().contains("does not hold the value"));
+    let refused = bench.command(Command::PanelTest);
+    assert_eq!(refused, Err("this driver cannot have a UPS test its lamps and beeper".to_owned()));
+}
+
+#[test]
+fn sensitivity_and_transfer_voltages_are_written_and_shown_as_the_ups_keeps_them() {
+    let set = |setting, text: &str| Command::Set(setting, SettingValue::parse(setting, text).unwrap());
+    let mut bench = attached(BX);
+    let outcome = bench.command(set(Setting::Sensitivity, "L"));
+    assert!(outcome.as_ref().is_ok_and(|words| words.contains("reads back 0")), "{outcome:?}");
+    assert_eq!(bench.identity().unwrap().sensitivity, Some(Sensitivity::Low));
+    let low = bench.identity().unwrap().low_transfer.unwrap();
+    let wanted = low + 4;
+    let outcome = bench.command(set(Setting::LowTransfer, &wanted.to_string()));
+    assert!(outcome.is_ok(), "{outcome:?}");
+    assert_eq!(bench.identity().unwrap().low_transfer, Some(wanted));
+    let refused = bench.command(set(Setting::WakeDelay, "60"));
+    assert_eq!(refused, Err("this driver does not change this setting, or not on this UPS".to_owned()));
+    // A number that no report can hold.
+    assert!(bench.command(set(Setting::HighTransfer, "4000000000")).is_err());
 }

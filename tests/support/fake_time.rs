@@ -92,6 +92,7 @@ impl FakeTime {
             recorder,
             helper,
             is_restarted: false,
+            control: None,
             at_start,
             hostname,
             start_time,

@@ -32,6 +32,7 @@ pub mod both;
 pub mod c_compiler;
 pub mod cable;
 mod capture;
+pub mod control_session;
 pub mod corpus;
 mod daemon;
 mod fake_time;

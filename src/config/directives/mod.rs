@@ -1,6 +1,7 @@
 //! The one table of directives. It drives parsing, `mainsd check`, the list in `mainsd.conf(5)` and the example
 //! configuration; a default value stands nowhere else.
 
+mod control;
 mod eeprom;
 mod general;
 mod network;
@@ -218,6 +219,7 @@ pub const SECTIONS: &[Section] = &[
     Section { title: "Power failure", directives: power::POWER },
     Section { title: "Hooks and shutdown", directives: power::SHUTDOWN },
     Section { title: "Network information server", directives: network::NETWORK },
+    Section { title: "Control socket", directives: control::CONTROL },
     Section { title: "Records", directives: records::RECORDS },
     Section { title: "ShareUPS", directives: general::SHARE },
     Section { title: "Settings kept in the UPS", directives: eeprom::EEPROM },

@@ -129,6 +129,7 @@ impl Directive {
             },
             Kind::File { put, .. } => match without_nul(value) {
                 Ok([]) => put(config, None),
+                Ok(word) if word.eq_ignore_ascii_case(self.blank.as_bytes()) => put(config, None),
                 Ok(path) => put(config, Some(self.path(path, warnings))),
                 Err(()) => return wrong("the value has a NUL byte in it"),
             },

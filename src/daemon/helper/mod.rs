@@ -80,10 +80,11 @@ impl Helper {
         }
     }
 
-    /// Has the configuration read again, where SIGHUP comes here.
+    /// Has the configuration read again.
     pub fn reload(&mut self, registry: &Registry, now: Instant) {
-        if let Self::Here(hands) = self {
-            hands.reload(registry, now);
+        match self {
+            Self::Here(hands) => hands.reload(registry, now),
+            Self::Process(remote) => remote.reload(now),
         }
     }
 

@@ -61,6 +61,8 @@ pub struct HelperProcess {
     pub(super) outage: Outage,
     /// More may have been said than was taken, since then.
     more: Option<Instant>,
+    /// The configuration is to be read again, since then.
+    reread: Option<Instant>,
     /// The main process that has ended, and what is to be said of it once its status can be had.
     ended: Option<(Process, String)>,
     /// That none can be started has been told.
@@ -95,6 +97,7 @@ impl HelperProcess {
             jobs: Jobs::new(means, now),
             outage: Outage::default(),
             more: None,
+            reread: None,
             ended: None,
             told_fork: false,
             ending: None,
@@ -251,6 +254,8 @@ impl HelperProcess {
             }
             ToHelper::Ready => return self.hands.ready(),
             ToHelper::Alive => return,
+            ToHelper::Reload if self.allowance.take(now) => return self.reread = Some(now),
+            ToHelper::Reload => return,
             ToHelper::Finish => return self.handle_finish(now),
         };
         self.hands.handle(request, now);

@@ -121,6 +121,12 @@ impl Remote {
         self.send(now);
     }
 
+    /// Has the configuration read again.
+    pub fn reload(&mut self, now: Instant) {
+        self.outbox.replace(ToHelper::Reload.encode());
+        self.send(now);
+    }
+
     /// The daemon guards.
     pub fn ready(&mut self, now: Instant) {
         self.outbox.replace(ToHelper::Ready.encode());

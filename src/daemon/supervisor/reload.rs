@@ -17,7 +17,9 @@ impl Supervisor {
     }
 
     pub(super) fn not_read(&mut self, error: &str, now: Instant) {
-        self.log(Priority::Error, &format!("{error}; the old configuration stays"), now);
+        let words = format!("{error}; the old configuration stays");
+        self.log(Priority::Error, &words, now);
+        self.control.desk.reloaded(&Err(words));
         self.helper.ready(now);
     }
 
@@ -32,16 +34,15 @@ impl Supervisor {
             self.log(Priority::Error, obstacle, now);
         }
         if !found.obstacles.is_empty() || parsed.has_errors() {
-            self.log(
-                Priority::Error,
-                &format!("{}: not applied; the old configuration stays", file.display()),
-                now,
-            );
+            let words = format!("{}: not applied; the old configuration stays", file.display());
+            self.log(Priority::Error, &words, now);
+            self.control.desk.reloaded(&Err(format!("{words} (the log says why)")));
         } else {
             for warning in &found.warnings {
                 self.log(Priority::Warning, warning, now);
             }
             self.apply(self.invocation.dry_run.redirect(parsed.config), registry, now);
+            self.control.desk.reloaded(&Ok(format!("{}: applied", file.display())));
         }
         self.helper.ready(now);
     }

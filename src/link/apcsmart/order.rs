@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::write::Write;
-use crate::ups::{Command, CommandResult, clean};
+use crate::ups::{Command, clean};
 use crate::wire::upslink::Alert;
 
 /// One byte, and how long to wait for what comes back before the next.
@@ -79,6 +79,10 @@ const ABORT_SELF_TEST: Method = Method {
     ..Method::new(&[step(b'W', 3, true)], "end of the self test (W)", "self test stopped")
 };
 
+/// It lasts 2 s.
+const PANEL_TEST: Method =
+    Method::new(&[step(b'A', 4, true)], "lamp and beeper test (A)", "lamps and beeper tested");
+
 /// Which test [`Command::AbortTest`] would stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Running {
@@ -123,7 +127,12 @@ impl Order {
                 Running::SelfTest => &[ABORT_SELF_TEST],
                 Running::Calibration => &[ABORT_CALIBRATION],
             },
-            Command::Mute => return Err(CommandResult::NOT_SUPPORTED.to_owned()),
+            Command::PanelTest => &[PANEL_TEST],
+            Command::Beeper(_) => {
+                return Err(
+                    "a UPS with Smart signalling has a delay instead: delay alarm 0, T, L or N".to_owned()
+                );
+            }
             Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest | Command::Set(..) => &[],
         };
         Ok(Self { command, write: None, ways, step: 0, until: None, accepted: false, failed: Vec::new() })

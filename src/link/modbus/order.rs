@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::setting;
-use crate::ups::{Command, CommandResult};
+use crate::ups::{Beeper, Command};
 use crate::wire::modbus::{
     Answer, BATTERY_TEST, CALIBRATION, GROUP_OFF_COUNTDOWN, Request, SHUTDOWN_ORDER, STATUS, Span,
     USER_INTERFACE, value,
@@ -75,10 +75,14 @@ impl Order {
             Command::Calibrate => (order(CALIBRATION_ORDER, 1), &[CALIBRATION]),
             Command::AbortTest if calibrates => (order(CALIBRATION_ORDER, 2), &[CALIBRATION]),
             Command::AbortTest => (order(TEST_ORDER, 2), &[BATTERY_TEST]),
-            Command::Mute => (order(INTERFACE_ORDER, 1 << 2), &[USER_INTERFACE]),
+            Command::Beeper(Beeper::Mute) => (order(INTERFACE_ORDER, 1 << 2), &[USER_INTERFACE]),
             Command::Set(of, value) => setting::write(of, value)?,
-            Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => {
-                return Err(CommandResult::NOT_SUPPORTED.to_owned());
+            Command::Beeper(_)
+            | Command::PanelTest
+            | Command::Poll
+            | Command::ReadTransferCause
+            | Command::ReadSelfTest => {
+                return Err(command.not_known());
             }
         };
         let begins_test = matches!(command, Command::SelfTest | Command::Calibrate);
@@ -218,8 +222,8 @@ impl Order {
                 }
             }
             Command::AbortTest if bits & UNDER_WAY == 0 => said("no test is running any more"),
-            Command::Mute if bits & MUTED != 0 => said("the alarm is muted"),
-            Command::Mute if bits & SOUNDING == 0 => said("no alarm sounds"),
+            Command::Beeper(_) if bits & MUTED != 0 => said("the alarm is muted"),
+            Command::Beeper(_) if bits & SOUNDING == 0 => said("no alarm sounds"),
             _ => None,
         }
     }

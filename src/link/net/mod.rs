@@ -415,8 +415,9 @@ impl Link for NetLink {
             | Command::SelfTest
             | Command::Calibrate
             | Command::AbortTest
-            | Command::Mute
-            | Command::Set(..) => {
+            | Command::Set(..)
+            | Command::Beeper(_)
+            | Command::PanelTest => {
                 let outcome = Err("a slave does not command its master's UPS".to_owned());
                 self.events.push_back(LinkEvent::Command(CommandResult::new(command, outcome)));
             }

@@ -385,7 +385,8 @@ impl Link for PcnetLink {
             | Command::SelfTest
             | Command::Calibrate
             | Command::AbortTest
-            | Command::Mute
+            | Command::Beeper(_)
+            | Command::PanelTest
             | Command::Set(..) => Err("a card takes this order on its web page only".to_owned()),
         };
         self.ended(command, outcome);

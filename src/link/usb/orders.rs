@@ -7,7 +7,7 @@ use super::delays;
 use super::quirks::Quirks;
 use super::table::Key;
 use crate::bus::usb::TransferError;
-use crate::ups::{Command, CommandResult};
+use crate::ups::{Beeper, Command, Setting, SettingValue};
 use crate::wire::hid::Field;
 
 /// One value to write: read the report, change the value in it, write it, read it back.
@@ -86,7 +86,11 @@ impl Order {
                 plan.test(2, "calibration started")
             }
             Command::AbortTest => plan.test(3, "test stopped"),
-            Command::Mute | Command::Set(..) => return Err(CommandResult::NOT_SUPPORTED.to_owned()),
+            Command::Beeper(beeper) => plan.beeper(beeper),
+            Command::Set(setting, value) => {
+                plan.setting(setting, value).ok_or_else(|| command.not_known())?
+            }
+            Command::PanelTest => return Err(command.not_known()),
             Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => VecDeque::new(),
         };
         if ways.iter().all(|way| way.preparation) {
@@ -228,6 +232,16 @@ impl Order {
     }
 }
 
+/// Where a setting lies that can be written.
+pub(super) const fn key_of(setting: Setting) -> Option<Key> {
+    match setting {
+        Setting::Sensitivity => Some(Key::Sensitivity),
+        Setting::LowTransfer => Some(Key::LowTransfer),
+        Setting::HighTransfer => Some(Key::HighTransfer),
+        _ => None,
+    }
+}
+
 fn is_report(id: u8, answer: &[u8]) -> bool {
     !answer.is_empty() && (id == 0 || answer.first() == Some(&id))
 }
@@ -340,6 +354,44 @@ impl Plan<'_> {
 
     fn test(&self, value: i64, outcome: &'static str) -> VecDeque<Method> {
         self.single(self.raw(Key::Test, value, "test"), outcome).into_iter().collect()
+    }
+
+    /// Settings whose numbers are plain: sensitivity, and transfer voltages (usb-hid §11). The UPS may keep a voltage near the one that
+    /// was written; what it keeps is read back. `None`: none of these, or this model has it in another form.
+    fn setting(&self, setting: Setting, value: SettingValue) -> Option<VecDeque<Method>> {
+        let key = key_of(setting)?;
+        let set = match value {
+            SettingValue::Text(text) => {
+                let level =
+                    ["L", "M", "H"].iter().position(|level| text.as_str().eq_ignore_ascii_case(level))?;
+                let set = self.raw(key, i64::try_from(level).ok()?, "sensitivity");
+                set.map(|set| Set { must_hold: true, ..set })
+            }
+            SettingValue::Number(volts) => {
+                let identity = self.view.identity();
+                let shown =
+                    if key == Key::LowTransfer { identity.low_transfer } else { identity.high_transfer };
+                // Shown as it stands in the report: so it can be written.
+                if shown.map(f64::from) != self.view.number(key).map(f64::trunc) {
+                    return None;
+                }
+                self.set(key, volts.into(), "transfer voltage")
+            }
+        };
+        Some(self.single(set, "the UPS has taken it").into_iter().collect())
+    }
+
+    /// 1: never, 2: at each alarm, 3: not for this one (usb-hid §11).
+    fn beeper(&self, beeper: Beeper) -> VecDeque<Method> {
+        let (value, outcome) = match beeper {
+            Beeper::Off => (1, "the UPS does not beep any more"),
+            Beeper::On => (2, "the UPS beeps at each alarm"),
+            Beeper::Mute => (3, "the UPS is silent until the next alarm"),
+        };
+        // A UPS without an alarm has nothing to mute, and may say so by the value that it keeps.
+        let must_hold = beeper != Beeper::Mute;
+        let set = self.raw(Key::AlarmControl, value, "beeper").map(|set| Set { must_hold, ..set });
+        self.single(set, outcome).into_iter().collect()
     }
 
     /// A calibration needs a full battery and a load worth measuring (usb-hid §11).

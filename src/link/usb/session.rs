@@ -22,7 +22,7 @@ use super::decode::{Line, View};
 use super::device::{is_known, looks_damaged};
 use super::layout::Layout;
 use super::meaning::Meaning;
-use super::orders::{Ask, Order};
+use super::orders::{Ask, Order, key_of};
 use super::quirks::Quirks;
 use super::request;
 use super::scale;

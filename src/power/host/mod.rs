@@ -4,6 +4,7 @@
 //! what it is like now is a [`Condition`]. The orders of both come out of [`Host::poll_order`], in the order in which they
 //! arose.
 
+mod operator;
 mod remote;
 mod shutdown;
 mod shutdown_state;
@@ -159,7 +160,7 @@ impl Host {
     /// The outage is dropped that an earlier run left: it was another UPS's. `remote`: the words of a shutdown that is
     /// ordered from outside.
     pub(super) fn drop_taken_over(&mut self, supply: &Condition, remote: impl FnOnce() -> Demand) {
-        if matches!(&self.shutdown, ShutdownState::Decided(Decision { cause, .. }) if *cause != Cause::Remote)
+        if matches!(&self.shutdown, ShutdownState::Decided(Decision { cause, .. }) if !matches!(cause, Cause::Remote | Cause::Operator))
         {
             self.shutdown = ShutdownState::Idle;
             self.exit_at = None;
@@ -191,7 +192,7 @@ impl Host {
         flags.set(StatusFlags::SHUT_REMOTE, self.remote.stands());
         let Some(decision) = self.shutdown.decision() else { return };
         let cause = match decision.cause {
-            Cause::LowBattery => StatusFlags::default(),
+            Cause::LowBattery | Cause::Operator => StatusFlags::default(),
             Cause::Timeout => StatusFlags::SHUT_BTIME,
             Cause::Charge => StatusFlags::SHUT_LOAD,
             Cause::Runtime => StatusFlags::SHUT_LTIME,

@@ -44,7 +44,7 @@ impl Host {
             Cause::Charge => Event::LoadLimit,
             Cause::Runtime => Event::RunLimit,
             Cause::Emergency => Event::Emergency,
-            Cause::Remote | Cause::MasterLost => Event::RemoteDown,
+            Cause::Remote | Cause::MasterLost | Cause::Operator => Event::RemoteDown,
         };
         self.order(Order::EventWithReason(event, explanation.clone()));
         let announced = self.announced_from(supply);
@@ -64,7 +64,7 @@ impl Host {
         self.announce(supply);
     }
 
-    pub(super) fn order_shutdown(&mut self) {
+    pub(super) fn order_shutdown(&mut self, supply: &Condition) {
         let now = self.now;
         let Some(decision) = self.shutdown.decision_mut() else { return };
         decision.ordered = now;
@@ -72,8 +72,11 @@ impl Host {
         self.exit_at = None;
         let (cause, explanation) = (decision.cause, decision.explanation.clone());
         self.log(Priority::Alert, Event::DoShutdown.text());
-        self.powerfail = Some(Flag::Created(now));
-        self.order(Order::CreatePowerfail);
+        // With mains there, the flag would have the UPS start a machine again that somebody wants off.
+        if cause != Cause::Operator || supply.outage.is_some() {
+            self.powerfail = Some(Flag::Created(now));
+            self.order(Order::CreatePowerfail);
+        }
         if self.settings.no_logon != NoLogon::Disable {
             self.prohibit_logins();
         }
@@ -116,13 +119,16 @@ impl Host {
             let why = decision.explanation.clone();
             self.log(Priority::Alert, why);
         }
-        self.order_shutdown();
+        self.order_shutdown(supply);
     }
 
     /// Whether the decided shutdown is still called for.
     pub(super) fn still_wanted(&self, supply: &Condition) -> bool {
         self.remote.stands()
-            || self.shutdown.decision().is_some_and(|decision| supply.upholds(decision.cause))
+            || self
+                .shutdown
+                .decision()
+                .is_some_and(|decision| supply.upholds(decision.cause) || decision.is_operators_to_repeat())
     }
 
     pub(in crate::power) fn report(&mut self, report: HookReport) {
@@ -206,6 +212,11 @@ impl Host {
         if decision.cause == Cause::Remote && !self.remote.stands() && supply.on_battery_since.is_some() {
             // Taken back, and still on battery: our own limits must count again.
             return decision.ordered.checked_add(self.settings.shutdown_grace);
+        }
+        if decision.cause == Cause::Operator {
+            // Somebody has stopped it.
+            let repeats = decision.is_operators_to_repeat();
+            return decision.ordered.checked_add(self.settings.shutdown_grace).filter(|_| !repeats);
         }
         if decision.cause == Cause::MasterLost
             && !self.still_wanted(supply)

@@ -102,6 +102,11 @@ impl ShutdownState {
 }
 
 impl Decision {
+    /// Root has ordered it and every way has failed: it is tried until it is cancelled. One that was carried out is not repeated.
+    pub(super) fn is_operators_to_repeat(&self) -> bool {
+        self.cause == Cause::Operator && matches!(self.progress, Progress::Failed(_))
+    }
+
     /// When it is ordered again if it is still wanted then: when its grace is over, or soon after every way has failed.
     pub(super) fn again_at(&self, grace: Duration) -> Option<Instant> {
         let timeout = self.ordered.checked_add(grace.max(SHORTEST))?;

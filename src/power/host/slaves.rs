@@ -43,7 +43,7 @@ impl Host {
         if self.slaves_until(supply).is_some_and(|until| until > self.now) {
             return self.order(Order::CountSlaves);
         }
-        self.order_shutdown();
+        self.order_shutdown(supply);
     }
 
     /// Who is there now.
@@ -132,7 +132,7 @@ impl Host {
                 decision.waited_until = Some(now);
             }
         }
-        self.order_shutdown();
+        self.order_shutdown(supply);
     }
 }
 

@@ -271,6 +271,16 @@ impl Supply {
         self.demand(Cause::Remote, Basis::Reported)
     }
 
+    /// The same of one that root orders.
+    pub(super) fn operator_demand(&self) -> Demand {
+        self.demand(Cause::Operator, Basis::Reported)
+    }
+
+    /// Whether it tests itself, by its own word too.
+    pub(super) fn tests(&self) -> bool {
+        matches!(self.line, Line::Test(_)) || self.last_status.contains(StatusFlags::CALIBRATION)
+    }
+
     /// As it is now.
     pub(super) fn condition(&self) -> Condition {
         let on_battery_since = self.on_battery_since();

@@ -23,6 +23,7 @@ pub(super) fn explanation(supply: &Supply, cause: Cause, grounds: Basis) -> Stri
         (Cause::Emergency, _) => "the battery fails: low battery while on line and on battery at once",
         (Cause::MasterLost, _) => "the master was lost while on battery and NETTIMEOUT is over",
         (Cause::Remote, _) => "a master or management card orders it",
+        (Cause::Operator, _) => "root has ordered it, with 'shutdown now'",
     });
     // Writing to a String cannot fail.
     let _ = match supply.on_battery_since() {

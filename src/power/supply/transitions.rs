@@ -353,8 +353,9 @@ impl Supply {
                 | Command::SelfTest
                 | Command::Calibrate
                 | Command::AbortTest
-                | Command::Mute
-                | Command::Set(..),
+                | Command::Set(..)
+                | Command::Beeper(_)
+                | Command::PanelTest,
                 _,
             ) => {}
         }

@@ -7,6 +7,7 @@ mod limits;
 mod long_tests;
 mod low_battery;
 mod manual;
+mod operator;
 mod other_ups;
 mod outages;
 mod samples;

@@ -15,6 +15,7 @@ use crate::daemon::{
 };
 use crate::journal::{DebugTarget, StateFile, next_debug_line};
 use crate::power::AtStart;
+use crate::program::control_socket::ControlSocket;
 use crate::program::out::complain;
 use crate::report::Stamp;
 use crate::sys::reason;
@@ -140,7 +141,8 @@ impl Beginning {
             Some(DebugTarget::File(file)) => Some(file.as_raw_fd()),
             _ => None,
         };
-        state.into_iter().chain(debug).collect()
+        let control = self.files.control.as_ref().map(ControlSocket::fd);
+        state.into_iter().chain(debug).chain(control).collect()
     }
 
     /// The main process has it now.
@@ -209,6 +211,7 @@ impl Beginning {
             recorder,
             helper,
             is_restarted: !start.is_first,
+            control: self.files.control.as_ref().and_then(ControlSocket::listening),
             at_start: start.at_start.clone(),
             hostname: self.hostname.clone(),
             start_time: self.start_time,

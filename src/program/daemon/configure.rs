@@ -4,7 +4,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::conversation::converse;
+use super::conversation::{GO_ON, converse};
 use super::options::Options;
 use super::run_files;
 use super::start::{self, Refusal};
@@ -59,11 +59,11 @@ pub fn run(options: &Options) -> Result<ExitCode, Refusal> {
     let nothing = commands.len() == 1;
     let mut say = |_: Priority, text: &str| complain(text);
     let locks = run_files::device_locks(run_files::existing_run_folder().as_ref(), &path);
-    converse(&config, &locks, &commands, Duration::ZERO, &mut say, &mut |result, ups| {
+    converse(&config, &locks, &commands, Duration::ZERO, &mut say, &mut |result, heard| {
         let Command::Set(setting, _) = result.command else {
             failed |= result.outcome.is_err();
-            describe(&mut out, ups, nothing);
-            return;
+            describe(&mut out, heard.ups.as_deref().unwrap_or(&Identity::default()), nothing);
+            return GO_ON;
         };
         let name = name_of(setting);
         match &result.outcome {
@@ -73,6 +73,7 @@ pub fn run(options: &Options) -> Result<ExitCode, Refusal> {
                 out.line(&format!("{name}: not written: {why}"));
             }
         }
+        GO_ON
     })?;
     Ok(out.end(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }))
 }

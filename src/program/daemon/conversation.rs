@@ -11,8 +11,11 @@ use crate::daemon::{Clock, Driver, EventLoop, Exit, Source, driver, settings};
 use crate::link::LinkEvent;
 use crate::port::device_lock::DeviceLocks;
 use crate::power::kill_power::{MainsBack, Role};
+use crate::power::permit::{Situation, permits};
 use crate::sys::signals::{Signal, Signals};
-use crate::ups::{Asker, Command, CommandResult, Identity, Item, PollRate, Priority, Reading, StatusFlags};
+use crate::ups::{
+    Asker, Command, CommandResult, Identity, Item, PollRate, Priority, Reading, StatusFlags, Values,
+};
 
 /// How long to look for the UPS. The system is halting: longer than this, and the battery is better saved by other means.
 const FIND_TIMEOUT: Duration = Duration::from_secs(60);
@@ -26,17 +29,30 @@ const AGREEING_READINGS: u8 = 2;
 /// Set by the last hook of a system that restarts: with mains back, it needs nobody to start it again.
 const RESTARTS: &str = "MAINSD_RESTARTS";
 
-/// Gives the UPS orders, one after the other, the first after `wait`; `done` hears how each ended, and what the UPS is.
+/// What follows a command that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::program) enum Then {
+    /// The next one, after this time.
+    Next(Duration),
+    /// The same, after this time.
+    Again(Duration),
+}
+
+/// The next command at once.
+pub(in crate::program) const GO_ON: Then = Then::Next(Duration::ZERO);
+
+/// Gives the UPS orders, one after the other, the first after `wait`; `done` hears how each ended and what the UPS has said, and says what
+/// follows. What the UPS may not be told now it is not told (`power::permit`).
 ///
 /// # Errors
 /// If there is no such driver, the UPS is not found in time, or a signal ends it.
-pub(super) fn converse(
+pub(in crate::program) fn converse(
     config: &Config,
     locks: &DeviceLocks,
     commands: &[Command],
     wait: Duration,
     say: &mut dyn FnMut(Priority, &str),
-    done: &mut dyn FnMut(&CommandResult, &Identity),
+    done: &mut dyn FnMut(&CommandResult, &Heard) -> Then,
 ) -> Result<(), Refusal> {
     let signals = Signals::new().map_err(Refusal::new)?;
     let clock = Clock::default();
@@ -89,10 +105,10 @@ struct Conversation<'a> {
     deadline: Instant,
     ended: Option<End>,
     say: &'a mut dyn FnMut(Priority, &str),
-    done: &'a mut dyn FnMut(&CommandResult, &Identity),
+    done: &'a mut dyn FnMut(&CommandResult, &Heard) -> Then,
 }
 
-impl Conversation<'_> {
+impl<'a> Conversation<'a> {
     /// When the first command is due; `None`: it is under way, or the UPS has not answered.
     fn due(&self, command: Command) -> Option<Instant> {
         let known = self.heard.agree >= AGREEING_READINGS || command != Command::KillPower;
@@ -112,9 +128,7 @@ impl Conversation<'_> {
             {
                 words.push_str("; with mains there it is not switched off for good");
             }
-            (self.done)(&result, self.heard.ups.as_deref().unwrap_or(&Identity::default()));
-            self.commands = rest;
-            self.ordered = false;
+            self.end_command(&result, rest, now);
             return true;
         }
         if now >= self.deadline {
@@ -129,13 +143,32 @@ impl Conversation<'_> {
             self.ended.get_or_insert(End::Done(Ok(())));
             return false;
         }
+        if let Err(why) = permits(*command, self.heard.situation(), &self.heard.values) {
+            let result = CommandResult::new(*command, Err(why));
+            self.end_command(&result, rest, now);
+            return true;
+        }
         self.ordered = true;
-        if matches!(command, Command::Poll | Command::Set(..)) {
+        if !matches!(command, Command::KillPower | Command::PowerOff) {
             self.deadline = now + SETTING_TIMEOUT;
         }
         self.number += 1;
         self.driver.command(Asker::Other(self.number), *command, now);
         true
+    }
+
+    fn end_command(&mut self, result: &CommandResult, rest: &'a [Command], now: Instant) {
+        let then = (self.done)(result, &self.heard);
+        self.ordered = false;
+        let pause = match then {
+            Then::Next(pause) => {
+                self.commands = rest;
+                pause
+            }
+            Then::Again(pause) => pause,
+        };
+        self.order_at = now + pause;
+        self.deadline = self.deadline.max(self.order_at + FIND_TIMEOUT);
     }
 
     /// Whether power is to be killed though mains is back.
@@ -145,7 +178,7 @@ impl Conversation<'_> {
             MainsBack::LeaveAlone => {
                 let words = "Mains is back and this machine restarts by itself: the UPS is left alone";
                 let result = CommandResult::new(command, Ok(words.to_owned()));
-                (self.done)(&result, &Identity::default());
+                let _ = (self.done)(&result, &Heard::default());
                 return false;
             }
             MainsBack::Interrupt => {
@@ -160,7 +193,7 @@ impl Conversation<'_> {
     fn too_late(&self, command: Command) -> String {
         let Heard { ups, last_loss, .. } = &self.heard;
         match ups {
-            None if matches!(command, Command::Poll | Command::Set(..)) => {
+            None if !matches!(command, Command::KillPower | Command::PowerOff) => {
                 format!("Unable to open UPS device: {last_loss}")
             }
             None => format!("Unable to open UPS device for hibernate or shutdown: {last_loss}"),
@@ -170,6 +203,8 @@ impl Conversation<'_> {
 
     /// Takes what the UPS has told; the end of the command given last, if it has come.
     fn take_events(&mut self) -> Option<CommandResult> {
+        // A link that has lost its UPS says so after the end of a command.
+        let mut ended = None;
         while let Some(event) = self.driver.poll_event() {
             match event {
                 LinkEvent::Attached(identity) => self.heard.ups = Some(identity),
@@ -179,7 +214,7 @@ impl Conversation<'_> {
                 }
                 LinkEvent::Reading(reading) => self.heard.note(&reading),
                 LinkEvent::Command(result) if result.asker == Asker::Other(self.number) => {
-                    return Some(result);
+                    ended = Some(result);
                 }
                 LinkEvent::Log(priority, text) => (self.say)(priority, &text),
                 LinkEvent::Command(_)
@@ -189,7 +224,7 @@ impl Conversation<'_> {
                 | LinkEvent::Counters(_) => {}
             }
         }
-        None
+        ended
     }
 }
 
@@ -241,8 +276,13 @@ impl Source for Conversation<'_> {
 
 /// What the UPS has said.
 #[derive(Debug, Default)]
-struct Heard {
-    ups: Option<Box<Identity>>,
+pub(in crate::program) struct Heard {
+    /// What it is.
+    pub ups: Option<Box<Identity>>,
+    /// The last that it has measured.
+    pub values: Values,
+    /// Its status bits.
+    pub status: StatusFlags,
     /// The line in the last sample of it, and how many in a row agree.
     mains: bool,
     agree: u8,
@@ -256,7 +296,16 @@ impl Heard {
         self.mains && self.agree >= AGREEING_READINGS
     }
 
+    fn situation(&self) -> Situation {
+        Situation {
+            decided: false,
+            on_battery: self.status.contains(StatusFlags::ONBATT),
+            tests: self.status.contains(StatusFlags::CALIBRATION),
+        }
+    }
+
     fn note(&mut self, reading: &Reading) {
+        (self.values, self.status) = (reading.values.clone(), reading.status);
         let at = reading.read.of(Item::Line);
         if !reading.states(Item::Line) || at <= self.line_at {
             return;

@@ -2,12 +2,12 @@
 
 mod beginning;
 mod configure;
-mod conversation;
+pub(super) mod conversation;
 mod debug;
-mod one_shot;
+pub(super) mod one_shot;
 mod options;
-mod run_files;
-mod start;
+pub(super) mod run_files;
+pub(super) mod start;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

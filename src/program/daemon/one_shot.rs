@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::conversation::converse;
+use super::conversation::{GO_ON, converse};
 use super::options::Options;
 use super::run_files;
 use super::start::{self, Refusal};
@@ -80,7 +80,10 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
     );
     let mut outcome = Err(String::new());
     let locks = run_files::device_locks(run_files::existing_run_folder().as_ref(), &invocation.config_file);
-    converse(&config, &locks, &[command], wait, &mut say, &mut |result, _| outcome = result.outcome.clone())?;
+    converse(&config, &locks, &[command], wait, &mut say, &mut |result, _| {
+        outcome = result.outcome.clone();
+        GO_ON
+    })?;
     match outcome {
         Ok(words) => {
             say(Priority::Warning, &words);

@@ -15,6 +15,7 @@ use crate::journal::{
 };
 use crate::port::device_lock::DeviceLocks;
 use crate::power::SavedOutage;
+use crate::program::control_socket::{self, ControlSocket};
 use crate::sys::named_lock::NamedLock;
 use crate::sys::{access, in_child, process, reason};
 use crate::ups::Priority;
@@ -27,7 +28,7 @@ const RUN_FOLDER: &str = "MAINSD_RUN_DIR";
 pub type Trouble = Vec<(Priority, String)>;
 
 /// Where the folder may be: in `/run`; an ordinary user's else in `XDG_RUNTIME_DIR`, or in the folder for temporary files.
-fn places() -> Vec<PathBuf> {
+pub fn places() -> Vec<PathBuf> {
     if let Some(given) = std::env::var_os(RUN_FOLDER).filter(|given| !given.is_empty()) {
         return vec![PathBuf::from(given)];
     }
@@ -77,6 +78,8 @@ pub struct RunFiles {
     pub wait_for_port: Option<PathBuf>,
     /// The state file, and what an earlier run left in it.
     pub state: Option<(StateFile, Option<SavedOutage>)>,
+    /// The control socket.
+    pub control: Option<ControlSocket>,
     /// What is on disks that may not answer when it is to be removed.
     on_disk: Option<(Option<PidFile>, Option<LockFile>)>,
     /// Given back last: what is above belongs to the one daemon with this configuration.
@@ -88,7 +91,13 @@ const AT_EXIT: Duration = Duration::from_secs(1);
 
 impl Drop for RunFiles {
     fn drop(&mut self) {
-        in_child::finish(AT_EXIT, || drop(self.on_disk.take()));
+        let control = self.control.take();
+        in_child::finish(AT_EXIT, || {
+            if let Some(control) = &control {
+                control.remove_file();
+            }
+            drop(self.on_disk.take());
+        });
         // It is the child that has removed them, or waits to; this process would wait with it.
         std::mem::forget(self.on_disk.take());
     }
@@ -114,6 +123,7 @@ impl RunFiles {
         });
         let folder = folder.ok();
         // One file by two names is one configuration.
+        let given = file;
         let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
         let config_lock = match folder.as_ref().map(|folder| folder.lock_config(&file)) {
             Some(Err(pid)) => {
@@ -128,7 +138,11 @@ impl RunFiles {
         };
         let pid_file = pid_file.and_then(|path| take_pid_file(path, trouble));
         let state = take_state(config, folder.as_ref(), &file, clock, trouble);
+        let path = control_socket::path(config, folder.as_ref().map(RunFolder::path), given);
+        let locks = folder.as_ref().map(RunFolder::locks);
+        let control = path.and_then(|path| ControlSocket::make(config, &path, locks.as_deref(), trouble));
         Ok(Self {
+            control,
             devices: device_locks(folder.as_ref(), &file),
             empty: folder.as_ref().and_then(RunFolder::empty),
             wait_for_port,

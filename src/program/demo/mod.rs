@@ -85,6 +85,7 @@ fn run(options: Options) -> Result<(), String> {
             helper: Helper::Here(Box::new(hands)),
             is_restarted: false,
             config,
+            control: None,
             at_start: AtStart::default(),
             hostname: process::hostname(),
             start_time: stamp(),

@@ -6,6 +6,7 @@ use lexopt::prelude::*;
 
 use crate::link::simulated::Scenario;
 use crate::program::mistake;
+use crate::wire::decimal::decimal;
 
 /// The long options.
 const OPTIONS: [&str; 4] = ["scenario", "speed", "plain", "help"];
@@ -44,7 +45,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, String>
                 let value = parser.value().map_err(wrong)?;
                 options.speed = value
                     .to_str()
-                    .and_then(|text| text.parse().ok())
+                    .and_then(decimal)
                     .filter(|speed| (0.1..=60.0).contains(speed))
                     .ok_or_else(|| {
                         format!("--speed takes a number from 0.1 to 60, not '{}'", value.to_string_lossy())

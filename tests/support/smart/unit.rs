@@ -301,12 +301,29 @@ impl Unit {
         self.smart = false;
     }
 
+    /// Whether this byte has come.
+    pub fn has_been_sent(&self, wanted: u8) -> bool {
+        self.received.iter().any(|(byte, _)| *byte == wanted)
+    }
+
     /// The self test under way ends well: after some seconds in a real unit, here when its begin has been seen.
     pub fn end_self_test(&mut self) {
         assert!(std::mem::take(&mut self.testing), "no self test is under way");
         self.set(b'Q', "08");
         self.set(b'X', "OK");
         self.alert(b'$');
+    }
+
+    /// A calibration begins, or is stopped.
+    fn calibrate(&mut self) {
+        let runs = self.answers.get(&b'Q').is_some_and(|status| status[1] & 1 == 1);
+        let (status, alert) = if runs { ("08", b'$') } else { ("11", b'!') };
+        self.set(b'Q', status);
+        if !runs {
+            self.set(b'G', "S");
+        }
+        self.say("OK");
+        self.alert(alert);
     }
 
     /// A byte comes.
@@ -353,6 +370,8 @@ impl Unit {
                 self.testing = true;
                 self.alert(b'!');
             }
+            b'D' if self.generation != Generation::First => self.calibrate(),
+            b'A' => self.say("OK"),
             b'-' if self.generation != Generation::First => self.change(now),
             b'R' => {
                 self.smart = false;

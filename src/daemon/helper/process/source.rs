@@ -66,6 +66,9 @@ impl Source for HelperProcess {
         if self.more.is_some() {
             self.take_all(now);
         }
+        if self.reread.take().is_some() {
+            self.hands.reload(registry, now);
+        }
         self.hands.handle_timeout(registry, now);
         self.jobs.handle_timeout(now);
         self.run_stand_in(now);
@@ -96,7 +99,7 @@ impl Source for HelperProcess {
         let kill_at = self.ending.map(|ending| ending.kill_at);
         let (restarts, hands) = (self.restarts.poll_timeout(), self.hands.poll_timeout());
         let jobs = self.jobs.poll_timeout();
-        [main, stand_in, outbox, spares, self.more, kill_at, restarts, hands, jobs]
+        [main, stand_in, outbox, spares, self.more, self.reread, kill_at, restarts, hands, jobs]
             .into_iter()
             .flatten()
             .min()

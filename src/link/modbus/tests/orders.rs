@@ -1,3 +1,5 @@
+use crate::ups::Beeper;
+
 use super::*;
 
 fn ended(bench: &Bench) -> Option<Result<String, String>> {
@@ -42,7 +44,7 @@ fn an_order_is_done_when_the_ups_shows_it_and_not_when_it_acknowledges() {
     // The load is too low.
     assert_eq!(outcome(Command::Calibrate, well), Err("the UPS refuses it: the load is too low".to_owned()));
     let sounding = |unit: &mut Unit| _ = unit.registers.insert(26, 1 << 1);
-    assert_eq!(outcome(Command::Mute, sounding), Ok("the alarm is muted".to_owned()));
+    assert_eq!(outcome(Command::Beeper(Beeper::Mute), sounding), Ok("the alarm is muted".to_owned()));
     let testing = |unit: &mut Unit| _ = unit.registers.insert(23, 1 << 1);
     assert_eq!(outcome(Command::AbortTest, testing), Ok("no test is running any more".to_owned()));
 }

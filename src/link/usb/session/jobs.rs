@@ -20,8 +20,9 @@ pub(super) enum Job {
         /// The report that says whether mains is there, to be read in the time until then: `true`, now.
         beside: Option<(usize, bool)>,
     },
-    /// The order has ended so; one read comes before its answer.
+    /// The order has ended so; one read comes before its answer: of what was written, if that is shown.
     FlushRead {
+        index: Option<usize>,
         command: Command,
         outcome: Result<String, String>,
     },
@@ -67,8 +68,8 @@ impl Job {
                 None if now < *not_before => None,
                 None => device.request_report(*index, false),
             },
-            Self::FlushRead { .. } => {
-                let (_, transmit) = device.request_report(0, false)?;
+            Self::FlushRead { index, .. } => {
+                let (_, transmit) = device.request_report(index.unwrap_or(0), false)?;
                 Some((Asked::FlushRead, transmit))
             }
             Self::Write(order) => {
@@ -86,7 +87,7 @@ impl Job {
         let (command, outcome) = match self {
             Self::Write(order) => (order.command, Err(order.interrupted(reason))),
             Self::Read { command, .. } => (command, Err(reason.to_owned())),
-            Self::FlushRead { command, outcome } => (command, outcome),
+            Self::FlushRead { command, outcome, .. } => (command, outcome),
         };
         LinkEvent::Command(CommandResult::new(command, outcome))
     }
@@ -146,16 +147,33 @@ impl Watch {
         self.jobs.pop_front();
         // RS 1000G repeats the last SET_REPORT at every re-enumeration until something was read (usb-hid §12). The read
         // comes before the answer, and before the caller may exit.
-        self.jobs.push_front(Job::FlushRead { command, outcome });
+        let key = match command {
+            Command::Set(setting, _) if outcome.is_ok() => key_of(setting),
+            _ => None,
+        };
+        let index = key.and_then(|key| self.device.report_of(key));
+        self.jobs.push_front(Job::FlushRead { index, command, outcome });
         self.schedule.read_all_by(now);
         if self.device.store.reports.is_empty() {
-            self.order_ended();
+            self.order_ended(now, Err(TransferError::Other));
         }
     }
 
-    pub(super) fn order_ended(&mut self) {
-        if let Some(Job::FlushRead { command, outcome }) = self.jobs.pop_front() {
+    pub(super) fn order_ended(&mut self, now: Instant, read: Result<&[u8], TransferError>) {
+        if let Some(Job::FlushRead { index, command, outcome }) = self.jobs.pop_front() {
+            if let (Some(index), Ok(answer)) = (index, read) {
+                self.device.store.answered(index, answer, now);
+                self.tell_settings();
+            }
             self.device.answer(command, outcome);
         }
+    }
+
+    /// The UPS is told of again, with its settings as they are now.
+    fn tell_settings(&mut self) {
+        let now = self.device.view().identity();
+        self.identity.sensitivity = now.sensitivity;
+        (self.identity.low_transfer, self.identity.high_transfer) = (now.low_transfer, now.high_transfer);
+        self.device.tell(LinkEvent::Attached(self.identity.clone()));
     }
 }

@@ -186,7 +186,7 @@ impl Opening {
     pub(super) fn attach(&mut self, now: Instant) -> Option<Watch> {
         let Phase::Strings(strings) = &self.phase else { return None };
         let (model, firmware) = strings.model_and_firmware();
-        let identity = Identity {
+        let identity = Box::new(Identity {
             name: strings.name.clone(),
             model,
             firmware,
@@ -199,8 +199,8 @@ impl Opening {
                 .nominal_apparent_power
                 .filter(|_| !self.device.is_apc()),
             ..self.device.view().identity()
-        };
-        self.device.tell(LinkEvent::Attached(Box::new(identity)));
-        Some(Watch::new(std::mem::take(&mut self.device), self.schedule, now))
+        });
+        self.device.tell(LinkEvent::Attached(identity.clone()));
+        Some(Watch::new(std::mem::take(&mut self.device), identity, self.schedule, now))
     }
 }

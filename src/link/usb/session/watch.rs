@@ -24,6 +24,8 @@ pub(super) struct Unreadable {
 #[derive(Debug)]
 pub(super) struct Watch {
     pub(super) device: OpenDevice,
+    /// As it has been told.
+    pub(super) identity: Box<Identity>,
     pub(super) schedule: Schedule,
     pub(super) poll: Option<Poll>,
     pub(super) looks: Looks,
@@ -36,10 +38,16 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Of a device all of which has just been read; tells the first reading.
-    pub(super) fn new(device: OpenDevice, mut schedule: Schedule, now: Instant) -> Self {
+    pub(super) fn new(
+        device: OpenDevice,
+        identity: Box<Identity>,
+        mut schedule: Schedule,
+        now: Instant,
+    ) -> Self {
         schedule.learned(now);
         let mut watch = Self {
             device,
+            identity,
             schedule,
             poll: None,
             looks: Looks::new(now),
@@ -136,7 +144,7 @@ impl Watch {
         match asked {
             Asked::Report { index, look } => self.report_read(now, index, look, result),
             Asked::Order => self.order_step(now, result),
-            Asked::FlushRead => self.order_ended(),
+            Asked::FlushRead => self.order_ended(now, result),
             Asked::Descriptor | Asked::String(_) => {}
         }
     }

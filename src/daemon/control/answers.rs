@@ -1,0 +1,99 @@
+//! Who may order what, what an order means for the link, and the answers that need nothing of it. The same with and without a daemon.
+
+use super::desk::Asked;
+use crate::sys::local::Peer;
+use crate::ups::{Command, Identity, SelfTestResult, Setting, Values};
+use crate::wire::control::{Action, Answer, ORDERS, Outcome, Request, Right};
+
+/// Who may give an order, of a daemon whose owner is this user; the name of the group, for words.
+///
+/// # Errors
+/// Whose it is.
+pub fn may(asked: &Asked, owner: u32, group: Option<&str>) -> Result<(), String> {
+    let Peer { uid, is_member, .. } = asked.from;
+    let has = match uid {
+        0 => Right::Root,
+        uid if uid == owner => Right::Root,
+        _ if is_member => Right::Group,
+        _ => Right::Read,
+    };
+    if has >= asked.request.right() {
+        return Ok(());
+    }
+    Err(match (asked.request.right(), group) {
+        (Right::Group, Some(group)) => format!("only root and the group {group} may order this"),
+        _ => "only root may order this".to_owned(),
+    })
+}
+
+/// The command of an order that goes into the link; `None`: it is answered without.
+#[must_use]
+pub const fn command_of(request: &Request) -> Option<Command> {
+    Some(match (request.row.action, request.value) {
+        (Action::SelfTest, _) => Command::SelfTest,
+        (Action::SelfTestResult, _) => Command::ReadSelfTest,
+        (Action::Calibrate, _) => Command::Calibrate,
+        (Action::CalibrateAbort, _) => Command::AbortTest,
+        (Action::Beeper(beeper), _) => Command::Beeper(beeper),
+        (Action::PanelTest, _) => Command::PanelTest,
+        (Action::Poll, _) => Command::Poll,
+        (Action::Setting(setting), Some(value)) => Command::Set(setting, value),
+        _ => return None,
+    })
+}
+
+/// The value of a setting, as it is written; `None`: the UPS does not tell it.
+fn shown(setting: Setting, ups: &Identity, values: &Values) -> Option<String> {
+    let number = |value: Option<i32>| value.map(|value| value.to_string());
+    match setting {
+        Setting::Sensitivity => ups.sensitivity.as_ref().map(|it| it.text().to_owned()),
+        Setting::WakeDelay => number(ups.wake_delay),
+        Setting::ShutdownDelay => number(ups.shutdown_delay),
+        Setting::LowTransfer => number(ups.low_transfer),
+        Setting::HighTransfer => number(ups.high_transfer),
+        Setting::ReturnCharge => number(ups.return_charge),
+        Setting::AlarmDelay => values.alarm_delay.as_ref().map(|it| it.text().to_owned()),
+        Setting::LowBattery => number(ups.low_battery_minutes),
+        Setting::SelfTestInterval => ups.self_test_interval.as_ref().map(|it| it.text().to_owned()),
+        Setting::OutputVoltage => number(ups.nominal_output_voltage),
+        Setting::BatteryDate => ups.battery_date.clone(),
+        Setting::Name => ups.name.clone(),
+    }
+}
+
+/// The answer to an order that shows settings: one, or all that the UPS has.
+#[must_use]
+pub fn show(action: Action, ups: &Identity, values: &Values) -> Answer {
+    let mut answer = Answer::new(Outcome::Done, "");
+    for row in ORDERS {
+        let Action::Setting(setting) = row.action else { continue };
+        if action != row.action && action != Action::Settings {
+            continue;
+        }
+        if let Some(text) = shown(setting, ups, values) {
+            answer = answer.with(row.words, text.trim_end());
+        }
+        if let Some((_, permitted)) = ups.permitted.iter().find(|(of, _)| *of == setting) {
+            answer.permitted.push((row.words.to_owned(), permitted.clone()));
+        }
+    }
+    if answer.values.is_empty() && answer.permitted.is_empty() {
+        return Answer::new(Outcome::Refused, "the UPS does not tell this");
+    }
+    answer
+}
+
+/// The answer that tells the result of the last self test; `None`: it is in progress.
+#[must_use]
+pub fn self_test_result(result: Option<SelfTestResult>, waited: bool) -> Option<Answer> {
+    let Some(result) = result else {
+        return Some(Answer::new(Outcome::Refused, "the UPS does not tell the result of a self test"));
+    };
+    if waited && result == SelfTestResult::InProgress {
+        return None;
+    }
+    let failed =
+        !matches!(result, SelfTestResult::Passed | SelfTestResult::InProgress | SelfTestResult::NotAvailable);
+    let outcome = if waited && failed { Outcome::Refused } else { Outcome::Done };
+    Some(Answer::new(outcome, result.log_text()).with("self-test result", result.code()))
+}

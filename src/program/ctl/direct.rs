@@ -1,0 +1,164 @@
+//! Orders without a daemon: the UPS is opened by the same drivers, and let go when the order has ended.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::daemon::control::answers::{command_of, self_test_result, show};
+use crate::program::daemon::conversation::{GO_ON, Heard, Then, converse};
+use crate::program::daemon::start::{self, Refusal};
+use crate::program::daemon::{CalledAs, Options, one_shot, run_files};
+use crate::program::out::complain;
+use crate::sys::{access, process};
+use crate::ups::{Command, CommandResult, Identity, Priority, StatusFlags};
+use crate::wire::control::{Action, Answer, Outcome, Request, When};
+
+/// The result of a self test is asked for so often, and no longer than so many times.
+const TEST_INTERVAL: Duration = Duration::from_secs(2);
+const TEST_LOOKS: u32 = 45;
+/// A test that has not been seen to run after so many looks was too short to be seen.
+const TEST_BEGUN: u32 = 7;
+
+/// Gives the UPS an order by this program itself.
+pub(super) fn order(config: Option<&PathBuf>, request: &Request) -> Answer {
+    let options = options(config);
+    match carry_out(&options, request) {
+        Ok(answer) => answer,
+        Err(Refusal { text, .. }) => Answer::new(Outcome::Lost, text),
+    }
+}
+
+fn carry_out(options: &Options, request: &Request) -> Result<Answer, Refusal> {
+    match request.row.action {
+        Action::Reload | Action::ShutdownNow | Action::ShutdownCancel => {
+            return Ok(Answer::new(Outcome::Lost, "no daemon runs with this configuration"));
+        }
+        Action::Outlets => {
+            return Ok(Answer::new(Outcome::Refused, "the UPS has no outlet groups that its driver knows"));
+        }
+        Action::KillPower | Action::PowerOff if !access::is_root() => {
+            return Ok(Answer::new(Outcome::Refused, "only root may order this"));
+        }
+        _ => {}
+    }
+    let loaded = start::load(options)?;
+    loaded.print_warnings(options);
+    let file = loaded.path.canonicalize().unwrap_or_else(|_| loaded.path.clone());
+    let folder = run_files::existing_run_folder();
+    // Held until the order has ended: no daemon starts meanwhile.
+    let _lock = match folder.as_ref().map(|folder| folder.lock_config(&file)) {
+        Some(Err(pid)) => {
+            let words =
+                format!("{} runs and has no control socket here (CONTROLSOCKET)", process::describe(pid));
+            return Ok(Answer::new(Outcome::Lost, words));
+        }
+        lock => lock.and_then(Result::ok).flatten(),
+    };
+    if request.row.when == When::NoDaemon {
+        let command =
+            if request.row.action == Action::KillPower { Command::KillPower } else { Command::PowerOff };
+        // It says by itself what the UPS did.
+        let done = one_shot::run(options, command)? == std::process::ExitCode::SUCCESS;
+        let (outcome, words) = if done { (Outcome::Done, "done") } else { (Outcome::Refused, "not done") };
+        return Ok(Answer::new(outcome, words));
+    }
+    let commands: Vec<Command> = match command_of(request) {
+        // The first is answered when everything about the UPS has been read.
+        None | Some(Command::Poll) => vec![Command::Poll],
+        // Its value comes with a reading.
+        Some(Command::ReadSelfTest) => vec![Command::Poll, Command::ReadSelfTest, Command::Poll],
+        Some(command) if request.waits => vec![Command::Poll, command, Command::ReadSelfTest],
+        Some(command) => vec![Command::Poll, command],
+    };
+    let locks = run_files::device_locks(folder.as_ref(), &file);
+    let mut say = |_: Priority, text: &str| complain(text);
+    let mut ended = Ended { request: *request, answer: None, looks: 0, seen: false };
+    converse(&loaded.config, &locks, &commands, Duration::ZERO, &mut say, &mut |result, heard| {
+        ended.take(result, heard)
+    })?;
+    Ok(ended.answer.unwrap_or_else(|| Answer::new(Outcome::Lost, "the UPS did not answer the order")))
+}
+
+/// What has come of the commands.
+struct Ended {
+    request: Request,
+    answer: Option<Answer>,
+    looks: u32,
+    seen: bool,
+}
+
+impl Ended {
+    fn take(&mut self, result: &CommandResult, heard: &Heard) -> Then {
+        // The first that fails ends it, and the rest would be given in vain.
+        if self.answer.as_ref().is_some_and(|answer| answer.outcome != Outcome::Done) {
+            return GO_ON;
+        }
+        if result.outcome.is_err() {
+            let mut answer = Answer::of(result.outcome.clone());
+            if heard.ups.is_none() {
+                answer.outcome = Outcome::Lost;
+            }
+            self.answer = Some(answer);
+            return GO_ON;
+        }
+        if self.request.waits && result.command == Command::SelfTest {
+            return Then::Next(TEST_INTERVAL);
+        }
+        if self.request.waits && result.command == Command::ReadSelfTest {
+            return self.look_at_test(heard);
+        }
+        self.answer = Some(self.answer(result, heard));
+        GO_ON
+    }
+
+    fn answer(&self, result: &CommandResult, heard: &Heard) -> Answer {
+        let identity = Identity::default();
+        let ups = heard.ups.as_deref().unwrap_or(&identity);
+        match self.request.row.action {
+            Action::Settings => show(Action::Settings, ups, &heard.values),
+            Action::Setting(_) if self.request.value.is_none() => {
+                show(self.request.row.action, ups, &heard.values)
+            }
+            Action::Poll => {
+                let line = if heard.status.contains(StatusFlags::ONBATT) { "on battery" } else { "on mains" };
+                Answer::new(Outcome::Done, "read").with("line", line)
+            }
+            Action::SelfTestResult => self_test_result(heard.values.self_test, false)
+                .unwrap_or_else(|| Answer::of(result.outcome.clone())),
+            _ => Answer::of(result.outcome.clone()),
+        }
+    }
+
+    fn look_at_test(&mut self, heard: &Heard) -> Then {
+        self.looks += 1;
+        let runs = heard.status.contains(StatusFlags::ONBATT);
+        let answer = self_test_result(heard.values.self_test, true).filter(|_| !runs);
+        self.seen |= answer.is_none();
+        match answer {
+            Some(answer) if self.seen || self.looks >= TEST_BEGUN => {
+                self.answer = Some(answer);
+                GO_ON
+            }
+            _ if self.looks >= TEST_LOOKS => {
+                let words = "the self test was started and has not ended in time";
+                self.answer = Some(Answer::new(Outcome::Refused, words));
+                GO_ON
+            }
+            _ => Then::Again(TEST_INTERVAL),
+        }
+    }
+}
+
+fn options(config: Option<&PathBuf>) -> Options {
+    Options {
+        called_as: CalledAs::Mainsd,
+        foreground: true,
+        debug: 0,
+        trace: false,
+        config_file: config.cloned(),
+        pid_file: None,
+        kill_on_powerfail: false,
+        term_on_powerfail: false,
+        dry_run: false,
+        faults: None,
+    }
+}
