@@ -123,7 +123,7 @@ fn a_mistake_that_stays_and_a_file_that_may_come_end_differently() {
     let scratch = Scratch::new();
     let table = [
         ("UPSTYPE usb\nTIMEOUT soon\n", 78, "TIMEOUT: 'soon' is not a whole number"),
-        ("UPSTYPE modbus\nUPSCABLE usb\n", 78, "UPSCABLE: Modbus over USB is not there yet"),
+        ("UPSTYPE modbus\nUPSCABLE ether\nDEVICE\n", 78, "DEVICE: blank, but this is where the card is"),
         ("UPSTYPE dumb\nDEVICE /dev/ttyS0\n", 78, "UPSCABLE: UPSTYPE dumb cannot work without"),
         ("UPSTYPE test\nDEVICE /nonexistent/script\n", 2, "DEVICE: /nonexistent/script: No such file"),
     ];

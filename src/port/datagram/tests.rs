@@ -19,7 +19,8 @@ fn next(poll: &mut Poll, port: &mut DatagramPort) -> Event {
         }
         let now = Instant::now();
         assert!(now < limit, "no event");
-        let until = port.poll_timeout().unwrap_or(limit).min(limit);
+        // The end of a look-up is a signal, which wakes the loop of a daemon only.
+        let until = port.poll_timeout().unwrap_or(limit).min(now + Duration::from_millis(20));
         crate::sys::poll_through_signals(poll, &mut events, until.saturating_duration_since(now));
         for event in &events {
             port.ready(poll.registry(), event.token(), Instant::now());

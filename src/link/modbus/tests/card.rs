@@ -289,7 +289,7 @@ fn what_a_card_never_answers_of_its_identity_is_given_up_and_keeps_nothing_from_
 }
 
 proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig { cases: 100, failure_persistence: None, ..proptest::prelude::ProptestConfig::default() })]
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 30, failure_persistence: None, ..proptest::prelude::ProptestConfig::default() })]
     #[test]
     fn whatever_a_card_does_an_outage_is_seen_once_it_answers(
         turns in proptest::collection::vec((0_u8..8, 0_u64..3_500, 0_u64..20_000), 1..30),

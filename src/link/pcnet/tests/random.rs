@@ -18,6 +18,8 @@ fn lines() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn any_bytes_are_read_or_refused(bytes: Vec<u8>, text in lines()) {
         for bytes in [&bytes[..], text.as_bytes(), &[&bytes[..], b"MD="].concat()] {
