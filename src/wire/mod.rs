@@ -11,8 +11,7 @@ pub mod nis;
 #[cfg(feature = "pcnet")]
 pub mod pcnet;
 pub mod role;
-#[cfg(any(feature = "apcsmart", feature = "pcnet"))]
 #[cfg(feature = "snmp")]
 pub mod snmp;
-#[cfg(feature = "apcsmart")]
+#[cfg(any(feature = "apcsmart", feature = "pcnet"))]
 pub mod upslink;
