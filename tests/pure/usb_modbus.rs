@@ -219,8 +219,25 @@ fn an_order_goes_by_hid_and_where_that_cannot_by_modbus() {
     assert!(both.command(Command::Poll).is_ok());
     // Neither can.
     both.unit.refused = vec![1540, 1541, 1542, 1543];
-    let why = both.command(Command::SelfTest).unwrap_err();
+    let why = both.command(Command::PowerOff).unwrap_err();
     assert!(why.contains("by HID: ") && why.contains("by Modbus: the UPS refuses it"), "{why}");
+}
+
+#[test]
+fn a_test_that_one_source_has_refused_is_not_ordered_by_the_other() {
+    for modbus_first in [false, true] {
+        let mut both = Both::new(modbus_first);
+        both.fate = Box::new(|| Fate::Answered);
+        both.open();
+        both.run(30 * SECOND);
+        both.unit.refused = vec![1541, 1542];
+        both.ups.written.clear();
+        for test in [Command::SelfTest, Command::Calibrate] {
+            let why = both.command(test).unwrap_err();
+            assert!(why.contains("the UPS refuses it") && !why.contains("by HID"), "{why}");
+        }
+        assert!(both.ups.written.is_empty());
+    }
 }
 
 #[test]

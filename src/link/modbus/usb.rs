@@ -165,9 +165,9 @@ impl UsbModbus {
             Err(TransferError::Timeout) => self.queue.clear(),
             // The port tells that it is closed.
             Err(TransferError::NoDevice) => self.queue.clear(),
-            Err(TransferError::Stall | TransferError::Overflow | TransferError::Other) => {
-                self.stop("takes no reports for Modbus; it is watched by its HID reports", None);
-            }
+            // One that has answered takes them again after an error of the line.
+            Err(TransferError::Other) => self.takes_none(self.has_answered.then(|| now + ASK_AGAIN)),
+            Err(TransferError::Stall | TransferError::Overflow) => self.takes_none(None),
         }
         self.look(now);
     }
@@ -175,7 +175,7 @@ impl UsbModbus {
     pub(in crate::link) fn handle_timeout(&mut self, now: Instant) {
         if self.sent_by.is_some_and(|by| now >= by) {
             self.sent_by = None;
-            self.stop("takes no reports for Modbus; it is watched by its HID reports", None);
+            self.takes_none(self.has_answered.then(|| now + ASK_AGAIN));
         }
         if let State::Silent(Some(at)) = self.state {
             if now >= at {
@@ -186,6 +186,12 @@ impl UsbModbus {
             self.silent(now);
         }
         self.look(now);
+    }
+
+    fn takes_none(&mut self, again: Option<Instant>) {
+        if !matches!(self.state, State::Silent(_)) {
+            self.stop("takes no reports for Modbus; it is watched by its HID reports", again);
+        }
     }
 
     /// Ends a search in vain, and notes that it answers.

@@ -126,8 +126,9 @@ impl UsbModbusLink {
     fn take_hid(&mut self, event: LinkEvent, now: Instant) {
         match event {
             LinkEvent::Attached(identity) => {
-                self.by_hid.identity = Some(*identity);
-                if let Some((descriptor, name)) = self.hid.attached_device() {
+                // It is told again after each change of a setting.
+                let is_known = self.by_hid.identity.replace(*identity).is_some();
+                if let Some((descriptor, name)) = self.hid.attached_device().filter(|_| !is_known) {
                     self.modbus.begin(descriptor, name, now);
                 }
                 self.tell_identity();
@@ -230,6 +231,15 @@ impl UsbModbusLink {
             Command::Poll => return (Source::Hid, None),
             Command::ReadTransferCause => Item::TransferCause,
             Command::ReadSelfTest => Item::SelfTest,
+            // One that was refused, or has failed, is not done again by the other.
+            Command::SelfTest | Command::Calibrate => {
+                let by_modbus = if self.modbus_first {
+                    self.modbus.is_watching()
+                } else {
+                    self.modbus.may_answer() && !self.by_hid.states(Item::SelfTest)
+                };
+                return (if by_modbus { Source::Modbus } else { Source::Hid }, None);
+            }
             // Each has ways of its own to switch off, to test and to set.
             _ if self.modbus_first && self.modbus.may_answer() => return (Source::Modbus, Some(Source::Hid)),
             _ => return (Source::Hid, self.modbus.may_answer().then_some(Source::Modbus)),
