@@ -24,10 +24,13 @@ impl Host {
     /// Root takes its order back.
     ///
     /// # Errors
-    /// Why it stays: there is none, it is somebody else's, or it has begun.
+    /// Why it stays: there is none, it is somebody else's, somebody else has ordered one too, or it has begun.
     pub(in crate::power) fn cancel_shutdown(&mut self) -> Result<(), &'static str> {
         match &self.shutdown {
             ShutdownState::Idle => return Err("no shutdown is decided"),
+            ShutdownState::Decided(_) if self.remote.stands() => {
+                return Err("a master or a card has ordered it too");
+            }
             ShutdownState::Decided(Decision { cause: Cause::Operator, progress, .. }) => match progress {
                 Progress::Waiting(_) | Progress::Failed(_) => {}
                 Progress::Ordered | Progress::UnderWay => return Err("doshutdown has started"),

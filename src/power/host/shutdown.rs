@@ -166,7 +166,8 @@ impl Host {
             && decision.progress == Progress::UnderWay
             && supply.outage.is_some()
             && !supply.changing
-            && !supply.silent;
+            && !supply.silent
+            && !decision.is_before(supply);
         decision.kill_at.filter(|_| ready).map(|at| supply.defer_while_ambiguous(at))
     }
 
@@ -212,6 +213,10 @@ impl Host {
         if decision.cause == Cause::Remote && !self.remote.stands() && supply.on_battery_since.is_some() {
             // Taken back, and still on battery: our own limits must count again.
             return decision.ordered.checked_add(self.settings.shutdown_grace);
+        }
+        if decision.is_before(supply) {
+            // It was for a machine on mains: from now on the limits count.
+            return Some(self.now);
         }
         if decision.cause == Cause::Operator {
             // Somebody has stopped it.

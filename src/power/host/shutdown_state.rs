@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::Cause;
+use super::{Cause, Condition};
 
 /// Every way to shut down failed: all of them are tried again after this.
 pub(super) const TRY_AGAIN: Duration = Duration::from_secs(30);
@@ -41,6 +41,16 @@ pub(super) struct Decision {
     /// A share master has left its slaves their time.
     pub(super) share_waited: bool,
     pub(super) explanation: String,
+}
+
+impl Decision {
+    /// Root has ordered it on mains, and this outage began after that.
+    pub(super) fn is_before(&self, supply: &Condition) -> bool {
+        let is_ordered = matches!(self.progress, Progress::Ordered | Progress::UnderWay);
+        is_ordered
+            && self.cause == Cause::Operator
+            && supply.on_battery_since.is_some_and(|since| since > self.ordered)
+    }
 }
 
 /// Progress of the decided shutdown.

@@ -121,6 +121,8 @@ impl Host {
                     Priority::Notice,
                     "The system still runs and its shutdown is not called for any more: ready to shut it down again.",
                 );
+                // One from outside that came after root's stands.
+                self.carry_out_remote(supply, remote);
             }
             Timer::FlagStale => {
                 self.powerfail = None;

@@ -35,6 +35,22 @@ fn on_mains_the_machine_is_shut_down_without_the_flag_and_once() {
 }
 
 #[test]
+fn an_outage_after_an_order_on_mains_is_guarded_at_once_and_cuts_no_power_by_that_order() {
+    let mut b = Bench::new(|settings| settings.kill_delay = Some(Duration::from_secs(30)));
+    assert_eq!(shut_down(&mut b), Ok(()));
+    b.run_to(60.0);
+    b.mains_lost();
+    b.run_to(90.0);
+    let happened = b.happened();
+    assert!(!happened.iter().any(|line| line.contains("KillPower")), "{happened:?}");
+    b.charge(4.0);
+    b.run_to(105.0);
+    let happened = b.happened();
+    assert!(happened.iter().any(|line| line.contains("shutdown Charge")), "{happened:?}");
+    assert!(happened.iter().any(|line| line.contains("+powerfail")), "{happened:?}");
+}
+
+#[test]
 fn on_battery_the_flag_is_made_as_for_any_other() {
     let mut b = Bench::new(|_| {});
     b.mains_lost();
