@@ -2,6 +2,8 @@
 
 /// Most bytes of an answer that are taken in.
 pub const LONGEST: usize = 256 * 1024;
+/// Most heads before the answer, and it.
+const ANNOUNCED_MAX: usize = 4;
 /// Most header lines.
 const HEADERS_MAX: usize = 64;
 
@@ -22,6 +24,14 @@ pub struct Response {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Broken;
 
+/// What begins the bytes.
+enum Part {
+    /// The head of so many bytes of an answer that announces another (1xx).
+    Announced(usize),
+    /// The answer, or as much of it as has come.
+    Answer(Option<Response>),
+}
+
 /// How long a body is.
 enum Length {
     Chunks,
@@ -35,16 +45,26 @@ impl Response {
     ///
     /// # Errors
     /// [`Broken`] if no answer begins so.
-    pub fn parse(bytes: &[u8], ended: bool) -> Result<Option<Self>, Broken> {
+    pub fn parse(mut bytes: &[u8], ended: bool) -> Result<Option<Self>, Broken> {
+        for _ in 0..ANNOUNCED_MAX {
+            match Self::parse_one(bytes, ended)? {
+                Part::Announced(length) => bytes = bytes.get(length..).unwrap_or_default(),
+                Part::Answer(response) => return Ok(response),
+            }
+        }
+        Err(Broken)
+    }
+
+    fn parse_one(bytes: &[u8], ended: bool) -> Result<Part, Broken> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut head = httparse::Response::new(&mut headers);
         let httparse::Status::Complete(length) = head.parse(bytes).map_err(|_| Broken)? else {
-            return if ended || bytes.len() >= LONGEST { Err(Broken) } else { Ok(None) };
+            return if ended || bytes.len() >= LONGEST { Err(Broken) } else { Ok(Part::Answer(None)) };
         };
         let status = head.code.ok_or(Broken)?;
         let rest = bytes.get(length..).unwrap_or_default();
         if (100..200).contains(&status) {
-            return Self::parse(rest, ended);
+            return Ok(Part::Announced(length));
         }
         let header = |name: &str| {
             let found = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
@@ -61,10 +81,11 @@ impl Response {
         match body {
             Some(body) => {
                 let closes = head.version == Some(0) || has("connection", "close");
-                Ok(Some(Self { status, location: header("location").map(str::to_owned), body, closes }))
+                let location = header("location").map(str::to_owned);
+                Ok(Part::Answer(Some(Self { status, location, body, closes })))
             }
             None if ended || bytes.len() >= LONGEST => Err(Broken),
-            None => Ok(None),
+            None => Ok(Part::Answer(None)),
         }
     }
 
@@ -108,6 +129,14 @@ fn chunks(mut rest: &[u8]) -> Result<Option<Vec<u8>>, Broken> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn announcements_without_end_are_no_answer() {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        let after = |count| [b"HTTP/1.1 100 Continue\r\n\r\n".repeat(count), answer.to_vec()].concat();
+        assert_eq!(body(&after(2), false), Ok(Some(b"ok".to_vec())));
+        assert_eq!(body(&after(10_000), false), Err(Broken));
+    }
 
     fn body(bytes: &[u8], ended: bool) -> Result<Option<Vec<u8>>, Broken> {
         Response::parse(bytes, ended).map(|response| response.map(|response| response.body))
