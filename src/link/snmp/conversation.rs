@@ -182,14 +182,18 @@ impl Conversation {
             self.schedule.status_at = now + self.schedule.status_interval();
             let mut rows = self.objects.status();
             let rest = rows.split_off(rows.len().min(self.objects.together()));
-            self.queue.extend((!rest.is_empty()).then_some(Job::Get(rest)));
+            let is_rest =
+                |job: &Job| matches!(job, Job::Get(rows) if rows.iter().any(|row| rest.contains(row)));
+            if !rest.is_empty() && !self.queue.iter().any(is_rest) {
+                self.queue.push_back(Job::Get(rest));
+            }
             return Some((Under::Status(rows.clone()), self.get(&rows)));
         }
         self.after_status = false;
         if let Some(request) = ordered {
             return Some((Under::Order, request));
         }
-        if self.schedule.poll_at <= now && self.queue.is_empty() {
+        if self.schedule.poll_at <= now && !self.is_in_round() {
             self.begin_round(now);
         }
         let mut job = self.queue.pop_front()?;
@@ -226,12 +230,21 @@ impl Conversation {
         self.queue.extend(identity);
     }
 
+    /// What was to be asked in the last round has not been asked yet.
+    fn is_in_round(&self) -> bool {
+        self.queue.iter().any(|job| self.is_of(job, When::Polled))
+    }
+
     fn is_identity(&self, job: &Job) -> bool {
+        self.is_of(job, When::Once)
+    }
+
+    fn is_of(&self, job: &Job, when: When) -> bool {
         let row = match job {
             Job::Get(rows) => rows.first().copied(),
             Job::Walk { row, .. } => Some(*row),
         };
-        row.and_then(|row| self.objects.row(row)).is_some_and(|row| row.when == When::Once)
+        row.and_then(|row| self.objects.row(row)).is_some_and(|row| row.when == when)
     }
 
     fn take(&mut self, Outcome { request, answer }: Outcome, device: &str, told: &mut Told, now: Instant) {
@@ -325,7 +338,9 @@ impl Conversation {
         if !self.objects.present(row, figure(it, values)) {
             return;
         }
-        if !self.store.take(it, values, now) && row != 0 {
+        if self.store.take(it, values, now) {
+            self.objects.heard(row);
+        } else if row != 0 {
             self.miss(row);
         }
     }
@@ -369,8 +384,12 @@ impl Conversation {
             self.queue.push_front(Job::Walk { row, from, found });
         } else if found.is_empty() && it.item != Item::Alarms {
             self.absent(row);
-        } else if self.objects.present(row, figure(it, &found)) && !self.store.take(it, &found, now) {
-            self.miss(row);
+        } else if self.objects.present(row, figure(it, &found)) {
+            if self.store.take(it, &found, now) {
+                self.objects.heard(row);
+            } else {
+                self.miss(row);
+            }
         }
     }
 
@@ -439,7 +458,7 @@ impl Conversation {
         if has_status || self.queue.is_empty() {
             self.tell(told, now);
         }
-        if self.queue.is_empty() {
+        if !self.is_in_round() {
             for command in std::mem::take(&mut self.reads) {
                 told.ended(command, Ok("read".to_owned()));
             }

@@ -129,15 +129,29 @@ impl Objects {
     pub(super) fn present(&mut self, row: usize, number: Option<f64>) -> bool {
         let Some(item) = self.row(row).map(|it| it.item) else { return false };
         let fellow = self.mib.rows.iter().position(|it| it.item == item).filter(|fellow| *fellow < row);
-        // Some cards have the finer object and always say 0 there.
-        let is_empty = self.is(row, State::Unknown)
-            && number == Some(0.0)
-            && fellow.and_then(|fellow| self.known.get(fellow)?.number).is_some_and(|more| more >= 1.0);
+        // Some cards have the finer object and always say there 0, or that it is not known: the other one is asked for then. While the
+        // other says 0 too, as in an outage, it cannot be told which of the two is right.
+        let is_new = self.is(row, State::Unknown);
+        let others = fellow.and_then(|fellow| self.known.get(fellow)?.number);
+        let state = match number {
+            None if fellow.is_some() => State::Absent,
+            Some(0.0) if fellow.is_some() && is_new && others.is_some_and(|more| more >= 1.0) => {
+                State::Absent
+            }
+            Some(0.0) if fellow.is_some() && is_new => State::Unknown,
+            _ => State::Present,
+        };
         let Some(known) = self.known.get_mut(row) else { return false };
-        (known.missed, known.number) = (0, number);
-        known.state = if is_empty { State::Absent } else { State::Present };
+        (known.number, known.state) = (number, state);
         let is_said_finer = self.mib.finer(row).is_some_and(|finer| self.is(finer, State::Present));
-        !is_empty && !is_said_finer
+        state == State::Present && !is_said_finer
+    }
+
+    /// The object says something that can be.
+    pub(super) fn heard(&mut self, row: usize) {
+        if let Some(known) = self.known.get_mut(row) {
+            known.missed = 0;
+        }
     }
 
     /// The card does not have this object.
@@ -164,7 +178,9 @@ impl Objects {
 
     /// The card does not answer so many objects together: what is asked for instead; nothing if it was one.
     pub(super) fn too_many(&mut self, rows: &[usize]) -> Vec<Job> {
-        self.together = self.together.min(rows.len() / 2).max(1);
+        if rows.len() > 1 {
+            self.together = self.together.min(rows.len() / 2).max(1);
+        }
         halves(rows)
     }
 

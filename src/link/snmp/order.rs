@@ -168,7 +168,8 @@ impl Order {
         let is_rfc = self.plan.looks.first().is_some_and(|look| look.starts_with(&RFC1628));
         match self.command {
             Command::KillPower | Command::PowerOff if is_rfc => {
-                number(0).filter(|left| *left >= 0).map(|left| {
+                // 0 is what some cards say while none is counted down.
+                number(0).filter(|left| *left > 0).map(|left| {
                     let then = if self.command == Command::PowerOff {
                         "stays off"
                     } else {
