@@ -33,8 +33,8 @@ _mainsd() {
                         *self-test) words="result interval --wait" ;;
                         *calibrate) words=abort ;;
                         *beeper) words="on off mute" ;;
-                        *panel) words=test ;;
-                        *battery) words=date ;;
+                        *panel) words="test" ;;
+                        *battery) words="date" ;;
                         *transfer) words="low high" ;;
                         *delay) words="wake shutdown alarm" ;;
                         *low) words=battery ;;

@@ -64,6 +64,4 @@ pub enum Transmit {
     Send(Vec<u8>),
     /// Send this from the socket that listens.
     Answer(SocketAddr, Vec<u8>),
-    /// Close the socket to the peer.
-    Close,
 }

@@ -309,12 +309,6 @@ impl Port for DatagramPort {
                     listener.reader.answer(&bytes, to);
                 }
             }
-            Transmit::Close => {
-                self.to_peer.close(registry);
-                if let Some(peer) = &mut self.peer {
-                    peer.is_awaited = false;
-                }
-            }
         }
     }
 

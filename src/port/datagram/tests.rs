@@ -59,8 +59,8 @@ fn datagrams_go_to_the_peer_and_come_from_it_whole_and_one_by_one() {
         let expected = (answer.to_vec(), agent.local_addr().unwrap(), Socket::Peer);
         assert_eq!(bytes(next(&mut poll, &mut port)), expected);
     }
-    port.transmit(poll.registry(), Transmit::Close, Instant::now());
-    assert_eq!((port.poll_event(), port.poll_timeout()), (None, None));
+    Port::close(&mut port, poll.registry());
+    assert_eq!(port.poll_event(), None);
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn life(random: &mut Random, noise: &Noise, unit: Unit) -> (u64, Option<String>)
                 Transmit::Send(bytes) => {
                     coming.extend(unit.answer(&bytes).map(|answer| (now + noise.latency, answer)));
                 }
-                Transmit::Answer(..) | Transmit::Close => {}
+                Transmit::Answer(..) => {}
             }
         }
         while let Some(event) = link.poll_event() {

@@ -131,7 +131,6 @@ impl Bench {
                     self.answered(answer);
                 }
                 Transmit::Answer(_, bytes) => self.acknowledged.push(bytes),
-                Transmit::Close => panic!("it is never closed"),
             }
         }
     }
