@@ -11,7 +11,7 @@ use mainsd::link::Link;
 use mainsd::link::modbus::{SerialModbus, TcpModbus};
 use mainsd::link::usb::Settings;
 use mainsd::link::usb_modbus::UsbModbusLink;
-use mainsd::ups::{Command, PollRate};
+use mainsd::ups::{Beeper, Command, PollRate};
 use mainsd::wire::modbus::{Frame, Request, of_rtu, of_tcp, of_usb, rtu, tcp, usb as reports};
 
 /// A UPS with a line state in report 7, and the two usages of Modbus in reports 0x90 and 0x89.
@@ -106,7 +106,7 @@ fuzz_target!(|bytes: &[u8]| {
                 both.set_poll_rate(rate, now);
             }
             5 => {
-                let command = [Command::KillPower, Command::Mute, Command::SelfTest, Command::Calibrate];
+                let command = [Command::KillPower, Command::Beeper(Beeper::Mute), Command::SelfTest, Command::Calibrate];
                 both.command(command[usize::from(length & 3)], now);
                 line.command(command[usize::from(length & 3)], now);
                 card.command(command[usize::from(length & 3)], now);
