@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::access::{self, Command};
 use super::daemon::{self, CalledAs};
 use super::out::{complain, print};
-use super::{COMMANDS, check, ctl, demo, mistake};
+use super::{COMMANDS, check, demo, mistake, tools};
 use crate::config::nearest_directive;
 
 /// Runs the program; `args` follow the word `help`.
@@ -37,19 +37,21 @@ fn about(word: &str) -> Result<String, String> {
         "clients" => of_access(Command::Clients),
         "apcaccess" => access::usage(access::CalledAs::Apcaccess { typed: "mainsd apcaccess" }),
         "apcupsd" => daemon::usage(CalledAs::Apcupsd, "mainsd apcupsd"),
-        "ctl" => ctl::usage(),
         "check" => check::USAGE.to_owned(),
         "demo" => demo::usage(),
         "help" => "usage: mainsd help [WORD]\n\nSays what a command does, or what a directive of the configuration means.\n".to_owned(),
         "version" => "usage: mainsd version\n\nPrints the version.\n".to_owned(),
-        _ => match check::explained(word) {
+        _ => match tools::named(word).map(|tool| (tool.usage)()).or_else(|| check::explained(word)) {
             Some(text) => text,
             None => {
+                if let Some(lacked) = tools::lacked(word) {
+                    return Err(lacked);
+                }
                 return Err(match nearest_directive(&word.to_ascii_uppercase()) {
                     Some(directive) => {
                         format!("no such command or directive '{word}'; the nearest is '{directive}'")
                     }
-                    None => mistake::no_such("command or directive", word, &COMMANDS),
+                    None => mistake::no_such("command or directive", word, COMMANDS.into_iter().chain(tools::words())),
                 });
             }
         },

@@ -20,9 +20,9 @@ pub fn words(error: &lexopt::Error, options: &[&str]) -> String {
 
 /// The words for a word that is none of `known`: `what` it should have been.
 #[must_use]
-pub fn no_such(what: &str, word: &str, known: &[&str]) -> String {
+pub fn no_such<'a>(what: &str, word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     // Whoever types STATUS or Status means it.
-    let near = nearest_of(&word.to_ascii_lowercase(), known.iter().copied());
+    let near = nearest_of(&word.to_ascii_lowercase(), known);
     match near {
         Some(near) => format!("no such {what} '{word}'; the nearest is '{near}'"),
         None => format!("no such {what} '{word}'"),
@@ -59,7 +59,7 @@ mod tests {
             assert_eq!(of(args), expected, "{args:?}");
         }
         assert_eq!(
-            no_such("story", "OUTTAGE", &["outage"]),
+            no_such("story", "OUTTAGE", ["outage"]),
             "no such story 'OUTTAGE'; the nearest is 'outage'"
         );
     }

@@ -8,7 +8,7 @@
 //! | `mainsd` | `apcaccess` | the status client, as `apcaccess` |
 //! | `mainsd` | `apcupsd` | the daemon, as `apcupsd` |
 //! | `mainsd` | `check`, `demo` | configuration check, demonstration |
-//! | `mainsd` | `ctl` | an order to the UPS or the daemon |
+//! | `mainsd` | a word of [`tools`] | that program |
 //! | `mainsd` | `help`, `version` | what there is, and which version |
 //! | `mainsd` | an option, or none | the daemon, in the foreground |
 
@@ -19,7 +19,6 @@ use std::process::ExitCode;
 pub mod access;
 pub mod check;
 mod control_socket;
-pub mod ctl;
 pub mod daemon;
 #[cfg_attr(not(feature = "test"), path = "no_demo.rs")]
 pub mod demo;
@@ -29,6 +28,7 @@ mod out;
 mod private_folder;
 mod shared_folders;
 pub mod surroundings;
+pub mod tools;
 mod which_file;
 
 use access::Command;
@@ -36,9 +36,9 @@ use access::Command;
 /// `<version> (<date>)`: the first two words of `VERSION` (status-fields §1 row 3).
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (21 November 2026) mainsd");
 
-/// The commands that `mainsd` takes as first argument.
-const COMMANDS: [&str; 10] =
-    ["status", "events", "clients", "ctl", "check", "demo", "help", "version", "apcaccess", "apcupsd"];
+/// The commands that `mainsd` takes as first argument, beside those of [`tools`].
+const COMMANDS: [&str; 9] =
+    ["status", "events", "clients", "check", "demo", "help", "version", "apcaccess", "apcupsd"];
 
 /// Runs the program that `args` names. `args` begins with the name of the binary.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -69,7 +69,6 @@ fn by_first_argument(mut args: Vec<OsString>) -> ExitCode {
             access::main(access::CalledAs::Apcaccess { typed: "mainsd apcaccess" }, args.split_off(1))
         }
         "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, "mainsd apcupsd", args.split_off(1)),
-        "ctl" => ctl::main(args.split_off(1)),
         "check" => check::main(args.split_off(1)),
         "demo" => demo::main(args.split_off(1)),
         "help" => help::main(&args.split_off(1)),
@@ -85,8 +84,14 @@ fn by_first_argument(mut args: Vec<OsString>) -> ExitCode {
         _ => {
             // What is no UTF-8 is no command either.
             let word = args.first().map(|word| word.to_string_lossy().into_owned()).unwrap_or_default();
-            let words = mistake::no_such("command", &word, &COMMANDS);
-            out::complain(&format!("mainsd: {words} ('mainsd help' lists them)"));
+            if let Some(tool) = tools::named(&word) {
+                return (tool.main)(args.split_off(1));
+            }
+            let words = tools::lacked(&word).unwrap_or_else(|| {
+                let known = COMMANDS.into_iter().chain(tools::words());
+                format!("{} ('mainsd help' lists them)", mistake::no_such("command", &word, known))
+            });
+            out::complain(&format!("mainsd: {words}"));
             ExitCode::FAILURE
         }
     }

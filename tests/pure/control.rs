@@ -53,7 +53,7 @@ fn the_manual_has_each_order_with_who_may_give_it_and_when() {
 
 #[test]
 fn completions_and_help_have_each_word_of_each_order() {
-    let help = mainsd::program::ctl::usage();
+    let help = mainsd::program::tools::ctl::usage();
     for file in ["packaging/completion/mainsd.bash", "packaging/completion/mainsd.zsh"] {
         let text = read(file);
         for row in ORDERS {

@@ -35,6 +35,10 @@ pub(in crate::program) enum Then {
     /// The next one, after this time.
     Next(Duration),
     /// The same, after this time.
+    #[cfg_attr(
+        not(feature = "tools"),
+        expect(dead_code, reason = "only programs that wait for a UPS say it")
+    )]
     Again(Duration),
 }
 

@@ -55,7 +55,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Action, String>
                 let value = parser.value().map_err(wrong)?;
                 options.scenario = value.to_str().and_then(Scenario::named).ok_or_else(|| {
                     let names: Vec<&str> = Scenario::ALL.iter().map(|(_, name, _)| *name).collect();
-                    let words = mistake::no_such("scenario", &value.to_string_lossy(), &names);
+                    let words = mistake::no_such("scenario", &value.to_string_lossy(), names.iter().copied());
                     format!("{words}; there are {}", names.join(", "))
                 })?;
             }

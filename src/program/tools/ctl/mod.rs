@@ -10,8 +10,8 @@ use std::process::ExitCode;
 
 use lexopt::prelude::*;
 
-use super::mistake;
-use super::out::{Out, complain};
+use crate::program::mistake;
+use crate::program::out::{self, Out, complain};
 use crate::report::json_answer;
 use crate::wire::control::{Answer, Outcome, Request};
 use client::NoAnswer;
@@ -42,7 +42,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     };
     if args.help || args.line.is_empty() {
         return match help::about(&args.line) {
-            Ok(text) => super::out::print(
+            Ok(text) => out::print(
                 "mainsd ctl",
                 text.as_bytes(),
                 if args.help { ExitCode::SUCCESS } else { status(Outcome::Usage) },
