@@ -51,10 +51,11 @@ impl RehearsedHook {
     /// # Errors
     /// Why a rehearsal never runs it.
     pub fn find(script_dir: &Path, event: Event) -> Result<Option<Self>, String> {
-        let Ok(data) = fs::metadata(script_dir.join(event.arg())) else { return Ok(None) };
-        if !data.is_file() || data.mode() & 0o111 == 0 {
-            return Ok(None);
-        }
+        let program = |name| {
+            let data = fs::metadata(script_dir.join(name)).ok();
+            data.filter(|data| data.is_file() && data.mode() & 0o111 != 0)
+        };
+        let Some(data) = program(event.arg()) else { return Ok(None) };
         let is_it = |name: &&&str| {
             let other = fs::metadata(script_dir.join(name));
             other.is_ok_and(|other| (other.dev(), other.ino()) == (data.dev(), data.ino()))
@@ -62,6 +63,9 @@ impl RehearsedHook {
         match NEVER.iter().find(is_it) {
             _ if event == Event::DoShutdown => Err("never run".to_owned()),
             Some(name) => Err(format!("never run: it is the same file as {name}")),
+            None if program("apccontrol").is_none() => {
+                Err("never run: there is no apccontrol to run it".to_owned())
+            }
             None => Ok(Some(Self { script_dir: script_dir.to_owned(), event })),
         }
     }

@@ -15,8 +15,8 @@ use std::io::{self, BufRead as _, Read as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use options::{Options, parse};
 pub use options::usage;
+use options::{Options, parse};
 pub use rehearsal::{DrillOutput, Plan};
 pub use story::Story;
 
@@ -151,7 +151,11 @@ impl<'a> Drill<'a> {
 
     /// Asks on the terminal.
     fn confirmed(&mut self) -> bool {
-        let whose = if access::is_root() { "" } else { " (here without the rights of root, which the daemon's have)" };
+        let whose = if access::is_root() {
+            ""
+        } else {
+            " (here without the rights of root, which the daemon's have)"
+        };
         self.out.line(&format!(
             "\nHooks that do not know the variable MAINSD_DRILL do their real work{whose}.\nType 'yes' to run them:"
         ));
@@ -183,7 +187,11 @@ impl DrillOutput for Drill<'_> {
         self.tell(at, "", &format!("hook: {words}"));
         // 99 has `apccontrol` leave out what it does itself.
         if !matches!(end, HookEnd::Exited(0 | 99)) {
-            let limit = if end == HookEnd::TimedOut { format!(" (HOOKTIMEOUT {} s)", limit.as_secs()) } else { String::new() };
+            let limit = if end == HookEnd::TimedOut {
+                format!(" (HOOKTIMEOUT {} s)", limit.as_secs())
+            } else {
+                String::new()
+            };
             self.wrong.push(format!("{}: {words}{limit}", rehearsal::clock(at)));
         }
         took

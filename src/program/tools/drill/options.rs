@@ -10,8 +10,7 @@ use crate::program::mistake;
 use crate::program::which_file::WhichFile;
 
 /// The long options.
-const OPTIONS: [&str; 8] =
-    ["config-file", "story", "runtime", "takes", "slave", "run-hooks", "yes", "help"];
+const OPTIONS: [&str; 8] = ["config-file", "story", "runtime", "takes", "slave", "run-hooks", "yes", "help"];
 
 /// A command line.
 #[derive(Debug)]
@@ -138,7 +137,10 @@ mod tests {
     fn a_mistake_says_what_is_accepted() {
         let table: [(&[&str], &str); 5] = [
             (&["--yes"], "--yes goes with --run-hooks only"),
-            (&["--story", "outtage"], "no such story 'outtage'; the nearest is 'outage'; there are outage, short, low-battery, comm-loss, self-test"),
+            (
+                &["--story", "outtage"],
+                "no such story 'outtage'; the nearest is 'outage'; there are outage, short, low-battery, comm-loss, self-test",
+            ),
             (&["--runtime", "0"], "--runtime takes a number from 1 to 1440, not '0'"),
             (&["--takes", "-1"], "--takes takes a number from 1 to 86400, not '-1'"),
             (&["--run-hook"], "no such option '--run-hook'; the nearest is '--run-hooks'"),

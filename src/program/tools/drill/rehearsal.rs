@@ -2,6 +2,7 @@
 //! own. It has no room `act` that could carry an order out: each is told.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::story::Story;
@@ -122,13 +123,16 @@ impl Rehearsal<'_> {
         self.ups.handle_timeout(self.now);
         self.take_link_events();
         self.machine.handle_timeout(self.now);
-        if self.begins_at.is_some_and(|at| at <= self.now) {
+        loop {
+            while let Some(order) = self.machine.poll_order() {
+                self.carry_out(order);
+                self.take_link_events();
+            }
+            if self.begins_at.is_none_or(|at| at > self.now) {
+                return;
+            }
             self.begins_at = None;
             self.begin_shutdown();
-        }
-        while let Some(order) = self.machine.poll_order() {
-            self.carry_out(order);
-            self.take_link_events();
         }
     }
 
@@ -170,16 +174,14 @@ impl Rehearsal<'_> {
                 self.tell("", &reason);
                 self.hook(event);
             }
+            // It comes again and again.
+            Order::Hook(Event::AnnoyMe) => {}
             Order::Hook(event) => self.hook(event),
             Order::Log(_, text) => self.tell("", &text),
             Order::SetPace(rate) => self.ups.set_poll_rate(rate, self.now),
             Order::Command(command) => self.send(command),
-            Order::CreatePowerfail => {
-                self.tell("flag", &config.powerfail_dir.join("powerfail").to_string_lossy());
-            }
-            Order::CreateNologin => {
-                self.tell("flag", &config.nologin_dir.join("nologin").to_string_lossy());
-            }
+            Order::CreatePowerfail => self.flag(&config.powerfail_dir.join("powerfail")),
+            Order::CreateNologin => self.flag(&config.nologin_dir.join("nologin")),
             Order::CountSlaves => {
                 let slave = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
                 self.machine.handle_slaves(self.now, if self.plan.slave { &slave } else { &[] });
@@ -205,13 +207,18 @@ impl Rehearsal<'_> {
         self.hooks_end_at = self.hooks_end_at.max(self.now) + took;
     }
 
+    fn flag(&mut self, path: &Path) {
+        self.tell("", &format!("{}: told, not made", path.display()));
+    }
+
     /// Nothing that changes what the UPS does is sent, not even to the simulated one.
     fn send(&mut self, command: Command) {
         let Some(words) = command.order() else { return self.ups.command(command, self.now) };
         self.tell("", &format!("told, not sent to the UPS: {words}"));
         if command == Command::KillPower && self.cut_at.is_none() {
             let config = self.plan.config;
-            let delay = u64::try_from(config.eeprom.sleep).ok().filter(|_| config.ups_is(Traits::KEEPS_SETTINGS));
+            let delay =
+                u64::try_from(config.eeprom.sleep).ok().filter(|_| config.ups_is(Traits::KEEPS_SETTINGS));
             self.cut_at = Some(self.now + Duration::from_secs(delay.unwrap_or(0)));
         }
         let result = CommandResult::new(command, Ok("nothing was sent: drill".to_owned()));

@@ -23,8 +23,16 @@ impl Story {
     pub const ALL: [(Self, &'static str, &'static str); 5] = [
         (Self::Outage, "outage", "mains fails and stays away (the default)"),
         (Self::Short, "short", "mains returns 10 seconds after ONBATTERYDELAY"),
-        (Self::LowBattery, "low-battery", "the UPS says after 20 s that its battery is low; it is empty after 140 s"),
-        (Self::CommLoss, "comm-loss", "mains fails, and after 20 s the UPS (of a slave: the master) is silent"),
+        (
+            Self::LowBattery,
+            "low-battery",
+            "the UPS says after 20 s that its battery is low; it is empty after 140 s",
+        ),
+        (
+            Self::CommLoss,
+            "comm-loss",
+            "mains fails, and after 20 s the UPS (of a slave: the master) is silent",
+        ),
         (Self::SelfTest, "self-test", "a self test fails, and the battery must be replaced"),
     ];
 
