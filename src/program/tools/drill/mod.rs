@@ -119,7 +119,8 @@ impl<'a> Drill<'a> {
         let folder = &self.config.script_dir;
         self.out.line(&format!(
             "A drill with {}: simulated UPS, battery for {} minutes, time that passes at once.\n\
-             Nothing is shut down, no UPS is told anything, no file is written; a daemon that runs goes on.\n\n\
+             Nothing is shut down, no UPS gets an order, no file is written; a daemon that runs goes on guarding.\n\
+             'told': it would be done, and is not.\n\n\
              Hooks in {}",
             parsed.name,
             options.runtime,

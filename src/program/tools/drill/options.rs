@@ -88,7 +88,7 @@ pub fn usage() -> String {
         "usage: mainsd drill [-f FILE] [--story NAME] [--runtime MINUTES] [--takes SECONDS] [--slave] [--run-hooks [--yes]]\n\
          \n\
          Rehearses a power failure with this machine's own configuration and a simulated UPS, and tells what would happen when,\n\
-         and what would go wrong. Shuts nothing down, tells no UPS anything, writes no file; a daemon that runs goes on guarding.\n\
+         and what would go wrong. Shuts nothing down, gives no UPS an order, writes no file; a daemon that runs goes on guarding.\n\
          \n\
          \x20 -f, --config-file FILE  configuration (default /etc/mainsd/mainsd.conf, else /etc/apcupsd/apcupsd.conf)\n\
          \x20     --story NAME        what happens:\n",
