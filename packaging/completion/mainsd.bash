@@ -12,7 +12,11 @@ _mainsd() {
             mapfile -t COMPREPLY < <(compgen -W "outage low-battery flapping comm-loss self-test" -- "$word")
             return
             ;;
-        -d | --debug | -h | -p | --speed | --explain) [ "$command" = apcupsd ] || return ;;
+        --story)
+            mapfile -t COMPREPLY < <(compgen -W "outage short low-battery comm-loss self-test" -- "$word")
+            return
+            ;;
+        -d | --debug | -h | -p | --speed | --runtime | --takes | --explain) [ "$command" = apcupsd ] || return ;;
     esac
     local daemon="-b -d --debug -f --config-file -P --pid-file -T -k --killpower -o --power-off --configure \
         -p --kill-on-powerfail -t --term-on-powerfail --dry-run -V --version -h --help"
@@ -47,12 +51,13 @@ _mainsd() {
                     esac
                     ;;
                 demo) words="--scenario --speed --plain --help" ;;
+                drill) words="-f --config-file --story --runtime --takes --slave --run-hooks --yes -h --help" ;;
                 apcaccess) words="status events clients $client" ;;
-                help) words="status events clients ctl check demo apcaccess apcupsd" ;;
+                help) words="status events clients ctl check demo drill apcaccess apcupsd" ;;
                 version) words= ;;
             esac
             [ "$COMP_CWORD" -gt 1 ] ||
-                words="status events clients ctl check demo help version apcaccess apcupsd $daemon"
+                words="status events clients ctl check demo drill help version apcaccess apcupsd $daemon"
             ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

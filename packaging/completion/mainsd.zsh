@@ -36,7 +36,7 @@ _mainsd() {
     local -a orders
     orders=(self-test calibrate beeper panel battery name sensitivity transfer delay low return output outlets settings poll
         reload shutdown kill-power power-off help -f --json --help)
-    commands=(status events clients ctl check demo help version apcaccess apcupsd)
+    commands=(status events clients ctl check demo drill help version apcaccess apcupsd)
     case $service in
         apcupsd) _arguments $daemon ;;
         apcaccess) _arguments $client '1:command:(status events clients)' '2:host:_hosts' ;;
@@ -71,6 +71,13 @@ _mainsd() {
                 demo)
                     _arguments '--scenario[story]:story:(outage low-battery flapping comm-loss self-test)' \
                         '--speed[time-lapse]:factor' '--plain[lines, also on a terminal]' '--help[help]'
+                    ;;
+                drill)
+                    _arguments '(-f --config-file)'{-f,--config-file}'[configuration]:file:_files' \
+                        '--story[what happens]:story:(outage short low-battery comm-loss self-test)' \
+                        '--runtime[how long the battery lasts]:minutes' '--takes[how long the shutdown takes]:seconds' \
+                        '--slave[a slave that does not go]' '--run-hooks[run the hooks]' '--yes[without a question]' \
+                        '(-h --help)'{-h,--help}'[help]'
                     ;;
                 help) _values command $commands ;;
                 *) _arguments $daemon ;;

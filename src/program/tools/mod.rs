@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 #[cfg(feature = "tools")]
 pub mod ctl;
+#[cfg(all(feature = "tools", feature = "test"))]
+pub mod drill;
 
 /// A program that a first argument names.
 pub(super) struct Tool {
@@ -18,15 +20,21 @@ pub(super) struct Tool {
 
 /// All of them.
 #[cfg(feature = "tools")]
-const TOOLS: &[Tool] = &[Tool { word: "ctl", main: ctl::main, usage: ctl::usage }];
+const TOOLS: &[Tool] = &[
+    Tool { word: "ctl", main: ctl::main, usage: ctl::usage },
+    #[cfg(feature = "test")]
+    Tool { word: "drill", main: drill::main, usage: drill::usage },
+];
 #[cfg(not(feature = "tools"))]
 const TOOLS: &[Tool] = &[];
 
-/// The words of those that a build without the feature lacks.
+/// The words of those that a build without the features lacks, with the feature.
 #[cfg(not(feature = "tools"))]
-const LACKED: &[&str] = &["ctl"];
-#[cfg(feature = "tools")]
-const LACKED: &[&str] = &[];
+const LACKED: &[(&str, &str)] = &[("ctl", "tools"), ("drill", "tools")];
+#[cfg(all(feature = "tools", not(feature = "test")))]
+const LACKED: &[(&str, &str)] = &[("drill", "test")];
+#[cfg(all(feature = "tools", feature = "test"))]
+const LACKED: &[(&str, &str)] = &[];
 
 /// The one of this word.
 pub(super) fn named(word: &str) -> Option<&'static Tool> {
@@ -35,7 +43,8 @@ pub(super) fn named(word: &str) -> Option<&'static Tool> {
 
 /// Why there is none of this word, where another build has it.
 pub(super) fn lacked(word: &str) -> Option<String> {
-    LACKED.contains(&word).then(|| format!("this build of mainsd has no '{word}' (feature 'tools')"))
+    let (_, feature) = LACKED.iter().find(|(lacked, _)| *lacked == word)?;
+    Some(format!("this build of mainsd has no '{word}' (feature '{feature}')"))
 }
 
 /// The words of all of them.
