@@ -56,7 +56,7 @@ pub fn remarks(parsed: &Parsed) -> Vec<Diagnostic> {
 pub fn all(parsed: &Parsed, shutdown_commands: &[String], root: &Path) -> Vec<Diagnostic> {
     let mut found = Found { parsed, warnings: examine_at(parsed, shutdown_commands, root) };
     found.logins();
-    found.privileges(root);
+    found.privileges_of_daemon(root);
     found.purge_would_take(root);
     found.warnings
 }
