@@ -251,7 +251,8 @@ impl Look<'_> {
         }
         let end = End::of(self.parsed, self.root);
         // What starts a container is not to be seen in it.
-        self.boot(!matches!(end, End::Container(_)));
+        let is_machine = !matches!(end, End::Container(_));
+        self.boot(is_machine);
         match end {
             End::Container(text) => self.findings.repeat(What::Container, &text, ""),
             End::Needless => self.say(What::Needless, &[]),
@@ -264,8 +265,14 @@ impl Look<'_> {
                 }
             }
         }
-        if !commands.is_empty() {
-            self.say(What::Ways, &[&commands.join(", then ")]);
+        if is_machine && !commands.is_empty() {
+            let init = match Init::of(self.root) {
+                Init::Systemd => "systemd",
+                Init::OpenRc => "OpenRC",
+                Init::Procd => "procd",
+                Init::Other => "an init such as sysvinit's or busybox's",
+            };
+            self.say(What::Ways, &[init, &commands.join(", then ")]);
         }
         let has_systemctl = commands.iter().any(|command| command.contains("systemctl"));
         if Init::of(self.root) == Init::Systemd && !has_systemctl && self.parsed.config.shutdown_cmd.is_none()

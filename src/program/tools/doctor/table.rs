@@ -127,7 +127,7 @@ table! {
         DaemonUnknown Note "not known to this user: whether mainsd runs" "run 'mainsd doctor' as root";
         AtBoot Fine "it is started at boot: {0}" "";
         NotAtBoot Warning "mainsd is not started at boot" "{0}";
-        Ways Fine "after the hook doshutdown, if that fails: {0}" "";
+        Ways Fine "{0} brings this machine down; if the hook doshutdown fails, that is asked by: {1}" "";
         NoWay Fault "{0}" "{1}";
         NoSystemctl Warning "systemd runs here, but there is no systemctl" "install systemd's programs, or set SHUTDOWNCMD";
         Container Warning "{0}" "{1}";
@@ -162,7 +162,7 @@ table! {
     }
     Machine {
         Alone Fine "no other UPS program is started at boot" "";
-        Other Warning "{0} is started at boot ({1}) and wants the UPS, or the shutdown, too" "{2}";
+        Other Warning "{0} is started at boot, and wants the UPS or the shutdown too ({1})" "{2}";
         ReadOnly Note "the root file system is read-only" "keep PWRFAILDIR, NOLOGINDIR and EVENTSFILE on another one, such as /run";
         RunStays Warning "/run is no tmpfs ({0}): what is in it outlives a restart" "mount a tmpfs on /run at boot";
         Clock Warning "the clock says {0}, which is before this mainsd was made: dates of events are wrong" "set it; without a battery-backed clock, by NTP";

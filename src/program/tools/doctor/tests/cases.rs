@@ -124,7 +124,7 @@ pub(super) const CASES: &[Case] = &[
         machine.file("etc/inittab", "::respawn:/usr/sbin/mainsd\n", 0o644);
     }),
     case(What::NotAtBoot, "", |machine| machine.remove("etc/systemd")),
-    case(What::Ways, "/usr/bin/systemctl -i poweroff", |_| {}),
+    case(What::Ways, "systemd brings", |_| {}),
     case(What::NoWay, "no systemctl, shutdown, poweroff or halt", |machine| {
         machine.remove("usr/bin/systemctl")
     }),
