@@ -28,6 +28,7 @@ _mainsd() {
         *)
             case ${COMP_WORDS[1]} in
                 check) words="-f --config-file -q --quiet --explain -h --help" ;;
+                doctor) words="-f --config-file -q --quiet --json -h --help" ;;
                 status) words="events clients $client" ;;
                 events | clients) words="-f -h --json --help --version" ;;
                 ctl)
@@ -53,11 +54,11 @@ _mainsd() {
                 demo) words="--scenario --speed --plain --help" ;;
                 drill) words="-f --config-file --story --runtime --takes --slave --run-hooks --yes -h --help" ;;
                 apcaccess) words="status events clients $client" ;;
-                help) words="status events clients ctl check demo drill apcaccess apcupsd" ;;
+                help) words="status events clients ctl doctor drill check demo apcaccess apcupsd" ;;
                 version) words= ;;
             esac
             [ "$COMP_CWORD" -gt 1 ] ||
-                words="status events clients ctl check demo drill help version apcaccess apcupsd $daemon"
+                words="status events clients ctl doctor drill check demo help version apcaccess apcupsd $daemon"
             ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

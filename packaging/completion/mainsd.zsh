@@ -2,7 +2,7 @@
 # Completion of zsh for mainsd, and for the same program called apcaccess or apcupsd.
 
 _mainsd() {
-    local -a daemon client check commands
+    local -a daemon client check doctor commands
     daemon=(
         '-b[stay in the foreground]'
         '(-d --debug)'{-d,--debug}'[debug messages]:level'
@@ -33,10 +33,16 @@ _mainsd() {
         '--explain[what a directive does]:directive'
         '(-h --help)'{-h,--help}'[help]'
     )
+    doctor=(
+        '(-f --config-file)'{-f,--config-file}'[configuration]:file:_files'
+        '(-q --quiet)'{-q,--quiet}'[only what is not fine]'
+        '--json[print JSON]'
+        '(-h --help)'{-h,--help}'[help]'
+    )
     local -a orders
     orders=(self-test calibrate beeper panel battery name sensitivity transfer delay low return output outlets settings poll
         reload shutdown kill-power power-off help -f --json --help)
-    commands=(status events clients ctl check demo drill help version apcaccess apcupsd)
+    commands=(status events clients ctl doctor drill check demo help version apcaccess apcupsd)
     case $service in
         apcupsd) _arguments $daemon ;;
         apcaccess) _arguments $client '1:command:(status events clients)' '2:host:_hosts' ;;
@@ -50,6 +56,7 @@ _mainsd() {
                 events | clients) _arguments $client ;;
                 apcaccess) _arguments $client '2:command:(status events clients)' ;;
                 check) _arguments $check ;;
+                doctor) _arguments $doctor ;;
                 ctl)
                     case $words[CURRENT-1] in
                         -f) _files ;;

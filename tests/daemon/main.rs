@@ -22,6 +22,7 @@ mod control;
 mod copy_apcupsd;
 mod debug;
 mod demo;
+mod doctor;
 mod drill;
 mod dry_run;
 mod dumb;

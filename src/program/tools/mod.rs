@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 #[cfg(feature = "tools")]
 pub mod ctl;
+#[cfg(feature = "tools")]
+pub mod doctor;
 #[cfg(all(feature = "tools", feature = "test"))]
 pub mod drill;
 
@@ -22,28 +24,25 @@ pub(super) struct Tool {
 #[cfg(feature = "tools")]
 const TOOLS: &[Tool] = &[
     Tool { word: "ctl", main: ctl::main, usage: ctl::usage },
+    Tool { word: "doctor", main: doctor::main, usage: doctor::usage },
     #[cfg(feature = "test")]
     Tool { word: "drill", main: drill::main, usage: drill::usage },
 ];
 #[cfg(not(feature = "tools"))]
 const TOOLS: &[Tool] = &[];
 
-/// The words of those that a build without the features lacks, with the feature.
-#[cfg(not(feature = "tools"))]
-const LACKED: &[(&str, &str)] = &[("ctl", "tools"), ("drill", "tools")];
-#[cfg(all(feature = "tools", not(feature = "test")))]
-const LACKED: &[(&str, &str)] = &[("drill", "test")];
-#[cfg(all(feature = "tools", feature = "test"))]
-const LACKED: &[(&str, &str)] = &[];
+/// All that there can be, with the feature that each needs last.
+const POSSIBLE: &[(&str, &str)] = &[("ctl", "tools"), ("doctor", "tools"), ("drill", DRILL_NEEDS)];
+const DRILL_NEEDS: &str = if cfg!(feature = "tools") { "test" } else { "tools" };
 
 /// The one of this word.
 pub(super) fn named(word: &str) -> Option<&'static Tool> {
     TOOLS.iter().find(|tool| tool.word == word)
 }
 
-/// Why there is none of this word, where another build has it.
+/// Why [`named`] has found none of this word, where another build has it.
 pub(super) fn lacked(word: &str) -> Option<String> {
-    let (_, feature) = LACKED.iter().find(|(lacked, _)| *lacked == word)?;
+    let (_, feature) = POSSIBLE.iter().find(|(possible, _)| *possible == word)?;
     Some(format!("this build of mainsd has no '{word}' (feature '{feature}')"))
 }
 

@@ -16,6 +16,7 @@ use crate::report::json_answer;
 use crate::wire::control::{Answer, Outcome, Request};
 use client::NoAnswer;
 
+pub use client::listens;
 pub use help::usage;
 
 /// The long options; `--wait` and `--yes` belong to orders.
