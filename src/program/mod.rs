@@ -23,6 +23,8 @@ pub mod daemon;
 #[cfg_attr(not(feature = "test"), path = "no_demo.rs")]
 pub mod demo;
 mod help;
+#[cfg(any(feature = "test", feature = "tools"))]
+mod live;
 mod mistake;
 mod out;
 mod private_folder;

@@ -15,6 +15,9 @@ pub fn size(fd: BorrowedFd<'_>) -> Option<(u16, u16)> {
     (size.ws_col > 0 && size.ws_row > 0).then_some((size.ws_col, size.ws_row))
 }
 
+/// What Ctrl-D types: the end of input.
+pub const END: u8 = 4;
+
 /// A terminal that does not echo what is typed, until this is dropped. Ctrl-C keeps its meaning.
 #[derive(Debug)]
 pub struct Unechoed {
@@ -34,15 +37,17 @@ impl Unechoed {
         Some(Self { fd, before })
     }
 
-    /// The next byte that was typed; `None` if there is none now.
+    /// The next byte that was typed, [`END`] where the terminal is gone; `None` if there is none now.
     #[must_use]
     pub fn typed(&self) -> Option<u8> {
         if !readable_now(&self.fd) {
             return None;
         }
         let mut byte = [0];
-        let read = rustix::io::read(&self.fd, &mut byte).ok()?;
-        byte.first().copied().filter(|_| read == 1)
+        match rustix::io::read(&self.fd, &mut byte) {
+            Ok(1) => byte.first().copied(),
+            _ => Some(END),
+        }
     }
 }
 
