@@ -16,7 +16,7 @@ _mainsd() {
     esac
     local daemon="-b -d --debug -f --config-file -P --pid-file -T -k --killpower -o --power-off --configure \
         -p --kill-on-powerfail -t --term-on-powerfail --dry-run -V --version -h --help"
-    local client="-f -h -p -u --json --help --version"
+    local client="-f -h -p -u --json --watch --help --version"
     local words=$daemon
     case $command in
         apcaccess) words="status events clients $client" ;;

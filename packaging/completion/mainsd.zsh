@@ -24,6 +24,7 @@ _mainsd() {
         '-p[print the value of one key]:key'
         '-u[leave out units]'
         '--json[print JSON]'
+        '--watch[live]'
         '--help[help]'
         '--version[version]'
     )

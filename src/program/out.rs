@@ -36,9 +36,7 @@ impl<'a> Out<'a> {
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        let mut stdout = io::stdout().lock();
-        let bytes = if stdout.is_terminal() { harmless(bytes) } else { Cow::Borrowed(bytes) };
-        if let Err(error) = stdout.write_all(&bytes).and_then(|()| stdout.flush()) {
+        if let Err(error) = write(bytes) {
             self.failure.get_or_insert(error);
         }
     }
@@ -51,6 +49,21 @@ impl<'a> Out<'a> {
             _ => status,
         }
     }
+}
+
+/// Writes a line to standard output.
+///
+/// # Errors
+/// What the system says.
+#[cfg(feature = "tools")]
+pub fn line(text: &str) -> io::Result<()> {
+    write(format!("{text}\n").as_bytes())
+}
+
+fn write(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    let bytes = if stdout.is_terminal() { harmless(bytes) } else { Cow::Borrowed(bytes) };
+    stdout.write_all(&bytes).and_then(|()| stdout.flush())
 }
 
 /// Says that standard output takes nothing; the exit status for it.

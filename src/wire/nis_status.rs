@@ -4,7 +4,8 @@
 use super::decimal::decimal;
 use super::nis::split_record;
 use crate::ups::{
-    Access, DaemonDate, DaemonText, Field, Form, Identity, SaidMut, StatusFlags, Text, Values, clean,
+    Access, DaemonDate, DaemonNumber, DaemonText, Field, Form, Identity, SaidMut, StatusFlags, Text, Values,
+    clean,
 };
 
 /// One status.
@@ -20,6 +21,16 @@ pub struct MasterStatus {
     pub identity: Identity,
     /// What is measured.
     pub values: Values,
+    /// HOSTNAME.
+    pub host: Option<String>,
+    /// When the answer was made, as the server writes it.
+    pub now: Option<String>,
+    /// MBATTCHG.
+    pub battery_level: Option<i32>,
+    /// MINTIMEL.
+    pub minutes: Option<i32>,
+    /// TONBATT, in seconds.
+    pub time_on_battery: Option<i32>,
 }
 
 impl MasterStatus {
@@ -43,8 +54,13 @@ impl MasterStatus {
         let said = SaidMut { identity: &mut self.identity, values: &mut self.values };
         match form {
             Form::DaemonText(DaemonText::UpsName) => self.identity.name = Some(text(value)),
+            Form::DaemonText(DaemonText::Hostname) => self.host = Some(text(value)),
             Form::DaemonText(DaemonText::Class) => self.mode = Some(text(value)),
             Form::Date(DaemonDate::Started) => self.started = Some(text(value)),
+            Form::Date(DaemonDate::Now) => self.now = Some(text(value)),
+            Form::DaemonNumber(DaemonNumber::BatteryLevel, _) => self.battery_level = whole(value),
+            Form::DaemonNumber(DaemonNumber::Minutes, _) => self.minutes = whole(value),
+            Form::DaemonNumber(DaemonNumber::TimeOnBattery, _) => self.time_on_battery = whole(value),
             Form::Text(Text { set: Some(set), .. }) => set(said, &String::from_utf8_lossy(value)),
             Form::Tenths(Access { set: Some(set), .. })
             | Form::Hundredths(Access { set: Some(set), .. })

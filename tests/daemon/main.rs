@@ -9,6 +9,7 @@
 )]
 
 mod access;
+mod access_watch;
 mod apcsmart;
 mod apcsmart_settings;
 mod busybox_killpower;

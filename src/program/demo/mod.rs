@@ -130,7 +130,9 @@ fn begin(options: Options, lapse: f64, command: &str) -> io::Result<Plain<io::St
             "Time-lapse: the battery discharges and charges {lapse} times as fast as a real one, or faster."
         ))?;
     }
-    plain.line("Hooks are only printed: apccontrol EVENT UPSNAME CONNECTED POWERED (0: nothing is powered).")?;
+    plain.line(
+        "Hooks are only printed: apccontrol EVENT UPSNAME CONNECTED POWERED (0: nothing is powered).",
+    )?;
     plain.line(&format!("Try in another terminal: {command}    Ctrl-C ends."))?;
     Ok(plain)
 }

@@ -96,7 +96,8 @@ impl Show {
             Face::Plain(plain) => plain.values(elapsed, &at, snapshot),
             Face::Live(screen) => {
                 let lapse = time_lapse(&self.script, elapsed);
-                let note = if lapse > 1.0 { format!("battery in time-lapse, x{lapse}  ") } else { String::new() };
+                let note =
+                    if lapse > 1.0 { format!("battery in time-lapse, x{lapse}  ") } else { String::new() };
                 let outlook = outlook(&self.options, coming_up(&self.script, elapsed));
                 let about = About {
                     title: "mainsd demo",

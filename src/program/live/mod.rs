@@ -10,4 +10,6 @@ mod view;
 pub use history::{Happening, History, RecentEvents};
 pub use plain::Plain;
 pub use screen::Screen;
-pub use view::{About, Scene, clock, render};
+#[cfg(feature = "test")]
+pub use view::clock;
+pub use view::{About, Scene, render};

@@ -84,9 +84,7 @@ mod tests {
             if second == 7 {
                 let event = Happening::Event(Priority::Alert, "Power failure.".to_owned());
                 plain.happened(" 0:07", &event).unwrap();
-                plain
-                    .happened(" 0:07", &Happening::Hook("powerout demo 1 0".to_owned()))
-                    .unwrap();
+                plain.happened(" 0:07", &Happening::Hook("powerout demo 1 0".to_owned())).unwrap();
                 snapshot.flags = StatusFlags::ONBATT;
             }
             let now = Duration::from_secs(second);

@@ -132,8 +132,11 @@ impl Page<'_> {
         let model = self.scene.snapshot.identity.model.as_deref().unwrap_or("").trim();
         let about = &self.scene.about;
         let line = self.indented().put(Ink::Bold, about.title).put(Ink::Dim, "  ");
-        let subtitle =
-            about.subtitles.into_iter().find(|words| words.len() + MARGIN_COLUMNS <= line.room()).unwrap_or_default();
+        let subtitle = about
+            .subtitles
+            .into_iter()
+            .find(|words| words.len() + MARGIN_COLUMNS <= line.room())
+            .unwrap_or_default();
         line.put(Ink::Dim, subtitle).right(Ink::Dim, &format!("{model}  "))
     }
 
@@ -307,11 +310,9 @@ impl Page<'_> {
     fn event(&self, at: &str, happening: &Happening) -> Vec<Line> {
         let (ink, mark, text) = match happening {
             Happening::Event(priority, text) => (event_ink(*priority), at, text.clone()),
-            Happening::Hook(arguments) => (
-                Ink::Dim,
-                "",
-                format!("{}{arguments}", self.pick("↳ apccontrol ", "> apccontrol ")),
-            ),
+            Happening::Hook(arguments) => {
+                (Ink::Dim, "", format!("{}{arguments}", self.pick("↳ apccontrol ", "> apccontrol ")))
+            }
         };
         let from = MARGIN_COLUMNS + LABEL_COLUMNS;
         let rows = wrapped(&text, self.width.saturating_sub(from + MARGIN_COLUMNS));
