@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `apcupsd` | any | the daemon, in the background unless `-b` |
 //! | `apcaccess` | any | the status client |
+//! | `apctest` | any | that word of [`tools`] |
 //! | `mainsd` | `status`, `events`, `clients` | the status client, in words of its own |
 //! | `mainsd` | `apcaccess` | the status client, as `apcaccess` |
 //! | `mainsd` | `apcupsd` | the daemon, as `apcupsd` |
@@ -50,6 +51,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     match name.as_str() {
         "apcaccess" => access::main(access::CalledAs::Apcaccess { typed: "apcaccess" }, args.collect()),
         "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, "apcupsd", args.collect()),
+        "apctest" => by_first_argument(std::iter::once("apctest".into()).chain(args).collect()),
         _ => by_first_argument(args.collect()),
     }
 }

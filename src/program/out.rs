@@ -32,7 +32,12 @@ impl<'a> Out<'a> {
 
     /// Writes a line.
     pub fn line(&mut self, text: &str) {
-        self.write(format!("{text}\n").as_bytes());
+        self.text(&format!("{text}\n"));
+    }
+
+    /// Writes lines.
+    pub fn text(&mut self, text: &str) {
+        self.write(text.as_bytes());
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -51,16 +56,11 @@ impl<'a> Out<'a> {
     }
 }
 
-/// Writes a line to standard output.
+/// Writes bytes to standard output.
 ///
 /// # Errors
 /// What the system says.
-#[cfg(feature = "tools")]
-pub fn line(text: &str) -> io::Result<()> {
-    write(format!("{text}\n").as_bytes())
-}
-
-fn write(bytes: &[u8]) -> io::Result<()> {
+pub fn write(bytes: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     let bytes = if stdout.is_terminal() { harmless(bytes) } else { Cow::Borrowed(bytes) };
     stdout.write_all(&bytes).and_then(|()| stdout.flush())

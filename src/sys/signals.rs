@@ -38,14 +38,15 @@ pub fn hold_hangup() {
     ignore(libc::SIGXFSZ);
 }
 
-/// For a program without the loop: becomes true when SIGHUP, SIGINT or SIGTERM has come.
+/// For a program without the loop: becomes true when SIGHUP, SIGINT or SIGTERM has come. Another one ends the program.
 ///
 /// # Errors
 ///
 /// What the system says.
 pub fn end_flag() -> io::Result<Arc<AtomicBool>> {
-    let flag = Arc::default();
+    let flag = Arc::new(AtomicBool::new(false));
     for signal in [SIGHUP, SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
         signal_hook::flag::register(signal, Arc::clone(&flag))?;
     }
     set_mask(Mask::None);

@@ -1,12 +1,16 @@
 //! The terminal that a person looks at: its size, and silence on what they type.
 
+use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::termios::{
     LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcgetwinsize, tcsetattr,
 };
 
 use super::fs::readable_now;
+use super::wait::poll;
 
 /// Columns and rows of the terminal behind `fd`; `None` if it is none or does not know.
 #[must_use]
@@ -17,6 +21,16 @@ pub fn size(fd: BorrowedFd<'_>) -> Option<(u16, u16)> {
 
 /// What Ctrl-D types: the end of input.
 pub const END: u8 = 4;
+
+/// Reads what is typed within this time; `None`: nothing. 0 bytes are the end of input.
+///
+/// # Errors
+///
+/// What the system says; [`io::ErrorKind::Interrupted`]: a signal has come.
+pub fn read_within(fd: BorrowedFd<'_>, buffer: &mut [u8], wait: Duration) -> io::Result<Option<usize>> {
+    let ready = poll(&mut [PollFd::new(&fd, PollFlags::IN)], wait)?;
+    Ok(if ready == 0 { None } else { Some(rustix::io::read(fd, buffer)?) })
+}
 
 /// A terminal that does not echo what is typed, until this is dropped. Ctrl-C keeps its meaning.
 #[derive(Debug)]

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 #[cfg(feature = "tools")]
+pub mod apctest;
+#[cfg(feature = "tools")]
 pub mod ctl;
 
 /// A program that a first argument names.
@@ -18,13 +20,16 @@ pub(super) struct Tool {
 
 /// All of them.
 #[cfg(feature = "tools")]
-const TOOLS: &[Tool] = &[Tool { word: "ctl", main: ctl::main, usage: ctl::usage }];
+const TOOLS: &[Tool] = &[
+    Tool { word: "ctl", main: ctl::main, usage: ctl::usage },
+    Tool { word: "apctest", main: apctest::main, usage: apctest::usage },
+];
 #[cfg(not(feature = "tools"))]
 const TOOLS: &[Tool] = &[];
 
 /// The words of those that a build without the feature lacks.
 #[cfg(not(feature = "tools"))]
-const LACKED: &[&str] = &["ctl"];
+const LACKED: &[&str] = &["ctl", "apctest"];
 #[cfg(feature = "tools")]
 const LACKED: &[&str] = &[];
 

@@ -201,5 +201,5 @@ fn time_of(date: &str) -> String {
 }
 
 fn json_line(json: &str) -> io::Result<()> {
-    out::line(&json.replace("\n  ", " ").replace('\n', " "))
+    out::write(format!("{}\n", json.replace("\n  ", " ").replace('\n', " ")).as_bytes())
 }

@@ -53,6 +53,11 @@ pub(super) fn ask(config: Option<&PathBuf>, line: &str) -> Result<Answer, NoAnsw
     })
 }
 
+/// Whether a daemon of this configuration takes orders.
+pub(in crate::program::tools) fn is_guarded(config: Option<&PathBuf>) -> bool {
+    sockets(config).iter().any(|path| local::connect(path, CONNECT_TIMEOUT, ANSWER_TIMEOUT).is_ok())
+}
+
 /// Where the socket may be.
 fn sockets(config: Option<&PathBuf>) -> Vec<PathBuf> {
     let file = WhichFile::new(config.cloned()).path;
