@@ -1,4 +1,4 @@
-# Completion of bash for mainsd, and for the same program called apcaccess or apcupsd.
+# Completion of bash for mainsd, and for the same program called apcaccess, apctest or apcupsd.
 
 _mainsd() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[0]##*/}
@@ -20,6 +20,7 @@ _mainsd() {
     local words=$daemon
     case $command in
         apcaccess) words="status events clients $client" ;;
+        apctest) words="-f --config-file -V --version -h --help" ;;
         apcupsd) ;;
         *)
             case ${COMP_WORDS[1]} in
@@ -46,16 +47,17 @@ _mainsd() {
                             output outlets settings poll reload shutdown kill-power power-off help -f --json --help" ;;
                     esac
                     ;;
+                apctest) words="-f --config-file -V --version -h --help" ;;
                 demo) words="--scenario --speed --plain --help" ;;
                 apcaccess) words="status events clients $client" ;;
-                help) words="status events clients ctl check demo apcaccess apcupsd" ;;
+                help) words="status events clients ctl apctest check demo apcaccess apcupsd" ;;
                 version) words= ;;
             esac
             [ "$COMP_CWORD" -gt 1 ] ||
-                words="status events clients ctl check demo help version apcaccess apcupsd $daemon"
+                words="status events clients ctl apctest check demo help version apcaccess apcupsd $daemon"
             ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }
 
-complete -F _mainsd mainsd apcaccess apcupsd
+complete -F _mainsd mainsd apcaccess apctest apcupsd

@@ -53,11 +53,11 @@ impl Terminal {
         String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
     }
 
-    /// Waits until this is shown behind the first `from` bytes; how much has been shown then.
+    /// Waits until this is shown behind the first `from` bytes; where it ends.
     pub fn wait(&self, from: usize, part: &str) -> usize {
         let look = || {
             let text = self.text();
-            text.get(from..).unwrap_or_default().contains(part).then_some(text.len())
+            text.get(from..).and_then(|text| text.find(part)).map(|at| from + at + part.len())
         };
         poll_until(TIMEOUT, look).unwrap_or_else(|| panic!("{part} is not shown: {}", self.text()))
     }

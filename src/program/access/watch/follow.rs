@@ -23,7 +23,7 @@ const RETRY: Duration = Duration::from_secs(2);
 const SHUTDOWN: Duration = Duration::from_secs(130);
 
 /// What has come.
-pub enum Told {
+pub enum Heard {
     /// A status, read and as it is; whether the server says by itself what changes.
     Status(Box<MasterStatus>, Vec<u8>, bool),
     /// The end of the events file.
@@ -33,13 +33,13 @@ pub enum Told {
 }
 
 /// Follows a server, for ever.
-pub fn follow(target: &Target, tell: &dyn Fn(Told)) {
+pub fn follow(target: &Target, tell: &dyn Fn(Heard)) {
     let mut pushes = true;
     loop {
         let pause = match session(target, &mut pushes, tell) {
             Ok(()) => SHUTDOWN,
             Err(failure) => {
-                tell(Told::Lost(failure));
+                tell(Heard::Lost(failure));
                 RETRY
             }
         };
@@ -48,7 +48,7 @@ pub fn follow(target: &Target, tell: &dyn Fn(Told)) {
 }
 
 /// One connection, until it is lost or the server shuts down.
-fn session(target: &Target, pushes: &mut bool, tell: &dyn Fn(Told)) -> Result<(), Failure> {
+fn session(target: &Target, pushes: &mut bool, tell: &dyn Fn(Heard)) -> Result<(), Failure> {
     let at = (target.host.as_str(), target.port);
     let mut connection = Connection::open(at, LIMITS, Instant::now() + LIMITS.total)?;
     connection.send(if *pushes { "watch" } else { "status" }, SILENCE)?;
@@ -77,7 +77,7 @@ fn session(target: &Target, pushes: &mut bool, tell: &dyn Fn(Told)) -> Result<()
                 connection.send("status", SILENCE)?;
             } else {
                 due = calm;
-                tell(Told::Events(bytes));
+                tell(Heard::Events(bytes));
             }
             continue;
         };
@@ -85,7 +85,7 @@ fn session(target: &Target, pushes: &mut bool, tell: &dyn Fn(Told)) -> Result<()
         let (flags, now) = (status.flags, Instant::now());
         calm = *pushes && !flags.contains(StatusFlags::ONBATT);
         due = calm;
-        tell(Told::Status(Box::new(status), bytes, *pushes));
+        tell(Heard::Status(Box::new(status), bytes, *pushes));
         if flags.contains(StatusFlags::SHUTDOWN) {
             return Ok(());
         }

@@ -22,14 +22,14 @@ use crate::sys::fs::is_unread;
 use crate::sys::signals;
 use crate::ups::{Priority, StatusFlags, one_line};
 use crate::wire::nis_status::MasterStatus;
-use follow::{Told, follow};
+use follow::{Heard, follow};
 
 /// From one look at the keys and the window to the next.
 const TICK: Duration = Duration::from_millis(250);
 
 /// What has come since the last look; of more than one the last counts.
 #[derive(Default)]
-struct News {
+struct Came {
     status: Option<(Box<MasterStatus>, Vec<u8>, bool)>,
     events: Option<Vec<u8>>,
     lost: Option<String>,
@@ -41,18 +41,18 @@ pub(super) fn run(voice: Voice, json: bool, target: Target) -> ExitCode {
         Ok(ended) => ended,
         Err(error) => return cannot_write(voice.program(), &error),
     };
-    let news = Arc::new(Mutex::new(News::default()));
+    let news = Arc::new(Mutex::new(Came::default()));
     let mut watch = Watch::new(json, &target);
     let (box_of_news, shower) = (Arc::clone(&news), thread::current());
     let listen = move || {
         follow(&target, &|told| {
             let mut news = box_of_news.lock().unwrap_or_else(PoisonError::into_inner);
             match told {
-                Told::Status(status, bytes, pushes) => {
+                Heard::Status(status, bytes, pushes) => {
                     (news.status, news.lost) = (Some((status, bytes, pushes)), None);
                 }
-                Told::Events(bytes) => news.events = Some(bytes),
-                Told::Lost(failure) => news.lost = Some(failure.in_words(&target.host, &target.at())),
+                Heard::Events(bytes) => news.events = Some(bytes),
+                Heard::Lost(failure) => news.lost = Some(failure.in_words(&target.host, &target.at())),
             }
             drop(news);
             shower.unpark();
@@ -121,7 +121,7 @@ impl Watch {
         matches!(&self.face, Face::Live(screen) if screen.is_ended())
     }
 
-    fn show(&mut self, news: News) -> io::Result<()> {
+    fn show(&mut self, news: Came) -> io::Result<()> {
         let elapsed = self.began.elapsed();
         if let Some((status, text, pushes)) = news.status {
             self.outlook = if pushes { "each change is told" } else { "asked each second" }.to_owned();

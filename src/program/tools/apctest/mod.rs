@@ -2,7 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a program of its own, which waits for a person")]
 
-mod desk;
+mod console;
 mod menu;
 #[cfg_attr(not(feature = "dumb"), path = "no_port.rs")]
 mod port;
@@ -20,7 +20,7 @@ use crate::program::daemon::{Options, configure, start};
 use crate::program::mistake;
 use crate::program::out::{cannot_write, complain, print};
 use crate::wire::control::{Action, Answer, ORDERS, Outcome, Request};
-use desk::{Desk, Typed};
+use console::{Console, Typed};
 use menu::{Does, Entry, Look};
 use port::Seen;
 
@@ -83,28 +83,28 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         complain("apctest: the UPS is another machine's, and is tested there");
         return ExitCode::FAILURE;
     }
-    let desk = match Desk::new() {
-        Ok(desk) => desk,
+    let console = match Console::new() {
+        Ok(console) => console,
         Err(error) => return cannot_write("apctest", &error),
     };
-    let mut session = Session { desk, options, config: loaded.config, seen: Seen::default() };
-    let daemon = if session.is_guarded() { "a daemon guards, and is asked" } else { "no daemon runs" };
-    let driver = session.config.ups_type.map_or("", |driver| driver.text);
-    session.desk.say_now(&format!("{}: {driver}; {daemon}", loaded.path.display()));
-    let menu = session.menu();
-    let _ = session.run(menu);
+    let mut menus = Menus { console, options, config: loaded.config, seen: Seen::default() };
+    let daemon = if menus.is_guarded() { "a daemon guards, and is asked" } else { "no daemon runs" };
+    let driver = menus.config.ups_type.map_or("", |driver| driver.text);
+    menus.console.say_now(&format!("{}: {driver}; {daemon}", loaded.path.display()));
+    let menu = menus.menu();
+    let _ = menus.run(menu);
     ExitCode::SUCCESS
 }
 
 /// A person and their UPS. A `None` is the end of input.
-struct Session {
-    desk: Desk,
+struct Menus {
+    console: Console,
     options: Options,
     config: Config,
     seen: Seen,
 }
 
-impl Session {
+impl Menus {
     fn menu(&self) -> &'static [Entry] {
         let cabling = self.config.ups_type.map(|driver| driver.cabling);
         match cabling {
@@ -121,17 +121,17 @@ impl Session {
 
     fn run(&mut self, menu: &'static [Entry]) -> Option<()> {
         loop {
-            self.desk.say("");
+            self.console.say("");
             for entry in menu {
-                self.desk.say(&format!("{:3}  {}", entry.number, entry.text));
+                self.console.say(&format!("{:3}  {}", entry.number, entry.text));
             }
-            let typed = self.desk.ask("number, or q")?;
+            let typed = self.console.ask("number, or q")?;
             let digits = typed.bytes().take_while(u8::is_ascii_digit).count();
             let number: Option<u32> = typed.get(..digits).and_then(|digits| digits.parse().ok());
             match menu.iter().find(|entry| Some(entry.number) == number) {
                 _ if typed.eq_ignore_ascii_case("q") => return Some(()),
                 Some(entry) => self.carry_out(&entry.does)?,
-                None => self.desk.say("no such number; q leaves"),
+                None => self.console.say("no such number; q leaves"),
             }
         }
     }
@@ -140,18 +140,18 @@ impl Session {
         match does {
             Does::Order(order) => drop(self.order(order)),
             Does::Danger(order, words) => {
-                self.desk.say(words);
+                self.console.say(words);
                 if self.is_sure()? {
                     self.order(order);
                 }
             }
             Does::Value(order, rule) => {
                 self.order(order);
-                let typed = self.desk.ask(&format!("{}; empty leaves it", rule.words()))?;
+                let typed = self.console.ask(&format!("{}; empty leaves it", rule.words()))?;
                 match rule.value(&typed) {
-                    Ok(None) => self.desk.say("left as it is"),
+                    Ok(None) => self.console.say("left as it is"),
                     Ok(Some(value)) => drop(self.order(&format!("{order} {value}"))),
-                    Err(words) => self.desk.say(&words),
+                    Err(words) => self.console.say(&words),
                 }
             }
             Does::Choose(shown, choices) => {
@@ -159,10 +159,10 @@ impl Session {
                     self.order(shown);
                 }
                 let all: Vec<String> = choices.iter().map(|(key, text, _)| format!("{key} {text}")).collect();
-                let typed = self.desk.ask(&format!("{}; empty leaves it", all.join(", ")))?;
+                let typed = self.console.ask(&format!("{}; empty leaves it", all.join(", ")))?;
                 match choices.iter().find(|(key, ..)| *key == typed) {
                     Some((.., order)) => drop(self.order(order)),
-                    None => self.desk.say("left as it is"),
+                    None => self.console.say("left as it is"),
                 }
             }
             Does::Query => {
@@ -171,34 +171,34 @@ impl Session {
                 }
             }
             Does::Calibrate => {
-                self.desk.say("The battery is emptied. It must be full, and the load 10 % or more.");
+                self.console.say("The battery is emptied. It must be full, and the load 10 % or more.");
                 if !self.is_sure()? {
                     return Some(());
                 }
-                let stops = self.desk.ask("stop it when the battery gets low (y, n)")?;
+                let stops = self.console.ask("stop it when the battery gets low (y, n)")?;
                 if self.order("calibrate").outcome == Outcome::Done {
                     return self.monitor(stops.starts_with(['y', 'Y']));
                 }
             }
             Does::Monitor => return self.monitor(false),
             Does::Menu(menu) => return self.run(menu),
-            Does::Tty => return port::by_hand(&mut self.desk, &self.options),
+            Does::Tty => return port::by_hand(&mut self.console, &self.options),
             Does::Configure => return self.configure(),
-            Does::Look(look) => return self.seen.look(&mut self.desk, &self.options, *look),
+            Does::Look(look) => return self.seen.look(&mut self.console, &self.options, *look),
             Does::AllLooks => {
                 for look in Look::ALL {
-                    self.seen.look(&mut self.desk, &self.options, look)?;
+                    self.seen.look(&mut self.console, &self.options, look)?;
                 }
             }
-            Does::Guess => self.seen.guess(&mut self.desk),
+            Does::Guess => self.seen.guess(&mut self.console),
         }
         Some(())
     }
 
     fn is_sure(&mut self) -> Option<bool> {
-        let sure = self.desk.ask("yes, or something else to leave it")? == "yes";
+        let sure = self.console.ask("yes, or something else to leave it")? == "yes";
         if !sure {
-            self.desk.say("nothing was done");
+            self.console.say("nothing was done");
         }
         Some(sure)
     }
@@ -213,18 +213,18 @@ impl Session {
             Outcome::Done => answer.text.clone(),
             _ => format!("{}: {}", answer.outcome.word(), answer.text),
         };
-        self.desk.show(&ctl::values(&answer));
+        self.console.show(&ctl::values(&answer));
         if !words.is_empty() {
-            self.desk.say(&words);
+            self.console.say(&words);
         }
         answer
     }
 
     /// Looks at a calibration until it is over.
     fn monitor(&mut self, stops: bool) -> Option<()> {
-        self.desk.say("Enter stops the calibration");
+        self.console.say("Enter stops the calibration");
         loop {
-            match self.desk.line(MONITOR_INTERVAL) {
+            match self.console.line(MONITOR_INTERVAL) {
                 Typed::End => return None,
                 Typed::Line(_) => {
                     self.order("calibrate abort");
@@ -232,13 +232,13 @@ impl Session {
                 }
                 Typed::Nothing => {}
             }
-            self.desk.say_now("");
+            self.console.say_now("");
             let answer = self.order("poll");
             let of = |name: &str| answer.values.iter().find(|(of, _)| of == name).map(|(_, value)| value);
             let is_below =
                 |name, least| of(name).and_then(|it| it.parse().ok()).is_some_and(|it: f64| it <= least);
             if answer.outcome == Outcome::Done && of("test").is_none() {
-                self.desk.say("no calibration runs any more");
+                self.console.say("no calibration runs any more");
                 return Some(());
             }
             if stops && (is_below("charge", LOW_CHARGE) || is_below("runtime", LOW_RUNTIME)) {
@@ -250,19 +250,19 @@ impl Session {
 
     /// What the configuration says about settings; by orders where a daemon has the UPS.
     fn configure(&mut self) -> Option<()> {
-        self.desk.say("Each setting that the configuration names is written into the UPS.");
+        self.console.say("Each setting that the configuration names is written into the UPS.");
         if !self.is_sure()? {
             return Some(());
         }
         if !self.is_guarded() {
             if let Err(refusal) = configure::run(&self.options) {
-                self.desk.say(&refusal.text);
+                self.console.say(&refusal.text);
             }
             return Some(());
         }
         for (setting, value) in configure::settings(&self.config).collect::<Vec<_>>() {
             if let Some(row) = ORDERS.iter().find(|row| row.action == Action::Setting(setting)) {
-                self.desk.say(&format!("{}: {value}", row.words));
+                self.console.say(&format!("{}: {value}", row.words));
                 self.order(&format!("{} {value}", row.words));
             }
         }

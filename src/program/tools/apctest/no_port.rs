@@ -1,6 +1,6 @@
 //! The port itself, in a build without simple signalling.
 
-use super::desk::Desk;
+use super::console::Console;
 use super::menu::Look;
 use crate::program::daemon::Options;
 
@@ -13,20 +13,20 @@ pub struct Seen;
 impl Seen {
     /// Says that there is none.
     #[allow(clippy::unnecessary_wraps, reason = "as where there is one")]
-    pub fn look(&self, desk: &mut Desk, _: &Options, _: Look) -> Option<()> {
-        self.guess(desk);
+    pub fn look(&self, console: &mut Console, _: &Options, _: Look) -> Option<()> {
+        self.guess(console);
         Some(())
     }
 
     /// Says that there is none.
-    pub fn guess(&self, desk: &mut Desk) {
-        desk.say(WORDS);
+    pub fn guess(&self, console: &mut Console) {
+        console.say(WORDS);
     }
 }
 
 /// Says that there is none.
 #[allow(clippy::unnecessary_wraps, reason = "as where there is one")]
-pub fn by_hand(desk: &mut Desk, _: &Options) -> Option<()> {
-    desk.say(WORDS);
+pub fn by_hand(console: &mut Console, _: &Options) -> Option<()> {
+    console.say(WORDS);
     Some(())
 }

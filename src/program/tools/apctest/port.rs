@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::desk::{Desk, Typed};
+use super::console::{Console, Typed};
 use super::menu::Look;
 use crate::bus::serial::Lines;
 use crate::drivers::{guess_cable, lines_at_rest};
@@ -49,17 +49,17 @@ impl Seen {
     }
 
     /// Takes a look; `None`: the input has ended.
-    pub fn look(&mut self, desk: &mut Desk, options: &Options, look: Look) -> Option<()> {
+    pub fn look(&mut self, console: &mut Console, options: &Options, look: Look) -> Option<()> {
         let before = self.of(Look::NoPower);
         if look == Look::Low && before.is_none() {
-            desk.say("first 'no mains'");
+            console.say("first 'no mains'");
             return Some(());
         }
-        desk.ask(&format!("{}; Enter begins and ends it", look.words()))?;
+        console.ask(&format!("{}; Enter begins and ends it", look.words()))?;
         let held = match held(options) {
             Ok(held) => held,
             Err(why) => {
-                desk.say(&why);
+                console.say(&why);
                 return Some(());
             }
         };
@@ -68,18 +68,18 @@ impl Seen {
             let lines = match held.tty.modem_lines() {
                 Ok(lines) => lines,
                 Err(error) if is_none(&error) => {
-                    desk.say("the port has no modem lines");
+                    console.say("the port has no modem lines");
                     return Some(());
                 }
                 Err(error) => {
-                    desk.say(&reason(&error));
+                    console.say(&reason(&error));
                     return Some(());
                 }
             };
             let now = Instant::now();
             if shown.is_none_or(|(was, at)| was != lines || now >= at + SHOWN_AGAIN) {
                 shown = Some((lines, now));
-                desk.say_now(&Self::names(lines));
+                console.say_now(&Self::names(lines));
             }
             if let Some(slot) = Look::ALL.iter().position(|of| *of == look) {
                 self.0.iter_mut().skip(slot).take(1).for_each(|seen| *seen = Some(lines));
@@ -92,7 +92,7 @@ impl Seen {
             if is_over {
                 return Some(());
             }
-            match desk.line(INTERVAL) {
+            match console.line(INTERVAL) {
                 Typed::Nothing => {}
                 Typed::Line(_) => return Some(()),
                 Typed::End => return None,
@@ -101,7 +101,7 @@ impl Seen {
     }
 
     /// Names the cables that fit.
-    pub fn guess(&self, desk: &mut Desk) {
+    pub fn guess(&self, console: &mut Console) {
         let words = match (self.of(Look::Normal), self.of(Look::NoPower)) {
             (Some(normal), Some(no_power)) => {
                 let names = guess_cable(normal, no_power, self.of(Look::Low));
@@ -113,7 +113,7 @@ impl Seen {
             }
             _ => "first 'normal' and 'no mains'".to_owned(),
         };
-        desk.say(&words);
+        console.say(&words);
     }
 }
 
@@ -137,31 +137,31 @@ fn held(options: &Options) -> Result<Held, String> {
 }
 
 /// Sends what is typed to the UPS, and shows what it answers, until ESC.
-pub fn by_hand(desk: &mut Desk, options: &Options) -> Option<()> {
+pub fn by_hand(console: &mut Console, options: &Options) -> Option<()> {
     let held = match held(options).and_then(|held| {
         held.tty.set_speed(SPEED).map_err(|error| reason(&error))?;
         Ok(held)
     }) {
         Ok(held) => held,
         Err(why) => {
-            desk.say(&why);
+            console.say(&why);
             return Some(());
         }
     };
-    desk.say("each key goes to the UPS; ESC ends it");
+    console.say("each key goes to the UPS; ESC ends it");
     let _silent = Unechoed::new(io::stdin().as_fd());
     loop {
-        let keys = desk.keys(Duration::from_millis(50))?;
+        let keys = console.keys(Duration::from_millis(50))?;
         for key in keys.iter().take_while(|key| **key != ESCAPE) {
             let _ = held.tty.write(&[*key]);
         }
         let mut bytes = [0; 256];
         let answer = held.tty.read(&mut bytes).map(|count| bytes.get(..count).unwrap_or_default());
         if let Ok(answer) = answer {
-            desk.show(&visible(answer));
+            console.show(&visible(answer));
         }
         if keys.contains(&ESCAPE) {
-            desk.say("");
+            console.say("");
             return Some(());
         }
     }

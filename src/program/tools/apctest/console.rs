@@ -1,7 +1,7 @@
 //! What is typed and shown, and the record of both.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -31,27 +31,27 @@ pub enum Typed {
 }
 
 /// Where a person sits.
-pub struct Desk {
+pub struct Console {
     record: Option<File>,
     ended: Arc<AtomicBool>,
     typed: Vec<u8>,
     is_over: bool,
 }
 
-impl Desk {
+impl Console {
     /// Opens the record; one that cannot be written is told, and there is none.
     pub fn new() -> io::Result<Self> {
         let ended = signals::end_flag()?;
-        let mut desk = Self { record: None, ended, typed: Vec::new(), is_over: false };
+        let mut console = Self { record: None, ended, typed: Vec::new(), is_over: false };
         let opened = match fs::symlink_metadata(RECORD) {
             Ok(data) if !data.is_file() => Err("it is no ordinary file".to_owned()),
             _ => trust::open_to_append(Path::new(RECORD), 0o600).map_err(|error| reason(&error)),
         };
         match opened {
-            Ok(file) => desk.record = Some(file),
-            Err(why) => desk.say(&format!("no record is kept: {RECORD}: {why}")),
+            Ok(file) => console.record = Some(file),
+            Err(why) => console.say(&format!("no record is kept: {RECORD}: {why}")),
         }
-        Ok(desk)
+        Ok(console)
     }
 
     /// Shows a line.
@@ -99,7 +99,13 @@ impl Desk {
             if let Some(end) = end {
                 let line: Vec<u8> = self.typed.drain(..=end).collect();
                 let text = String::from_utf8_lossy(&line).trim().to_owned();
-                self.note(&format!("{text}\n"));
+                let typed = format!("{text}\n");
+                // Only a terminal shows by itself what is typed.
+                if io::stdin().is_terminal() {
+                    self.note(&typed)
+                } else {
+                    self.show(&typed)
+                }
                 return Typed::Line(text);
             }
             if self.is_ended() {
