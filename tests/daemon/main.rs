@@ -9,8 +9,10 @@
 )]
 
 mod access;
+mod access_watch;
 mod apcsmart;
 mod apcsmart_settings;
+mod apctest;
 mod busybox_killpower;
 mod check;
 mod check_field;

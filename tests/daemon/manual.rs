@@ -33,6 +33,7 @@ fn each_option_of_the_help_texts_is_in_the_manual() {
         (&["drill", "--help"], "mainsd.8"),
         (&["doctor", "--help"], "mainsd.8"),
         (&["status", "--help"], "apcaccess.1"),
+        (&["apctest", "--help"], "apctest.8"),
     ] {
         let text = page(name);
         for option in long_options(args) {

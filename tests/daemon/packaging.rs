@@ -41,6 +41,8 @@ fn the_completions_know_every_option_and_command_that_the_help_names() {
         &["status", "--help"],
         &["demo", "--help"],
         &["drill", "--help"],
+        &["apctest", "--help"],
+        &["doctor", "--help"],
         &["apcupsd", "--help"],
     ];
     for shell in ["bash", "zsh"] {
@@ -60,8 +62,10 @@ fn the_completions_know_every_option_and_command_that_the_help_names() {
             "events",
             "clients",
             "ctl",
+            "apctest",
             "check",
             "demo",
+            "doctor",
             "drill",
             "help",
             "version",

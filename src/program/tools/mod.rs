@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 #[cfg(feature = "tools")]
+pub mod apctest;
+#[cfg(feature = "tools")]
 pub mod ctl;
 #[cfg(feature = "tools")]
 pub mod doctor;
@@ -24,6 +26,7 @@ pub(super) struct Tool {
 #[cfg(feature = "tools")]
 const TOOLS: &[Tool] = &[
     Tool { word: "ctl", main: ctl::main, usage: ctl::usage },
+    Tool { word: "apctest", main: apctest::main, usage: apctest::usage },
     Tool { word: "doctor", main: doctor::main, usage: doctor::usage },
     #[cfg(feature = "test")]
     Tool { word: "drill", main: drill::main, usage: drill::usage },
@@ -32,9 +35,9 @@ const TOOLS: &[Tool] = &[
 const TOOLS: &[Tool] = &[];
 
 /// All that there can be, with the feature that each needs last.
-const POSSIBLE: &[(&str, &str)] = &[("ctl", "tools"), ("doctor", "tools"), ("drill", DRILL_NEEDS)];
+const POSSIBLE: &[(&str, &str)] =
+    &[("ctl", "tools"), ("apctest", "tools"), ("doctor", "tools"), ("drill", DRILL_NEEDS)];
 const DRILL_NEEDS: &str = if cfg!(feature = "tools") { "test" } else { "tools" };
-
 /// The one of this word.
 pub(super) fn named(word: &str) -> Option<&'static Tool> {
     TOOLS.iter().find(|tool| tool.word == word)
