@@ -14,6 +14,8 @@ mod layout;
 mod meaning;
 mod orders;
 mod quirks;
+#[cfg(feature = "tools")]
+mod recording;
 mod request;
 mod runtime;
 mod sampled;
@@ -34,6 +36,8 @@ use meaning::Meaning;
 use session::{Session, SessionEvent};
 
 pub use device::{Wanted, verdict};
+#[cfg(feature = "tools")]
+pub use recording::{Pushed, Recording, RecordingLink, path};
 pub use session::describe;
 
 /// Most events kept for a caller that does not fetch them; the oldest go first.

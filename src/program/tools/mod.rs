@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 #[cfg(feature = "tools")]
 pub mod ctl;
+#[cfg(feature = "tools")]
+pub mod probe;
 
 /// A program that a first argument names.
 pub(super) struct Tool {
@@ -18,13 +20,16 @@ pub(super) struct Tool {
 
 /// All of them.
 #[cfg(feature = "tools")]
-const TOOLS: &[Tool] = &[Tool { word: "ctl", main: ctl::main, usage: ctl::usage }];
+const TOOLS: &[Tool] = &[
+    Tool { word: "ctl", main: ctl::main, usage: ctl::usage },
+    Tool { word: "probe", main: probe::main, usage: probe::usage },
+];
 #[cfg(not(feature = "tools"))]
 const TOOLS: &[Tool] = &[];
 
 /// The words of those that a build without the feature lacks.
 #[cfg(not(feature = "tools"))]
-const LACKED: &[&str] = &["ctl"];
+const LACKED: &[&str] = &["ctl", "probe"];
 #[cfg(feature = "tools")]
 const LACKED: &[&str] = &[];
 

@@ -1,0 +1,85 @@
+//! Serial ports: which there are, and, where that is wanted, what answers.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::found::{self, Found};
+use crate::config::Config;
+use crate::journal::{LockFile, lock_path};
+use crate::program::out::Out;
+use crate::sys::port_holder::holder_of_file;
+use crate::sys::tty;
+
+/// A UPS answers within so much, in each protocol.
+const FIND: Duration = Duration::from_secs(30);
+/// The protocols that are asked for, in this order.
+const TYPES: [&str; 2] = ["apcsmart", "modbus"];
+
+/// Lists the ports; `asked`: they may be written to, these or, if none is named, all that there are.
+pub(super) fn list(out: &mut Out<'_>, asked: Option<&[PathBuf]>) -> Vec<Found> {
+    let ports = asked.filter(|named| !named.is_empty()).map_or_else(ports, <[PathBuf]>::to_vec);
+    if ports.is_empty() {
+        out.line("Serial ports: none.");
+    }
+    let mut all = Vec::new();
+    for port in ports {
+        let name = port.display();
+        let words = match holder_of_file(std::slice::from_ref(&port)) {
+            Some(holder) => format!("{}: not opened", found::held(Some(holder))),
+            None if asked.is_none() => "not asked: --serial sends to it".to_owned(),
+            None => match ask(&port) {
+                Ok(ups) => {
+                    let words = format!("a UPS by UPSTYPE {}: {}", ups.ups_type, ups.name);
+                    all.push(ups);
+                    words
+                }
+                Err(words) => words,
+            },
+        };
+        out.line(&format!("Serial port {name}: {words}"));
+    }
+    all
+}
+
+fn ask(port: &Path) -> Result<Found, String> {
+    let device = port.to_string_lossy().into_owned();
+    if tty::device_name(port).is_none() {
+        return Err("no such device".to_owned());
+    }
+    // Other programs keep away while it is asked.
+    let lock = LockFile::acquire(&lock_path(&Config::new().lock_dir, &device), &device);
+    if let Err(error @ crate::journal::LockError::Held(_)) = &lock {
+        return Err(format!("not opened: {error}"));
+    }
+    let mut answers = String::new();
+    for ups_type in TYPES {
+        let (cable, among_others) = ("smart", device.clone());
+        let mut ups = Found { name: String::new(), cable, ups_type, among_others, device: device.clone() };
+        match found::ask(&ups, FIND) {
+            Ok(identity) => {
+                ups.name = format!("{} at {device}", found::name(&identity));
+                return Ok(ups);
+            }
+            Err(words) => answers.push_str(&format!("\n    {ups_type}: {words}")),
+        }
+    }
+    Err(format!(
+        "nothing answers; a UPS with simple signalling (UPSTYPE dumb) cannot be told from nothing{answers}"
+    ))
+}
+
+/// The ports of this machine that have hardware behind them.
+fn ports() -> Vec<PathBuf> {
+    let folder = Path::new("/sys/class/tty");
+    let mut names: Vec<String> = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        // Of the ports that a PC may have, those without a chip are of type 0.
+        let missing = fs::read_to_string(entry.path().join("type")).is_ok_and(|kind| kind.trim() == "0");
+        if entry.path().join("device").exists() && !missing {
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    names.sort();
+    names.iter().map(|name| Path::new("/dev").join(name)).filter(|path| path.exists()).collect()
+}

@@ -1,0 +1,93 @@
+//! A recording in the form of `tests/devices`.
+
+use std::fmt::Write;
+
+use crate::link::usb::{Pushed, Recording, path};
+use crate::report::quoted;
+use crate::wire::hid::{ReportDescriptor, ReportKind};
+
+/// The text of the file; `version` of this program.
+#[must_use]
+pub fn text(recording: &Recording, version: &str) -> String {
+    let mut out = String::new();
+    // A text takes everything.
+    let _ = write_to(&mut out, recording, version);
+    out
+}
+
+fn write_to(out: &mut String, recording: &Recording, version: &str) -> std::fmt::Result {
+    let info = &recording.info;
+    let named = |text: &Option<String>| text.as_deref().unwrap_or_default().trim().to_owned();
+    let name = format!("{} {}", named(&info.manufacturer), named(&info.product_name));
+    writeln!(out, "# Recorded by mainsd probe; tests/devices/README.md has the format.\nformat = 1")?;
+    writeln!(out, "name = {}", quoted(name.trim()))?;
+    writeln!(out, "vid = 0x{:04x}\npid = 0x{:04x}", info.vendor, info.product)?;
+    writeln!(out, "bcd_device = 0x{:04x}", info.bcd_device)?;
+    let texts =
+        [("manufacturer", &info.manufacturer), ("product", &info.product_name), ("serial", &info.serial)];
+    for (key, text) in texts {
+        if let Some(text) = text {
+            writeln!(out, "{key} = {}", quoted(text))?;
+        }
+    }
+    if info.interface != 0 {
+        writeln!(out, "composite = 1 # the HID interface is number {}", info.interface)?;
+    }
+    let failed: Vec<String> = recording.failed.iter().map(|failed| quoted(failed)).collect();
+    writeln!(out, "notes = [{}]\ntags = [\"recorded\"]", failed.join(", "))?;
+    writeln!(out, "\n[source]\nwhere = \"mainsd probe --record\"\nkind = \"recording\"")?;
+    writeln!(out, "tool = {}\nvalue_style = \"exact\"", quoted(&format!("mainsd {version}")))?;
+    let bytes = &info.report_descriptor;
+    let announced = info.announced_descriptor_len.map_or(bytes.len(), usize::from);
+    writeln!(out, "\n[report_descriptor]\nlength = {}\nannounced_length = {announced}", bytes.len())?;
+    writeln!(out, "hex = \"\"\"")?;
+    for line in bytes.chunks(24) {
+        writeln!(out, "{}", hex(line))?;
+    }
+    writeln!(out, "\"\"\"")?;
+    if !recording.strings.is_empty() {
+        writeln!(out, "\n[strings]")?;
+    }
+    for (index, text) in &recording.strings {
+        writeln!(out, "{index} = {}", quoted(text))?;
+    }
+    let descriptor = ReportDescriptor::parse(bytes).unwrap_or_default();
+    // What is sent only is shown as if it were read, where the descriptor has nothing else to read.
+    let shown = |id: u8| {
+        let readable = descriptor.report_len(ReportKind::Feature, id).is_some();
+        recording.report(if readable { ReportKind::Feature } else { ReportKind::Input }, id)
+    };
+    let mut input_state = Vec::new();
+    writeln!(out, "\n[feature_reports]")?;
+    for (kind, id, bytes) in &recording.reports {
+        if shown(*id) == Some(bytes.as_slice()) {
+            if *kind == ReportKind::Feature || descriptor.report_len(ReportKind::Feature, *id).is_none() {
+                writeln!(out, "\"0x{id:02x}\" = \"{}\"", hex(bytes))?;
+            }
+        } else {
+            input_state.push((id, bytes));
+        }
+    }
+    if !input_state.is_empty() {
+        writeln!(out, "\n[input_state]")?;
+    }
+    for (id, bytes) in input_state {
+        writeln!(out, "\"0x{id:02x}\" = \"{}\"", hex(bytes))?;
+    }
+    for Pushed { bytes, after, times } in &recording.pushed {
+        writeln!(out, "\n[[input_reports]]\ndata = \"{}\"", hex(bytes))?;
+        writeln!(out, "comment = \"first after {} s; came {times} times\"", after.as_secs())?;
+    }
+    for field in descriptor.fields().iter().filter(|field| field.kind != ReportKind::Output) {
+        let Some(value) = shown(field.report_id).and_then(|bytes| field.physical(bytes)) else { continue };
+        let kind = if field.kind == ReportKind::Input { "input" } else { "feature" };
+        writeln!(out, "\n[[expected]]\npath = \"{}\"\ntype = \"{kind}\"", path(&descriptor, field))?;
+        writeln!(out, "report_id = {}\noffset = {}", field.report_id, field.bit_offset)?;
+        writeln!(out, "size = {}\nvalue = {value:?}", field.bit_size)?;
+    }
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
