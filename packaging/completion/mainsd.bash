@@ -4,7 +4,7 @@ _mainsd() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[0]##*/}
     COMPREPLY=()
     case $before in
-        -f | --config-file | -P | --pid-file)
+        -f | --config-file | -P | --pid-file | --record)
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return
             ;;
@@ -12,7 +12,7 @@ _mainsd() {
             mapfile -t COMPREPLY < <(compgen -W "outage low-battery flapping comm-loss self-test" -- "$word")
             return
             ;;
-        -d | --debug | -h | -p | --speed | --explain) [ "$command" = apcupsd ] || return ;;
+        -d | --debug | --snmp | --device | --seconds | -h | -p | --speed | --explain) [ "$command" = apcupsd ] || return ;;
     esac
     local daemon="-b -d --debug -f --config-file -P --pid-file -T -k --killpower -o --power-off --configure \
         -p --kill-on-powerfail -t --term-on-powerfail --dry-run -V --version -h --help"
@@ -46,13 +46,14 @@ _mainsd() {
                             output outlets settings poll reload shutdown kill-power power-off help -f --json --help" ;;
                     esac
                     ;;
+                probe) words="--serial --snmp --record --device --seconds --help" ;;
                 demo) words="--scenario --speed --plain --help" ;;
                 apcaccess) words="status events clients $client" ;;
-                help) words="status events clients ctl check demo apcaccess apcupsd" ;;
+                help) words="status events clients ctl probe check demo apcaccess apcupsd" ;;
                 version) words= ;;
             esac
             [ "$COMP_CWORD" -gt 1 ] ||
-                words="status events clients ctl check demo help version apcaccess apcupsd $daemon"
+                words="status events clients ctl probe check demo help version apcaccess apcupsd $daemon"
             ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

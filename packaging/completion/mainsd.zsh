@@ -36,7 +36,7 @@ _mainsd() {
     local -a orders
     orders=(self-test calibrate beeper panel battery name sensitivity transfer delay low return output outlets settings poll
         reload shutdown kill-power power-off help -f --json --help)
-    commands=(status events clients ctl check demo help version apcaccess apcupsd)
+    commands=(status events clients ctl probe check demo help version apcaccess apcupsd)
     case $service in
         apcupsd) _arguments $daemon ;;
         apcaccess) _arguments $client '1:command:(status events clients)' '2:host:_hosts' ;;
@@ -67,6 +67,11 @@ _mainsd() {
                         now | kill-power | power-off) compadd -- --yes ;;
                         *) compadd -- $orders ;;
                     esac
+                    ;;
+                probe)
+                    _arguments '--serial=-[ask serial ports]::port:_files' '*--snmp[ask this card]:host:_hosts' \
+                        '--record[write what a USB UPS says]:file:_files' '--device[which UPS is recorded]:serial number or bus port' \
+                        '--seconds[how long to listen]:seconds' '--help[help]'
                     ;;
                 demo)
                     _arguments '--scenario[story]:story:(outage low-battery flapping comm-loss self-test)' \

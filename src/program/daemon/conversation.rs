@@ -19,6 +19,8 @@ use crate::ups::{
 
 /// How long to look for the UPS. The system is halting: longer than this, and the battery is better saved by other means.
 const FIND_TIMEOUT: Duration = Duration::from_secs(60);
+/// What stands before the reason why a UPS is not found.
+pub(in crate::program) const NOT_FOUND: &str = "Unable to open UPS device: ";
 /// How long one setting may take: ten steps through its values.
 const SETTING_TIMEOUT: Duration = Duration::from_secs(180);
 /// How long to wait, once the UPS answers, for readings that agree on the line. A UPS whose line is unknown is told to
@@ -230,7 +232,7 @@ impl<'a> Conversation<'a> {
         let Heard { ups, last_loss, .. } = &self.heard;
         match ups {
             None if !matches!(command, Command::KillPower | Command::PowerOff) => {
-                format!("Unable to open UPS device: {last_loss}")
+                format!("{NOT_FOUND}{last_loss}")
             }
             None => format!("Unable to open UPS device for hibernate or shutdown: {last_loss}"),
             Some(_) => "the UPS did not answer the order in time".to_owned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config;
 use crate::daemon::{driver, settings};
 use crate::port::device_lock::DeviceLocks;
-use crate::program::daemon::conversation::{GO_ON, Patience, converse_with};
+use crate::program::daemon::conversation::{GO_ON, NOT_FOUND, Patience, converse_with};
 use crate::program::daemon::run_files;
 use crate::program::out::Out;
 use crate::program::which_file::WhichFile;
@@ -71,7 +71,8 @@ pub(super) fn ask(ups: &Found, find: Duration) -> Result<Identity, String> {
             GO_ON
         },
     );
-    ended.map_err(|refusal| refusal.text).and(answer)?;
+    let reason = |text: String| text.strip_prefix(NOT_FOUND).map(str::to_owned).unwrap_or(text);
+    ended.map_err(|refusal| reason(refusal.text)).and(answer)?;
     identity.map(|identity| *identity).ok_or_else(|| "it does not say what it is".to_owned())
 }
 
