@@ -1,6 +1,6 @@
 //! `mainsd probe` at simulated UPSes: what it finds, what it sends, and what it leaves alone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::support::modbus::Modbus;
@@ -13,6 +13,11 @@ fn probe(args: &[&str]) -> Finished {
     support::run_program_for(Path::new(env!("CARGO_BIN_EXE_mainsd")), all, Duration::from_secs(600))
 }
 
+/// A port whose name, and with it that of its lock file, no other test has.
+fn port(ports: &Scratch) -> PathBuf {
+    ports.path().join(ports.path().file_name().unwrap())
+}
+
 /// The option for a port.
 fn serial(port: &Path) -> String {
     format!("--serial={}", port.display())
@@ -21,7 +26,7 @@ fn serial(port: &Path) -> String {
 #[test]
 fn a_smart_ups_at_a_serial_port_is_found_with_its_configuration() {
     let ports = Scratch::new();
-    let port = ports.path().join("ttyS0");
+    let port = port(&ports);
     let ups = Smart::start(Generation::Third, &port, false);
     let done = probe(&[&serial(&port)]);
     assert!(done.status.success(), "{done:?}");
@@ -34,7 +39,7 @@ fn a_smart_ups_at_a_serial_port_is_found_with_its_configuration() {
 #[test]
 fn a_ups_that_speaks_modbus_is_found_after_it_was_asked_by_the_older_protocol() {
     let ports = Scratch::new();
-    let port = ports.path().join("ttyS0");
+    let port = port(&ports);
     let _ups = Modbus::serial(&port);
     let done = probe(&[&serial(&port)]);
     assert!(done.status.success(), "{done:?}");
@@ -45,7 +50,7 @@ fn a_ups_that_speaks_modbus_is_found_after_it_was_asked_by_the_older_protocol() 
 #[test]
 fn a_port_that_another_program_has_is_named_with_that_program_and_nothing_is_sent() {
     let ports = Scratch::new();
-    let port = ports.path().join("ttyS0");
+    let port = port(&ports);
     let ups = Smart::start(Generation::Third, &port, false);
     let other = OtherProgram::start(&port);
     let done = probe(&[&serial(&port)]);
@@ -59,13 +64,13 @@ fn a_port_that_another_program_has_is_named_with_that_program_and_nothing_is_sen
 #[test]
 fn a_port_at_which_nothing_answers_is_told_with_what_cannot_be_known() {
     let ports = Scratch::new();
-    let port = ports.path().join("ttyS0");
+    let port = port(&ports);
     let (_master, slave) = support::smart::pty::open();
     std::os::unix::fs::symlink(slave, &port).unwrap();
-    let done = probe(&[&serial(&port), &serial(&ports.path().join("ttyS1"))]);
+    let done = probe(&[&serial(&port), &serial(&ports.path().join("missing"))]);
     assert_eq!(done.status.code(), Some(1), "{done:?}");
     assert!(done.stdout.contains("simple signalling (UPSTYPE dumb) cannot be told from nothing"), "{done:?}");
-    assert!(done.stdout.contains("ttyS1: no such device\n"), "{done:?}");
+    assert!(done.stdout.contains("missing: no such device\n"), "{done:?}");
 }
 
 #[test]

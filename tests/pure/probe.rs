@@ -6,13 +6,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use crate::support::corpus::device::{Device, device, devices, parse};
-use crate::support::corpus::fake::{Behaviour, FakeUps};
+use crate::support::corpus::fake::{Behaviour, Bench, FakeUps};
 use crate::support::corpus::names::is_path;
 use mainsd::bus::usb::{Event, Transmit};
 use mainsd::link::usb::{Recording, RecordingLink};
 use mainsd::link::{Link, LinkEvent};
 use mainsd::program::tools::probe::toml;
-use mainsd::ups::Command;
+use mainsd::ups::{Command, StatusFlags};
 use mainsd::wire::hid::{Field, ReportDescriptor, ReportKind};
 
 const LISTEN: Duration = Duration::from_secs(60);
@@ -55,6 +55,105 @@ fn record(ups: &mut FakeUps, pushed: &[Vec<u8>]) -> (Recording, Result<String, S
 
 fn written(recording: &Recording) -> String {
     toml::text(recording, "1.0")
+}
+
+/// What a daemon's link tells a program, as that takes it.
+fn told(bench: &Bench, outcome: &str) -> Recording {
+    let mut info = bench.ups.info.clone();
+    info.report_descriptor.clear();
+    info.location.clear();
+    let mut recording = Recording { info, ..Recording::default() };
+    for line in outcome.lines() {
+        let (word, text) = line.split_once(' ').unwrap();
+        recording.decode(word, text).unwrap_or_else(|| panic!("{line}"));
+    }
+    assert_eq!(recording.info.location, bench.ups.info.location);
+    recording
+}
+
+/// How the recording of a daemon's link has ended.
+fn ended(bench: &Bench) -> Option<Result<String, String>> {
+    bench.events.iter().find_map(|(_, event)| match event {
+        LinkEvent::Command(result) if result.command == Command::Record => Some(result.outcome.clone()),
+        _ => None,
+    })
+}
+
+/// Devices of each maker that say everything by reports that can be read.
+const GUARDED: [&str; 5] = [
+    "apc-back-ups-es-850g2",
+    "apc-back-ups-bx1600mi",
+    "apc-back-ups-xs-1500m",
+    "cyberpower-vp1600elcd",
+    "eaton-3s-700",
+];
+
+#[test]
+fn a_daemon_records_the_same_and_goes_on_guarding() {
+    for name in GUARDED {
+        let mut bench = Bench::attached(device(name));
+        let alone = written(&record(&mut copy(&bench.ups), &[]).0);
+        bench.events.clear();
+        bench.ups.requests.clear();
+        bench.link.command(Command::Record, bench.now);
+        bench.link.command(Command::Record, bench.now);
+        bench.run(Duration::from_secs(1));
+        assert!(matches!(ended(&bench), Some(Err(_))), "{name}: one at a time");
+        bench.events.clear();
+        bench.interrupt(&[0xfe, 1, 2]);
+        bench.run(Duration::from_secs(130));
+        let outcome = ended(&bench).unwrap_or_else(|| panic!("{name}: {:?}", bench.events)).unwrap();
+        let mut recording = told(&bench, &outcome);
+        let pushed = recording.pushed.pop().expect("what came by itself");
+        assert_eq!((pushed.bytes.as_slice(), pushed.times), (&[0xfe, 1, 2][..], 1), "{name}");
+        assert_eq!(written(&recording), alone, "{name}");
+        assert!(bench.readings().len() >= 2, "{name}: it is polled meanwhile");
+        assert!(bench.losses().is_empty() && bench.ups.written.is_empty(), "{name}");
+    }
+}
+
+/// The same device for another bench.
+fn copy(ups: &FakeUps) -> FakeUps {
+    FakeUps {
+        info: ups.info.clone(),
+        descriptor: ups.descriptor.clone(),
+        reports: ups.reports.clone(),
+        strings: ups.strings.clone(),
+        behaviour: ups.behaviour,
+        refuses: Vec::new(),
+        forgets: Vec::new(),
+        written: Vec::new(),
+        requests: Vec::new(),
+    }
+}
+
+#[test]
+fn a_mains_failure_while_a_daemon_records_is_told_as_fast_as_ever() {
+    let mut bench = Bench::on_mains("apc-back-ups-es-850g2");
+    bench.link.command(Command::Record, bench.now);
+    bench.run(Duration::from_millis(100));
+    bench.events.clear();
+    let battery = [0x06, 0x00, 0x01, 0x10];
+    bench.ups.feature(&battery);
+    let before = bench.now;
+    bench.interrupt(&battery);
+    bench.run(Duration::from_millis(60));
+    let reading = bench.last_reading();
+    assert!(reading.status.contains(StatusFlags::ONBATT), "{reading:?}");
+    // A transfer of the recording may be under way, and they are 20 ms apart.
+    assert!(reading.at - before <= Duration::from_millis(45), "{:?}", reading.at - before);
+    bench.run(Duration::from_secs(90));
+    assert!(matches!(ended(&bench), Some(Ok(_))));
+}
+
+#[test]
+fn a_ups_that_is_lost_ends_the_recording_of_a_daemon() {
+    let mut bench = Bench::on_mains("apc-back-ups-es-850g2");
+    bench.link.command(Command::Record, bench.now);
+    bench.run(Duration::from_millis(100));
+    bench.ups.behaviour = Behaviour::Hangs;
+    bench.run(Duration::from_secs(90));
+    assert!(matches!(ended(&bench), Some(Err(_))), "{:?}", bench.events);
 }
 
 /// What a file says of the device itself: what is not its owner's knowledge.

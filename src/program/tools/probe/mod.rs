@@ -27,11 +27,9 @@ use found::Found;
 const NOTHING: u8 = 1;
 /// Exit status of a mistake on the command line.
 const USAGE: u8 = 2;
-/// How long a recording listens to what the UPS sends by itself.
-const LISTEN: u32 = 60;
 
 /// The long options.
-const OPTIONS: [&str; 6] = ["serial", "snmp", "record", "seconds", "help", "device"];
+const OPTIONS: [&str; 7] = ["serial", "snmp", "record", "seconds", "help", "device", "config-file"];
 
 /// A command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +44,8 @@ struct Args {
     device: String,
     /// `--seconds`.
     seconds: Option<u32>,
+    /// `-f`.
+    config: Option<PathBuf>,
     help: bool,
 }
 
@@ -54,7 +54,7 @@ struct Args {
 pub fn usage() -> String {
     format!(
         "usage: mainsd probe [--serial[=PORT]] [--snmp HOST]\n\
-         \x20      mainsd probe --record FILE [--device DEVICE] [--seconds N]\n\
+         \x20      mainsd probe --record FILE [--device DEVICE] [--seconds N] [-f FILE]\n\
          Says which UPSes there are, why each USB device is one or is none, and prints a configuration. A device that another program\n\
          has is not opened, and nothing is sent to a serial port without --serial.\n\
          \n\
@@ -62,7 +62,8 @@ pub fn usage() -> String {
          \x20     --snmp HOST        ask this card; HOST is what DEVICE may be with UPSTYPE snmp\n\
          \x20     --record FILE      write what the USB UPS says into a new file, for a bug report; serial numbers are blanked\n\
          \x20     --device DEVICE    which UPS is recorded: its serial number, or its bus port such as 1-1.2\n\
-         \x20     --seconds N        how long a recording listens to what the UPS sends by itself (default {LISTEN})\n\
+         \x20     --seconds N        how long a recording listens to what the UPS sends by itself (default 60)\n\
+         \x20 -f, --config-file FILE the configuration of the daemon that has the UPS, and records it\n\
          \x20 -h, --help             this text\n\
          \n\
          Exit status: 0 found, or recorded; 1 not; 2 wrong command line.\n"
@@ -83,8 +84,10 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     }
     if let Some(file) = &args.record {
         #[cfg(feature = "usb")]
-        let done =
-            record::run(file, &args.device, Duration::from_secs(args.seconds.unwrap_or(LISTEN).into()));
+        let done = {
+            let listen = args.seconds.map(|seconds| Duration::from_secs(seconds.into()));
+            record::run(args.config.as_ref(), file, &args.device, listen)
+        };
         #[cfg(not(feature = "usb"))]
         let done: Result<String, String> = Err("this build of mainsd has no driver for USB".to_owned());
         return match done {
@@ -119,6 +122,7 @@ fn parse(args: Vec<OsString>) -> Result<Args, String> {
                 let ports = found.serial.get_or_insert_with(Vec::new);
                 ports.extend(parser.optional_value().map(PathBuf::from));
             }
+            Short('f') | Long("config-file") => found.config = Some(parser.value().map_err(wrong)?.into()),
             Long("snmp") => found.snmp.push(parser.value().map_err(wrong).map(text)?),
             Long("record") => found.record = Some(parser.value().map_err(wrong)?.into()),
             Long("device") => found.device = parser.value().map_err(wrong).map(text)?,
@@ -136,8 +140,8 @@ fn parse(args: Vec<OsString>) -> Result<Args, String> {
         Some(_) if asks => {
             Err("--record is for one UPS on USB: give it without --serial and --snmp".to_owned())
         }
-        None if found.seconds.is_some() || !found.device.is_empty() => {
-            Err("--device and --seconds belong to --record".to_owned())
+        None if found.seconds.is_some() || !found.device.is_empty() || found.config.is_some() => {
+            Err("--device, --seconds and --config-file belong to --record".to_owned())
         }
         _ => Ok(found),
     }

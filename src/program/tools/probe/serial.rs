@@ -81,10 +81,10 @@ fn ports(folder: &Path, dev: &Path) -> Vec<PathBuf> {
         // Of the ports that a PC may have, those without a chip are of type 0.
         let missing = fs::read_to_string(entry.path().join("type")).is_ok_and(|kind| kind.trim() == "0");
         if entry.path().join("device").exists() && !missing {
-            names.extend(entry.file_name().into_string());
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            names.insert(names.partition_point(|other| *other < name), name);
         }
     }
-    names.sort();
     names.iter().map(|name| dev.join(name)).filter(|path| path.exists()).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::link::usb::{Pushed, Recording, path};
+use crate::link::usb::{Pushed, Recording, hex, path};
 use crate::report::quoted;
 use crate::wire::hid::{ReportDescriptor, ReportKind};
 
@@ -83,11 +83,37 @@ fn write_to(out: &mut String, recording: &Recording, version: &str) -> std::fmt:
         let kind = if field.kind == ReportKind::Input { "input" } else { "feature" };
         writeln!(out, "\n[[expected]]\npath = \"{}\"\ntype = \"{kind}\"", path(&descriptor, field))?;
         writeln!(out, "report_id = {}\noffset = {}", field.report_id, field.bit_offset)?;
-        writeln!(out, "size = {}\nvalue = {value:?}", field.bit_size)?;
+        writeln!(out, "size = {}\nvalue = {}", field.bit_size, number(value))?;
     }
     Ok(())
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+/// A number as a float of TOML, to six digits at least. The shortest form would bring 8 KB of the library along.
+fn number(value: f64) -> String {
+    if value != 0.0 && value.abs() < 1.0 {
+        return format!("{value:.8e}");
+    }
+    let text = format!("{value:.6}");
+    let short = text.trim_end_matches('0');
+    format!("{short}{}", if short.ends_with('.') { "0" } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn a_number_is_a_float() {
+        let table = [
+            (0.0, "0.0"),
+            (230.0, "230.0"),
+            (-1.5, "-1.5"),
+            (13.43, "13.43"),
+            (0.25, "2.50000000e-1"),
+            (1e9, "1000000000.0"),
+        ];
+        for (value, text) in table {
+            assert_eq!(number(value), text);
+        }
+    }
 }
