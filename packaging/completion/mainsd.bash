@@ -43,10 +43,10 @@ _mainsd() {
                         *"shutdown now" | *kill-power | *power-off) words=--yes ;;
                         *shutdown) words="now cancel" ;;
                         *) words="self-test calibrate beeper panel battery name sensitivity transfer delay low return \
-                            output outlets settings poll reload shutdown kill-power power-off help -f --json --help" ;;
+                            output outlets settings poll record reload shutdown kill-power power-off help -f --json --help" ;;
                     esac
                     ;;
-                probe) words="--serial --snmp --record --device --seconds --help" ;;
+                probe) words="--serial --snmp --record --device --seconds -f --config-file --help" ;;
                 demo) words="--scenario --speed --plain --help" ;;
                 apcaccess) words="status events clients $client" ;;
                 help) words="status events clients ctl probe check demo apcaccess apcupsd" ;;

@@ -305,3 +305,35 @@ fn a_damaged_descriptor_is_read_from_the_device() {
     let (recording, outcome) = record(&mut ups, &[]);
     assert_eq!((outcome, &recording.info.report_descriptor), (Ok(String::new()), &source.descriptor));
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, ..Default::default() })]
+
+    #[test]
+    fn whatever_a_device_says_the_file_can_be_read_and_the_lines_of_a_daemon_too(
+        text in "\\PC*|[\\x00-\\x7f]{0,20}",
+        bytes in proptest::collection::vec(proptest::num::u8::ANY, 1..40),
+        descriptor in proptest::collection::vec(proptest::num::u8::ANY, 0..300),
+        id in proptest::num::u8::ANY,
+    ) {
+        let mut ups = FakeUps::new(device("apc-back-ups-es-850g2"));
+        ups.info.product_name = Some(text.clone());
+        ups.info.serial = Some(text.clone());
+        let (mut recording, _) = record(&mut ups, &[bytes.clone()]);
+        recording.strings.push((id, text.clone()));
+        recording.failed.push(text);
+        recording.reports.push((ReportKind::Feature, 0xfe, bytes.clone()));
+        let mut again = Recording { info: recording.info.clone(), ..Recording::default() };
+        again.info.report_descriptor.clear();
+        for (word, text) in recording.encode() {
+            again.decode(word, &text).expect("a line of its own");
+        }
+        proptest::prop_assert_eq!(written(&again), written(&recording));
+        let _ = again.decode(&String::from_utf8_lossy(&bytes), &String::from_utf8_lossy(&descriptor));
+        recording.blank_serials();
+        parse("any", &written(&recording));
+        recording.info.report_descriptor = descriptor;
+        recording.info.announced_descriptor_len = None;
+        parse("damaged", &written(&recording));
+    }
+}

@@ -109,7 +109,8 @@ impl Simulated {
             Command::AbortTest if self.model.abort_test() => "test stopped".to_owned(),
             Command::AbortTest => "no test was running".to_owned(),
             Command::Set(..) => "nothing is kept".to_owned(),
-            Command::Beeper(_) | Command::PanelTest | Command::Record => "nothing is heard".to_owned(),
+            Command::Beeper(_) | Command::PanelTest => "nothing is heard".to_owned(),
+            Command::Record => "failed there is no UPS".to_owned(),
         }
     }
 

@@ -195,6 +195,8 @@ impl UsbLink {
 
     /// Begins to record the UPS that is watched: what the session does not ask meanwhile is the recording's.
     #[cfg(feature = "tools")]
+    #[cold]
+    #[inline(never)]
     fn record(&mut self, now: Instant) -> Result<(), String> {
         match &self.phase {
             Phase::Open { session, .. } if session.is_attached() && self.survey.is_none() => {
@@ -205,7 +207,10 @@ impl UsbLink {
         }
     }
 
+    /// Once in the binary: each of its callers would have a copy.
     #[cfg(feature = "tools")]
+    #[cold]
+    #[inline(never)]
     fn recorded(&mut self, outcome: Result<(), String>) {
         if let Some(survey) = self.survey.take() {
             let lines = survey.recording.encode().into_iter().map(|(word, text)| format!("{word} {text}\n"));

@@ -1,6 +1,7 @@
 //! `mainsd probe` at simulated UPSes in the kernel: what it lists, and what it records.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use toml::{Table, Value};
 
@@ -10,7 +11,7 @@ use crate::support::{self, Scratch, run_program};
 
 /// It lists every device, so it has the bus for itself.
 pub const ALONE: &[Scenario] =
-    &[("probe_lists_each_ups_with_its_configuration_and_leaves_one_that_is_held", list)];
+    &[("probe_lists_each_ups_with_its_configuration_and_has_a_daemon_record_its_own", list)];
 /// The rest.
 pub const ALL: &[Scenario] = &[("probe_records_each_device_as_the_file_that_it_was_made_from", record_all)];
 
@@ -37,18 +38,30 @@ fn list(lab: &Lab) {
     assert!(other.wait_for_kernel_driver(Some("usbhid")), "{:?}", other.kernel_driver());
     let scratch = Scratch::new();
     let file = scratch.path().join("ups.toml");
-    let refused = record(lab, &file, &lab.serial);
+    let refused = record(lab, &file, &lab.serial, None);
     assert!(refused.stderr.contains("is held by mainsd (process "), "{refused:?}");
     assert!(!file.exists());
+    // The daemon records its own, and guards meanwhile.
+    let done = record(lab, &file, &lab.serial, Some(daemon.dir()));
+    assert!(done.status.success(), "{done:?}");
+    let name = "apc-back-ups-es-850g2.toml";
+    let parse = |path: &Path| std::fs::read_to_string(path).unwrap().parse::<Table>().unwrap();
+    compare(name, &parse(&lab.devices.join(name)), &parse(&file));
     let asked = held.seen_since(from);
-    // The daemon's own polls read feature reports; nothing else came.
-    ensure(&daemon, asked.iter().all(|seen| seen.get_report().is_some()), &format!("{asked:?}"));
+    ensure(&daemon, asked.iter().all(|seen| seen.set_report().is_none()), &format!("{asked:?}"));
     ensure(&daemon, daemon.hooks().count() == 0, "the daemon was disturbed");
 }
 
-fn record(lab: &Lab, file: &Path, serial: &str) -> support::Finished {
-    let words = ["probe", "--seconds", "2", "--device", serial, "--record"];
-    run_program(&lab.program, words.iter().map(AsRef::<std::ffi::OsStr>::as_ref).chain([file.as_os_str()]))
+/// `daemon`: the folder of the one that has it.
+fn record(lab: &Lab, file: &Path, serial: &str, daemon: Option<&Path>) -> support::Finished {
+    let mut command = Command::new(&lab.program);
+    command.args(["probe", "--seconds", "2", "--device", serial, "--record"]).arg(file);
+    if let Some(folder) = daemon {
+        command.arg("-f").arg(folder.join("mainsd.conf")).env("MAINSD_RUN_DIR", folder.join("run"));
+    }
+    let done = command.stdin(Stdio::null()).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    support::Finished { status: done.status, stdout: text(&done.stdout), stderr: text(&done.stderr) }
 }
 
 fn record_all(lab: &Lab) {
@@ -74,7 +87,7 @@ fn record_all(lab: &Lab) {
                 sender.wait_for(from, support::TIMEOUT, |seen| seen.setup[..2] == [0xa1, 1]);
                 pushed.iter().for_each(|bytes| sender.send(bytes));
             });
-            record(lab, &written, &lab.serial)
+            record(lab, &written, &lab.serial, None)
         });
         assert!(done.status.success(), "{name}: {done:?}");
         let text = std::fs::read_to_string(&written).unwrap();

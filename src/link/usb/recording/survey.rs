@@ -55,6 +55,7 @@ pub(in crate::link::usb) struct Survey {
 
 impl Survey {
     /// The survey of a device that is open.
+    #[inline(never)]
     pub(in crate::link::usb) fn new(info: DeviceInfo, listen: Option<Duration>, now: Instant) -> Self {
         let mut queue = VecDeque::new();
         if info.report_descriptor.is_empty() || looks_damaged(&info) {
@@ -70,6 +71,7 @@ impl Survey {
     }
 
     /// Goes on when everything of a step was asked; what came of it when it is over.
+    #[inline(never)]
     pub(in crate::link::usb) fn poll(&mut self, now: Instant) -> Option<Result<(), String>> {
         while self.queue.is_empty() && self.asked.is_none() {
             match self.step {
@@ -108,6 +110,7 @@ impl Survey {
     }
 
     /// The next transfer, if there is something to ask.
+    #[inline(never)]
     pub(in crate::link::usb) fn next(&mut self) -> Option<Transmit> {
         let ask = self.queue.pop_front()?;
         self.asked = Some(ask);
@@ -128,6 +131,7 @@ impl Survey {
     }
 
     /// The transfer has ended.
+    #[inline(never)]
     pub(in crate::link::usb) fn answered(&mut self, result: Result<&[u8], TransferError>) {
         let Some(ask) = self.asked.take() else { return };
         self.timeouts = if result == Err(TransferError::Timeout) { self.timeouts + 1 } else { 0 };
@@ -162,6 +166,7 @@ impl Survey {
     }
 
     /// A report came by itself.
+    #[inline(never)]
     pub(in crate::link::usb) fn heard(&mut self, now: Instant, bytes: &[u8]) {
         let pushed = &mut self.recording.pushed;
         let has_room = pushed.len() < MOST_PUSHED;
