@@ -49,9 +49,17 @@ const LONGEST_SCRIPT: u64 = 1 << 20;
 ///
 /// # Errors
 /// What is wrong, for a person.
-#[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn check(config: &Config) -> Result<(), Refused> {
-    connect(config, None, Instant::now()).map(drop)
+    connection(config).map(drop)
+}
+
+/// The link that UPSTYPE names and which port it wants, for a person who looks for the UPS.
+///
+/// # Errors
+/// As [`check`].
+#[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
+pub fn connection(config: &Config) -> Result<Connection, Refused> {
+    connect(config, None, Instant::now())
 }
 
 /// How the serial port of this configuration is left by itself.

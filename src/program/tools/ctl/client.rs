@@ -53,6 +53,19 @@ pub(super) fn ask(config: Option<&PathBuf>, line: &str) -> Result<Answer, NoAnsw
     })
 }
 
+/// Whether a daemon of this configuration listens at its control socket; `None`: this user may not know.
+pub fn listens(config: Option<&PathBuf>) -> Option<bool> {
+    let mut is_known = true;
+    for path in sockets(config) {
+        match local::connect(&path, CONNECT_TIMEOUT, CONNECT_TIMEOUT) {
+            Ok(_) => return Some(true),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => is_known = false,
+            Err(_) => {}
+        }
+    }
+    is_known.then_some(false)
+}
+
 /// Where the socket may be.
 fn sockets(config: Option<&PathBuf>) -> Vec<PathBuf> {
     let file = WhichFile::new(config.cloned()).path;
