@@ -1,5 +1,5 @@
-#compdef mainsd apcaccess apcupsd
-# Completion of zsh for mainsd, and for the same program called apcaccess or apcupsd.
+#compdef mainsd apcaccess apctest apcupsd
+# Completion of zsh for mainsd, and for the same program called apcaccess, apctest or apcupsd.
 
 _mainsd() {
     local -a daemon client check doctor commands
@@ -24,6 +24,7 @@ _mainsd() {
         '-p[print the value of one key]:key'
         '-u[leave out units]'
         '--json[print JSON]'
+        '--watch[live]'
         '--help[help]'
         '--version[version]'
     )
@@ -39,12 +40,18 @@ _mainsd() {
         '--json[print JSON]'
         '(-h --help)'{-h,--help}'[help]'
     )
-    local -a orders
+    local -a orders test
+    test=(
+        '(-f --config-file)'{-f,--config-file}'[configuration]:file:_files'
+        '(-V --version)'{-V,--version}'[version]'
+        '(-h --help)'{-h,--help}'[help]'
+    )
     orders=(self-test calibrate beeper panel battery name sensitivity transfer delay low return output outlets settings poll
         reload shutdown kill-power power-off help -f --json --help)
-    commands=(status events clients ctl doctor check demo help version apcaccess apcupsd)
+    commands=(status events clients ctl apctest doctor drill check demo help version apcaccess apcupsd)
     case $service in
         apcupsd) _arguments $daemon ;;
+        apctest) _arguments $test ;;
         apcaccess) _arguments $client '1:command:(status events clients)' '2:host:_hosts' ;;
         *)
             if (( CURRENT == 2 )) && [[ $words[2] != -* ]]; then
@@ -57,6 +64,7 @@ _mainsd() {
                 apcaccess) _arguments $client '2:command:(status events clients)' ;;
                 check) _arguments $check ;;
                 doctor) _arguments $doctor ;;
+                apctest) _arguments $test ;;
                 ctl)
                     case $words[CURRENT-1] in
                         -f) _files ;;
@@ -78,6 +86,13 @@ _mainsd() {
                 demo)
                     _arguments '--scenario[story]:story:(outage low-battery flapping comm-loss self-test)' \
                         '--speed[time-lapse]:factor' '--plain[lines, also on a terminal]' '--help[help]'
+                    ;;
+                drill)
+                    _arguments '(-f --config-file)'{-f,--config-file}'[configuration]:file:_files' \
+                        '--story[what happens]:story:(outage short low-battery comm-loss self-test)' \
+                        '--runtime[how long the battery lasts]:minutes' '--takes[how long the shutdown takes]:seconds' \
+                        '--slave[a slave that does not go]' '--run-hooks[run the hooks]' '--yes[without a question]' \
+                        '(-h --help)'{-h,--help}'[help]'
                     ;;
                 help) _values command $commands ;;
                 *) _arguments $daemon ;;

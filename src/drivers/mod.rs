@@ -13,9 +13,13 @@
     allow(unused, reason = "what a driver needs that this build leaves out")
 )]
 
+#[cfg(feature = "dumb")]
+mod cables;
 mod pcnet_device;
 mod table;
 
+#[cfg(feature = "dumb")]
+pub use cables::{guess_cable, lines_at_rest};
 pub use pcnet_device::PcnetDevice;
 pub use table::ALL;
 

@@ -9,8 +9,10 @@
 )]
 
 mod access;
+mod access_watch;
 mod apcsmart;
 mod apcsmart_settings;
+mod apctest;
 mod busybox_killpower;
 mod check;
 mod check_field;
@@ -23,6 +25,7 @@ mod copy_apcupsd;
 mod debug;
 mod demo;
 mod doctor;
+mod drill;
 mod dry_run;
 mod dumb;
 mod fault_injection;

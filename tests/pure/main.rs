@@ -16,6 +16,7 @@ mod crossings;
 mod dependencies;
 mod docs;
 mod documented;
+mod drill;
 mod dumb;
 mod evidence;
 mod faulty;

@@ -14,7 +14,8 @@ mod watched;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-pub use answer::{Incoming, MasterStatus};
+pub use crate::wire::nis_status::MasterStatus;
+pub use answer::Incoming;
 pub use device::targets;
 
 use checks::{Checks, FAST_CHECK_INTERVAL};

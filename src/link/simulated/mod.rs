@@ -87,6 +87,12 @@ impl Simulated {
         }
     }
 
+    /// The UPS at the other end.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
     fn obey(&mut self, command: Command) -> String {
         match command {
             Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => "read".to_owned(),

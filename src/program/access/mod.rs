@@ -10,6 +10,8 @@ mod client;
 mod failure;
 mod show;
 mod usage;
+#[cfg_attr(not(feature = "tools"), path = "no_watch.rs")]
+mod watch;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -63,6 +65,7 @@ pub fn main(called_as: CalledAs, args: Vec<OsString>) -> ExitCode {
         Err(status) => return status,
     };
     match args.command {
+        Command::Status if args.watch => watch::run(voice, args.json, target),
         Command::Status => status(voice, &args, &target),
         Command::Events => lines(voice, &args, report::json_events, &target),
         Command::Clients => lines(voice, &args, report::json_clients, &target),
