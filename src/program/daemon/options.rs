@@ -207,6 +207,7 @@ pub fn usage(called_as: CalledAs, typed: &str) -> String {
              mainsd ctl ORDER             a self test, a setting of the UPS, a shutdown: 'mainsd ctl help' lists the orders\n\
              mainsd doctor                check the whole chain from the UPS to the shutdown, with a remedy for each finding\n\
              mainsd drill [-f FILE]       what this machine would do in an outage, and what would go wrong; nothing is shut down\n\
+             mainsd probe                 which UPSes there are, with a configuration; --record FILE: one of them for a bug report\n\
              mainsd demo                  watch a simulated UPS through an outage\n\
              mainsd apcupsd [OPTIONS]     the daemon, behaving as apcupsd (goes to the background)\n\
              mainsd help [WORD]           this text, or about a command or a directive of the configuration\n\
