@@ -16,7 +16,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use machine::{End, Init};
+pub use machine::{End, Init, entries};
 
 use super::shared_folders;
 use crate::act::{BuiltIn, Fallback};
