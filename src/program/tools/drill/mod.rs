@@ -1,7 +1,7 @@
 //! `mainsd drill`: what this machine would do in an outage, by its own configuration and a simulated UPS, beside the daemon that
 //! guards it.
 //!
-//! Nothing here can shut a machine down: the rehearsal has the power machine and no room `act`, and hooks are
+//! Nothing here can shut a machine down: the rehearsal has the power machine and no `Act`, and hooks are
 //! [`RehearsedHook`]s, which `doshutdown` and `killpower` cannot be. No file is written and no port opened.
 
 #![allow(clippy::disallowed_methods, reason = "the moment of the start, and how long a hook takes")]
