@@ -55,7 +55,11 @@ pub(super) fn ask(config: Option<&PathBuf>, line: &str) -> Result<Answer, NoAnsw
 
 /// Whether a daemon of this configuration takes orders.
 pub(in crate::program::tools) fn is_guarded(config: Option<&PathBuf>) -> bool {
-    sockets(config).iter().any(|path| local::connect(path, CONNECT_TIMEOUT, ANSWER_TIMEOUT).is_ok())
+    let is_there = |path: &PathBuf| match local::connect(path, CONNECT_TIMEOUT, ANSWER_TIMEOUT) {
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::PermissionDenied,
+    };
+    sockets(config).iter().any(is_there)
 }
 
 /// Where the socket may be.
