@@ -40,7 +40,10 @@ fn the_completions_know_every_option_and_command_that_the_help_names() {
         &["check", "--help"],
         &["status", "--help"],
         &["demo", "--help"],
+        &["drill", "--help"],
         &["apctest", "--help"],
+        &["doctor", "--help"],
+        &["probe", "--help"],
         &["apcupsd", "--help"],
     ];
     for shell in ["bash", "zsh"] {
@@ -63,6 +66,9 @@ fn the_completions_know_every_option_and_command_that_the_help_names() {
             "apctest",
             "check",
             "demo",
+            "doctor",
+            "drill",
+            "probe",
             "help",
             "version",
             "apcaccess",

@@ -1,6 +1,6 @@
 //! `mainsd ctl ORDER`: an order to the UPS or the daemon, by the daemon's control socket; where no daemon runs, to the UPS itself.
 
-mod client;
+pub(super) mod client;
 mod direct;
 mod help;
 
@@ -16,7 +16,7 @@ use crate::report::json_answer;
 use crate::wire::control::{Answer, Outcome, Request};
 use client::NoAnswer;
 
-pub(super) use client::is_guarded;
+pub use client::listens;
 #[cfg(feature = "dumb")]
 pub(super) use direct::alone;
 pub(super) use direct::options;
