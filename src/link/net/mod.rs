@@ -405,10 +405,13 @@ impl Link for NetLink {
     }
 
     fn command(&mut self, command: Command, now: Instant) {
-        match command {
+        let why = match command {
             Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => {
-                self.commands.add(command, now);
                 self.checks.next_at = now;
+                if self.commands.add(command, now) {
+                    return;
+                }
+                "too many orders wait for the master"
             }
             Command::KillPower
             | Command::PowerOff
@@ -417,11 +420,9 @@ impl Link for NetLink {
             | Command::AbortTest
             | Command::Set(..)
             | Command::Beeper(_)
-            | Command::PanelTest => {
-                let outcome = Err("a slave does not command its master's UPS".to_owned());
-                self.events.push_back(LinkEvent::Command(CommandResult::new(command, outcome)));
-            }
-        }
+            | Command::PanelTest => "a slave does not command its master's UPS",
+        };
+        self.events.push_back(LinkEvent::Command(CommandResult::new(command, Err(why.to_owned()))));
     }
 }
 
