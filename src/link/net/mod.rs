@@ -96,6 +96,8 @@ pub struct NetLink {
     unanswered: Option<(u32, Instant)>,
     /// The master has said that it shuts down: since then each of its words is told.
     has_ordered: bool,
+    /// What has been told of that last.
+    last_word: bool,
     commands: Commands,
     out: VecDeque<Transmit>,
     events: VecDeque<LinkEvent>,
@@ -118,6 +120,7 @@ impl NetLink {
             identity: Identity::default(),
             unanswered: None,
             has_ordered: false,
+            last_word: false,
             commands: Commands::default(),
             out: VecDeque::new(),
             events: VecDeque::new(),
@@ -208,8 +211,8 @@ impl NetLink {
         let master = LinkEvent::Master { name: name.clone(), mode: status.mode.clone() };
         self.events.push_back(master);
         let ordered = status.flags.contains(StatusFlags::SHUTDOWN);
-        if self.incoming.take_unsteady().contains(StatusFlags::SHUTDOWN) {
-            // In between it has said the opposite.
+        if self.incoming.take_unsteady().contains(StatusFlags::SHUTDOWN) && ordered == self.last_word {
+            // In between it has said the opposite: this is no second word of the same.
             self.tell_remote(!ordered);
         }
         self.tell_remote(ordered);
@@ -239,6 +242,7 @@ impl NetLink {
 
     /// Tells what the master says of its shutdown.
     fn tell_remote(&mut self, ordered: bool) {
+        self.last_word = ordered;
         self.has_ordered |= ordered;
         if self.has_ordered {
             self.events.push_back(LinkEvent::Remote(ordered));
