@@ -25,7 +25,7 @@ const FIRST_TIMEOUT: Duration = Duration::from_secs(15);
 const SILENT_MIN: Duration = Duration::from_secs(10);
 /// So long everything is read before anything is told; what is missing then is told of later.
 const LEARN_MAX: Duration = Duration::from_secs(5);
-/// So many status answers in a row that say that the card does not reach its UPS are a loss.
+/// So many answers in a row to what says it, that say that the card does not reach its UPS are a loss.
 const UNREACHED_MAX: u8 = 2;
 /// Errors of answers (snmp §7).
 const TOO_BIG: i32 = 1;
@@ -177,7 +177,8 @@ impl Conversation {
         let ordered = self.order.as_ref().and_then(|order| order.request(now));
         let waits = ordered.is_some() || !self.queue.is_empty() || self.schedule.poll_at <= now;
         // A card that needs a second for each answer is asked for something else all the same.
-        if self.schedule.status_at <= now && !(self.after_status && waits) {
+        let is_urgent = self.order.as_ref().is_some_and(Order::is_urgent);
+        if self.schedule.status_at <= now && !is_urgent && !(self.after_status && waits) {
             self.after_status = true;
             self.schedule.status_at = now + self.schedule.status_interval();
             let mut rows = self.objects.status();
@@ -249,6 +250,7 @@ impl Conversation {
 
     fn take(&mut self, Outcome { request, answer }: Outcome, device: &str, told: &mut Told, now: Instant) {
         let line_before = self.store.line();
+        let is_answered = answer != Answer::None;
         let mut has_status = false;
         match self.under.take() {
             Some(Under::Order) => {
@@ -283,7 +285,10 @@ impl Conversation {
             }
             None => {}
         }
-        self.tell_progress(has_status, has_status && self.store.line() != line_before, device, told, now);
+        if self.store.is_unreached() {
+            return self.unreached(is_answered, device, told, now);
+        }
+        self.tell_progress(has_status, has_status && self.store.line() != line_before, told, now);
     }
 
     /// What came of a request for scalars.
@@ -414,17 +419,7 @@ impl Conversation {
     }
 
     /// What follows from an answer.
-    fn tell_progress(
-        &mut self,
-        has_status: bool,
-        has_changed: bool,
-        device: &str,
-        told: &mut Told,
-        now: Instant,
-    ) {
-        if self.store.is_unreached() {
-            return self.unreached(device, told, now);
-        }
+    fn tell_progress(&mut self, has_status: bool, has_changed: bool, told: &mut Told, now: Instant) {
         self.unreached = 0;
         match self.state {
             State::Unreached => {
@@ -466,19 +461,27 @@ impl Conversation {
     }
 
     /// The card says that it does not reach its UPS: what else it says is from before.
-    fn unreached(&mut self, device: &str, told: &mut Told, now: Instant) {
-        // It answers.
-        self.silence.pause(now);
+    fn unreached(&mut self, is_answered: bool, device: &str, told: &mut Told, now: Instant) {
         if self.state == State::Unreached {
+            if is_answered {
+                self.silence.pause(now);
+            }
+            return;
+        }
+        // Another answer meanwhile is no second word on it.
+        if self.store.unreached_at() != Some(now) {
             return;
         }
         self.unreached = self.unreached.saturating_add(1);
         if self.unreached < UNREACHED_MAX {
             self.schedule.status_at = self.schedule.status_at.min(now + STATUS_FAST);
+            self.schedule.poll_at = self.schedule.poll_at.min(now + STATUS_FAST);
             return;
         }
         self.state = State::Unreached;
-        self.abandon("the card has lost its UPS", told);
+        self.silence.pause(now);
+        // An order goes on: the card has it.
+        self.abandon_reads("the card has lost its UPS", told);
         told.lost(format!("{device}: the card answers, but says that it has lost its UPS"));
     }
 
@@ -517,26 +520,42 @@ impl Conversation {
     }
 
     pub(super) fn command(&mut self, command: Command, told: &mut Told, now: Instant) {
-        if self.state != State::Watching {
+        // What cuts the power is given to a card whatever it says.
+        if self.state != State::Watching && command != Command::KillPower {
             return told.ended(command, Err("no communication with the UPS".to_owned()));
         }
         if command.order().is_none() {
             self.reads.push(command);
             return self.begin_round(now);
         }
-        if self.order.is_some() {
+        if self.order.as_ref().is_some_and(|order| !command.displaces(order.command)) {
             return told.ended(command, Err("another order is under way".to_owned()));
         }
         match Order::new(command, self.objects.mib, self.store.calibrates(), now) {
-            Ok(order) => self.order = Some(order),
+            Ok(order) => {
+                if order.is_urgent() {
+                    self.interrupt(now);
+                }
+                if let Some(old) = self.order.replace(order) {
+                    told.ended(old.command, Err("another order took its place".to_owned()));
+                }
+            }
             Err(reason) => told.ended(command, Err(reason)),
         }
     }
 
-    /// Commands end, for this reason.
-    fn abandon(&mut self, reason: &str, told: &mut Told) {
-        let order = self.order.take().map(|order| order.command);
-        for command in std::mem::take(&mut self.reads).into_iter().chain(order) {
+    /// The request under way is dropped; what it was to read is read later.
+    fn interrupt(&mut self, now: Instant) {
+        self.exchange.drop_pending();
+        match self.under.take() {
+            Some(Under::Job(job)) => self.queue.push_front(job),
+            Some(Under::Status(_)) => self.schedule.status_at = now,
+            Some(Under::Order) | None => {}
+        }
+    }
+
+    fn abandon_reads(&mut self, reason: &str, told: &mut Told) {
+        for command in std::mem::take(&mut self.reads) {
             told.ended(command, Err(reason.to_owned()));
         }
     }
@@ -548,6 +567,9 @@ impl Conversation {
                 format!("{} datagrams came from the card that were no answer", self.exchange.discarded);
             told.push(LinkEvent::Log(Priority::Info, text));
         }
-        self.abandon(reason, told);
+        self.abandon_reads(reason, told);
+        if let Some(order) = self.order {
+            told.ended(order.command, Err(reason.to_owned()));
+        }
     }
 }

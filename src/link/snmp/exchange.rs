@@ -95,6 +95,11 @@ impl Exchange {
         self.pending = Some(Pending { request, tries: 0, first: 0, until: None });
     }
 
+    /// What is under way is dropped: an answer to it is none from now on.
+    pub(super) fn drop_pending(&mut self) {
+        self.pending = None;
+    }
+
     /// The message that is to be sent now, if any.
     pub(super) fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
         let pending = self.pending.as_mut().filter(|pending| pending.until.is_none())?;

@@ -34,6 +34,10 @@ impl Orders {
         if self.0.len() >= UNDER_WAY_MAX {
             return Next::Told(command, Err("too many orders are under way".to_owned()));
         }
+        // What it takes the place of is not to be done afterwards, by the other one.
+        for order in self.0.iter_mut().filter(|order| command.displaces(order.command)) {
+            order.then = None;
+        }
         self.0.push(Order { command, at: Some(first), then, why: Vec::new() });
         Next::Give(command, first)
     }
@@ -75,5 +79,27 @@ impl Orders {
         };
         self.0.remove(at);
         Some(Next::Told(command, outcome))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Switched off to stay off after kill power, the machine would not come back with mains.
+    #[test]
+    fn an_order_whose_place_kill_power_has_taken_is_not_tried_with_the_other_source() {
+        let mut orders = Orders::default();
+        orders.begin(Command::PowerOff, Source::Modbus, Some(Source::Hid));
+        orders.begin(Command::KillPower, Source::Modbus, Some(Source::Hid));
+        let why = || Err("another order took its place".to_owned());
+        assert_eq!(
+            orders.ended(Command::PowerOff, Source::Modbus, why()),
+            Some(Next::Told(Command::PowerOff, why()))
+        );
+        assert_eq!(
+            orders.ended(Command::KillPower, Source::Modbus, Err("refused".to_owned())),
+            Some(Next::Give(Command::KillPower, Source::Hid))
+        );
     }
 }
