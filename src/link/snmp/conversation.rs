@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::account::Account;
 use super::exchange::{Answer, Exchange, Outcome, Request, is_missing, value_of};
 use super::mib::{Item, Mib, When};
 use super::objects::{Job, Objects, ROWS_MAX};
@@ -129,9 +130,9 @@ impl Conversation {
         new
     }
 
-    /// The session, and the number of the last message.
-    pub(super) fn session(&self) -> (&Session, i32) {
-        (&self.exchange.session, self.exchange.number())
+    /// What is to be done about a card that does not answer an account; `None`: there is none.
+    pub(super) fn advice(&self) -> Option<&'static str> {
+        self.exchange.session.account().map(Account::advice)
     }
 
     pub(super) fn handle_bytes(&mut self, datagram: &[u8], device: &str, told: &mut Told, now: Instant) {
@@ -541,13 +542,20 @@ impl Conversation {
         }
     }
 
-    /// The conversation is over, for this reason.
-    pub(super) fn end(mut self, reason: &str, told: &mut Told) {
+    /// The session, to be changed.
+    pub(super) fn session_mut(&mut self) -> &mut Session {
+        &mut self.exchange.session
+    }
+
+    /// The conversation is over, for this reason. What is left of it is the session, and the number of the last message.
+    pub(super) fn end(mut self, reason: &str, told: &mut Told) -> (Session, i32) {
         if self.exchange.discarded > 0 {
             let text =
                 format!("{} datagrams came from the card that were no answer", self.exchange.discarded);
             told.push(LinkEvent::Log(Priority::Info, text));
         }
         self.abandon(reason, told);
+        let number = self.exchange.number();
+        (self.exchange.session, number)
     }
 }
