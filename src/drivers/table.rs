@@ -184,7 +184,8 @@ fn snmp(request: &Request<'_>) -> Result<Connection, Refused> {
     // What nobody can guess: who does not see the messages can answer none.
     let [a, b, c, d, ..] = RandomState::new().hash_one(0).to_le_bytes();
     let first_number = i32::from_le_bytes([a, b, c, d & 0x3f]);
-    let settings = Settings { device, version: None, poll_time: request.poll_time, first_number };
+    let settings =
+        Settings { device, version: None, login: None, poll_time: request.poll_time, first_number };
     Ok(Connection::Datagram {
         link: Box::new(SnmpLink::new(settings, request.now)),
         peer: Some(peer),

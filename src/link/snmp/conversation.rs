@@ -1,12 +1,16 @@
 //! What is asked when of a card that has answered, and what is told of its answers.
 
+mod commands;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::account::Account;
 use super::exchange::{Answer, Exchange, Outcome, Request, is_missing, value_of};
 use super::mib::{Item, Mib, When};
 use super::objects::{Job, Objects, ROWS_MAX};
 use super::order::Order;
+use super::schedule::{STATUS_FAST, Schedule};
 use super::session::Session;
 use super::store::{Store, figure};
 use super::told::Told;
@@ -15,10 +19,6 @@ use crate::link::silence::Silence;
 use crate::ups::{Command, PollRate, Priority};
 use crate::wire::snmp::{Binding, Oid, Value};
 
-/// So often the status of the output is asked for on battery, and while something is in doubt.
-const STATUS_FAST: Duration = Duration::from_secs(1);
-/// The same on mains.
-const STATUS_SLOW: Duration = Duration::from_secs(5);
 /// The first reading must be told within this.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(15);
 /// Without a reading for so long the UPS counts as lost.
@@ -30,31 +30,6 @@ const UNREACHED_MAX: u8 = 2;
 /// Errors of answers (snmp §7).
 const TOO_BIG: i32 = 1;
 const NO_SUCH_NAME: i32 = 2;
-
-/// When to ask.
-#[derive(Clone, Copy, Debug)]
-struct Schedule {
-    poll_time: Duration,
-    poll_rate: PollRate,
-    status_at: Instant,
-    poll_at: Instant,
-}
-
-impl Schedule {
-    fn interval(&self) -> Duration {
-        match self.poll_rate {
-            PollRate::Fast => STATUS_FAST,
-            PollRate::Normal => self.poll_time,
-        }
-    }
-
-    fn status_interval(&self) -> Duration {
-        match self.poll_rate {
-            PollRate::Fast => STATUS_FAST,
-            PollRate::Normal => STATUS_SLOW.min(self.poll_time.max(STATUS_FAST)),
-        }
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -129,9 +104,9 @@ impl Conversation {
         new
     }
 
-    /// The session, and the number of the last message.
-    pub(super) fn session(&self) -> (&Session, i32) {
-        (&self.exchange.session, self.exchange.number())
+    /// What is to be done about a card that does not answer an account; `None`: there is none.
+    pub(super) fn advice(&self) -> Option<&'static str> {
+        self.exchange.session.account().map(Account::advice)
     }
 
     pub(super) fn handle_bytes(&mut self, datagram: &[u8], device: &str, told: &mut Told, now: Instant) {
@@ -519,49 +494,19 @@ impl Conversation {
         self.silence.set_interval(now, schedule.status_interval());
     }
 
-    pub(super) fn command(&mut self, command: Command, told: &mut Told, now: Instant) {
-        // What cuts the power is given to a card whatever it says.
-        if self.state != State::Watching && command != Command::KillPower {
-            return told.ended(command, Err("no communication with the UPS".to_owned()));
-        }
-        if command.order().is_none() {
-            self.reads.push(command);
-            return self.begin_round(now);
-        }
-        if self.order.as_ref().is_some_and(|order| !command.displaces(order.command)) {
-            return told.ended(command, Err("another order is under way".to_owned()));
-        }
-        match Order::new(command, self.objects.mib, self.store.calibrates(), now) {
-            Ok(order) => {
-                if order.is_urgent() {
-                    self.interrupt(now);
-                }
-                if let Some(old) = self.order.replace(order) {
-                    told.ended(old.command, Err("another order took its place".to_owned()));
-                }
-            }
-            Err(reason) => told.ended(command, Err(reason)),
-        }
-    }
-
-    /// The request under way is dropped; what it was to read is read later.
-    fn interrupt(&mut self, now: Instant) {
-        self.exchange.drop_pending();
-        match self.under.take() {
-            Some(Under::Job(job)) => self.queue.push_front(job),
-            Some(Under::Status(_)) => self.schedule.status_at = now,
-            Some(Under::Order) | None => {}
-        }
-    }
-
     fn abandon_reads(&mut self, reason: &str, told: &mut Told) {
         for command in std::mem::take(&mut self.reads) {
             told.ended(command, Err(reason.to_owned()));
         }
     }
 
-    /// The conversation is over, for this reason.
-    pub(super) fn end(mut self, reason: &str, told: &mut Told) {
+    /// The session, to be changed.
+    pub(super) fn session_mut(&mut self) -> &mut Session {
+        &mut self.exchange.session
+    }
+
+    /// The conversation is over, for this reason. What is left of it is the session, and the number of the last message.
+    pub(super) fn end(mut self, reason: &str, told: &mut Told) -> (Session, i32) {
         if self.exchange.discarded > 0 {
             let text =
                 format!("{} datagrams came from the card that were no answer", self.exchange.discarded);
@@ -571,5 +516,7 @@ impl Conversation {
         if let Some(order) = self.order {
             told.ended(order.command, Err(reason.to_owned()));
         }
+        let number = self.exchange.number();
+        (self.exchange.session, number)
     }
 }
