@@ -15,7 +15,7 @@ pub use open::listened;
 pub use open::simulated;
 #[cfg(any(feature = "stream", feature = "datagram"))]
 pub use open::targets;
-pub use open::{check, open};
+pub use open::{check, open, secrets};
 pub use pump::Pump;
 
 use std::time::Instant;

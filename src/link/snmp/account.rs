@@ -32,6 +32,30 @@ pub struct Login {
     pub salt: u64,
 }
 
+impl Login {
+    /// SNMPUSER, SNMPAUTH and SNMPPRIV; the pass phrases of what signs and of what encrypts, `None` where that is not done; `salt`:
+    /// see [`Login::salt`].
+    #[must_use]
+    pub fn new((user, auth, privacy): (&str, &str, &str), secrets: [Option<&str>; 2], salt: u64) -> Self {
+        let auth = match auth {
+            "MD5" => Auth::Md5,
+            "SHA224" => Auth::Sha224,
+            "SHA256" => Auth::Sha256,
+            "SHA384" => Auth::Sha384,
+            "SHA512" => Auth::Sha512,
+            _ => Auth::Sha1,
+        };
+        let privacy = if privacy == "DES" { Privacy::Des } else { Privacy::Aes };
+        let [signing, encrypting] = secrets.map(|secret| secret.map(str::to_owned));
+        Self {
+            user: user.to_owned(),
+            auth: signing.map(|secret| (auth, secret)),
+            privacy: encrypting.map(|secret| (privacy, secret)),
+            salt,
+        }
+    }
+}
+
 // Without the pass phrases.
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

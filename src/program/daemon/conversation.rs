@@ -62,8 +62,9 @@ pub(in crate::program) fn converse(
     let clock = Clock::default();
     let mut event_loop = EventLoop::new(clock, signals).map_err(Refusal::new)?;
     let now = clock.now();
+    let secrets = driver::secrets(config).map_err(|refused| Refusal::new(refused.text))?;
     let mut conversation = Conversation {
-        driver: driver::open(config, locks, None, None, now).map_err(Refusal::new)?,
+        driver: driver::open(config, locks, None, secrets.as_ref(), None, now).map_err(Refusal::new)?,
         role: settings::role(config),
         commands,
         heard: Heard::default(),
