@@ -187,3 +187,45 @@ fn a_trap_has_the_engine_of_the_card_and_an_inform_asks_for_ours() {
     let read = decode(&inform).unwrap();
     assert!(read.envelope.engine.id.is_empty() && read.envelope.is_reportable && !read.is_signed());
 }
+
+/// Something to begin with: messages of each kind.
+fn messages() -> Vec<Vec<u8>> {
+    let recorded = RECORDED.iter().flat_map(|(.., request, answer)| [*request, *answer]);
+    recorded.chain(DISCOVERY).chain([NOT_IN_TIME, TRAP, INFORM]).map(bytes).collect()
+}
+
+proptest::proptest! {
+    /// The short run of `fuzz/fuzz_targets/snmp.rs`.
+    #[test]
+    fn whatever_comes_is_a_message_that_somebody_with_the_keys_has_made_or_none(
+        which in 0_usize..17,
+        changes in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), 0_u8..), 1..4),
+        cut in proptest::option::of(proptest::prelude::any::<proptest::sample::Index>()),
+    ) {
+        let mut message = messages().swap_remove(which);
+        for (at, byte) in changes {
+            let at = at.index(message.len());
+            message[at] ^= byte;
+        }
+        if let Some(cut) = cut {
+            message.truncate(cut.index(message.len()));
+        }
+        let before = messages().swap_remove(which);
+        if let Ok(read) = decode(&message) {
+            let _ = read.open(&Security::default());
+            // A key that signs nothing of these.
+            let auth = Auth::Sha1;
+            let foreign = Security { auth: Some((auth, Key(vec![7; 20]))), privacy: Some((Privacy::Des, Key(vec![7; 20]))) };
+            proptest::prop_assert!(message == before || read.open(&foreign).is_err());
+            let signed = Security { privacy: None, ..foreign };
+            proptest::prop_assert!(read.open(&signed).is_err());
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_message_or_none(bytes in proptest::collection::vec(0_u8.., 0..200)) {
+        if let Ok(read) = decode(&bytes) {
+            let _ = read.open(&Security::default());
+        }
+    }
+}
