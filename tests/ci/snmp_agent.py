@@ -31,6 +31,9 @@ def note(path, line):
 
 for line in sys.stdin:
     request = line.strip()
+    if not request:
+        # What is to be set ends with an empty line.
+        continue
     if request == "PING":
         print("PONG", flush=True)
         continue
