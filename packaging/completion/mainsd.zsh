@@ -1,8 +1,8 @@
-#compdef mainsd apcaccess apcupsd
-# Completion of zsh for mainsd, and for the same program called apcaccess or apcupsd.
+#compdef mainsd apcaccess apctest apcupsd
+# Completion of zsh for mainsd, and for the same program called apcaccess, apctest or apcupsd.
 
 _mainsd() {
-    local -a daemon client check commands
+    local -a daemon client check doctor commands
     daemon=(
         '-b[stay in the foreground]'
         '(-d --debug)'{-d,--debug}'[debug messages]:level'
@@ -24,6 +24,7 @@ _mainsd() {
         '-p[print the value of one key]:key'
         '-u[leave out units]'
         '--json[print JSON]'
+        '--watch[live]'
         '--help[help]'
         '--version[version]'
     )
@@ -33,12 +34,24 @@ _mainsd() {
         '--explain[what a directive does]:directive'
         '(-h --help)'{-h,--help}'[help]'
     )
-    local -a orders
+    doctor=(
+        '(-f --config-file)'{-f,--config-file}'[configuration]:file:_files'
+        '(-q --quiet)'{-q,--quiet}'[only what is not fine]'
+        '--json[print JSON]'
+        '(-h --help)'{-h,--help}'[help]'
+    )
+    local -a orders test
+    test=(
+        '(-f --config-file)'{-f,--config-file}'[configuration]:file:_files'
+        '(-V --version)'{-V,--version}'[version]'
+        '(-h --help)'{-h,--help}'[help]'
+    )
     orders=(self-test calibrate beeper panel battery name sensitivity transfer delay low return output outlets settings poll
-        reload shutdown kill-power power-off help -f --json --help)
-    commands=(status events clients ctl check demo help version apcaccess apcupsd)
+        record reload shutdown kill-power power-off help -f --json --help)
+    commands=(status events clients ctl apctest doctor drill probe check demo help version apcaccess apcupsd)
     case $service in
         apcupsd) _arguments $daemon ;;
+        apctest) _arguments $test ;;
         apcaccess) _arguments $client '1:command:(status events clients)' '2:host:_hosts' ;;
         *)
             if (( CURRENT == 2 )) && [[ $words[2] != -* ]]; then
@@ -50,6 +63,8 @@ _mainsd() {
                 events | clients) _arguments $client ;;
                 apcaccess) _arguments $client '2:command:(status events clients)' ;;
                 check) _arguments $check ;;
+                doctor) _arguments $doctor ;;
+                apctest) _arguments $test ;;
                 ctl)
                     case $words[CURRENT-1] in
                         -f) _files ;;
@@ -68,9 +83,22 @@ _mainsd() {
                         *) compadd -- $orders ;;
                     esac
                     ;;
+                probe)
+                    _arguments '--serial=-[ask serial ports]::port:_files' '*--snmp[ask this card]:host:_hosts' \
+                        '--record[write what a USB UPS says]:file:_files' '--device[which UPS is recorded]:serial number or bus port' \
+                        '--seconds[how long to listen]:seconds' \
+                        '(-f --config-file)'{-f,--config-file}'[configuration of the daemon that has it]:file:_files' '--help[help]'
+                    ;;
                 demo)
                     _arguments '--scenario[story]:story:(outage low-battery flapping comm-loss self-test)' \
                         '--speed[time-lapse]:factor' '--plain[lines, also on a terminal]' '--help[help]'
+                    ;;
+                drill)
+                    _arguments '(-f --config-file)'{-f,--config-file}'[configuration]:file:_files' \
+                        '--story[what happens]:story:(outage short low-battery comm-loss self-test)' \
+                        '--runtime[how long the battery lasts]:minutes' '--takes[how long the shutdown takes]:seconds' \
+                        '--slave[a slave that does not go]' '--run-hooks[run the hooks]' '--yes[without a question]' \
+                        '(-h --help)'{-h,--help}'[help]'
                     ;;
                 help) _values command $commands ;;
                 *) _arguments $daemon ;;

@@ -19,6 +19,7 @@ rustPlatform.buildRustPackage {
   postInstall = ''
     ln -s mainsd $out/bin/apcupsd
     ln -s mainsd $out/bin/apcaccess
+    ln -s mainsd $out/bin/apctest
     installManPage man/*.[1-8]
     ln -s mainsd.8.gz $out/share/man/man8/apcupsd.8.gz
     ln -s mainsd.conf.5.gz $out/share/man/man5/apcupsd.conf.5.gz

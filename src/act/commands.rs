@@ -41,11 +41,16 @@ impl BuiltIn {
     /// Those of this machine. Looks at its disks, so it is called when a daemon starts, and not when a shutdown needs them.
     #[must_use]
     pub fn of_this_machine() -> Self {
-        let dirs =
-            ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/sbin", "/run/current-system/sw/bin"];
-        match container(Path::new("/")) {
+        Self::of(Path::new("/"))
+    }
+
+    /// Those of the machine whose root folder this is.
+    #[must_use]
+    pub fn of(root: &Path) -> Self {
+        let dirs = ["usr/sbin", "usr/bin", "sbin", "bin", "usr/local/sbin", "run/current-system/sw/bin"];
+        match container(root) {
             Some(container) if !container.has_init => Self::in_container(&container),
-            _ => Self::find(&dirs.map(PathBuf::from), Path::new("/run/systemd/system")),
+            _ => Self::find(&dirs.map(|dir| root.join(dir)), &root.join("run/systemd/system")),
         }
     }
 

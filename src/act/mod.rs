@@ -30,6 +30,7 @@ mod commands;
 mod flags;
 mod hooks;
 mod last_resort;
+mod rehearsal;
 mod shutdown;
 mod task;
 
@@ -43,6 +44,7 @@ use crate::ups::{Event, Priority, is_unsafe};
 pub use crate::sys::spawn::Output;
 pub use commands::{BuiltIn, Fallback, LastResort};
 pub use flags::NOLOGIN_TEXT;
+pub use rehearsal::RehearsedHook;
 pub use task::HookEnd;
 
 use flags::{Flags, Wanted};
@@ -300,9 +302,8 @@ impl Act {
 
     fn hook_spec(&self, event: Event, args: &HookArgs) -> (Spec, String) {
         let path = self.settings.script_dir.join("apccontrol");
-        let name: String = args.ups_name.chars().filter(|c| !is_unsafe(*c)).take(MAX_NAME).collect();
-        let flag = |set: bool| if set { "1" } else { "0" };
-        let argv = [event.arg(), &name, flag(args.connected), flag(args.powered)];
+        let [name, connected, powered] = arguments(args);
+        let argv = [event.arg(), &name, &connected, &powered];
         (Spec::new(&path, argv, self.settings.output), format!("{} {}", path.display(), event.arg()))
     }
 
@@ -320,6 +321,13 @@ impl Act {
     fn log(&mut self, priority: Priority, text: String) {
         self.outcomes.push_back(Outcome::Log(priority, text));
     }
+}
+
+/// What a hook is told after its event.
+fn arguments(args: &HookArgs) -> [String; 3] {
+    let name = args.ups_name.chars().filter(|c| !is_unsafe(*c)).take(MAX_NAME).collect();
+    let flag = |set| u8::from(set).to_string();
+    [name, flag(args.connected), flag(args.powered)]
 }
 
 #[cfg(test)]

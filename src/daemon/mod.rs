@@ -21,7 +21,7 @@ pub mod token;
 mod writers;
 
 pub use clock::Clock;
-pub use driver::{Driver, LockedDriver};
+pub use driver::{Driver, LockedDriver, connection};
 pub use dry_run::{DryRun, Place};
 pub use event_loop::{EventLoop, Exit, Source};
 pub use observed::{Observed, Observer, Unobserved};

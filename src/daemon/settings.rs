@@ -65,6 +65,12 @@ pub fn in_place(old: &Config, new: Config) -> Config {
 /// Settings of the power machine.
 #[must_use]
 pub fn power(config: &Config, invocation: &Invocation) -> power::Settings {
+    power_as_called(config, invocation.kill_on_powerfail, invocation.term_on_powerfail)
+}
+
+/// The same, called with `-p` and `-t` or without.
+#[must_use]
+pub fn power_as_called(config: &Config, kill: bool, term: bool) -> power::Settings {
     let role = role(config);
     power::Settings {
         on_battery_delay: config.on_battery_delay,
@@ -75,9 +81,9 @@ pub fn power(config: &Config, invocation: &Invocation) -> power::Settings {
         annoy_delay: config.annoy_delay,
         no_logon: config.no_logon,
         kill_delay: role.delay(seconds(config.kill_delay)),
-        kill_on_powerfail: invocation.kill_on_powerfail && role.may_kill_at_powerfail(),
+        kill_on_powerfail: kill && role.may_kill_at_powerfail(),
         kill_wait: role.wait().unwrap_or_default(),
-        term_on_powerfail: invocation.term_on_powerfail,
+        term_on_powerfail: term,
         comm_lost_delay: config.comm_lost_delay,
         confirm_polls: config.confirm_polls.max(1),
         low_battery_flag: config.low_battery_flag,

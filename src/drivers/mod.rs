@@ -13,10 +13,14 @@
     allow(unused, reason = "what a driver needs that this build leaves out")
 )]
 
+#[cfg(feature = "dumb")]
+mod cables;
 mod pcnet_device;
 mod snmp_account;
 mod table;
 
+#[cfg(feature = "dumb")]
+pub use cables::{guess_cable, lines_at_rest};
 pub use pcnet_device::PcnetDevice;
 pub use snmp_account::{SNMP_AUTHS, SNMP_LEVELS, SNMP_PRIVS, SNMP_VERSIONS, SnmpAccount, SnmpSecrets};
 pub use table::ALL;

@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `apcupsd` | any | the daemon, in the background unless `-b` |
 //! | `apcaccess` | any | the status client |
+//! | `apctest` | any | that word of [`tools`] |
 //! | `mainsd` | `status`, `events`, `clients` | the status client, in words of its own |
 //! | `mainsd` | `apcaccess` | the status client, as `apcaccess` |
 //! | `mainsd` | `apcupsd` | the daemon, as `apcupsd` |
@@ -23,6 +24,8 @@ pub mod daemon;
 #[cfg_attr(not(feature = "test"), path = "no_demo.rs")]
 pub mod demo;
 mod help;
+#[cfg(any(feature = "test", feature = "tools"))]
+mod live;
 mod mistake;
 mod out;
 mod private_folder;
@@ -48,6 +51,7 @@ pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
     match name.as_str() {
         "apcaccess" => access::main(access::CalledAs::Apcaccess { typed: "apcaccess" }, args.collect()),
         "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, "apcupsd", args.collect()),
+        "apctest" => by_first_argument(std::iter::once("apctest".into()).chain(args).collect()),
         _ => by_first_argument(args.collect()),
     }
 }

@@ -32,13 +32,16 @@ impl<'a> Out<'a> {
 
     /// Writes a line.
     pub fn line(&mut self, text: &str) {
-        self.write(format!("{text}\n").as_bytes());
+        self.text(&format!("{text}\n"));
+    }
+
+    /// Writes lines.
+    pub fn text(&mut self, text: &str) {
+        self.write(text.as_bytes());
     }
 
     fn write(&mut self, bytes: &[u8]) {
-        let mut stdout = io::stdout().lock();
-        let bytes = if stdout.is_terminal() { harmless(bytes) } else { Cow::Borrowed(bytes) };
-        if let Err(error) = stdout.write_all(&bytes).and_then(|()| stdout.flush()) {
+        if let Err(error) = write(bytes) {
             self.failure.get_or_insert(error);
         }
     }
@@ -51,6 +54,16 @@ impl<'a> Out<'a> {
             _ => status,
         }
     }
+}
+
+/// Writes bytes to standard output.
+///
+/// # Errors
+/// What the system says.
+pub fn write(bytes: &[u8]) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    let bytes = if stdout.is_terminal() { harmless(bytes) } else { Cow::Borrowed(bytes) };
+    stdout.write_all(&bytes).and_then(|()| stdout.flush())
 }
 
 /// Says that standard output takes nothing; the exit status for it.

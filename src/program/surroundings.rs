@@ -2,6 +2,7 @@
 //! `mainsd check`. Everything found is a warning: guarding goes on in every case.
 
 mod apcupsd_folder;
+mod calls;
 mod hooks;
 mod killpower;
 mod machine;
@@ -15,6 +16,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use machine::{End, Init};
+
 use super::shared_folders;
 use crate::act::{BuiltIn, Fallback};
 use crate::config::wrappers;
@@ -27,9 +30,13 @@ use crate::sys::{access, reason};
 /// nothing on it. `shutdown_commands` are the commands that would shut the machine down, as [`crate::act::Fallback::describe`]
 /// gives them.
 pub fn examine(parsed: &Parsed, shutdown_commands: &[String]) -> Vec<Diagnostic> {
-    let warnings = examine_with(parsed, shutdown_commands, Path::new("/etc"));
+    examine_at(parsed, shutdown_commands, Path::new("/"))
+}
+
+fn examine_at(parsed: &Parsed, shutdown_commands: &[String], root: &Path) -> Vec<Diagnostic> {
+    let warnings = examine_with(parsed, shutdown_commands, &root.join("etc"));
     let mut found = Found { parsed, warnings };
-    found.changed_after_copied(Path::new("/"));
+    found.changed_after_copied(root);
     found.warnings
 }
 
@@ -43,6 +50,21 @@ pub fn remarks(parsed: &Parsed) -> Vec<Diagnostic> {
     found.privileges(Path::new("/"));
     found.purge_would_take(Path::new("/"));
     found.warnings
+}
+
+/// [`examine`] and [`remarks`] for the machine whose root folder this is, but for what [`End`] says.
+pub fn all(parsed: &Parsed, shutdown_commands: &[String], root: &Path) -> Vec<Diagnostic> {
+    let mut found = Found { parsed, warnings: examine_at(parsed, shutdown_commands, root) };
+    found.logins();
+    found.privileges_of_daemon(root);
+    found.purge_would_take(root);
+    found.warnings
+}
+
+/// The hooks that would be run, and the commands that one calls and that do not exist.
+pub fn missing_commands(parsed: &Parsed) -> Vec<(PathBuf, Vec<String>)> {
+    let calls = |path: PathBuf| (calls::missing(&path), path);
+    hooks::scripts(&parsed.config.script_dir).map(calls).map(|(missing, path)| (path, missing)).collect()
 }
 
 fn examine_with(parsed: &Parsed, shutdown_commands: &[String], etc: &Path) -> Vec<Diagnostic> {
@@ -271,13 +293,12 @@ fn for_anyone(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|data| data.mode() & 0o002 != 0)
 }
 
+/// Ends what is said of a file that root can perhaps write to.
+pub const AS_ORDINARY_USER: &str = " (asked as an ordinary user; ask again as the user that mainsd runs as)";
+
 /// The answer depends on who asks.
 fn as_whom() -> &'static str {
-    if access::is_root() {
-        ""
-    } else {
-        " (asked as an ordinary user; ask again as the user that mainsd runs as)"
-    }
+    if access::is_root() { "" } else { AS_ORDINARY_USER }
 }
 
 #[cfg(test)]

@@ -112,6 +112,12 @@ pub fn writable_now(fd: impl AsFd) -> bool {
     ready_now(fd, PollFlags::OUT)
 }
 
+/// Whether nobody can read any more what is written.
+#[must_use]
+pub fn is_unread(fd: impl AsFd) -> bool {
+    ready_now(fd, PollFlags::ERR)
+}
+
 /// Whether there is something to read.
 pub(super) fn readable_now(fd: impl AsFd) -> bool {
     ready_now(fd, PollFlags::IN)
@@ -138,6 +144,8 @@ mod tests {
         assert!(written >= 4096);
         let mut buffer = vec![0; written];
         io::Read::read_exact(&mut reader, &mut buffer).unwrap();
-        assert!(writable_now(&writer));
+        assert!(writable_now(&writer) && !is_unread(&writer));
+        drop(reader);
+        assert!(is_unread(&writer));
     }
 }

@@ -174,6 +174,50 @@ impl UserSearch {
     }
 }
 
+/// Who has a device open, as far as can be seen.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Users {
+    /// Process id and command name of each.
+    pub seen: Vec<(i32, String)>,
+    /// No process hides what it has open.
+    pub all_seen: bool,
+}
+
+/// Who has the file or device at `path` open, this process and what is beyond [`SEARCH_MAX`] left out; `proc`: the folder `/proc`. May
+/// take a second on a large machine.
+#[must_use]
+pub fn users(proc: &Path, path: &Path) -> Users {
+    let mut users = Users { seen: Vec::new(), all_seen: true };
+    let Ok(wanted) = path.canonicalize() else { return users };
+    let of_device = |data: fs::Metadata| data.file_type().is_char_device().then(|| data.rdev());
+    let device = fs::metadata(&wanted).ok().and_then(of_device);
+    let mut left = SEARCH_MAX;
+    for entry in fs::read_dir(proc).into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let Ok(descriptors) = fs::read_dir(entry.path().join("fd")) else {
+            users.all_seen &= !entry.path().exists();
+            continue;
+        };
+        left = left.saturating_sub(1);
+        let has_it = descriptors.flatten().take(left).any(|entry| {
+            fs::read_link(entry.path()).is_ok_and(|target| {
+                target == wanted
+                    || (device.is_some()
+                        && target.starts_with("/dev/")
+                        && fs::metadata(entry.path()).ok().and_then(of_device) == device)
+            })
+        });
+        if has_it && pid != own() {
+            let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
+            users.seen.push((pid, clean(name.trim_end())));
+        }
+    }
+    users.seen.sort();
+    users
+}
+
 /// Descriptors of one process that are looked at.
 const MOST_OPEN: usize = 10_000;
 

@@ -1,6 +1,8 @@
 //! Signals as readiness in the loop.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use mio::{Interest, Registry, Token};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
@@ -34,6 +36,21 @@ impl std::fmt::Debug for Signals {
 pub fn hold_hangup() {
     set_mask(Mask::And(&[SIGHUP]));
     ignore(libc::SIGXFSZ);
+}
+
+/// For a program without the loop: becomes true when SIGHUP, SIGINT or SIGTERM has come. Another one ends the program.
+///
+/// # Errors
+///
+/// What the system says.
+pub fn end_flag() -> io::Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))?;
+        signal_hook::flag::register(signal, Arc::clone(&flag))?;
+    }
+    set_mask(Mask::None);
+    Ok(flag)
 }
 
 impl Signals {

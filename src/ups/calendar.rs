@@ -15,6 +15,16 @@ pub(crate) const fn civil(day: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + (month <= 2) as i64, month, day)
 }
 
+/// The day, counted from 1970-01-01, of a date of the Gregorian calendar with a year of 0 or later: the inverse of [`civil`].
+pub(crate) const fn day_of(year: i64, month: i64, day: i64) -> i64 {
+    let (year, from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    365 * year + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
+        + (153 * from_march + 2) / 5
+        + day
+        - 719_469
+}
+
 /// A day counted from 1970-01-01, as `YYYY-MM-DD`.
 #[must_use]
 pub fn calendar_date(day: i64) -> String {
@@ -47,6 +57,7 @@ mod tests {
             let next_month = now.0 == last.0 && now.1 == last.1 + 1 && now.2 == 1 && last.2 >= 28;
             let next_year = now.0 == last.0 + 1 && now.1 == 1 && now.2 == 1 && last.1 == 12 && last.2 == 31;
             assert!(next_day || next_month || next_year, "{last:?} then {now:?}");
+            assert_eq!(day_of(now.0, now.1, now.2), day, "{now:?}");
             last = now;
         }
         assert_eq!(last, (2369, 12, 31));

@@ -8,6 +8,7 @@ pub mod hid;
 #[cfg(feature = "modbus")]
 pub mod modbus;
 pub mod nis;
+pub mod nis_status;
 #[cfg(feature = "pcnet")]
 pub mod pcnet;
 pub mod role;

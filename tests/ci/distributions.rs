@@ -63,7 +63,7 @@ fn files(folder: &Path) -> BTreeSet<String> {
 /// What every package has, whatever starts services there; `programs` is the folder of those.
 fn is_a_guard(files: &BTreeSet<String>, programs: &str) {
     let mut wanted: Vec<String> =
-        ["mainsd", "apcupsd", "apcaccess"].map(|it| format!("{programs}/{it}")).to_vec();
+        ["mainsd", "apcupsd", "apcaccess", "apctest"].map(|it| format!("{programs}/{it}")).to_vec();
     wanted.extend(
         [
             "/usr/share/mainsd/mainsd.conf",

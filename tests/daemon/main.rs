@@ -9,8 +9,10 @@
 )]
 
 mod access;
+mod access_watch;
 mod apcsmart;
 mod apcsmart_settings;
+mod apctest;
 mod busybox_killpower;
 mod check;
 mod check_field;
@@ -22,6 +24,8 @@ mod control;
 mod copy_apcupsd;
 mod debug;
 mod demo;
+mod doctor;
+mod drill;
 mod dry_run;
 mod dumb;
 mod fault_injection;
@@ -48,6 +52,7 @@ mod openwrt;
 mod outage;
 mod packaging;
 mod pcnet;
+mod probe;
 mod readme;
 mod replay;
 mod slave_replay;

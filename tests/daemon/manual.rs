@@ -30,7 +30,10 @@ fn each_option_of_the_help_texts_is_in_the_manual() {
     for (args, name) in [
         (&["--help"][..], "mainsd.8"),
         (&["check", "--help"], "mainsd.8"),
+        (&["drill", "--help"], "mainsd.8"),
+        (&["doctor", "--help"], "mainsd.8"),
         (&["status", "--help"], "apcaccess.1"),
+        (&["apctest", "--help"], "apctest.8"),
     ] {
         let text = page(name);
         for option in long_options(args) {

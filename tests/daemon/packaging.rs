@@ -40,6 +40,10 @@ fn the_completions_know_every_option_and_command_that_the_help_names() {
         &["check", "--help"],
         &["status", "--help"],
         &["demo", "--help"],
+        &["drill", "--help"],
+        &["apctest", "--help"],
+        &["doctor", "--help"],
+        &["probe", "--help"],
         &["apcupsd", "--help"],
     ];
     for shell in ["bash", "zsh"] {
@@ -54,9 +58,22 @@ fn the_completions_know_every_option_and_command_that_the_help_names() {
                 assert!(knows(option), "{shell}: {option} of {help:?}");
             }
         }
-        for command in
-            ["status", "events", "clients", "check", "demo", "help", "version", "apcaccess", "apcupsd"]
-        {
+        for command in [
+            "status",
+            "events",
+            "clients",
+            "ctl",
+            "apctest",
+            "check",
+            "demo",
+            "doctor",
+            "drill",
+            "probe",
+            "help",
+            "version",
+            "apcaccess",
+            "apcupsd",
+        ] {
             assert!(knows(command), "{shell}: {command}");
         }
     }

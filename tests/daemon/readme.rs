@@ -15,6 +15,22 @@ fn block<'a>(text: &'a str, after: &str, kind: &str) -> &'a str {
     rest.split_once("```").unwrap().0
 }
 
+#[test]
+fn the_drill_in_the_readme_is_what_is_told() {
+    let text = readme();
+    let scratch = Scratch::new();
+    let config = scratch.file("mainsd.conf", block(&text, "## The smallest configuration", "apcupsd"));
+    let done = support::run(["drill", "-f", config.to_str().unwrap()]);
+    let is_told = |line: &&str| line.get(5..6) == Some(":") || line.get(4..5) == Some(":");
+    let told: Vec<&str> = done.stdout.lines().filter(is_told).collect();
+    let shown = block(&text, "`mainsd drill` with the same configuration", "text");
+    // A machine may have a script of an event in that folder.
+    let hooks = |line: &&str| !line.contains(" hook: ");
+    let (told, shown): (Vec<&str>, Vec<&str>) =
+        (told.into_iter().filter(hooks).collect(), shown.lines().filter(hooks).collect());
+    assert_eq!(told, shown, "{done:?}");
+}
+
 /// Without what depends on the machine: the folder that is looked at, the commands that it has.
 fn lines(text: &str) -> Vec<&str> {
     let of_the_machine =

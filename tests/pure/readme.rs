@@ -77,7 +77,7 @@ fn the_readme_names_every_recorded_device() {
 /// The text that a test of the demonstration compares with what is drawn, without the lines that are empty.
 #[test]
 fn the_demonstration_in_the_readme_is_what_is_drawn() {
-    let drawn = fs::read_to_string(root().join("src/program/demo/view/outage-80x24.txt")).unwrap();
+    let drawn = fs::read_to_string(root().join("src/program/live/view/outage-80x24.txt")).unwrap();
     let text = readme();
     let (_, shown) = text.split_once("`mainsd demo`, a simulated UPS in an outage:\n\n```text\n").unwrap();
     let (shown, _) = shown.split_once("```").unwrap();

@@ -19,6 +19,7 @@ macro_rules! each_hook_case {
             without_terminals_or_wall_nothing_is_told_and_nothing_fails
             every_event_of_the_daemon_is_known_and_others_fail
             doshutdown_uses_what_exists_and_says_whether_it_worked
+            in_a_drill_nothing_is_shut_down_and_nobody_told
             an_event_script_runs_first_and_may_do_it_all
             an_event_script_that_is_not_executable_is_left_out
             the_config_file_is_sourced
@@ -275,6 +276,27 @@ pub fn doshutdown_uses_what_exists_and_says_whether_it_worked(shell: Shell) {
         let done = stage.run(&["doshutdown", "ups", "1", "1"]);
         assert_eq!(done.status.code(), Some(*status), "{shell:?} {commands:?}: {done:?}");
         assert_eq!(stage.log(), *log, "{shell:?} {commands:?}");
+    }
+}
+
+pub fn in_a_drill_nothing_is_shut_down_and_nobody_told(shell: Shell) {
+    let stage = Stage::new(shell).with_systemd().with_terminals();
+    for name in ["systemctl", "shutdown", "poweroff", "halt", "mainsd"] {
+        stage.command(name, 0);
+    }
+    for name in ["doshutdown", "killpower"] {
+        stage.scratch.script(
+            &format!("hooks/{name}"),
+            &format!("#!/bin/sh\necho own >> {}\n", stage.path("log").display()),
+        );
+    }
+    assert!(stage.is_safe());
+    // A status of 0 would mean that the machine goes down.
+    for (event, status) in [("doshutdown", 1), ("killpower", 1), ("onbattery", 0), ("timeout", 0)] {
+        let mut command = stage.prepare(&stage.path("hooks/apccontrol"), &[event, "ups", "1", "1"]);
+        let done = command.env("MAINSD_DRILL", "1").output().unwrap();
+        assert_eq!(done.status.code(), Some(status), "{shell:?} {event}: {done:?}");
+        assert_eq!(stage.log(), [""; 0], "{shell:?} {event}");
     }
 }
 

@@ -64,6 +64,7 @@ mod simulated;
 pub mod smart;
 pub mod snmp;
 pub mod story;
+pub mod terminal;
 pub mod usbip;
 pub mod wall_clock;
 

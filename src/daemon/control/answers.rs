@@ -2,7 +2,7 @@
 
 use super::desk::Asked;
 use crate::sys::local::Peer;
-use crate::ups::{Command, Identity, SelfTestResult, Setting, Values};
+use crate::ups::{Command, Identity, SelfTestResult, Setting, StatusFlags, Values};
 use crate::wire::control::{Action, Answer, ORDERS, Outcome, Request, Right};
 
 /// Who may give an order, of a daemon whose owner is this user; the name of the group, for words.
@@ -37,9 +37,25 @@ pub const fn command_of(request: &Request) -> Option<Command> {
         (Action::Beeper(beeper), _) => Command::Beeper(beeper),
         (Action::PanelTest, _) => Command::PanelTest,
         (Action::Poll, _) => Command::Poll,
+        (Action::Record, _) => Command::Record,
         (Action::Setting(setting), Some(value)) => Command::Set(setting, value),
         _ => return None,
     })
+}
+
+/// The answer to an order to read the UPS, which has been read.
+#[must_use]
+pub fn polled(status: StatusFlags, values: &Values) -> Answer {
+    let line = if status.contains(StatusFlags::ONBATT) { "on battery" } else { "on mains" };
+    let numbers = [
+        ("charge", values.battery_charge.map(|charge| charge.0)),
+        ("runtime", values.runtime_left.map(|runtime| runtime.0)),
+    ];
+    let mut answer = Answer::new(Outcome::Done, "read").with("line", line);
+    for (name, value) in numbers {
+        answer = value.into_iter().fold(answer, |answer, value| answer.with(name, format!("{value:.1}")));
+    }
+    if status.contains(StatusFlags::CALIBRATION) { answer.with("test", "runs") } else { answer }
 }
 
 /// The value of a setting, as it is written; `None`: the UPS does not tell it.

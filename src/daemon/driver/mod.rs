@@ -11,11 +11,13 @@ pub use open::at_rest;
 pub use open::card_listening;
 #[cfg(feature = "datagram")]
 pub use open::listened;
+#[cfg(feature = "usb")]
+pub use open::open_usb;
 #[cfg(feature = "test")]
 pub use open::simulated;
 #[cfg(any(feature = "stream", feature = "datagram"))]
 pub use open::targets;
-pub use open::{check, open, secrets};
+pub use open::{check, connection, open, secrets};
 pub use pump::Pump;
 
 use std::time::Instant;

@@ -38,7 +38,7 @@ use crate::port::serial::{AtRest, SerialPort};
 #[cfg(feature = "stream")]
 use crate::port::stream::StreamPort;
 #[cfg(feature = "usb")]
-use crate::port::usb::{Roots, UsbPort};
+use crate::port::usb::{Matcher, Roots, UsbPort};
 use crate::sys::fs::O_NONBLOCK;
 use crate::sys::reason;
 
@@ -49,9 +49,8 @@ const LONGEST_FILE: u64 = 1 << 20;
 ///
 /// # Errors
 /// What is wrong, for a person.
-#[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn check(config: &Config) -> Result<(), Refused> {
-    connect(config, None, None, Instant::now())?;
+    connection(config)?;
     secrets(config).map(drop)
 }
 
@@ -72,6 +71,15 @@ pub fn secrets(config: &Config) -> Result<Option<SnmpSecrets>, Refused> {
     let text = read(path, KEYWORD, "a file with the lines 'auth PHRASE' and 'priv PHRASE'")?;
     let wrong = |what: String| Refused::new(KEYWORD, format!("{}: {what}", path.display()));
     SnmpSecrets::parse(&text, snmp.is_encrypted()).map(Some).map_err(wrong)
+}
+
+/// The link that UPSTYPE names and which port it wants, for a person who looks for the UPS.
+///
+/// # Errors
+/// As [`check`].
+#[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
+pub fn connection(config: &Config) -> Result<Connection, Refused> {
+    connect(config, None, None, Instant::now())
 }
 
 /// How the serial port of this configuration is left by itself.
@@ -150,10 +158,7 @@ pub fn open(
             join(Box::new(port), link, faults, now)
         }
         #[cfg(feature = "usb")]
-        Connection::Usb { link, matcher } => {
-            let port = UsbPort::new(Roots::default(), token::DRIVER, Box::new(matcher), locks, now);
-            join(Box::new(port), link, faults, now)
-        }
+        Connection::Usb { link, matcher } => open_usb(link, matcher, locks, faults, now),
         #[cfg(feature = "stream")]
         Connection::Stream { link, targets } => join(
             Box::new(StreamPort::new(targets, token::DRIVER, now).with_starter(locks.starter().clone())),
@@ -178,6 +183,20 @@ pub fn open(
         #[cfg(feature = "unconnected")]
         Connection::Unconnected(link) => join(Box::new(NoPort), link, faults, now),
     })
+}
+
+/// A link at the USB device that `matcher` wants.
+#[cfg(feature = "usb")]
+#[must_use]
+pub fn open_usb(
+    link: Box<dyn Link<Bus = crate::bus::usb::Usb>>,
+    matcher: Matcher,
+    locks: DeviceLocks,
+    faults: Option<u64>,
+    now: Instant,
+) -> Box<dyn Driver> {
+    let port = UsbPort::new(Roots::default(), token::DRIVER, matcher, locks, now);
+    join(Box::new(port), link, faults, now)
 }
 
 fn join<B: Bus + 'static>(

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Supervisor;
-use crate::daemon::control::answers::{command_of, may, self_test_result, show};
+use crate::daemon::control::answers::{command_of, may, polled, self_test_result, show};
 use crate::daemon::control::desk::{Asked, Due};
 use crate::ups::{Asker, Command, CommandResult, Priority, StatusFlags};
 use crate::wire::control::{Action, Answer, Outcome, Right, When};
@@ -135,8 +135,7 @@ impl Supervisor {
         }
         let result = self.status.snapshot().values.self_test;
         if asked.request.row.action == Action::Poll {
-            let line = if flags.contains(StatusFlags::ONBATT) { "on battery" } else { "on mains" };
-            let answer = Answer::new(Outcome::Done, "read").with("line", line);
+            let answer = polled(flags, &self.status.snapshot().values);
             return self.control.desk.end(asked, &answer, now);
         }
         let answer = self_test_result(result, asked.request.waits);

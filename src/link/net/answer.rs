@@ -1,15 +1,11 @@
-//! What a master's status answer says (nis §9.2, §9.3). Keys are taken exactly; a value that is there and empty is
-//! empty, `N/A` is not there.
+//! A master's answers, as far as they have come.
 
 use std::ops::Range;
 use std::time::Instant;
 
-use crate::ups::{
-    Access, DaemonDate, DaemonText, Evidence, Field, Form, Identity, Reading, SaidMut, StatusFlags, Text,
-    Values, clean, key,
-};
-use crate::wire::decimal::decimal;
+use crate::ups::{Evidence, Reading, StatusFlags, key};
 use crate::wire::nis::{Frame, parse_frame, split_record};
+use crate::wire::nis_status::{MasterStatus, flags_of};
 
 /// Longest record that is taken (nis §2: a slave of 3.14.14 takes 999).
 const MAX_FRAME: usize = 999;
@@ -122,33 +118,8 @@ impl Incoming {
     /// What the answer says; `None` if it holds no STATFLAG, so that it is no status.
     #[must_use]
     pub fn status(&self) -> Option<MasterStatus> {
-        let mut status = MasterStatus::default();
-        let mut flags = None;
-        for (key, value) in self.records() {
-            match Field::of_key(key).map(|field| &field.form) {
-                Some(Form::Hex8) => flags = flags.or_else(|| hexadecimal(value)),
-                Some(form) if value.trim_ascii() != b"N/A" => status.note(form, value),
-                _ => {}
-            }
-        }
-        status.flags = flags?;
-        Some(status)
+        MasterStatus::of_records(self.records())
     }
-}
-
-/// One answer of a master.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct MasterStatus {
-    /// STATFLAG, all bits.
-    pub flags: StatusFlags,
-    /// UPSMODE.
-    pub mode: Option<String>,
-    /// STARTTIME: another one is another run of the master, perhaps of another program.
-    pub started: Option<String>,
-    /// UPSNAME and what does not change.
-    pub identity: Identity,
-    /// What is measured.
-    pub values: Values,
 }
 
 impl MasterStatus {
@@ -160,52 +131,4 @@ impl MasterStatus {
         let status = self.flags & StatusFlags::FROM_UPS;
         Reading::sampled(at, status, evidence, self.values.clone()).with_mains(mains)
     }
-
-    /// Takes one record. What a slave does not relay is left out (nis §9.2).
-    fn note(&mut self, form: &Form, value: &[u8]) {
-        let said = SaidMut { identity: &mut self.identity, values: &mut self.values };
-        match form {
-            Form::DaemonText(DaemonText::UpsName) => self.identity.name = Some(text(value)),
-            Form::DaemonText(DaemonText::Class) => self.mode = Some(text(value)),
-            Form::Date(DaemonDate::Started) => self.started = Some(text(value)),
-            Form::Text(Text { set: Some(set), .. }) => set(said, &String::from_utf8_lossy(value)),
-            Form::Tenths(Access { set: Some(set), .. })
-            | Form::Hundredths(Access { set: Some(set), .. })
-            | Form::Truncated(Access { set: Some(set), .. }) => set(said, number(value)),
-            Form::Whole(Access { set: Some(set), .. }) | Form::WholePoint0(Access { set: Some(set), .. }) => {
-                set(said, whole(value));
-            }
-            _ => {}
-        }
-    }
-}
-
-fn text(value: &[u8]) -> String {
-    clean(&String::from_utf8_lossy(value))
-}
-
-/// The first word, if it is a number.
-fn number(value: &[u8]) -> Option<f64> {
-    let word = value.split(u8::is_ascii_whitespace).find(|word| !word.is_empty())?;
-    decimal(std::str::from_utf8(word).ok()?)
-}
-
-/// As [`number`], cut to whole units as in 3.14.14.
-fn whole(value: &[u8]) -> Option<i32> {
-    let number = number(value).filter(|number| number.abs() < f64::from(i32::MAX))?;
-    // The bound makes the conversion exact.
-    #[allow(clippy::cast_possible_truncation)]
-    Some(number as i32)
-}
-
-/// What a record says that is STATFLAG.
-fn flags_of(record: &[u8]) -> Option<StatusFlags> {
-    let (key, value) = split_record(record)?;
-    if matches!(Field::of_key(key)?.form, Form::Hex8) { hexadecimal(value) } else { None }
-}
-
-fn hexadecimal(value: &[u8]) -> Option<StatusFlags> {
-    let digits = std::str::from_utf8(value).ok()?.trim().strip_prefix("0x")?;
-    let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    u32::from_str_radix(digits, 16).ok().filter(|_| plain).map(StatusFlags::from_bits_retain)
 }

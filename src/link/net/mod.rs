@@ -14,7 +14,8 @@ mod watched;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-pub use answer::{Incoming, MasterStatus};
+pub use crate::wire::nis_status::MasterStatus;
+pub use answer::Incoming;
 pub use device::targets;
 
 use checks::{Checks, FAST_CHECK_INTERVAL};
@@ -417,7 +418,8 @@ impl Link for NetLink {
             | Command::AbortTest
             | Command::Set(..)
             | Command::Beeper(_)
-            | Command::PanelTest => {
+            | Command::PanelTest
+            | Command::Record => {
                 let outcome = Err("a slave does not command its master's UPS".to_owned());
                 self.events.push_back(LinkEvent::Command(CommandResult::new(command, outcome)));
             }

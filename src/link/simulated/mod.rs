@@ -87,6 +87,12 @@ impl Simulated {
         }
     }
 
+    /// The UPS at the other end.
+    #[must_use]
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
     fn obey(&mut self, command: Command) -> String {
         match command {
             Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => "read".to_owned(),
@@ -110,6 +116,7 @@ impl Simulated {
             Command::AbortTest => "no test was running".to_owned(),
             Command::Set(..) => "nothing is kept".to_owned(),
             Command::Beeper(_) | Command::PanelTest => "nothing is heard".to_owned(),
+            Command::Record => "failed there is no UPS".to_owned(),
         }
     }
 

@@ -74,6 +74,8 @@ pub struct Model {
     test: Option<Test>,
     output: Output,
     lapse: f64,
+    /// What the battery holds, as a share of [`BATTERY_WATT_HOURS`].
+    size: f64,
     serial: u32,
     noise: Noise,
     line_noise: f64,
@@ -101,6 +103,7 @@ impl Default for Model {
             test: None,
             output: Output::On,
             lapse: 1.0,
+            size: 1.0,
             serial: 1,
             noise: Noise(0x9E37_79B9),
             line_noise: 0.0,
@@ -144,7 +147,7 @@ impl Model {
     fn drain(&self) -> f64 {
         let watts = (self.load_now() / 100.0 * RATED_WATTS).max(6.0);
         let heavier = libm::pow(watts / 130.0, 0.2).max(0.5);
-        watts * heavier / EFFICIENCY / 3600.0 / BATTERY_WATT_HOURS * 100.0
+        watts * heavier / EFFICIENCY / 3600.0 / (BATTERY_WATT_HOURS * self.size) * 100.0
     }
 
     fn end_what_is_due(&mut self) {
@@ -204,6 +207,7 @@ impl Model {
                 self.abort_test();
             }
             Action::Lapse(lapse) => self.lapse = lapse,
+            Action::Lasts(minutes) => self.size *= minutes * 60.0 * self.drain() / 100.0,
             Action::Serial(number) => self.serial = number,
             Action::Answers(_)
             | Action::Plugged(_)
@@ -265,7 +269,9 @@ impl Model {
         !self.line_good() || self.test.is_some()
     }
 
-    fn dark(&self) -> bool {
+    /// Whether the load has no power.
+    #[must_use]
+    pub fn dark(&self) -> bool {
         matches!(self.output, Output::Off { .. })
             || (!self.line_good() && (self.charge <= 0.0 || !self.battery_present))
     }

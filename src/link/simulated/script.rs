@@ -34,6 +34,7 @@
 //! | `refuse` | `on`, `off` | whether it refuses commands |
 //! | `serial` | 0 to 999999999 | the number in its serial number, told when the UPS is found (again) |
 //! | `lapse` | factor, 0 to 10000 | how much faster than the script the battery discharges and charges |
+//! | `lasts` | minutes, 1 to 10000 | how long the full battery carries the load that there is now; 48 at the start |
 //! | `repeat` | | begins again with the first line; a second or more after the start |
 
 use std::fmt;
@@ -87,6 +88,8 @@ pub enum Action {
     Serial(u32),
     /// Speed-up of the battery.
     Lapse(f64),
+    /// How long the full battery carries the present load, minutes.
+    Lasts(f64),
 }
 
 /// One line of a script.
@@ -230,6 +233,7 @@ fn action<'a>(name: &str, words: &mut impl Iterator<Item = &'a str>) -> Result<A
         "refuse" => Action::Refuse(choice(name, value(), &ON_OFF)?),
         "serial" => Action::Serial(number(name, value(), 0.0, 999_999_999.0)? as u32),
         "lapse" => Action::Lapse(number(name, value(), 0.0, 10_000.0)?),
+        "lasts" => Action::Lasts(number(name, value(), 1.0, 10_000.0)?),
         other => return Err(format!("unknown action '{other}'")),
     })
 }
@@ -302,6 +306,7 @@ mod tests {
             ("load 120", Action::Load(120.0)),
             ("runtime 2", Action::Runtime(Some(2.0))),
             ("runtime auto", Action::Runtime(None)),
+            ("lasts 12.5", Action::Lasts(12.5)),
             ("temperature -5", Action::Temperature(-5.0)),
             ("lowbatt on", Action::LowBattery(Some(true))),
             ("lowbatt auto", Action::LowBattery(None)),

@@ -21,7 +21,7 @@ pub enum CalledAs {
 }
 
 /// The long options.
-const OPTIONS: [&str; 3] = ["json", "help", "version"];
+const OPTIONS: [&str; 4] = ["json", "watch", "help", "version"];
 
 /// What to ask for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub struct Args {
     pub strip_units: bool,
     /// `--json`.
     pub json: bool,
+    /// `--watch`.
+    pub watch: bool,
 }
 
 /// What the command line asks for, other than the normal work.
@@ -95,6 +97,7 @@ pub fn parse(called_as: CalledAs, args: Vec<OsString>) -> Result<Args, Other> {
             Short('p') => found.key = Some(text(parser.value().map_err(wrong)?)),
             Short('u') => found.strip_units = true,
             Long("json") => found.json = true,
+            Long("watch") => found.watch = true,
             Long("help") => return Err(Other::Help),
             Long("version") => return Err(Other::Version),
             Value(operand) => operands.push(text(operand)),
@@ -117,6 +120,9 @@ pub fn parse(called_as: CalledAs, args: Vec<OsString>) -> Result<Args, Other> {
     }
     if let Some(host) = operands.next() {
         found.host = Some(host);
+    }
+    if found.watch && (found.command != Command::Status || found.key.is_some() || found.strip_units) {
+        return Err(Other::Wrong("--watch shows the whole status, without -p and -u".to_owned()));
     }
     match operands.next() {
         // 3.14.14 takes no notice of it.
@@ -204,6 +210,7 @@ mod tests {
             key: Some("STATUS".into()),
             strip_units: true,
             json: true,
+            watch: false,
         };
         for line in [
             "-f file -h a:1 -up STATUS --json events b:2",
@@ -224,6 +231,8 @@ mod tests {
             ("status -h", "apcaccess: option requires an argument -- 'h'"),
             ("--bogus", "apcaccess: unrecognized option '--bogus'"),
             ("STATUS", "Unknown command STATUS"),
+            ("--watch events", "--watch shows the whole status, without -p and -u"),
+            ("--watch -p STATUS", "--watch shows the whole status, without -p and -u"),
         ];
         for (line, words) in table {
             assert_eq!(of(line), Err(Other::Wrong(words.into())), "{line}");

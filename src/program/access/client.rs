@@ -50,41 +50,107 @@ pub fn ask(
     record: &mut dyn FnMut(&[u8]),
 ) -> Result<(), Failure> {
     let deadline = Instant::now() + limits.total;
-    let mut stream = connect(host, port, limits, deadline).map_err(Failure::Contact)?;
-    let mut request = Vec::new();
-    push_frame(&mut request, command.as_bytes());
-    let read = |error: io::Error| Failure::Read(cause(&error));
+    let mut connection = Connection::open((host, port), limits, deadline)?;
     let left = remaining(deadline).map_err(Failure::Read)?;
-    stream.set_write_timeout(Some(left.min(limits.silence))).map_err(read)?;
-    stream.write_all(&request).map_err(read)?;
-    let mut bytes = Vec::new();
-    let mut done = 0;
-    let mut chunk = [0; 4096];
-    loop {
-        let left = remaining(deadline).map_err(Failure::Read)?;
-        stream.set_read_timeout(Some(left.min(limits.silence))).map_err(read)?;
-        let n = match stream.read(&mut chunk) {
-            Ok(n) => n,
-            Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-            Err(e) => return Err(read(e)),
-        };
-        bytes.extend_from_slice(chunk.get(..n).unwrap_or_default());
+    connection.send(command, left.min(limits.silence))?;
+    while let Some(payload) = connection.frame(longest, limits.silence, deadline).map_err(Failure::Read)? {
+        record(&payload);
+    }
+    Ok(())
+}
+
+/// A connection to a server.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    /// What has come of an answer.
+    bytes: Vec<u8>,
+    /// How far its frames have been read.
+    done: usize,
+    /// Their payloads.
+    #[cfg(feature = "tools")]
+    text: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects, until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Contact`].
+    pub fn open((host, port): (&str, u32), limits: Limits, deadline: Instant) -> Result<Self, Failure> {
+        let stream = connect(host, port, limits, deadline).map_err(Failure::Contact)?;
+        Ok(Self {
+            stream,
+            bytes: Vec::new(),
+            done: 0,
+            #[cfg(feature = "tools")]
+            text: Vec::new(),
+        })
+    }
+
+    /// Asks; the system may take so long to accept the bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure::Read`].
+    pub fn send(&mut self, command: &str, within: Duration) -> Result<(), Failure> {
+        let mut request = Vec::new();
+        push_frame(&mut request, command.as_bytes());
+        self.stream
+            .set_write_timeout(Some(within))
+            .and_then(|()| self.stream.write_all(&request))
+            .map_err(|error| Failure::Read(cause(&error)))
+    }
+
+    /// A whole answer, its records together. After [`Cause::TimedOut`] it can be waited for again.
+    ///
+    /// # Errors
+    ///
+    /// What failed.
+    #[cfg(feature = "tools")]
+    pub fn answer(&mut self, longest: usize, within: Duration) -> Result<Vec<u8>, Cause> {
+        while let Some(payload) = self.frame(longest, within, Instant::now() + within)? {
+            self.text.extend(payload);
+        }
+        Ok(std::mem::take(&mut self.text))
+    }
+
+    /// The next record; `None`: the answer is complete.
+    fn frame(
+        &mut self,
+        longest: usize,
+        silence: Duration,
+        deadline: Instant,
+    ) -> Result<Option<Vec<u8>>, Cause> {
+        let mut chunk = [0; 4096];
         loop {
-            match parse_frame(bytes.get(done..).unwrap_or_default(), longest) {
+            match parse_frame(self.bytes.get(self.done..).unwrap_or_default(), longest) {
                 Ok(Some((Frame::Record(payload), size))) => {
-                    record(payload);
-                    done += size;
+                    let payload = payload.to_vec();
+                    self.done += size;
+                    return Ok(Some(payload));
                 }
-                Ok(Some((Frame::End, _))) => return Ok(()),
-                Ok(None) => break,
-                Err(_) => return Err(Failure::Read(Cause::NotTheProtocol)),
+                Ok(Some((Frame::End, size))) => {
+                    self.bytes.drain(..self.done + size);
+                    self.done = 0;
+                    return Ok(None);
+                }
+                Ok(None) => {}
+                Err(_) => return Err(Cause::NotTheProtocol),
             }
-        }
-        if n == 0 {
-            return Err(Failure::Read(if bytes.is_empty() { Cause::Silent } else { Cause::BrokenOff }));
-        }
-        if bytes.len() > ANSWER_BYTES_MAX {
-            return Err(Failure::Read(Cause::Endless));
+            if self.bytes.len() > ANSWER_BYTES_MAX {
+                return Err(Cause::Endless);
+            }
+            let left = remaining(deadline)?.min(silence);
+            self.stream.set_read_timeout(Some(left)).map_err(|error| cause(&error))?;
+            match self.stream.read(&mut chunk) {
+                Ok(0) if self.bytes.is_empty() => return Err(Cause::Silent),
+                Ok(0) => return Err(Cause::BrokenOff),
+                Ok(n) => self.bytes.extend_from_slice(chunk.get(..n).unwrap_or_default()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(cause(&error)),
+            }
         }
     }
 }

@@ -10,6 +10,8 @@ mod client;
 mod failure;
 mod show;
 mod usage;
+#[cfg_attr(not(feature = "tools"), path = "no_watch.rs")]
+mod watch;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -21,9 +23,11 @@ use crate::config::{self, Diagnostic, Origin, Severity, nearest_of};
 use crate::report;
 use crate::wire::nis;
 use args::{Args, Other};
-use failure::{Cause, Failure};
+use failure::Cause;
 
 pub use args::{CalledAs, Command};
+pub use client::{Limits, ask};
+pub use failure::Failure;
 pub use usage::usage;
 
 /// `NISPORT` where no file says otherwise.
@@ -61,6 +65,7 @@ pub fn main(called_as: CalledAs, args: Vec<OsString>) -> ExitCode {
         Err(status) => return status,
     };
     match args.command {
+        Command::Status if args.watch => watch::run(voice, args.json, target),
         Command::Status => status(voice, &args, &target),
         Command::Events => lines(voice, &args, report::json_events, &target),
         Command::Clients => lines(voice, &args, report::json_clients, &target),
@@ -161,7 +166,7 @@ fn target(voice: Voice, args: &Args) -> Result<Target, ExitCode> {
 }
 
 /// Asks. A server that closes without a byte gives no record and, as with 3.14.14, `apcaccess` no error.
-fn ask(
+fn ask_target(
     voice: Voice,
     args: &Args,
     target: &Target,
@@ -169,7 +174,7 @@ fn ask(
     record: &mut dyn FnMut(&[u8]),
 ) -> Result<(), Failure> {
     let at = (target.host.as_str(), target.port);
-    match client::ask(at, args.command.name(), longest, client::LIMITS, record) {
+    match ask(at, args.command.name(), longest, client::LIMITS, record) {
         Err(Failure::Read(Cause::Silent)) if !voice.is_ours() => Ok(()),
         asked => asked,
     }
@@ -179,7 +184,7 @@ fn status(voice: Voice, args: &Args, target: &Target) -> ExitCode {
     let mut out = Vec::new();
     let mut found = false;
     let mut keys = Vec::new();
-    let asked = ask(voice, args, target, nis::MAX_CLIENT, &mut |record| match &args.key {
+    let asked = ask_target(voice, args, target, nis::MAX_CLIENT, &mut |record| match &args.key {
         _ if args.json => out.extend_from_slice(record),
         None => out.extend(show::without_unit(record, args.strip_units)),
         Some(key) if !found => {
@@ -234,7 +239,7 @@ fn no_such_key(key: &str, keys: &[String]) -> String {
 
 fn lines(voice: Voice, args: &Args, json: fn(&str) -> String, target: &Target) -> ExitCode {
     let mut out = Vec::new();
-    let asked = ask(voice, args, target, MAX_EVENT, &mut |record| out.extend_from_slice(record));
+    let asked = ask_target(voice, args, target, MAX_EVENT, &mut |record| out.extend_from_slice(record));
     // The server's words for "no events file", and those of one that does not know the command.
     if let Some(words) = out.strip_suffix(b"\n\0") {
         let words = match args.command {

@@ -10,9 +10,10 @@ pub fn usage(called_as: CalledAs) -> String {
         CalledAs::Mainsd(command) => command,
     };
     let (options, does) = match command {
-        Command::Status => {
-            ("[-p KEY] [-u] [--json]", "Asks a daemon and prints what its UPS says, one key a line.")
-        }
+        Command::Status => (
+            "[-p KEY] [-u] [--json] [--watch]",
+            "Asks a daemon and prints what its UPS says, one key a line.",
+        ),
         Command::Events => ("[--json]", "Asks a daemon and prints the last lines of its events file."),
         Command::Clients => {
             ("[--json]", "Asks the daemon of this machine and prints who watches or polls its UPS.")
@@ -22,7 +23,8 @@ pub fn usage(called_as: CalledAs) -> String {
     let of_status = match command {
         Command::Status => {
             "\x20 -p KEY         print the value of this one key only; exit status 2 if there is none\n\
-             \x20 -u             leave out units\n"
+             \x20 -u             leave out units\n\
+             \x20 --watch        a live view, q ends it; lines where there is no terminal, or one JSON object a line\n"
         }
         Command::Events | Command::Clients => "",
     };
@@ -54,6 +56,7 @@ fn apcaccess(typed: &str) -> String {
          \x20-p         Print the value of this one key only; exit status 2 if there is none\n\
          \x20-u         Leave out units\n\
          \x20--json     Print JSON: numbers as numbers, in the unit of their key; N/A as null\n\
+         \x20--watch    Show a live view, q ends it; lines where there is no terminal, or one JSON object a line\n\
          \x20--help     Print this\n\
          \x20--version  Print the version\n\
          \n\

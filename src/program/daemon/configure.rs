@@ -88,6 +88,12 @@ fn describe(out: &mut Out<'_>, ups: &Identity, nothing: bool) {
     }
 }
 
+/// What the configuration says of settings, in the order in which they are written.
+#[cfg(feature = "tools")]
+pub(in crate::program) fn settings(config: &Config) -> impl Iterator<Item = (Setting, String)> + '_ {
+    NAMES.iter().filter_map(|(setting, _)| Some((*setting, wanted(config, *setting)?)))
+}
+
 fn name_of(setting: Setting) -> &'static str {
     NAMES.iter().find(|(of, _)| *of == setting).map_or("", |(_, name)| name)
 }

@@ -1,7 +1,7 @@
 //! The daemon's command line: options as apcupsd has them (config §6), start-up, and exit status.
 
 mod beginning;
-mod configure;
+pub(super) mod configure;
 pub(super) mod conversation;
 mod debug;
 pub(super) mod one_shot;

@@ -48,7 +48,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(text: impl Display) -> Self {
+    pub(in crate::program) fn new(text: impl Display) -> Self {
         Self { text: text.to_string(), status: 1 }
     }
 }

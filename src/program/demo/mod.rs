@@ -6,15 +6,10 @@
 
 #![allow(clippy::disallowed_methods, reason = "the moment of the start is read here")]
 
-mod gauge;
 mod options;
-mod plain;
-mod screen;
 mod show;
 mod stage;
 mod story;
-mod style;
-mod view;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
@@ -22,13 +17,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use options::{Action, Options, parse};
-use plain::Plain;
-use screen::Screen;
 use show::{Face, Show};
 use stage::Stage;
 
 pub use options::usage;
 
+use super::live::{Plain, Screen, clock as minutes};
 use super::out::{complain, print};
 use crate::config::{self, Config};
 use crate::daemon::helper::{Hands, Helper};
@@ -97,13 +91,8 @@ fn run(options: Options) -> Result<(), String> {
     let face = match screen {
         Some(screen) => Face::Live(screen),
         None => {
-            let began = Plain::begin(
-                io::stdout(),
-                options.scenario.name(),
-                options.speed,
-                story::time_lapse(&script, Duration::ZERO),
-                stage.command(),
-            );
+            let lapse = story::time_lapse(&script, Duration::ZERO);
+            let began = begin(options, lapse, stage.command());
             match began {
                 Ok(plain) => Face::Plain(plain),
                 Err(error) => return shown(Err(error)),
@@ -123,10 +112,29 @@ fn run(options: Options) -> Result<(), String> {
         return shown(Err(error));
     }
     if live {
-        let ended = format!("mainsd demo ended after {}; nothing was touched.\n", view::clock(length).trim());
+        let ended = format!("mainsd demo ended after {}; nothing was touched.\n", minutes(length).trim());
         print("mainsd demo", ended.as_bytes(), ExitCode::SUCCESS);
     }
     Ok(())
+}
+
+/// The lines that say what this is.
+fn begin(options: Options, lapse: f64, command: &str) -> io::Result<Plain<io::Stdout>> {
+    let (scenario, speed) = (options.scenario.name(), options.speed);
+    let mut plain = Plain::new(io::stdout());
+    plain.line(&format!(
+        "mainsd demo: a simulated UPS; nothing real is touched. Scenario {scenario}, speed {speed}."
+    ))?;
+    if lapse > 1.0 {
+        plain.line(&format!(
+            "Time-lapse: the battery discharges and charges {lapse} times as fast as a real one, or faster."
+        ))?;
+    }
+    plain.line(
+        "Hooks are only printed: apccontrol EVENT UPSNAME CONNECTED POWERED (0: nothing is powered).",
+    )?;
+    plain.line(&format!("Try in another terminal: {command}    Ctrl-C ends."))?;
+    Ok(plain)
 }
 
 /// A reader that has left early is no failure.

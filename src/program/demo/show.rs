@@ -4,13 +4,11 @@ use std::io::{self, Stdout};
 use std::time::{Duration, Instant};
 
 use super::options::Options;
-use super::plain::Plain;
-use super::screen::Screen;
 use super::stage::Stage;
-use super::story::{Happening, History, RecentEvents, coming_up, time_lapse};
-use super::view::{Scene, render};
+use super::story::{coming_up, time_lapse};
 use crate::daemon::{Exit, Observer, Supervisor};
 use crate::link::simulated::Script;
+use crate::program::live::{About, Happening, History, Plain, RecentEvents, Scene, Screen, clock, render};
 use crate::ups::Priority;
 
 /// Real time from one frame to the next: calm, and soon enough after a resize.
@@ -38,7 +36,7 @@ pub struct Show {
     events: RecentEvents,
     history: History,
     /// The last shutdown that was decided, and why: what all this is for.
-    decision: Option<(Duration, String)>,
+    decision: Option<(String, String)>,
     /// Why nothing more can be shown.
     failure: Option<io::Error>,
 }
@@ -93,21 +91,27 @@ impl Show {
         }
         let snapshot = supervisor.snapshot(now);
         self.history.observe(elapsed, snapshot);
+        let at = clock(elapsed);
         match &mut self.face {
-            Face::Plain(plain) => plain.values(elapsed, snapshot),
+            Face::Plain(plain) => plain.values(elapsed, &at, snapshot),
             Face::Live(screen) => {
-                let scene = Scene {
-                    snapshot,
-                    events: &self.events,
-                    history: &self.history,
-                    decision: self.decision.as_ref(),
-                    elapsed,
-                    coming: coming_up(&self.script, elapsed),
-                    scenario: self.options.scenario.name(),
-                    speed: self.options.speed,
-                    lapse: time_lapse(&self.script, elapsed),
-                    command: self.stage.command(),
+                let lapse = time_lapse(&self.script, elapsed);
+                let note =
+                    if lapse > 1.0 { format!("battery in time-lapse, x{lapse}  ") } else { String::new() };
+                let outlook = outlook(&self.options, coming_up(&self.script, elapsed));
+                let about = About {
+                    title: "mainsd demo",
+                    subtitles: ["a simulated UPS; nothing real is touched", "a simulated UPS"],
+                    machine: "this machine",
+                    shutdown: "here a real machine goes down; the demo only says so",
+                    note: &note,
+                    label: "try in another terminal: ",
+                    hint: self.stage.command(),
+                    outlook: &outlook,
                 };
+                let (events, history) = (&self.events, &self.history);
+                let scene =
+                    Scene { snapshot, events, history, decision: self.decision.as_ref(), clock: &at, about };
                 screen.paint(render(&scene, screen.size(), screen.style()))
             }
         }
@@ -118,8 +122,9 @@ impl Show {
         if matches!(happening, Happening::Event(Priority::Info | Priority::Notice, _)) {
             return Ok(());
         }
+        let at = clock(at);
         if let Face::Plain(plain) = &mut self.face {
-            plain.happened(at, &happening)?;
+            plain.happened(&at, &happening)?;
         }
         match happening {
             Happening::Event(_, text) if text.starts_with(DECISION) => self.decision = Some((at, text)),
@@ -127,6 +132,18 @@ impl Show {
         }
         Ok(())
     }
+}
+
+/// The story's name, its speed, and what comes next.
+fn outlook(options: &Options, coming: Option<(Duration, &str)>) -> String {
+    let mut text = format!("scenario {}", options.scenario.name());
+    if options.speed != 1.0 {
+        text.push_str(&format!(" at {} times the speed", options.speed));
+    }
+    if let Some((span, what)) = coming {
+        text.push_str(&format!("; in {:.0} s {what}", (span.as_secs_f64() / options.speed).ceil()));
+    }
+    text
 }
 
 impl Observer for Show {

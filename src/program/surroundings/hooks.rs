@@ -84,12 +84,8 @@ impl Found<'_> {
                 self.warn("SCRIPTDIR", text);
             }
         }
-        for name in Event::ALL.iter().map(|event| event.arg()).chain(["killpower"]) {
-            let path = folder.join(name);
-            // Most events have no script of their own.
-            if path.exists() {
-                self.hook(&path, "apccontrol cannot run it as it was meant");
-            }
+        for path in scripts(&folder).skip(1) {
+            self.hook(&path, "apccontrol cannot run it as it was meant");
         }
     }
 
@@ -109,6 +105,13 @@ impl Found<'_> {
         self.warn("SCRIPTDIR", text);
         true
     }
+}
+
+/// `apccontrol`, and each script beside it that it may run; most events have none of their own.
+pub(super) fn scripts(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let names = Event::ALL.iter().map(|event| event.arg()).chain(["killpower"]);
+    let beside: Vec<PathBuf> = names.map(|name| folder.join(name)).filter(|path| path.exists()).collect();
+    std::iter::once(folder.join("apccontrol")).chain(beside)
 }
 
 /// Why the kernel would not run this file as a program; a script without `#!` is one for a shell.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Found;
 use super::hooks::start_of;
-use crate::config::NoLogon;
+use crate::config::{NoLogon, Parsed};
 use crate::daemon::settings::role;
 use crate::sys::container::{Container, container};
 
@@ -22,27 +22,50 @@ impl Found<'_> {
 
     /// The machine whose root folder this is.
     pub(super) fn machine(&mut self, root: &Path) {
+        if let End::Container(text) | End::Untold(text) = End::of(self.parsed, root) {
+            self.warn("", text);
+        }
+    }
+}
+
+/// The end of a shutdown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It is that of a container, which has no last stage of its own: what a shutdown is there, in words.
+    Container(String),
+    /// The UPS is not to be told anything there.
+    Needless,
+    /// It is not told to cut its power: what comes of that, and what mends it.
+    Untold(String),
+    /// This hook tells it.
+    Told {
+        /// The hook.
+        hook: PathBuf,
+        /// It runs while file systems are still mounted: what mends that.
+        too_early: Option<&'static str>,
+    },
+}
+
+impl End {
+    /// That of the machine whose root folder this is.
+    #[must_use]
+    pub fn of(parsed: &Parsed, root: &Path) -> Self {
+        let config = &parsed.config;
         if let Some(container) = container(root) {
-            let flag = self.parsed.config.powerfail_dir.join("powerfail");
-            let text = shutdown_in(&container, &flag);
-            // It has no last stage of its own.
-            return self.warn("", text);
+            return Self::Container(shutdown_in(&container, &config.powerfail_dir.join("powerfail")));
         }
-        let config = &self.parsed.config;
-        let cuts = role(config).tells_at_the_end()
-            // The daemon does it.
-            && config.kill_delay == 0;
-        if !cuts {
-            return;
+        // With KILLDELAY the daemon does it.
+        if !role(config).tells_at_the_end() || config.kill_delay != 0 {
+            return Self::Needless;
         }
-        let stage = LastStage::of(root);
-        if !stage.tells_the_ups(root) {
-            let text = format!(
+        let init = Init::of(root);
+        match init.tells_the_ups(root) {
+            Some(hook) => Self::Told { too_early: init.too_early(&hook), hook },
+            None => Self::Untold(format!(
                 "nothing was found that tells the UPS at the end of a shutdown to cut its power: its battery runs empty, and if \
                  mains comes back before that, this machine stays off; {}, or set KILLDELAY",
-                stage.remedy(root)
-            );
-            self.warn("", text);
+                init.remedy(root)
+            )),
         }
     }
 }
@@ -63,22 +86,29 @@ fn shutdown_in(container: &Container, flag: &Path) -> String {
     )
 }
 
-/// What brings the system down, and so runs the last of all hooks.
+/// What brings the system up and down, and so runs the last of all hooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LastStage {
+pub enum Init {
+    /// systemd.
     Systemd,
+    /// OpenRC.
     OpenRc,
+    /// OpenWrt's.
     Procd,
     /// sysvinit, busybox, Slackware or something else.
     Other,
 }
 
+/// Units of the administrator.
+const SYSTEMD_UNITS: &str = "etc/systemd/system";
 /// systemd runs every executable file in the first of these that it was built with; NixOS builds it with the last.
 const SYSTEMD_FOLDERS: [&str; 3] =
     ["usr/lib/systemd/system-shutdown", "lib/systemd/system-shutdown", "etc/systemd/system-shutdown"];
 
-impl LastStage {
-    fn of(root: &Path) -> Self {
+impl Init {
+    /// That of the machine whose root folder this is.
+    #[must_use]
+    pub fn of(root: &Path) -> Self {
         let exists = |path: &str| root.join(path).exists();
         if exists("run/systemd/system") {
             Self::Systemd
@@ -91,9 +121,9 @@ impl LastStage {
         }
     }
 
-    /// Whether one of its hooks names `killpower`, the event and the option that do it. How the hook goes about it is not
+    /// The first of its hooks that names `killpower`, the event and the option that do it. How the hook goes about it is not
     /// looked at.
-    fn tells_the_ups(self, root: &Path) -> bool {
+    fn tells_the_ups(self, root: &Path) -> Option<PathBuf> {
         let within = |folder: &str| {
             let entries = fs::read_dir(root.join(folder)).into_iter().flatten().flatten();
             entries.map(|entry| entry.path()).collect::<Vec<PathBuf>>()
@@ -101,29 +131,49 @@ impl LastStage {
         let runs = |path: &Path| {
             fs::metadata(path).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
         };
-        let names_it =
-            |path: &Path| start_of(path).is_some_and(|text| text.windows(9).any(|part| part == b"killpower"));
-        let is_hook = |path: &PathBuf| runs(path) && names_it(path);
+        let is_hook = |path: &PathBuf| runs(path) && contains(path, b"killpower");
+        let names_it = |path: &PathBuf| path.is_file() && contains(path, b"killpower");
+        let first = |folders: &[&str]| folders.iter().flat_map(|folder| within(folder)).find(is_hook);
+        let single = |files: &[&str]| files.iter().map(|path| root.join(path)).find(is_hook);
         match self {
+            // A unit that is wanted late in the shutdown does it too.
             Self::Systemd => {
-                // A unit that is wanted late in the shutdown does it too.
-                let units = within("etc/systemd/system").into_iter().filter(|path| path.is_file());
-                SYSTEMD_FOLDERS.iter().flat_map(|folder| within(folder)).any(|path| is_hook(&path))
-                    || units.into_iter().any(|path| names_it(&path))
+                first(&SYSTEMD_FOLDERS).or_else(|| within(SYSTEMD_UNITS).into_iter().find(names_it))
             }
             // Debian's OpenRC comes with sysvinit's halt.
             Self::OpenRc => {
-                within("etc/runlevels/shutdown").iter().any(is_hook)
-                    || is_hook(&root.join("etc/init.d/ups-monitor"))
+                first(&["etc/runlevels/shutdown"]).or_else(|| single(&["etc/init.d/ups-monitor"]))
             }
-            Self::Procd => within("etc/rc.d").iter().any(is_hook),
+            Self::Procd => first(&["etc/rc.d"]),
+            // sysvinit's halt runs the first; scripts of levels 0 and 6; what the inittab of busybox runs; Slackware.
             Self::Other => {
-                // sysvinit's halt runs the first; scripts of levels 0 and 6; what the inittab of busybox runs; Slackware.
-                let single = ["etc/init.d/ups-monitor", "etc/init.d/rcK", "etc/rc.d/rc.0", "etc/rc.d/rc.6"];
-                let levels = ["etc/rc0.d", "etc/rc6.d"].into_iter().flat_map(within);
-                single.iter().map(|path| root.join(path)).chain(levels).any(|path| is_hook(&path))
-                    || names_it(&root.join("etc/inittab"))
+                single(&["etc/init.d/ups-monitor", "etc/init.d/rcK", "etc/rc.d/rc.0", "etc/rc.d/rc.6"])
+                    .or_else(|| first(&["etc/rc0.d", "etc/rc6.d"]))
+                    .or_else(|| Some(root.join("etc/inittab")).filter(names_it))
             }
+        }
+    }
+
+    /// What mends it where the hook runs before the file systems are unmounted: the power may go at once (packaging §4, §5).
+    fn too_early(self, hook: &Path) -> Option<&'static str> {
+        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let folder = hook.parent()?;
+        match self {
+            Self::Systemd if folder.ends_with(SYSTEMD_UNITS) && !contains(hook, b"umount.target") => {
+                Some("give the unit the line 'After=umount.target'")
+            }
+            Self::OpenRc if folder.ends_with("shutdown") && !contains(hook, b"mount-ro") => {
+                Some("give the service 'need mount-ro' in its function depend")
+            }
+            Self::Procd | Self::Other if ["rc.d", "rc0.d", "rc6.d"].iter().any(|it| folder.ends_with(it)) => {
+                let beside = fs::read_dir(folder).into_iter().flatten().flatten();
+                let mut unmounting =
+                    beside.filter_map(|entry| name(&entry.path())).filter(|it| it.contains("umount"));
+                let own = name(hook)?;
+                // Scripts run in the order of their names.
+                unmounting.any(|other| own < other).then_some("give it a higher number than what unmounts")
+            }
+            _ => None,
         }
     }
 
@@ -149,7 +199,11 @@ impl LastStage {
 
 /// Whether a script of the last stage is that of the package nut-client, which asks upsmon whether power is to be cut.
 fn is_nuts(path: &Path) -> bool {
-    start_of(path).is_some_and(|text| text.windows(6).any(|part| part == b"upsmon"))
+    contains(path, b"upsmon")
+}
+
+fn contains(path: &Path, word: &[u8]) -> bool {
+    start_of(path).is_some_and(|text| text.windows(word.len()).any(|part| part == word))
 }
 
 #[cfg(test)]

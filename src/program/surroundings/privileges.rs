@@ -10,7 +10,14 @@ use crate::sys::rights;
 impl Found<'_> {
     /// `root`: what stands for `/`.
     pub(super) fn privileges(&mut self, root: &Path) {
-        if self.parsed.config.privsep && is_root() {
+        if is_root() {
+            self.privileges_of_daemon(root);
+        }
+    }
+
+    /// Of a daemon that root starts, whoever asks.
+    pub(super) fn privileges_of_daemon(&mut self, root: &Path) {
+        if self.parsed.config.privsep {
             let passwd = std::fs::read_to_string(root.join("etc/passwd")).unwrap_or_default();
             self.privileges_of_root(&passwd, call_filter::is_possible());
         }

@@ -129,3 +129,17 @@ fn a_calibration_ends_at_a_quarter_of_the_charge() {
     assert!(!model.status().contains(StatusFlags::CALIBRATION), "{}", charge(&model));
     assert!(model.status().contains(StatusFlags::ONLINE));
 }
+
+#[test]
+fn a_battery_lasts_as_long_as_it_is_told_at_its_load_and_says_so() {
+    let mut model = Model::default();
+    model.apply(Action::Lasts(20.0));
+    assert_eq!(model.values().runtime_left, Some(crate::ups::Minutes(20.0)));
+    model.apply(Action::Mains(false));
+    model.advance(minutes(10));
+    assert!((45.0..55.0).contains(&charge(&model)), "{}", charge(&model));
+    model.advance(minutes(9));
+    assert!(!model.dark());
+    model.advance(minutes(2));
+    assert!(model.dark());
+}

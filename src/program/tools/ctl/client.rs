@@ -16,10 +16,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
 /// A daemon that does not accept a client for so long hangs.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest answer, in bytes.
-const MAX_ANSWER: u64 = 64 * 1024;
+const MAX_ANSWER: u64 = 256 * 1024;
 
 /// Why there is no answer.
-pub(super) enum NoAnswer {
+pub(in crate::program::tools) enum NoAnswer {
     /// Nobody listens.
     NoDaemon,
     /// This user may not ask.
@@ -29,7 +29,7 @@ pub(super) enum NoAnswer {
 }
 
 /// Sends one order to the daemon of this configuration.
-pub(super) fn ask(config: Option<&PathBuf>, line: &str) -> Result<Answer, NoAnswer> {
+pub(in crate::program::tools) fn ask(config: Option<&PathBuf>, line: &str) -> Result<Answer, NoAnswer> {
     let mut denied = None;
     for path in sockets(config) {
         match local::connect(&path, CONNECT_TIMEOUT, ANSWER_TIMEOUT) {
@@ -51,6 +51,19 @@ pub(super) fn ask(config: Option<&PathBuf>, line: &str) -> Result<Answer, NoAnsw
         )),
         None => NoAnswer::NoDaemon,
     })
+}
+
+/// Whether a daemon of this configuration listens at its control socket; `None`: this user may not know.
+pub fn listens(config: Option<&PathBuf>) -> Option<bool> {
+    let mut is_known = true;
+    for path in sockets(config) {
+        match local::connect(&path, CONNECT_TIMEOUT, CONNECT_TIMEOUT) {
+            Ok(_) => return Some(true),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => is_known = false,
+            Err(_) => {}
+        }
+    }
+    is_known.then_some(false)
 }
 
 /// Where the socket may be.

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::daemon::control::answers::{command_of, self_test_result, show};
+use crate::daemon::control::answers::{command_of, polled, self_test_result, show};
 use crate::program::daemon::conversation::{GO_ON, Heard, Then, converse};
 use crate::program::daemon::start::{self, Refusal};
 use crate::program::daemon::{CalledAs, Options, one_shot, run_files};
 use crate::program::out::complain;
+use crate::sys::named_lock::NamedLock;
 use crate::sys::{access, process};
 use crate::ups::{Command, CommandResult, Identity, Priority, StatusFlags};
 use crate::wire::control::{Action, Answer, Outcome, Request, When};
@@ -32,6 +33,10 @@ fn carry_out(options: &Options, request: &Request) -> Result<Answer, Refusal> {
         Action::Reload | Action::ShutdownNow | Action::ShutdownCancel => {
             return Ok(Answer::new(Outcome::Lost, "no daemon runs with this configuration"));
         }
+        Action::Record => {
+            let words = "no daemon runs with this configuration: 'mainsd probe --record' opens the UPS";
+            return Ok(Answer::new(Outcome::Lost, words));
+        }
         Action::Outlets => {
             return Ok(Answer::new(Outcome::Refused, "the UPS has no outlet groups that its driver knows"));
         }
@@ -40,19 +45,10 @@ fn carry_out(options: &Options, request: &Request) -> Result<Answer, Refusal> {
         }
         _ => {}
     }
-    let loaded = start::load(options)?;
+    let (loaded, _lock) = alone(options)?;
     loaded.print_warnings(options);
     let file = loaded.path.canonicalize().unwrap_or_else(|_| loaded.path.clone());
     let folder = run_files::existing_run_folder();
-    // Held until the order has ended: no daemon starts meanwhile.
-    let _lock = match folder.as_ref().map(|folder| folder.lock_config(&file)) {
-        Some(Err(pid)) => {
-            let words =
-                format!("{} runs and has no control socket here (CONTROLSOCKET)", process::describe(pid));
-            return Ok(Answer::new(Outcome::Lost, words));
-        }
-        lock => lock.and_then(Result::ok).flatten(),
-    };
     if request.row.when == When::NoDaemon {
         let command =
             if request.row.action == Action::KillPower { Command::KillPower } else { Command::PowerOff };
@@ -76,6 +72,24 @@ fn carry_out(options: &Options, request: &Request) -> Result<Answer, Refusal> {
         ended.take(result, heard)
     })?;
     Ok(ended.answer.unwrap_or_else(|| Answer::new(Outcome::Lost, "the UPS did not answer the order")))
+}
+
+/// The configuration, and what keeps a daemon from starting with it until it is dropped.
+///
+/// # Errors
+/// The configuration is bad, or a daemon runs with it.
+pub(in crate::program::tools) fn alone(
+    options: &Options,
+) -> Result<(start::Loaded, Option<NamedLock>), Refusal> {
+    let loaded = start::load(options)?;
+    let file = loaded.path.canonicalize().unwrap_or_else(|_| loaded.path.clone());
+    match run_files::existing_run_folder().map(|folder| folder.lock_config(&file)) {
+        Some(Err(pid)) => Err(Refusal::new(format!(
+            "{} runs and has no control socket here (CONTROLSOCKET)",
+            process::describe(pid)
+        ))),
+        lock => Ok((loaded, lock.and_then(Result::ok).flatten())),
+    }
 }
 
 /// What has come of the commands.
@@ -118,10 +132,7 @@ impl Ended {
             Action::Setting(_) if self.request.value.is_none() => {
                 show(self.request.row.action, ups, &heard.values)
             }
-            Action::Poll => {
-                let line = if heard.status.contains(StatusFlags::ONBATT) { "on battery" } else { "on mains" };
-                Answer::new(Outcome::Done, "read").with("line", line)
-            }
+            Action::Poll => polled(heard.status, &heard.values),
             Action::SelfTestResult => self_test_result(heard.values.self_test, false)
                 .unwrap_or_else(|| Answer::of(result.outcome.clone())),
             _ => Answer::of(result.outcome.clone()),
@@ -148,7 +159,8 @@ impl Ended {
     }
 }
 
-fn options(config: Option<&PathBuf>) -> Options {
+/// As if by the daemon's command line.
+pub(in crate::program::tools) fn options(config: Option<&PathBuf>) -> Options {
     Options {
         called_as: CalledAs::Mainsd,
         foreground: true,

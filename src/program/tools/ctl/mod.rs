@@ -1,6 +1,6 @@
 //! `mainsd ctl ORDER`: an order to the UPS or the daemon, by the daemon's control socket; where no daemon runs, to the UPS itself.
 
-mod client;
+pub(super) mod client;
 mod direct;
 mod help;
 
@@ -16,6 +16,10 @@ use crate::report::json_answer;
 use crate::wire::control::{Answer, Outcome, Request};
 use client::NoAnswer;
 
+pub use client::listens;
+#[cfg(feature = "dumb")]
+pub(super) use direct::alone;
+pub(super) use direct::options;
 pub use help::usage;
 
 /// The long options; `--wait` and `--yes` belong to orders.
@@ -54,13 +58,32 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Ok(request) => request,
         Err(words) => return usage_error(&words),
     };
-    let answer = match client::ask(args.config.as_ref(), &args.line) {
+    show(&give(args.config.as_ref(), &args.line, &request), request.row.words, args.json)
+}
+
+/// Gives an order, to the daemon if there is one; `line` is what `request` was read from.
+pub(super) fn give(config: Option<&PathBuf>, line: &str, request: &Request) -> Answer {
+    match client::ask(config, line) {
         Ok(answer) => answer,
-        Err(NoAnswer::NoDaemon) => direct::order(args.config.as_ref(), &request),
+        Err(NoAnswer::NoDaemon) => direct::order(config, request),
         Err(NoAnswer::Denied(words)) => Answer::new(Outcome::Refused, words),
         Err(NoAnswer::Lost(words)) => Answer::new(Outcome::Lost, words),
-    };
-    show(&answer, request.row.words, args.json)
+    }
+}
+
+/// The values of an answer, one a line.
+pub(super) fn values(answer: &Answer) -> String {
+    let Answer { values, permitted, .. } = answer;
+    let may_be = |name: &str| permitted.iter().find(|(of, _)| of == name).map(|(_, values)| values);
+    let mut text = String::new();
+    for (name, value) in values {
+        let may_be = may_be(name).map(|values| format!("  (may be: {values})")).unwrap_or_default();
+        text.push_str(&format!("{name}: {value}{may_be}\n"));
+    }
+    for (name, may_be) in permitted.iter().filter(|(name, _)| !values.iter().any(|(of, _)| of == name)) {
+        text.push_str(&format!("{name}:  (may be: {may_be})\n"));
+    }
+    text
 }
 
 fn parse(args: Vec<OsString>) -> Result<Args, String> {
@@ -101,14 +124,7 @@ fn show(answer: &Answer, order: &str, json: bool) -> ExitCode {
         out.line(&json_answer(&members, &[("values", values), ("permitted", permitted)]));
         return out.end(status(*outcome));
     }
-    let may_be = |name: &str| permitted.iter().find(|(of, _)| of == name).map(|(_, values)| values);
-    for (name, value) in values {
-        let may_be = may_be(name).map(|values| format!("  (may be: {values})")).unwrap_or_default();
-        out.line(&format!("{name}: {value}{may_be}"));
-    }
-    for (name, may_be) in permitted.iter().filter(|(name, _)| !values.iter().any(|(of, _)| of == name)) {
-        out.line(&format!("{name}:  (may be: {may_be})"));
-    }
+    out.text(&self::values(answer));
     if *outcome != Outcome::Done {
         complain(&format!("mainsd ctl: {order}: {text}"));
     } else if !text.is_empty() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::gauge::{bar, needle, sparkline};
-use super::story::{Happening, History, RecentEvents};
+use super::history::{Happening, History, RecentEvents};
 use super::style::{Ink, Line, Style};
 use crate::report::Snapshot;
 use crate::ups::{Priority, StatusFlags, TransferCause};
@@ -11,26 +11,39 @@ use crate::ups::{Priority, StatusFlags, TransferCause};
 /// What a frame shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
-    /// The daemon's own view of the UPS.
+    /// What is known of the UPS.
     pub snapshot: &'a Snapshot,
     /// What has happened.
     pub events: &'a RecentEvents,
     /// The course of the values.
     pub history: &'a History,
     /// The last shutdown that was decided, and why.
-    pub decision: Option<&'a (Duration, String)>,
-    /// Time since the start, on the demonstration's clock.
-    pub elapsed: Duration,
-    /// What will happen next, and in how long on the same clock.
-    pub coming: Option<(Duration, &'static str)>,
-    /// The scenario's name.
-    pub scenario: &'a str,
-    /// How much faster than real time everything passes.
-    pub speed: f64,
-    /// How much faster than a real one the battery discharges and charges.
-    pub lapse: f64,
-    /// What asks the demonstration from another terminal.
-    pub command: &'a str,
+    pub decision: Option<&'a (String, String)>,
+    /// The time that is shown.
+    pub clock: &'a str,
+    /// What program shows it.
+    pub about: About<'a>,
+}
+
+/// Words of the program that shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// The title.
+    pub title: &'a str,
+    /// What follows it, and what does where there is no room for that.
+    pub subtitles: [&'a str; 2],
+    /// What the UPS feeds.
+    pub machine: &'a str,
+    /// Beside a shutdown.
+    pub shutdown: &'a str,
+    /// Beside the way of the power.
+    pub note: &'a str,
+    /// Before `hint`, where there is room for both.
+    pub label: &'a str,
+    /// The last line but one.
+    pub hint: &'a str,
+    /// The last line.
+    pub outlook: &'a str,
 }
 
 /// Columns and rows.
@@ -117,19 +130,23 @@ impl Page<'_> {
 
     fn title(&self) -> Line {
         let model = self.scene.snapshot.identity.model.as_deref().unwrap_or("").trim();
-        let line = self.indented().put(Ink::Bold, "mainsd demo").put(Ink::Dim, "  ");
-        let words = ["a simulated UPS; nothing real is touched", "a simulated UPS"];
-        let subtitle =
-            words.into_iter().find(|words| words.len() + MARGIN_COLUMNS <= line.room()).unwrap_or_default();
+        let about = &self.scene.about;
+        let line = self.indented().put(Ink::Bold, about.title).put(Ink::Dim, "  ");
+        let subtitle = about
+            .subtitles
+            .into_iter()
+            .find(|words| words.len() + MARGIN_COLUMNS <= line.room())
+            .unwrap_or_default();
         line.put(Ink::Dim, subtitle).right(Ink::Dim, &format!("{model}  "))
     }
 
     fn state(&self) -> Line {
         let (ink, word, remark) = state_words(self.scene.snapshot);
+        let remark = if word == SHUTTING_DOWN { self.scene.about.shutdown.to_owned() } else { remark };
         let dot = self.pick("●", "*");
         let line = self.indented().put(ink, dot).put(Ink::Plain, " ").strong(ink, word);
         let line = line.put(Ink::Plain, if remark.is_empty() { "" } else { "   " }).put(Ink::Plain, &remark);
-        line.right(Ink::Dim, &format!("{}  ", clock(self.scene.elapsed)))
+        line.right(Ink::Dim, &format!("{}  ", self.scene.clock))
     }
 
     /// mains ━━━━▸ UPS ━━━━▸ load
@@ -153,9 +170,8 @@ impl Page<'_> {
             ((Ink::Dim, unknown), (Ink::Dim, unknown))
         };
         let line = self.line().to(MARGIN_COLUMNS + 2).put(Ink::Dim, "mains ").put(from_mains.0, from_mains.1);
-        let line = line.put(Ink::Dim, " UPS ").put(from_ups.0, from_ups.1).put(Ink::Dim, " this machine");
-        let lapse = self.scene.lapse;
-        if lapse > 1.0 { line.right(Ink::Dim, &format!("battery in time-lapse, x{lapse}  ")) } else { line }
+        let line = line.put(Ink::Dim, " UPS ").put(from_ups.0, from_ups.1).put(Ink::Dim, " ");
+        line.put(Ink::Dim, self.scene.about.machine).right(Ink::Dim, self.scene.about.note)
     }
 
     fn gauge_width(&self) -> usize {
@@ -276,14 +292,14 @@ impl Page<'_> {
     fn decision(&self) -> Vec<Line> {
         let Some((at, text)) = self.scene.decision else { return Vec::new() };
         let happening = Happening::Event(Priority::Alert, text.clone());
-        let mut lines = self.event(*at, &happening);
+        let mut lines = self.event(at, &happening);
         lines.push(self.line());
         lines
     }
 
     fn events(&self, room: usize) -> Vec<Line> {
         let mut lines: Vec<Line> =
-            self.scene.events.last(room).flat_map(|(at, what)| self.event(*at, what)).collect();
+            self.scene.events.last(room).flat_map(|(at, what)| self.event(at, what)).collect();
         if lines.is_empty() && self.scene.decision.is_none() {
             lines.push(self.indented().put(Ink::Dim, "Events appear here."));
         }
@@ -291,55 +307,42 @@ impl Page<'_> {
     }
 
     /// One happening, as many lines as its text takes.
-    fn event(&self, at: Duration, happening: &Happening) -> Vec<Line> {
+    fn event(&self, at: &str, happening: &Happening) -> Vec<Line> {
         let (ink, mark, text) = match happening {
-            Happening::Event(priority, text) => (event_ink(*priority), clock(at), text.clone()),
-            Happening::Hook(arguments) => (
-                Ink::Dim,
-                String::new(),
-                format!("{}{arguments}", self.pick("↳ apccontrol ", "> apccontrol ")),
-            ),
+            Happening::Event(priority, text) => (event_ink(*priority), at, text.clone()),
+            Happening::Hook(arguments) => {
+                (Ink::Dim, "", format!("{}{arguments}", self.pick("↳ apccontrol ", "> apccontrol ")))
+            }
         };
         let from = MARGIN_COLUMNS + LABEL_COLUMNS;
         let rows = wrapped(&text, self.width.saturating_sub(from + MARGIN_COLUMNS));
         let line = |(index, row): (usize, &String)| {
-            let mark = if index == 0 { mark.as_str() } else { "" };
+            let mark = if index == 0 { mark } else { "" };
             self.indented().put(Ink::Dim, mark).to(from).put(ink, row)
         };
         rows.iter().enumerate().map(line).collect()
     }
 
     fn foot(&self, rows: usize) -> Vec<Line> {
-        let command = self.scene.command;
-        let hint = self.indented().put(Ink::Dim, "try in another terminal: ");
-        let hint = if hint.room() < command.len() { self.indented() } else { hint };
+        let about = &self.scene.about;
+        let hint = self.indented().put(Ink::Dim, about.label);
+        let hint = if hint.room() < about.hint.len() { self.indented() } else { hint };
         let mut lines = Vec::new();
         if rows >= 14 {
             lines.push(self.line());
         }
         if rows >= 8 {
-            lines.push(hint.put(Ink::Note, command).right(Ink::Dim, "q ends  "));
+            lines.push(hint.put(Ink::Note, about.hint).right(Ink::Dim, "q ends  "));
         }
         if rows >= 9 {
-            lines.push(self.outlook());
+            lines.push(self.indented().put(Ink::Dim, about.outlook));
         }
         lines
     }
-
-    fn outlook(&self) -> Line {
-        let mut line = self.indented().put(Ink::Dim, "scenario ").put(Ink::Plain, self.scene.scenario);
-        if self.scene.speed != 1.0 {
-            line = line.put(Ink::Dim, &format!(" at {} times the speed", self.scene.speed));
-        }
-        match self.scene.coming {
-            Some((span, what)) => {
-                let seconds = (span.as_secs_f64() / self.scene.speed).ceil();
-                line.put(Ink::Dim, &format!("; in {seconds:.0} s {what}"))
-            }
-            None => line,
-        }
-    }
 }
+
+/// The state of a machine that goes down.
+const SHUTTING_DOWN: &str = "SHUTTING DOWN";
 
 /// Whether the UPS runs from its battery because it wants to.
 fn is_test(snapshot: &Snapshot) -> bool {
@@ -354,7 +357,7 @@ pub fn state_words(snapshot: &Snapshot) -> (Ink, &'static str, String) {
     let seconds = snapshot.time_on_battery.as_secs();
     let since = format!("for {seconds} s");
     if on(StatusFlags::SHUTDOWN) {
-        (Ink::Bad, "SHUTTING DOWN", "here a real machine goes down; the demo only says so".to_owned())
+        (Ink::Bad, SHUTTING_DOWN, String::new())
     } else if on(StatusFlags::COMMLOST)
         && snapshot.flags.intersects(StatusFlags::ONLINE | StatusFlags::ONBATT)
     {

@@ -10,7 +10,7 @@ struct Stage {
     snapshot: Snapshot,
     events: RecentEvents,
     history: History,
-    decision: Option<(Duration, String)>,
+    decision: Option<(String, String)>,
 }
 
 impl Stage {
@@ -38,8 +38,9 @@ impl Stage {
         for (at, event, hook) in
             [(10, "Power failure.", "powerout"), (16, "Running on UPS batteries.", "onbattery")]
         {
-            stage.events.push(Duration::from_secs(at), Happening::Event(Priority::Alert, event.to_owned()));
-            stage.events.push(Duration::from_secs(at), Happening::Hook(format!("{hook} demo 1 0")));
+            let at = clock(Duration::from_secs(at));
+            stage.events.push(at.clone(), Happening::Event(Priority::Alert, event.to_owned()));
+            stage.events.push(at, Happening::Hook(format!("{hook} demo 1 0")));
         }
         stage
     }
@@ -49,13 +50,18 @@ impl Stage {
             snapshot: &self.snapshot,
             events: &self.events,
             history: &self.history,
-            elapsed: Duration::from_secs(20),
-            coming: Some((Duration::from_millis(11_500), "mains returns")),
-            scenario: "outage",
-            speed: 1.0,
             decision: self.decision.as_ref(),
-            lapse: 60.0,
-            command: "mainsd status 127.0.0.1:3551",
+            clock: " 0:20",
+            about: About {
+                title: "mainsd demo",
+                subtitles: ["a simulated UPS; nothing real is touched", "a simulated UPS"],
+                machine: "this machine",
+                shutdown: "it goes down",
+                note: "battery in time-lapse, x60  ",
+                label: "try in another terminal: ",
+                hint: "mainsd status 127.0.0.1:3551",
+                outlook: "scenario outage; in 12 s mains returns",
+            },
         }
     }
 
@@ -86,7 +92,7 @@ fn every_state_has_its_word() {
         (StatusFlags::ONBATT | StatusFlags::BATTLOW, "BATTERY LOW"),
         (StatusFlags::ONBATT | StatusFlags::CALIBRATION, "CALIBRATION"),
         (StatusFlags::ONBATT | StatusFlags::COMMLOST, "NO CONTACT"),
-        (StatusFlags::ONBATT | StatusFlags::COMMLOST | StatusFlags::SHUTDOWN, "SHUTTING DOWN"),
+        (StatusFlags::ONBATT | StatusFlags::COMMLOST | StatusFlags::SHUTDOWN, "SHUTTING DOWN   it goes down"),
     ];
     for (flags, words) in table {
         let mut stage = Stage::on_battery();
@@ -129,7 +135,7 @@ fn a_long_line_is_wrapped_at_words_and_the_end_is_kept_when_rows_are_few() {
     assert_eq!(wrapped("extraordinary", 4), ["extraordinary"]);
     let mut stage = Stage::on_battery();
     let text = format!("Shutdown because {}of this", "of a long story and ".repeat(8));
-    stage.events.push(Duration::from_secs(19), Happening::Event(Priority::Alert, text));
+    stage.events.push(clock(Duration::from_secs(19)), Happening::Event(Priority::Alert, text));
     let page = stage.page((80, 24));
     assert!(
         page.contains("0:19      Shutdown because of a long") && page.contains("story and of this"),
@@ -142,10 +148,10 @@ fn a_long_line_is_wrapped_at_words_and_the_end_is_kept_when_rows_are_few() {
 fn the_decision_stays_on_the_screen_whatever_happens_afterwards() {
     let mut stage = Stage::on_battery();
     let words = "Shutdown because the runtime is at or below MINUTES; on battery for 35 s; charge 12.1 %.";
-    stage.decision = Some((Duration::from_secs(15), words.to_owned()));
+    stage.decision = Some((" 0:15".to_owned(), words.to_owned()));
     for number in 0..50 {
         let event = Happening::Event(Priority::Warning, format!("Event number {number}."));
-        stage.events.push(Duration::from_secs(16 + number), event);
+        stage.events.push(clock(Duration::from_secs(16 + number)), event);
     }
     let page = stage.page((80, 24));
     assert!(page.contains("0:15      Shutdown because the runtime is at or below MINUTES;"), "{page}");
@@ -171,7 +177,7 @@ proptest! {
     #[test]
     fn a_frame_never_exceeds_its_window(columns in 0u16..200, rows in 0u16..80, colour: bool, unicode: bool, decided: bool) {
         let mut stage = Stage::on_battery();
-        stage.decision = decided.then(|| (Duration::from_secs(9), "Shutdown because of what was said. ".repeat(4)));
+        stage.decision = decided.then(|| (" 0:09".to_owned(), "Shutdown because of what was said. ".repeat(4)));
         let lines = render(&stage.scene(), (columns, rows), Style { colour, unicode });
         prop_assert!(lines.len() <= usize::from(rows));
         for line in lines {

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 
 use super::style::Style;
 use super::view::Size;
-use crate::sys::terminal::{Unechoed, size};
+use crate::sys::terminal::{END, Unechoed, size};
 
 /// Alternate screen, no cursor, no wrapping of lines.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
@@ -32,12 +32,12 @@ impl Screen {
         Some(Self { style, shown: Vec::new(), keys: Unechoed::new(io::stdin().as_fd()) })
     }
 
-    /// Whether the user has typed `q`.
+    /// Whether the user has typed `q`, or the end of input.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         let Some(keys) = &self.keys else { return false };
         // Bounded, should a terminal send without end.
-        (0..64).map_while(|_| keys.typed()).any(|byte| matches!(byte, b'q' | b'Q'))
+        (0..64).map_while(|_| keys.typed()).any(|byte| matches!(byte, b'q' | b'Q' | END))
     }
 
     /// What the terminal can show.

@@ -1,0 +1,181 @@
+//! Who can ask for the status, and who answers; what the daemon says of its UPS.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{Look, What};
+use crate::config::{Origin, Parsed};
+use crate::program::access::{Failure, Limits, ask};
+use crate::sys::port_holder::{Holder, holder_of_port};
+use crate::ups::day_of;
+use crate::wire::nis;
+
+/// This machine answers at once or not at all.
+const LIMITS: Limits = Limits {
+    connect: Duration::from_secs(5),
+    silence: Duration::from_secs(10),
+    total: Duration::from_secs(20),
+};
+
+/// What is known of the daemon.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Daemon {
+    /// Its status by key; empty: it has told none.
+    status: Vec<(String, String)>,
+    /// Where it was asked.
+    at: String,
+    /// Why there is no status.
+    failure: Option<String>,
+}
+
+impl Daemon {
+    /// Asks the daemon of this configuration.
+    pub(super) fn ask(parsed: &Parsed) -> Self {
+        let config = &parsed.config;
+        let mut daemon = Self::default();
+        if !config.net_server {
+            return daemon;
+        }
+        let listens = (parsed.origin("NISIP") != Origin::Default).then(|| config.nis_ip.first().copied());
+        let host = listens.flatten().filter(|ip| !ip.is_unspecified());
+        let host = host.map_or_else(|| "localhost".to_owned(), |ip| ip.to_string());
+        daemon.at = if host.contains(':') {
+            format!("[{host}]:{}", config.nis_port)
+        } else {
+            format!("{host}:{}", config.nis_port)
+        };
+        let port = u32::from(config.nis_port);
+        let asked = ask((&host, port), "status", nis::MAX_CLIENT, LIMITS, &mut |record| {
+            let text = String::from_utf8_lossy(record);
+            if let Some((key, value)) = text.split_once(':') {
+                daemon.status.push((key.trim().to_owned(), value.trim().to_owned()));
+            }
+        });
+        daemon.failure = asked.err().map(|failure: Failure| failure.in_words(&host, &daemon.at));
+        daemon
+    }
+
+    /// One with this status; empty: it is silent, with a reason.
+    #[cfg(test)]
+    pub(super) fn of(status: &[(&str, &str)]) -> Self {
+        let status: Vec<_> =
+            status.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let failure =
+            status.is_empty().then(|| "localhost:1 takes the connection and gives no answer".to_owned());
+        Self { status, at: "localhost:1".to_owned(), failure }
+    }
+
+    /// A value of its status.
+    pub(super) fn value(&self, key: &str) -> Option<&str> {
+        let known = self.status.iter().find(|(name, _)| name == key);
+        known.map(|(_, value)| value.as_str()).filter(|value| *value != "N/A")
+    }
+
+    /// Whether it hears its UPS; `None`: no mainsd has told a status.
+    pub(super) fn is_heard(&self) -> Option<bool> {
+        self.value("VERSION").filter(|it| it.contains("mainsd"))?;
+        Some(!self.value("STATUS")?.contains("COMMLOST"))
+    }
+}
+
+impl Look<'_> {
+    /// Everything about the port.
+    pub(super) fn port(&mut self) {
+        let config = &self.parsed.config;
+        if !config.net_server {
+            return self.say(What::Closed, &[]);
+        }
+        let port = config.nis_port.to_string();
+        let networks: Vec<String> = config.nis_allow.iter().map(ToString::to_string).collect();
+        let networks = networks.join(" ");
+        let what = if config.nis_ip.iter().all(IpAddr::is_loopback) {
+            What::ThisMachine
+        } else if config.nis_allow.iter().any(|it| it.prefix == 0) {
+            What::ToEverybody
+        } else {
+            What::ToNetwork
+        };
+        self.say(what, &[&port, &networks]);
+        let at = self.daemon.at.clone();
+        match (self.daemon.is_heard(), self.daemon.value("VERSION"), &self.daemon.failure) {
+            (Some(_), ..) => self.say(What::Answers, &[&at]),
+            (None, None, Some(words)) if self.runs != Some(false) => {
+                let words = words.clone();
+                self.say(What::Silent, &[&words]);
+            }
+            (None, None, Some(_)) if holder_of_port(config.nis_port).is_none() => {}
+            (None, version, _) => {
+                let holder = match holder_of_port(config.nis_port) {
+                    Some(Holder::Process { pid, name }) => format!("{name} (process {pid})"),
+                    Some(Holder::Unseen) | None => "the program".to_owned(),
+                };
+                let version = version.map(|it| format!("{holder}, version {it},"));
+                let words = format!("port {port}: {}", version.as_ref().unwrap_or(&holder));
+                self.say(What::Foreign, &[&words, &holder]);
+            }
+        }
+    }
+
+    /// Everything about the battery.
+    pub(super) fn battery(&mut self) {
+        /// The longest that a self test may be ago, in days: a UPS that does them by itself does one in 14.
+        const TEST_DAYS: i64 = 90;
+        /// The oldest battery that is not told of, in days: they are made for 3 to 5 years.
+        const BATTERY_DAYS: i64 = 4 * 365;
+
+        if self.daemon.is_heard().is_none() {
+            return self.say(What::NotAsked, &[]);
+        }
+        if self.daemon.value("STATUS").is_some_and(|it| it.contains("REPLACEBATT")) {
+            self.say(What::Replace, &[]);
+        }
+        let age = |key: &str| self.daemon.value(key).and_then(day).map(|day| self.today() - day);
+        let (tested, made) = (age("LASTSTEST"), age("BATTDATE"));
+        let date = self.daemon.value("BATTDATE").unwrap_or_default().to_owned();
+        let result = self.daemon.value("SELFTEST").unwrap_or_default().to_owned();
+        match (result.get(..2), tested) {
+            (Some("NG" | "BT"), _) => self.say(What::TestFailed, &[&result]),
+            (_, Some(days)) if days > TEST_DAYS => self.say(What::TestOld, &[&days.to_string()]),
+            (Some("OK"), Some(days)) => self.say(What::TestPassed, &[&format!(" {days} days ago")]),
+            (Some("OK"), None) => self.say(What::TestPassed, &[""]),
+            _ => self.say(What::TestUnknown, &[]),
+        }
+        match made {
+            Some(days) if days > BATTERY_DAYS => self.say(What::Old, &[&date]),
+            Some(_) => self.say(What::Young, &[&date]),
+            None => self.say(What::AgeUnknown, &[]),
+        }
+    }
+}
+
+/// The day since 1970-01-01 in a date at the beginning of a text: `2024-08-22`, or as UPSes keep it `08/22/24` and `08/22/2024`
+/// (status-fields §1).
+fn day(text: &str) -> Option<i64> {
+    let mut numbers = text.split([' ', '-', '/']).map(|part| part.parse::<i64>().ok());
+    let (a, b, c) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    let (year, month, day) = if text.get(4..5) == Some("-") { (a, b, c) } else { (c, a, b) };
+    let year = match year {
+        0..70 => year + 2000,
+        70..100 => year + 1900,
+        _ => year,
+    };
+    let fits = (1970..3000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    fits.then(|| day_of(year, month, day))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_of_each_form_is_its_day() {
+        for text in ["2024-08-22 10:00:00 +0100", "2024-08-22", "08/22/2024"] {
+            assert_eq!(day(text), Some(19_957), "{text}");
+        }
+        assert_eq!(day("08/22/24"), day("2024-08-22"));
+        assert_eq!(day("08/22/99"), day("1999-08-22"));
+        for text in ["", "N/A", "00/00/00", "2024-13-01", "2024-08", "a-b-c", "9999999999999999999-1-1"] {
+            assert_eq!(day(text), None, "{text}");
+        }
+    }
+}
