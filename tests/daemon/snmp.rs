@@ -279,7 +279,7 @@ const SECRETS: &str = "auth s3cr3t-one\npriv s3cr3t-two\n";
 
 #[test]
 fn by_an_account_an_outage_ends_in_a_shutdown_and_the_power_is_killed() {
-    let (card, _scratch, setup) = with_account(Unit::powernet(), SECRETS);
+    let (card, scratch, setup) = with_account(Unit::powernet(), SECRETS);
     let daemon =
         Daemon::start(&setup.with("ONBATTERYDELAY", "1").with("BATTERYLEVEL", "20").with("KILLDELAY", "1"));
     daemon
@@ -287,7 +287,7 @@ fn by_an_account_an_outage_ends_in_a_shutdown_and_the_power_is_killed() {
     card.unit().mains(false);
     daemon.wait_for_hook("onbattery", TIMEOUT);
     // The pass phrases are those of the start, also when the file is gone and the main process another one.
-    std::fs::remove_file(_scratch.path().join("secrets")).unwrap();
+    std::fs::remove_file(scratch.path().join("secrets")).unwrap();
     daemon.end_main("KILL");
     daemon.wait_for_status(|status| status.is("STATUS", "ONBATT") && status.get("MODEL").is_some(), TIMEOUT);
     card.unit().battery(15, 300, false);
@@ -295,6 +295,17 @@ fn by_an_account_an_outage_ends_in_a_shutdown_and_the_power_is_killed() {
     let killed = support::poll_until(TIMEOUT, || card.written(&[1, 6, 1, 1]).first().copied());
     assert_eq!(killed, Some(2), "{}", daemon.describe());
     assert!(!daemon.log().concat().contains("s3cr3t"));
+}
+
+#[test]
+fn by_an_account_the_power_is_killed_by_one_order_of_the_command_line() {
+    let (card, scratch, setup) = with_account(Unit::rfc1628(), SECRETS);
+    card.unit().mains(false);
+    let config = support::write_config(&setup, &scratch, support::free_port());
+    scratch.file("flags/powerfail", "");
+    let done = support::run_program(&setup.program, ["-f", &config.display().to_string(), "--killpower"]);
+    assert!(done.status.success() && done.stderr.contains("the UPS switches off in 60 s"), "{}", done.stderr);
+    assert_eq!(card.written(&[8, 2]), [60]);
 }
 
 #[test]
