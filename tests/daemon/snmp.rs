@@ -344,3 +344,18 @@ fn what_cannot_work_with_an_account_is_said_by_check_without_a_word_of_the_secre
         assert!(!shown.contains("s3cr3t"), "{shown}");
     }
 }
+
+#[test]
+fn a_file_of_secrets_that_only_root_can_read_is_no_mistake_for_who_looks_at_a_configuration() {
+    let scratch = Scratch::new();
+    let secrets = scratch.file("secrets", SECRETS);
+    std::fs::set_permissions(&secrets, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let text = format!(
+        "UPSTYPE snmp\nUPSCABLE ether\nDEVICE card\nSNMPVERSION 3\nSNMPUSER ups\nSNMPSECRETS {}\n",
+        secrets.display()
+    );
+    let config = scratch.file("t.conf", text);
+    let done = support::run(["check".to_owned(), "-f".to_owned(), config.display().to_string()]);
+    let shown = format!("{}{}", done.stdout, done.stderr);
+    assert!(done.status.success() && !shown.contains("SNMPSECRETS: "), "{shown}");
+}
