@@ -22,6 +22,7 @@ pub(super) fn apply(reader: &mut Reader) {
             host(reader, driver);
             device(reader, driver);
             without_effect(reader, driver);
+            account(reader, driver);
         }
     }
     limits(reader);
@@ -110,6 +111,15 @@ fn without_effect(reader: &mut Reader, driver: &UpsType) {
         }
         let text = format!("no effect with UPSTYPE {}: {}", driver.word, directive.idle.because);
         reader.say_about(Advice, directive.name, text);
+    }
+}
+
+/// An account that no message has.
+fn account(reader: &mut Reader, driver: &UpsType) {
+    let snmp = &reader.out.config.snmp;
+    if driver.device == DeviceForm::Snmp && !snmp.user.is_empty() && !snmp.is_v3() {
+        let text = "no effect: accounts are of version 3 alone; add the line 'SNMPVERSION 3'".to_owned();
+        reader.say_about(Warning, "SNMPUSER", text);
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::directives;
 use super::enums::{Cable, Facility, UpsClass, UpsMode};
 use super::nis_allow::NisAllow;
-use crate::drivers::{PortLock, Traits, UpsType};
+use crate::drivers::{PortLock, SnmpAccount, Traits, UpsType};
 use crate::ups::{LowBatteryFlag, NoLogon};
 
 /// Every setting, in its final type. Fields are named after their directives (config §3).
@@ -101,6 +101,8 @@ pub struct Config {
     pub privsep: bool,
     /// USBMODBUS auto: a USB UPS that can is asked by Modbus too.
     pub usb_modbus: bool,
+    /// SNMPVERSION and the account that goes with it.
+    pub snmp: SnmpAccount,
     /// CONTROLSOCKET; `None`: off.
     pub control_socket: Option<PathBuf>,
     /// CONTROLGROUP; empty: root only.
@@ -244,6 +246,14 @@ impl Config {
             shutdown_cmd: None,
             privsep: true,
             usb_modbus: true,
+            snmp: SnmpAccount {
+                version: "",
+                user: String::new(),
+                level: "",
+                auth: "",
+                privacy: "",
+                secrets: None,
+            },
             shutdown_grace: Duration::ZERO,
             control_socket: None,
             control_group: String::new(),

@@ -57,6 +57,7 @@ pub fn in_place(old: &Config, new: Config) -> Config {
         control_group: old.control_group.clone(),
         privsep: old.privsep,
         usb_modbus: old.usb_modbus,
+        snmp: old.snmp.clone(),
         ..new
     }
 }

@@ -16,11 +16,13 @@
 #[cfg(feature = "dumb")]
 mod cables;
 mod pcnet_device;
+mod snmp_account;
 mod table;
 
 #[cfg(feature = "dumb")]
 pub use cables::{guess_cable, lines_at_rest};
 pub use pcnet_device::PcnetDevice;
+pub use snmp_account::{SNMP_AUTHS, SNMP_LEVELS, SNMP_PRIVS, SNMP_VERSIONS, SnmpAccount, SnmpSecrets};
 pub use table::ALL;
 
 use std::time::{Duration, Instant};
@@ -157,6 +159,10 @@ pub struct Request<'a> {
     pub poll_time: Duration,
     /// USBMODBUS: a USB UPS that can is asked by Modbus too.
     pub usb_modbus: bool,
+    /// SNMPVERSION and the account that goes with it.
+    pub snmp: &'a SnmpAccount,
+    /// The pass phrases of that account; `None`: the link is to send nothing.
+    pub secrets: Option<&'a SnmpSecrets>,
     /// Reads the file that DEVICE names.
     pub read: &'a dyn Fn() -> Result<String, Refused>,
     /// How far the counters of a card's packets had come, as an earlier run has noted them.

@@ -173,7 +173,7 @@ fn snmp(request: &Request<'_>) -> Result<Connection, Refused> {
     use std::hash::{BuildHasher, RandomState};
 
     use crate::bus::stream::Target;
-    use crate::link::snmp::{Device, Settings, SnmpLink, TRAP_PORT};
+    use crate::link::snmp::{Device, Login, Settings, SnmpLink, TRAP_PORT, Version};
 
     let device = Device::parse(request.device).map_err(|what| {
         let accepted = "host:port:vendor:community, all but the host optional, an IPv6 address in brackets";
@@ -181,10 +181,26 @@ fn snmp(request: &Request<'_>) -> Result<Connection, Refused> {
     })?;
     let peer = Target { host: device.host.clone(), port: device.port };
     let listen = device.traps.then_some(TRAP_PORT);
+    let account = request.snmp;
+    if account.is_v3() && account.user.is_empty() {
+        let text = "blank, but SNMPVERSION 3 needs the name of the account in the card";
+        return Err(Refused::new("SNMPUSER", text.to_owned()));
+    }
     // What nobody can guess: who does not see the messages can answer none.
-    let [a, b, c, d, ..] = RandomState::new().hash_one(0).to_le_bytes();
+    let random = RandomState::new();
+    let [a, b, c, d, ..] = random.hash_one(0).to_le_bytes();
     let first_number = i32::from_le_bytes([a, b, c, d & 0x3f]);
-    let settings = Settings { device, version: None, poll_time: request.poll_time, first_number };
+    let login = account.is_v3().then(|| {
+        let (signing, encrypting) = request.secrets.map_or(("", ""), |it| (&it.auth, &it.privacy));
+        let secrets = [account.is_signed().then_some(signing), account.is_encrypted().then_some(encrypting)];
+        Login::new((&account.user, account.auth, account.privacy), secrets, random.hash_one(1))
+    });
+    let version = match account.version {
+        "1" => Some(Version::V1),
+        "2c" => Some(Version::V2c),
+        _ => None,
+    };
+    let settings = Settings { device, version, login, poll_time: request.poll_time, first_number };
     Ok(Connection::Datagram {
         link: Box::new(SnmpLink::new(settings, request.now)),
         peer: Some(peer),

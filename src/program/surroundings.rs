@@ -78,6 +78,7 @@ fn examine_with(parsed: &Parsed, shutdown_commands: &[String], etc: &Path) -> Ve
     found.tcp_wrappers(etc);
     found.control_group(etc);
     found.file_itself();
+    found.secrets();
     for (keyword, text) in shared_folders::warnings(parsed) {
         found.warn(keyword, text);
     }
@@ -271,6 +272,22 @@ impl Found<'_> {
                     "any user can write to this file, which names commands run as root; chmod o-w {shown}"
                 ),
             );
+        }
+    }
+}
+
+impl Found<'_> {
+    /// The pass phrases of SNMP, which are none if others know them.
+    fn secrets(&mut self) {
+        let config = &self.parsed.config;
+        let is_used = config.ups_type.is_some_and(|driver| driver.device == DeviceForm::Snmp);
+        let Some(path) = config.snmp.secrets.clone().filter(|_| is_used) else { return };
+        if fs::metadata(&path).is_ok_and(|data| data.mode() & 0o077 != 0) {
+            let shown = path.display();
+            let text = format!(
+                "others than root can read {shown}, so its pass phrases are no secrets; chmod 600 {shown}"
+            );
+            self.warn("SNMPSECRETS", text);
         }
     }
 }

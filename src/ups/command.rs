@@ -59,6 +59,12 @@ impl Command {
         })
     }
 
+    /// Whether this order takes the place of `other`, which is under way: none holds up the one that cuts the power in a shutdown.
+    #[must_use]
+    pub fn displaces(self, other: Self) -> bool {
+        self == Self::KillPower || self == Self::PowerOff && other != Self::KillPower
+    }
+
     /// The words of a link that has no way for this order.
     #[must_use]
     pub fn not_known(self) -> String {

@@ -40,6 +40,7 @@ mod pcnet;
 mod permissions;
 mod power_failure;
 mod snmp;
+mod snmpd;
 mod static_builds;
 #[path = "../support/mod.rs"]
 mod support;
@@ -85,6 +86,8 @@ fn main() -> ExitCode {
             pcnet::TESTS,
             snmp::TESTS,
             snmp::TRAPS,
+            snmpd::TESTS,
+            snmpd::HINTS,
             with_apcupsd::TESTS,
             nis_master::TESTS,
             namespaces::TESTS,

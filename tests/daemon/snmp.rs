@@ -1,8 +1,9 @@
 //! The daemon at the network card of a UPS, by SNMP.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::PermissionsExt;
 
-use crate::support::snmp::{Card, Unit, int, text};
+use crate::support::snmp::{Account, Card, Unit, int, text};
 use crate::support::{self, Daemon, Scratch, Setup, TIMEOUT};
 
 /// Without traps: one test alone could have their port.
@@ -261,4 +262,100 @@ fn what_cannot_work_is_said_by_check_without_the_community() {
         assert!(!done.status.success() && said.contains(part), "{device}: {said}");
         assert!(!said.contains("hidden"), "{said}");
     }
+}
+
+/// A card that knows an account, and a daemon's configuration for it with these pass phrases. What is in the second holds the file.
+fn with_account(unit: Unit, secrets: &str) -> (Card, Scratch, Setup) {
+    let card = Card::with_account(unit, Account::new("ups", "s3cr3t-one", "s3cr3t-two"));
+    let scratch = Scratch::new();
+    let path = scratch.file("secrets", secrets);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let setup = setup(&card).with("SNMPVERSION", "3").with("SNMPUSER", "ups").with("SNMPAUTH", "SHA256");
+    let setup = setup.with("SNMPSECRETS", &path.display().to_string());
+    (card, scratch, setup)
+}
+
+const SECRETS: &str = "auth s3cr3t-one\npriv s3cr3t-two\n";
+
+#[test]
+fn by_an_account_an_outage_ends_in_a_shutdown_and_the_power_is_killed() {
+    let (card, scratch, setup) = with_account(Unit::powernet(), SECRETS);
+    let daemon =
+        Daemon::start(&setup.with("ONBATTERYDELAY", "1").with("BATTERYLEVEL", "20").with("KILLDELAY", "1"));
+    daemon
+        .wait_for_status(|status| status.is("STATUS", "ONLINE") && status.get("SERIALNO").is_some(), TIMEOUT);
+    card.unit().mains(false);
+    daemon.wait_for_hook("onbattery", TIMEOUT);
+    // The pass phrases are those of the start, also when the file is gone and the main process another one.
+    std::fs::remove_file(scratch.path().join("secrets")).unwrap();
+    daemon.end_main("KILL");
+    daemon.wait_for_status(|status| status.is("STATUS", "ONBATT") && status.get("MODEL").is_some(), TIMEOUT);
+    card.unit().battery(15, 300, false);
+    daemon.wait_for_hook("doshutdown", TIMEOUT);
+    let killed = support::poll_until(TIMEOUT, || card.written(&[1, 6, 1, 1]).first().copied());
+    assert_eq!(killed, Some(2), "{}", daemon.describe());
+    assert!(!daemon.log().concat().contains("s3cr3t"));
+}
+
+#[test]
+fn by_an_account_the_power_is_killed_by_one_order_of_the_command_line() {
+    let (card, scratch, setup) = with_account(Unit::rfc1628(), SECRETS);
+    card.unit().mains(false);
+    let config = support::write_config(&setup, &scratch, support::free_port());
+    scratch.file("flags/powerfail", "");
+    let done = support::run_program(&setup.program, ["-f", &config.display().to_string(), "--killpower"]);
+    assert!(done.status.success() && done.stderr.contains("the UPS switches off in 60 s"), "{}", done.stderr);
+    assert_eq!(card.written(&[8, 2]), [60]);
+}
+
+#[test]
+fn a_wrong_pass_phrase_and_an_unknown_account_are_said() {
+    for (secrets, user, said) in [
+        ("auth s3cr3t-xxx\npriv s3cr3t-two", "ups", "the card refuses the signature"),
+        ("auth s3cr3t-one\npriv s3cr3t-xxx", "ups", "is SNMPPRIV as in the card, and the priv pass phrase"),
+        (SECRETS, "nobody", "the card does not know the account that SNMPUSER names"),
+    ] {
+        let (_card, _scratch, setup) = with_account(Unit::powernet(), secrets);
+        let daemon = Daemon::start(&setup.replaced("SNMPUSER", user));
+        daemon.wait_for_log(said, |log| log.iter().any(|line| line.contains(said)).then_some(()));
+        assert!(!daemon.log().concat().contains("s3cr3t"));
+    }
+}
+
+#[test]
+fn what_cannot_work_with_an_account_is_said_by_check_without_a_word_of_the_secrets() {
+    let whole = "SNMPVERSION 3\nSNMPUSER ups\n";
+    for (lines, secrets, said) in [
+        ("SNMPVERSION 3\n", SECRETS, "SNMPUSER: blank"),
+        (whole, "", "SNMPSECRETS: blank, but SNMPLEVEL authPriv needs a file"),
+        (whole, "auth s3cr3t-one\n", "there is no line 'priv'"),
+        (whole, "auth s3cr3t\npriv s3cr3t-two\n", "the pass phrase of 'auth' is shorter than 8"),
+        (whole, "s3cr3t-one s3cr3t-two\n", "line 1: accepted"),
+    ] {
+        let scratch = Scratch::new();
+        let mut text = format!("UPSTYPE snmp\nUPSCABLE ether\nDEVICE card\n{lines}");
+        if !secrets.is_empty() {
+            text.push_str(&format!("SNMPSECRETS {}\n", scratch.file("secrets", secrets).display()));
+        }
+        let config = scratch.file("t.conf", text);
+        let done = support::run(["check".to_owned(), "-f".to_owned(), config.display().to_string()]);
+        let shown = format!("{}{}", done.stdout, done.stderr);
+        assert!(!done.status.success() && shown.contains(said), "{said}: {shown}");
+        assert!(!shown.contains("s3cr3t"), "{shown}");
+    }
+}
+
+#[test]
+fn a_file_of_secrets_that_only_root_can_read_is_no_mistake_for_who_looks_at_a_configuration() {
+    let scratch = Scratch::new();
+    let secrets = scratch.file("secrets", SECRETS);
+    std::fs::set_permissions(&secrets, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let text = format!(
+        "UPSTYPE snmp\nUPSCABLE ether\nDEVICE card\nSNMPVERSION 3\nSNMPUSER ups\nSNMPSECRETS {}\n",
+        secrets.display()
+    );
+    let config = scratch.file("t.conf", text);
+    let done = support::run(["check".to_owned(), "-f".to_owned(), config.display().to_string()]);
+    let shown = format!("{}{}", done.stdout, done.stderr);
+    assert!(done.status.success() && !shown.contains("SNMPSECRETS: "), "{shown}");
 }

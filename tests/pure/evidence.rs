@@ -315,6 +315,7 @@ fn a_card_says_when_everything_was_read() {
     let settings = mainsd::link::snmp::Settings {
         device: mainsd::link::snmp::Device::parse("card").unwrap(),
         version: None,
+        login: None,
         poll_time: 20 * SECOND,
         first_number: 1,
     };

@@ -34,7 +34,7 @@ impl FakeTime {
         let path = scratch.file("script", script);
         let setup = setup.clone().with("DEVICE", &path.display().to_string());
         Self::begin(&setup, scratch, before, arrange, |config, now| {
-            driver::open(config, &DeviceLocks::default(), None, None, now).unwrap()
+            driver::open(config, &DeviceLocks::default(), None, None, None, now).unwrap()
         })
     }
 

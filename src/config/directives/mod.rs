@@ -8,6 +8,7 @@ mod network;
 mod power;
 mod records;
 mod retired;
+mod snmp;
 mod value;
 
 use std::net::IpAddr;
@@ -215,6 +216,7 @@ pub struct Section {
 /// All sections, in the order of the man page.
 pub const SECTIONS: &[Section] = &[
     Section { title: "The UPS", directives: general::UPS },
+    Section { title: "SNMP", directives: snmp::SNMP },
     Section { title: "Folders", directives: general::FOLDERS },
     Section { title: "Power failure", directives: power::POWER },
     Section { title: "Hooks and shutdown", directives: power::SHUTDOWN },

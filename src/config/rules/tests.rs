@@ -237,6 +237,10 @@ fn what_does_nothing_with_this_upstype_is_remarked_upon_and_nothing_else_is() {
             "UPSTYPE usb\nSENSITIVITY L",
             "t.conf:2: SENSITIVITY: no effect with UPSTYPE usb: only 'mainsd --configure'",
         ),
+        (
+            "UPSTYPE usb\nSNMPVERSION 3",
+            "t.conf:2: SNMPVERSION: no effect with UPSTYPE usb: only UPSTYPE snmp",
+        ),
         ("UPSTYPE usb\nLOWBATT 5", "t.conf:2: LOWBATT: no effect with UPSTYPE usb"),
     ];
     for (text, start) in table {
@@ -251,6 +255,22 @@ fn what_does_nothing_with_this_upstype_is_remarked_upon_and_nothing_else_is() {
     ] {
         assert_eq!(remarks(text), [""; 0], "{text}");
     }
+}
+
+#[test]
+fn an_account_that_no_message_is_of_is_warned_about() {
+    let said = |lines: &str| said(&parse(format!("UPSTYPE snmp\nDEVICE card\n{lines}").as_bytes(), "t.conf"));
+    for lines in ["SNMPUSER ups", "SNMPUSER ups\nSNMPVERSION 2C"] {
+        let told = said(lines);
+        assert!(
+            told.len() == 1 && told[0].starts_with("t.conf:3: SNMPUSER: no effect: accounts"),
+            "{told:?}"
+        );
+    }
+    for lines in ["SNMPUSER ups\nSNMPVERSION 3", "SNMPVERSION 1", "SNMPVERSION auto\nSNMPSECRETS /x"] {
+        assert_eq!(said(lines), [""; 0], "{lines}");
+    }
+    assert!(said("SNMPVERSION 4")[0].contains("accepted: auto, 1, 2c, 3"));
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub use open::open_usb;
 pub use open::simulated;
 #[cfg(any(feature = "stream", feature = "datagram"))]
 pub use open::targets;
-pub use open::{check, connection, open};
+pub use open::{check, connection, open, secrets};
 pub use pump::Pump;
 
 use std::time::Instant;

@@ -13,14 +13,14 @@
 use std::fs::OpenOptions;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{Driver, Pump};
 use crate::bus::{Bus, Unconnected};
 use crate::config::Config;
 use crate::daemon::{settings, token};
-use crate::drivers::{self, Connection, Refused, Request};
+use crate::drivers::{self, Connection, DeviceForm, Refused, Request, SnmpSecrets};
 use crate::link::Link;
 #[cfg(feature = "test")]
 use crate::link::simulated::{Script, Simulated};
@@ -39,18 +39,43 @@ use crate::port::serial::{AtRest, SerialPort};
 use crate::port::stream::StreamPort;
 #[cfg(feature = "usb")]
 use crate::port::usb::{Matcher, Roots, UsbPort};
+use crate::sys::access::is_root;
 use crate::sys::fs::O_NONBLOCK;
 use crate::sys::reason;
 
-/// Longest script of a simulated UPS that is read, in bytes.
-const LONGEST_SCRIPT: u64 = 1 << 20;
+/// Longest file that a directive names and that is read, in bytes.
+const LONGEST_FILE: u64 = 1 << 20;
 
 /// What would keep [`open`] from making the driver that UPSTYPE names. Asked by [`super::obstacles()`].
 ///
 /// # Errors
 /// What is wrong, for a person.
 pub fn check(config: &Config) -> Result<(), Refused> {
-    connection(config).map(drop)
+    connection(config)?;
+    match secrets(config) {
+        // A file of root's is not for who only looks at the configuration.
+        Err(refused) if refused.may_pass && !is_root() => Ok(()),
+        read => read.map(drop),
+    }
+}
+
+/// The pass phrases that this configuration wants, from their file; `None`: none.
+///
+/// # Errors
+/// What is wrong with them, without a word of the file.
+pub fn secrets(config: &Config) -> Result<Option<SnmpSecrets>, Refused> {
+    let snmp = &config.snmp;
+    if !snmp.is_signed() || config.ups_type.is_none_or(|driver| driver.device != DeviceForm::Snmp) {
+        return Ok(None);
+    }
+    const KEYWORD: &str = "SNMPSECRETS";
+    let Some(path) = &snmp.secrets else {
+        let text = format!("blank, but SNMPLEVEL {} needs a file of pass phrases", snmp.level);
+        return Err(Refused::new(KEYWORD, text));
+    };
+    let text = read(path, KEYWORD, "a file with the lines 'auth PHRASE' and 'priv PHRASE'")?;
+    let wrong = |what: String| Refused::new(KEYWORD, format!("{}: {what}", path.display()));
+    SnmpSecrets::parse(&text, snmp.is_encrypted()).map(Some).map_err(wrong)
 }
 
 /// The link that UPSTYPE names and which port it wants, for a person who looks for the UPS.
@@ -59,7 +84,7 @@ pub fn check(config: &Config) -> Result<(), Refused> {
 /// As [`check`].
 #[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn connection(config: &Config) -> Result<Connection, Refused> {
-    connect(config, None, Instant::now())
+    connect(config, None, None, Instant::now())
 }
 
 /// How the serial port of this configuration is left by itself.
@@ -67,7 +92,7 @@ pub fn connection(config: &Config) -> Result<Connection, Refused> {
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn at_rest(config: &Config) -> AtRest {
-    match connect(config, None, Instant::now()) {
+    match connect(config, None, None, Instant::now()) {
         Ok(Connection::Serial { rest, keeps_lines, speed, .. }) => {
             AtRest { lines: rest, keeps_settings: keeps_lines, speed }
         }
@@ -80,7 +105,7 @@ pub fn at_rest(config: &Config) -> AtRest {
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn targets(config: &Config) -> Vec<crate::bus::stream::Target> {
-    match connect(config, None, Instant::now()) {
+    match connect(config, None, None, Instant::now()) {
         #[cfg(feature = "stream")]
         Ok(Connection::Stream { targets, .. }) => targets,
         #[cfg(feature = "card")]
@@ -96,7 +121,7 @@ pub fn targets(config: &Config) -> Vec<crate::bus::stream::Target> {
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn card_listening(config: &Config) -> Option<Listening> {
-    match connect(config, None, Instant::now()) {
+    match connect(config, None, None, Instant::now()) {
         Ok(Connection::Card { port, target, .. }) => Some(Listening { port, target }),
         _ => None,
     }
@@ -107,14 +132,14 @@ pub fn card_listening(config: &Config) -> Option<Listening> {
 #[must_use]
 #[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn listened(config: &Config) -> Option<u16> {
-    match connect(config, None, Instant::now()) {
+    match connect(config, None, None, Instant::now()) {
         Ok(Connection::Datagram { listen, .. }) => listen,
         _ => None,
     }
 }
 
 /// The driver that UPSTYPE names. `locks`: what keeps other configurations away from its device while it is open. `faults`: the
-/// seed of the faults that its port is to have. `counters`: of a card's packets, as an earlier run has noted them.
+/// seed of the faults that its port is to have. `secrets`: see [`secrets`]. `counters`: of a card's packets, as an earlier run has noted them.
 ///
 /// # Errors
 /// As [`check`], as one line.
@@ -122,11 +147,12 @@ pub fn open(
     config: &Config,
     locks: &DeviceLocks,
     faults: Option<u64>,
+    secrets: Option<&SnmpSecrets>,
     counters: Option<[u32; 2]>,
     now: Instant,
 ) -> Result<Box<dyn Driver>, String> {
-    let connection =
-        connect(config, counters, now).map_err(|refused| format!("{}: {}", refused.keyword, refused.text))?;
+    let connection = connect(config, secrets, counters, now)
+        .map_err(|refused| format!("{}: {}", refused.keyword, refused.text))?;
     let locks = locks.clone();
     Ok(match connection {
         #[cfg(feature = "serial-port")]
@@ -199,7 +225,12 @@ pub fn simulated(script: Script, poll_time: Duration, now: Instant) -> Pump<Unco
 }
 
 /// The link that UPSTYPE names.
-fn connect(config: &Config, counters: Option<[u32; 2]>, now: Instant) -> Result<Connection, Refused> {
+fn connect(
+    config: &Config,
+    secrets: Option<&SnmpSecrets>,
+    counters: Option<[u32; 2]>,
+    now: Instant,
+) -> Result<Connection, Refused> {
     let Some(driver) = config.ups_type else {
         return Err(Refused::new(
             "UPSTYPE",
@@ -220,7 +251,9 @@ fn connect(config: &Config, counters: Option<[u32; 2]>, now: Instant) -> Result<
         nis_port: config.nis_port,
         poll_time: settings::poll_time(config),
         usb_modbus: config.usb_modbus,
-        read: &|| read(&config.device),
+        snmp: &config.snmp,
+        secrets,
+        read: &|| read(config.device.as_ref(), "DEVICE", "a script as in mainsd-simulated(7), or nothing"),
         counters,
         now,
     })
@@ -234,23 +267,20 @@ fn in_words(words: &[&str]) -> String {
     }
 }
 
-/// The text of the file that DEVICE names.
-fn read(device: &str) -> Result<String, Refused> {
+/// The text of the file that a directive names; `wanted`: what should be there.
+fn read(path: &Path, keyword: &'static str, wanted: &str) -> Result<String, Refused> {
     let mut text = String::new();
     // A fifo in its place must not hold the start up.
-    let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(device);
+    let file = OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path);
     let read = file.and_then(|file| match file.metadata()?.is_file() {
-        true => file.take(LONGEST_SCRIPT).read_to_string(&mut text),
+        true => file.take(LONGEST_FILE).read_to_string(&mut text),
         false => Err(std::io::Error::other("no ordinary file")),
     });
     match read {
         Ok(_) => Ok(text),
         Err(error) => Err(Refused {
-            keyword: "DEVICE",
-            text: format!(
-                "{device}: {}; give a script as in mainsd-simulated(7), or nothing",
-                reason(&error)
-            ),
+            keyword,
+            text: format!("{}: {}; give {wanted}", path.display(), reason(&error)),
             may_pass: true,
         }),
     }

@@ -140,7 +140,7 @@ mod tests {
 
     fn driver(text: &str, now: Instant) -> Box<dyn Driver> {
         let config = config::parse(text.as_bytes(), "test").config;
-        super::super::open(&config, &DeviceLocks::default(), None, None, now).unwrap()
+        super::super::open(&config, &DeviceLocks::default(), None, None, None, now).unwrap()
     }
 
     /// The simulated UPS answers each command.

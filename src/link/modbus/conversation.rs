@@ -210,7 +210,8 @@ impl Conversation {
         let ordered = self.order.as_ref().and_then(|order| order.request(now));
         let waits = ordered.is_some() || !self.queue.is_empty() || self.schedule.poll_at <= now;
         // A card that needs a second for each answer is asked for something else all the same.
-        if self.schedule.status_at <= now && !(self.after_status && waits) {
+        let is_urgent = self.order.as_ref().is_some_and(Order::is_urgent);
+        if self.schedule.status_at <= now && !is_urgent && !(self.after_status && waits) {
             self.after_status = true;
             self.schedule.status_at = now + self.schedule.status_interval();
             return Some(Request::Read(STATUS));
@@ -391,11 +392,20 @@ impl Conversation {
             let outcome = Ok("self test started; another order came before it had ended".to_owned());
             told.ended(order.command, outcome);
         }
-        if self.order.is_some() {
+        if self.order.as_ref().is_some_and(|order| !command.displaces(order.command)) {
             return told.ended(command, Err("another order is under way".to_owned()));
         }
-        match Order::new(command, self.store.reading(now).status.contains(StatusFlags::CALIBRATION), now) {
-            Ok(order) => self.order = Some(order),
+        let is_calibrating = self.store.reading(now).status.contains(StatusFlags::CALIBRATION);
+        match Order::new(command, is_calibrating, now) {
+            Ok(mut order) => {
+                if order.is_urgent() {
+                    self.exchange.hurry();
+                }
+                order.is_behind = !self.exchange.is_free();
+                if let Some(old) = self.order.replace(order) {
+                    told.ended(old.command, Err("another order took its place".to_owned()));
+                }
+            }
             Err(reason) => told.ended(command, Err(reason)),
         }
     }

@@ -335,6 +335,17 @@ impl Exchange {
         Some((answer, numbers.len()))
     }
 
+    /// Something else is to go out as soon as it can: what is under way is dropped, or has this try only where its answer is not told
+    /// from others by its number.
+    pub(super) fn hurry(&mut self) {
+        let Some(pending) = &mut self.pending else { return };
+        if self.framing.is_numbered() || self.after_probe.is_some() || pending.tries == 0 {
+            (self.after_probe, self.pending) = (None, None);
+        } else {
+            pending.tries_max = pending.tries;
+        }
+    }
+
     /// A deadline may have passed.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<Outcome> {
         let pending = self.pending.as_mut()?;

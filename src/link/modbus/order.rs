@@ -52,6 +52,8 @@ pub(super) struct Order {
     before: Option<u32>,
     /// The test has begun; its result is waited for.
     has_begun: bool,
+    /// A request was under way when it came: what comes of that one says nothing of this order.
+    pub(super) is_behind: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -88,7 +90,16 @@ impl Order {
         };
         let begins_test = matches!(command, Command::SelfTest | Command::Calibrate);
         let step = if begins_test { Step::Before(now) } else { Step::Write(now) };
-        Ok(Self { command, write, looks, step, goes_off: false, before: None, has_begun: false })
+        Ok(Self {
+            command,
+            write,
+            looks,
+            step,
+            goes_off: false,
+            before: None,
+            has_begun: false,
+            is_behind: false,
+        })
     }
 
     /// A self test that runs, whose result alone is missing: another order may take its place.
@@ -99,6 +110,11 @@ impl Order {
     /// The UPS has understood it, and may do it.
     pub(super) const fn is_acknowledged(&self) -> bool {
         matches!(self.step, Step::Look(..))
+    }
+
+    /// It is to be written, before anything is read.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.command.displaces(Command::Poll) && matches!(self.step, Step::Write(_))
     }
 
     /// What is to be asked now.
@@ -132,6 +148,9 @@ impl Order {
         answer: Option<&Answer>,
         now: Instant,
     ) -> Option<Outcome> {
+        if std::mem::take(&mut self.is_behind) {
+            return None;
+        }
         match (self.step, request) {
             (Step::Before(_), Request::Read(span)) if self.look(0) == Some(span) => {
                 self.before = bits(answer);

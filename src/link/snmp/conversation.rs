@@ -1,12 +1,16 @@
 //! What is asked when of a card that has answered, and what is told of its answers.
 
+mod commands;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::account::Account;
 use super::exchange::{Answer, Exchange, Outcome, Request, is_missing, value_of};
 use super::mib::{Item, Mib, When};
 use super::objects::{Job, Objects, ROWS_MAX};
 use super::order::Order;
+use super::schedule::{STATUS_FAST, Schedule};
 use super::session::Session;
 use super::store::{Store, figure};
 use super::told::Told;
@@ -15,46 +19,17 @@ use crate::link::silence::Silence;
 use crate::ups::{Command, PollRate, Priority};
 use crate::wire::snmp::{Binding, Oid, Value};
 
-/// So often the status of the output is asked for on battery, and while something is in doubt.
-const STATUS_FAST: Duration = Duration::from_secs(1);
-/// The same on mains.
-const STATUS_SLOW: Duration = Duration::from_secs(5);
 /// The first reading must be told within this.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(15);
 /// Without a reading for so long the UPS counts as lost.
 const SILENT_MIN: Duration = Duration::from_secs(10);
 /// So long everything is read before anything is told; what is missing then is told of later.
 const LEARN_MAX: Duration = Duration::from_secs(5);
-/// So many status answers in a row that say that the card does not reach its UPS are a loss.
+/// So many answers in a row to what says it, that say that the card does not reach its UPS are a loss.
 const UNREACHED_MAX: u8 = 2;
 /// Errors of answers (snmp §7).
 const TOO_BIG: i32 = 1;
 const NO_SUCH_NAME: i32 = 2;
-
-/// When to ask.
-#[derive(Clone, Copy, Debug)]
-struct Schedule {
-    poll_time: Duration,
-    poll_rate: PollRate,
-    status_at: Instant,
-    poll_at: Instant,
-}
-
-impl Schedule {
-    fn interval(&self) -> Duration {
-        match self.poll_rate {
-            PollRate::Fast => STATUS_FAST,
-            PollRate::Normal => self.poll_time,
-        }
-    }
-
-    fn status_interval(&self) -> Duration {
-        match self.poll_rate {
-            PollRate::Fast => STATUS_FAST,
-            PollRate::Normal => STATUS_SLOW.min(self.poll_time.max(STATUS_FAST)),
-        }
-    }
-}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -129,9 +104,9 @@ impl Conversation {
         new
     }
 
-    /// The session, and the number of the last message.
-    pub(super) fn session(&self) -> (&Session, i32) {
-        (&self.exchange.session, self.exchange.number())
+    /// What is to be done about a card that does not answer an account; `None`: there is none.
+    pub(super) fn advice(&self) -> Option<&'static str> {
+        self.exchange.session.account().map(Account::advice)
     }
 
     pub(super) fn handle_bytes(&mut self, datagram: &[u8], device: &str, told: &mut Told, now: Instant) {
@@ -177,7 +152,8 @@ impl Conversation {
         let ordered = self.order.as_ref().and_then(|order| order.request(now));
         let waits = ordered.is_some() || !self.queue.is_empty() || self.schedule.poll_at <= now;
         // A card that needs a second for each answer is asked for something else all the same.
-        if self.schedule.status_at <= now && !(self.after_status && waits) {
+        let is_urgent = self.order.as_ref().is_some_and(Order::is_urgent);
+        if self.schedule.status_at <= now && !is_urgent && !(self.after_status && waits) {
             self.after_status = true;
             self.schedule.status_at = now + self.schedule.status_interval();
             let mut rows = self.objects.status();
@@ -249,6 +225,7 @@ impl Conversation {
 
     fn take(&mut self, Outcome { request, answer }: Outcome, device: &str, told: &mut Told, now: Instant) {
         let line_before = self.store.line();
+        let is_answered = answer != Answer::None;
         let mut has_status = false;
         match self.under.take() {
             Some(Under::Order) => {
@@ -283,7 +260,10 @@ impl Conversation {
             }
             None => {}
         }
-        self.tell_progress(has_status, has_status && self.store.line() != line_before, device, told, now);
+        if self.store.is_unreached() {
+            return self.unreached(is_answered, device, told, now);
+        }
+        self.tell_progress(has_status, has_status && self.store.line() != line_before, told, now);
     }
 
     /// What came of a request for scalars.
@@ -414,17 +394,7 @@ impl Conversation {
     }
 
     /// What follows from an answer.
-    fn tell_progress(
-        &mut self,
-        has_status: bool,
-        has_changed: bool,
-        device: &str,
-        told: &mut Told,
-        now: Instant,
-    ) {
-        if self.store.is_unreached() {
-            return self.unreached(device, told, now);
-        }
+    fn tell_progress(&mut self, has_status: bool, has_changed: bool, told: &mut Told, now: Instant) {
         self.unreached = 0;
         match self.state {
             State::Unreached => {
@@ -466,19 +436,27 @@ impl Conversation {
     }
 
     /// The card says that it does not reach its UPS: what else it says is from before.
-    fn unreached(&mut self, device: &str, told: &mut Told, now: Instant) {
-        // It answers.
-        self.silence.pause(now);
+    fn unreached(&mut self, is_answered: bool, device: &str, told: &mut Told, now: Instant) {
         if self.state == State::Unreached {
+            if is_answered {
+                self.silence.pause(now);
+            }
+            return;
+        }
+        // Another answer meanwhile is no second word on it.
+        if self.store.unreached_at() != Some(now) {
             return;
         }
         self.unreached = self.unreached.saturating_add(1);
         if self.unreached < UNREACHED_MAX {
             self.schedule.status_at = self.schedule.status_at.min(now + STATUS_FAST);
+            self.schedule.poll_at = self.schedule.poll_at.min(now + STATUS_FAST);
             return;
         }
         self.state = State::Unreached;
-        self.abandon("the card has lost its UPS", told);
+        self.silence.pause(now);
+        // An order goes on: the card has it.
+        self.abandon_reads("the card has lost its UPS", told);
         told.lost(format!("{device}: the card answers, but says that it has lost its UPS"));
     }
 
@@ -516,38 +494,29 @@ impl Conversation {
         self.silence.set_interval(now, schedule.status_interval());
     }
 
-    pub(super) fn command(&mut self, command: Command, told: &mut Told, now: Instant) {
-        if self.state != State::Watching {
-            return told.ended(command, Err("no communication with the UPS".to_owned()));
-        }
-        if command.order().is_none() {
-            self.reads.push(command);
-            return self.begin_round(now);
-        }
-        if self.order.is_some() {
-            return told.ended(command, Err("another order is under way".to_owned()));
-        }
-        match Order::new(command, self.objects.mib, self.store.calibrates(), now) {
-            Ok(order) => self.order = Some(order),
-            Err(reason) => told.ended(command, Err(reason)),
-        }
-    }
-
-    /// Commands end, for this reason.
-    fn abandon(&mut self, reason: &str, told: &mut Told) {
-        let order = self.order.take().map(|order| order.command);
-        for command in std::mem::take(&mut self.reads).into_iter().chain(order) {
+    fn abandon_reads(&mut self, reason: &str, told: &mut Told) {
+        for command in std::mem::take(&mut self.reads) {
             told.ended(command, Err(reason.to_owned()));
         }
     }
 
-    /// The conversation is over, for this reason.
-    pub(super) fn end(mut self, reason: &str, told: &mut Told) {
+    /// The session, to be changed.
+    pub(super) fn session_mut(&mut self) -> &mut Session {
+        &mut self.exchange.session
+    }
+
+    /// The conversation is over, for this reason. What is left of it is the session, and the number of the last message.
+    pub(super) fn end(mut self, reason: &str, told: &mut Told) -> (Session, i32) {
         if self.exchange.discarded > 0 {
             let text =
                 format!("{} datagrams came from the card that were no answer", self.exchange.discarded);
             told.push(LinkEvent::Log(Priority::Info, text));
         }
-        self.abandon(reason, told);
+        self.abandon_reads(reason, told);
+        if let Some(order) = self.order {
+            told.ended(order.command, Err(reason.to_owned()));
+        }
+        let number = self.exchange.number();
+        (self.exchange.session, number)
     }
 }

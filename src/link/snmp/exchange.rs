@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::account::Said;
 use super::session::Session;
 use crate::wire::snmp::{Binding, Kind, Oid, Pdu, Value};
 
@@ -95,6 +96,11 @@ impl Exchange {
         self.pending = Some(Pending { request, tries: 0, first: 0, until: None });
     }
 
+    /// What is under way is dropped: an answer to it is none from now on.
+    pub(super) fn drop_pending(&mut self) {
+        self.pending = None;
+    }
+
     /// The message that is to be sent now, if any.
     pub(super) fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
         let pending = self.pending.as_mut().filter(|pending| pending.until.is_none())?;
@@ -110,9 +116,16 @@ impl Exchange {
 
     /// A datagram from the card.
     pub(super) fn handle_bytes(&mut self, datagram: &[u8], now: Instant) -> Option<Outcome> {
-        let Some(pdu) = self.session.decode(datagram, now).filter(|pdu| pdu.kind == Kind::Response) else {
-            self.discarded += 1;
-            return None;
+        let pdu = match self.session.decode(datagram, now) {
+            Said::Answer(pdu) if pdu.kind == Kind::Response => pdu,
+            Said::Again(id) if self.pending.is_some() && id == self.number => {
+                self.send_again();
+                return None;
+            }
+            _ => {
+                self.discarded += 1;
+                return None;
+            }
         };
         // An answer to an earlier try is one too.
         let is_its = |pending: &Pending| {
@@ -128,6 +141,14 @@ impl Exchange {
             error => Answer::Error(error, usize::try_from(pdu.error_index).unwrap_or(0)),
         };
         Some(Outcome { request, answer })
+    }
+
+    /// The last try was not taken, which is no fault of anybody.
+    fn send_again(&mut self) {
+        if let Some(pending) = &mut self.pending {
+            pending.tries = pending.tries.saturating_sub(1);
+            pending.until = None;
+        }
     }
 
     /// A deadline may have passed: it is sent again at once, or has no answer.

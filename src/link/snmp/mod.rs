@@ -4,6 +4,7 @@
 //! second on battery and every five on mains, before everything else ([`conversation`]). Answers are matched by number, by address, and
 //! object by object. What a card sends by itself is a hint to look at once, and nothing else.
 
+mod account;
 mod codes;
 mod conversation;
 mod device;
@@ -11,6 +12,7 @@ mod exchange;
 mod mib;
 mod objects;
 mod order;
+mod schedule;
 mod search;
 mod session;
 mod store;
@@ -26,10 +28,14 @@ use super::silence::Silence;
 use super::{Link, LinkEvent};
 use crate::bus::datagram::{Datagram, Event, Socket, Transmit};
 use crate::ups::{Command, PollRate, Priority, RateLimit};
-use crate::wire::snmp::{Content, Kind, Message, Version, decode, encode};
+pub use crate::wire::snmp::Version;
+use crate::wire::snmp::{Content, Kind, Message, decode, encode};
+pub use account::Login;
+use account::{Account, Notice};
 use conversation::Conversation;
 pub use device::Device;
-use search::{Found, Search};
+use search::{Candidate, Found, Search};
+use session::Session;
 use told::Told;
 
 /// Where cards send what they send by themselves (snmp §3).
@@ -50,6 +56,8 @@ pub struct Settings {
     pub device: Device,
     /// SNMPVERSION; `None`: it is found out.
     pub version: Option<Version>,
+    /// An account of v3; versions and communities are not tried then.
+    pub login: Option<Login>,
     /// POLLTIME.
     pub poll_time: Duration,
     /// The number of the first message: one that nobody can guess.
@@ -92,6 +100,8 @@ pub struct SnmpLink {
     is_known: bool,
     /// That the card may not be given orders has been told.
     is_guess_told: bool,
+    /// The same of informs of v3.
+    is_inform_told: bool,
     told: Told,
 }
 
@@ -101,7 +111,8 @@ impl SnmpLink {
     pub fn new(settings: Settings, now: Instant) -> Self {
         let Device { host, port, .. } = &settings.device;
         let name = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-        let state = State::Searching(Box::new(search(&settings, settings.first_number, now)));
+        let account = settings.login.as_ref().map(|login| Box::new(Account::new(login)));
+        let state = State::Searching(Box::new(search(&settings, account, settings.first_number, now)));
         Self {
             settings,
             name,
@@ -115,6 +126,7 @@ impl SnmpLink {
             closed: None,
             is_known: false,
             is_guess_told: false,
+            is_inform_told: false,
             told: Told::default(),
         }
     }
@@ -122,14 +134,16 @@ impl SnmpLink {
     /// The card does not answer any more: it is searched for.
     fn lose(&mut self, now: Instant) {
         let reason = self.why();
-        let number = match &self.state {
-            State::Talking(conversation) => conversation.session().1,
-            State::Searching(search) => search.number,
+        let blank = State::Searching(Box::new(Search::new(Vec::new(), None, 0, now)));
+        self.state = match std::mem::replace(&mut self.state, blank) {
+            State::Talking(conversation) => {
+                let (session, number) = conversation.end("the card does not answer", &mut self.told);
+                // Its keys take time to make.
+                let account = if let Session::Account(account) = session { Some(account) } else { None };
+                State::Searching(Box::new(search(&self.settings, account, number, now)))
+            }
+            searching @ State::Searching(_) => searching,
         };
-        let new = State::Searching(Box::new(search(&self.settings, number, now)));
-        if let State::Talking(conversation) = std::mem::replace(&mut self.state, new) {
-            conversation.end("the card does not answer", &mut self.told);
-        }
         self.told.lost(reason);
         self.silence = Silence::new(now, FIRST_TIMEOUT, SILENT_MIN);
         self.port = Port::Closed(now);
@@ -138,11 +152,16 @@ impl SnmpLink {
     /// Why it counts as lost.
     fn why(&self) -> String {
         let name = &self.name;
+        let advice = match &self.state {
+            State::Searching(search) => search.advice(),
+            State::Talking(conversation) => conversation.advice(),
+        };
         match (&self.state, &self.closed) {
             (State::Searching(search), _) if search.serves_none => format!(
                 "{name}: the card answers by SNMP, but serves none of the MIBs of UPSes that are looked for (PowerNet, RFC 1628, MGE)"
             ),
             (_, Some(closed)) => format!("{name}: no answer by SNMP: {closed}"),
+            _ if advice.is_some() => format!("{name}: {}", advice.unwrap_or_default()),
             _ if self.is_known => format!("{name}: no answer by SNMP any more"),
             _ => format!(
                 "{name}: no answer by SNMP v1 or v2c; is one of them switched on in the card, with this community, for this computer?"
@@ -168,6 +187,24 @@ impl SnmpLink {
         self.state = State::Talking(Box::new(Conversation::new((found.session, number), mib, polling, now)));
     }
 
+    fn tell_inform(&mut self) {
+        if !std::mem::replace(&mut self.is_inform_told, true) {
+            let text = format!(
+                "{}: the card sends informs by SNMP v3, which are not answered; have it send traps, or nothing: the UPS is asked \
+                 every few seconds",
+                self.name
+            );
+            self.told.push(LinkEvent::Log(Priority::Notice, text));
+        }
+    }
+
+    fn account(&mut self) -> Option<&mut Account> {
+        match &mut self.state {
+            State::Searching(search) => search.account(),
+            State::Talking(conversation) => conversation.session_mut().account_mut(),
+        }
+    }
+
     /// What somebody has sent to the port for traps.
     fn handle_trap(&mut self, bytes: &[u8], from: SocketAddr, now: Instant) {
         if !self.addresses.contains(&from.ip()) {
@@ -181,7 +218,12 @@ impl SnmpLink {
                 Kind::TrapV2 => None,
                 _ => return,
             },
-            Message::Community { content: Content::TrapV1(_), .. } | Message::V3 => None,
+            Message::Community { content: Content::TrapV1(_), .. } => None,
+            Message::V3 => match self.account().map(|account| account.notice(bytes, now)) {
+                Some(Notice::Inform) => return self.tell_inform(),
+                Some(Notice::Nothing) => return,
+                Some(Notice::Notification) | None => None,
+            },
         };
         if !self.hints.take(now) {
             return;
@@ -194,9 +236,10 @@ impl SnmpLink {
 }
 
 /// A search from the beginning.
-fn search(settings: &Settings, number: i32, now: Instant) -> Search {
+fn search(settings: &Settings, account: Option<Box<Account>>, number: i32, now: Instant) -> Search {
     let device = &settings.device;
-    Search::new(device.community.as_deref(), settings.version, device.mib, number, now)
+    let communities = || Candidate::communities(device.community.as_deref(), settings.version);
+    Search::new(account.map_or_else(communities, Candidate::account), device.mib, number, now)
 }
 
 impl Link for SnmpLink {

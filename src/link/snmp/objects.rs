@@ -157,7 +157,7 @@ impl Objects {
     /// The card does not have this object.
     pub(super) fn absent(&mut self, row: usize) {
         if let Some(known) = self.known.get_mut(row) {
-            known.state = State::Absent;
+            (known.state, known.number) = (State::Absent, None);
         }
     }
 
@@ -197,4 +197,78 @@ fn halves(rows: &[usize]) -> Vec<Job> {
     }
     let (first, second) = rows.split_at(rows.len() / 2);
     vec![Job::Get(first.to_vec()), Job::Get(second.to_vec())]
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
+mod tests {
+    use super::super::mib::ALL;
+    use super::*;
+
+    /// PowerNet: the charge, and the same in tenths.
+    fn charge() -> (Objects, usize, usize) {
+        let objects = Objects::new(ALL[0], Instant::now());
+        let row = objects.mib.rows.iter().position(|row| row.item == Item::Charge).unwrap();
+        let finer = objects.mib.finer(row).unwrap();
+        (objects, row, finer)
+    }
+
+    fn asked(objects: &Objects, row: usize) -> bool {
+        objects.rows(&[When::Polled]).contains(&row)
+    }
+
+    #[test]
+    fn of_two_objects_that_say_the_same_the_finer_one_counts_and_is_asked_for_alone() {
+        let (mut objects, row, finer) = charge();
+        assert!(objects.present(row, Some(98.0)));
+        assert!(objects.present(finer, Some(987.0)));
+        assert!(!asked(&objects, row) && asked(&objects, finer));
+        // In the same answer as the finer one, or behind it.
+        assert!(!objects.present(row, Some(98.0)));
+        // Once it has said more, 0 is what it says.
+        assert!(objects.present(finer, Some(0.0)) && !asked(&objects, row));
+    }
+
+    #[test]
+    fn a_finer_object_that_says_0_beside_more_or_nothing_is_none() {
+        for number in [Some(0.0), None] {
+            let (mut objects, row, finer) = charge();
+            assert!(objects.present(row, Some(98.0)));
+            assert!(!objects.present(finer, number));
+            assert!(asked(&objects, row) && !asked(&objects, finer), "{number:?}");
+            assert!(objects.present(row, Some(97.0)));
+        }
+    }
+
+    #[test]
+    fn beside_0_a_finer_0_says_nothing_and_both_are_asked_for_until_one_of_them_says_more() {
+        let (mut objects, row, finer) = charge();
+        assert!(objects.present(row, Some(0.0)));
+        assert!(!objects.present(finer, Some(0.0)));
+        assert!(asked(&objects, row) && asked(&objects, finer));
+        assert!(objects.present(row, Some(5.0)));
+        assert!(!objects.present(finer, Some(0.0)));
+        assert!(asked(&objects, row) && !asked(&objects, finer));
+        let (mut objects, row, finer) = charge();
+        objects.present(row, Some(0.0));
+        objects.present(finer, Some(0.0));
+        assert!(objects.present(finer, Some(3.0)));
+        assert!(!asked(&objects, row) && asked(&objects, finer));
+    }
+
+    #[test]
+    fn an_object_that_says_nothing_three_times_in_a_row_no_longer_says_what_it_did() {
+        let (mut objects, row, _) = charge();
+        assert!(!objects.missed(row) && !objects.missed(row));
+        objects.heard(row);
+        assert!(!objects.missed(row) && !objects.missed(row) && objects.missed(row));
+    }
+
+    #[test]
+    fn a_number_that_the_card_no_longer_has_is_none() {
+        let (mut objects, row, _) = charge();
+        objects.present(row, Some(98.0));
+        objects.absent(row);
+        assert_eq!(objects.number(Item::Charge), None);
+    }
 }

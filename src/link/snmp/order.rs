@@ -65,7 +65,14 @@ impl Order {
             // Cards of MGE serve this group as a rule (snmp §6).
             (_, command) => rfc1628(command)?,
         };
-        Ok(Self { command, plan, before: Vec::new(), step: Step::Before, at: now })
+        // What cuts the power waits for nothing, and needs no look before it.
+        let step = if command.displaces(Command::Poll) { Step::Set(0) } else { Step::Before };
+        Ok(Self { command, plan, before: Vec::new(), step, at: now })
+    }
+
+    /// It is to be given, before anything is read.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.command.displaces(Command::Poll) && matches!(self.step, Step::Set(_))
     }
 
     /// What is to be asked now.
@@ -130,8 +137,7 @@ impl Order {
                 let bindings: &[Binding] =
                     if let Answer::Objects(bindings) = answer { bindings } else { &[] };
                 // Switched off, its card may answer no more.
-                let is_gone =
-                    *answer == Answer::None && matches!(self.command, Command::PowerOff | Command::KillPower);
+                let is_gone = *answer == Answer::None && self.command.displaces(Command::Poll);
                 let gone =
                     is_gone.then(|| Ok("the card has acknowledged it, and no longer answers".to_owned()));
                 self.at = now + LOOK_INTERVAL;

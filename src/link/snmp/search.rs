@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::account::{Account, Said};
 use super::exchange::{next, value_of};
 use super::mib::{self, Mib};
 use super::session::Session;
@@ -21,11 +22,33 @@ const TRIES_MAX: usize = 16;
 const NO_SUCH_NAME: i32 = 2;
 
 /// A way of speaking to the card.
-#[derive(Clone, Debug)]
-struct Candidate {
+#[derive(Debug)]
+pub(super) struct Candidate {
     session: Session,
     /// The community was found by trying, and may usually not be written to.
     is_guess: bool,
+}
+
+impl Candidate {
+    /// The only one, if there is an account.
+    pub(super) fn account(account: Box<Account>) -> Vec<Self> {
+        vec![Self { session: Session::Account(account), is_guess: false }]
+    }
+
+    /// All that there are by versions and communities. `community`: what DEVICE says; `version`: the one that is configured.
+    pub(super) fn communities(community: Option<&[u8]>, version: Option<Version>) -> Vec<Self> {
+        let guesses = COMMUNITIES.iter().map(|it| (*it, *it != COMMUNITIES[0]));
+        let communities: Vec<_> = community.map_or_else(|| guesses.collect(), |it| vec![(it, false)]);
+        let versions = Session::VERSIONS.into_iter().filter(|it| version.is_none_or(|only| only == *it));
+        let versions: Vec<Version> = versions.collect();
+        let candidates = communities.into_iter().flat_map(|(community, is_guess)| {
+            versions.iter().map(move |version| Self {
+                session: Session::Community { version: *version, community: community.to_vec() },
+                is_guess,
+            })
+        });
+        candidates.collect()
+    }
 }
 
 /// A try.
@@ -73,26 +96,15 @@ pub(super) struct Search {
 }
 
 impl Search {
-    /// `community`: what DEVICE says; `version`: the one that is configured.
+    /// `number`: that of the last message.
     pub(super) fn new(
-        community: Option<&[u8]>,
-        version: Option<Version>,
+        candidates: Vec<Candidate>,
         mib: Option<&'static Mib>,
         number: i32,
         now: Instant,
     ) -> Self {
-        let guesses = COMMUNITIES.iter().map(|it| (*it, *it != COMMUNITIES[0]));
-        let communities: Vec<_> = community.map_or_else(|| guesses.collect(), |it| vec![(it, false)]);
-        let versions = Session::VERSIONS.into_iter().filter(|it| version.is_none_or(|only| only == *it));
-        let versions: Vec<Version> = versions.collect();
-        let candidates = communities.into_iter().flat_map(|(community, is_guess)| {
-            versions.iter().map(move |version| Candidate {
-                session: Session::Community { version: *version, community: community.to_vec() },
-                is_guess,
-            })
-        });
         Self {
-            candidates: candidates.collect(),
+            candidates,
             mibs: mib.map_or_else(|| mib::ALL.to_vec(), |mib| vec![mib]),
             tries: VecDeque::new(),
             again: VecDeque::new(),
@@ -105,8 +117,26 @@ impl Search {
         }
     }
 
+    /// Whether messages can be made; otherwise a step is to be made towards it.
+    fn is_ready(&self) -> bool {
+        self.candidates.iter().all(|candidate| candidate.session.is_ready())
+    }
+
+    /// What is to be done about a card that does not answer an account; `None`: there is none.
+    pub(super) fn advice(&self) -> Option<&'static str> {
+        self.candidates.iter().find_map(|candidate| candidate.session.account()).map(Account::advice)
+    }
+
+    /// The account, if there is one.
+    pub(super) fn account(&mut self) -> Option<&mut Account> {
+        self.candidates.iter_mut().find_map(|candidate| candidate.session.account_mut())
+    }
+
     /// The message that is to be sent now, if any.
     pub(super) fn poll_transmit(&mut self, now: Instant) -> Option<Vec<u8>> {
+        if !self.is_ready() {
+            return None;
+        }
         let (candidate, mibs) = match self.again.pop_front() {
             Some(again) => again,
             None if self.at <= now && self.chosen.is_none() => {
@@ -137,10 +167,20 @@ impl Search {
     /// A datagram from the card.
     pub(super) fn handle_bytes(&mut self, datagram: &[u8], now: Instant) -> Option<Found> {
         let candidates = self.candidates.iter_mut().enumerate();
-        let read =
-            |(at, candidate): (usize, &mut Candidate)| Some((at, candidate.session.decode(datagram, now)?));
-        let (candidate, pdu) =
-            candidates.into_iter().find_map(read).filter(|(_, pdu)| pdu.kind == Kind::Response)?;
+        let read = |(at, candidate): (usize, &mut Candidate)| match candidate.session.decode(datagram, now) {
+            Said::Nothing => None,
+            said => Some((at, said)),
+        };
+        let (candidate, pdu) = match candidates.into_iter().find_map(read)? {
+            (candidate, Said::Answer(pdu)) if pdu.kind == Kind::Response => (candidate, pdu),
+            (candidate, Said::Again(number)) => {
+                let at = self.tries.iter().position(|it| it.number == number && it.candidate == candidate)?;
+                let Try { mibs, .. } = self.tries.remove(at)?;
+                self.again.push_back((candidate, mibs));
+                return None;
+            }
+            _ => return None,
+        };
         let at = self.tries.iter().position(|it| it.number == pdu.request_id && it.candidate == candidate)?;
         let Try { mut mibs, .. } = self.tries.remove(at)?;
         match (pdu.error_status, usize::try_from(pdu.error_index).ok()?) {
@@ -184,12 +224,19 @@ impl Search {
 
     fn found(&mut self) -> Option<Found> {
         let Chosen { candidate, mib, .. } = self.chosen.take()?;
-        let Candidate { session, is_guess } = self.candidates.get(candidate)?.clone();
+        if candidate >= self.candidates.len() {
+            return None;
+        }
+        let Candidate { session, is_guess } = self.candidates.swap_remove(candidate);
         Some(Found { session, mib, is_guess })
     }
 
     /// What was answered, if nothing better was for so long.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<Found> {
+        if !self.is_ready() {
+            self.account()?.prepare();
+            return None;
+        }
         if self.chosen.as_ref().is_some_and(|chosen| chosen.until <= now) { self.found() } else { None }
     }
 

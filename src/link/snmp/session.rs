@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
+use super::account::{Account, Said};
 use crate::wire::snmp::{Content, Message, Pdu, Version, decode, encode};
 
 /// What stands around each request and its answer.
-#[derive(Clone)]
 pub(super) enum Session {
     /// SNMP v1 or v2c.
     Community {
@@ -13,6 +13,8 @@ pub(super) enum Session {
         /// A secret.
         community: Vec<u8>,
     },
+    /// SNMP v3.
+    Account(Box<Account>),
 }
 
 // Without the secret.
@@ -22,6 +24,7 @@ impl std::fmt::Debug for Session {
             Self::Community { version, .. } => {
                 f.debug_struct("Community").field("version", version).finish_non_exhaustive()
             }
+            Self::Account(_) => f.write_str("Account"),
         }
     }
 }
@@ -30,21 +33,50 @@ impl Session {
     /// The first is what most cards of today have.
     pub(super) const VERSIONS: [Version; 2] = [Version::V2c, Version::V1];
 
-    /// The message of this request.
-    pub(super) fn encode(&mut self, pdu: &Pdu, _now: Instant) -> Vec<u8> {
+    /// Whether messages can be made.
+    pub(super) fn is_ready(&self) -> bool {
         match self {
+            Self::Community { .. } => true,
+            Self::Account(account) => account.is_ready(),
+        }
+    }
+
+    /// The account, if it is one.
+    pub(super) fn account(&self) -> Option<&Account> {
+        match self {
+            Self::Community { .. } => None,
+            Self::Account(account) => Some(account),
+        }
+    }
+
+    /// The same, to be changed.
+    pub(super) fn account_mut(&mut self) -> Option<&mut Account> {
+        match self {
+            Self::Community { .. } => None,
+            Self::Account(account) => Some(account),
+        }
+    }
+
+    /// The message of this request.
+    pub(super) fn encode(&mut self, pdu: &Pdu, now: Instant) -> Vec<u8> {
+        match self {
+            Self::Account(account) => account.protect(pdu, now),
             Self::Community { version, community } => encode(*version, community, pdu),
         }
     }
 
-    /// The answer in this datagram; `None`: it is none for this session.
-    pub(super) fn decode(&mut self, datagram: &[u8], _now: Instant) -> Option<Pdu> {
-        match (self, decode(datagram).ok()?) {
-            (
-                Self::Community { version, community },
-                Message::Community { version: said, community: told, content: Content::Pdu(pdu) },
-            ) => (*version == said && *community == told).then_some(pdu),
-            _ => None,
+    /// What a datagram from the card is.
+    pub(super) fn decode(&mut self, datagram: &[u8], now: Instant) -> Said {
+        match self {
+            Self::Account(account) => account.open(datagram, now),
+            Self::Community { version, community } => match decode(datagram) {
+                Ok(Message::Community { version: said, community: told, content: Content::Pdu(pdu) })
+                    if *version == said && *community == told =>
+                {
+                    Said::Answer(pdu)
+                }
+                _ => Said::Nothing,
+            },
         }
     }
 

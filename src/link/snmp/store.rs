@@ -28,6 +28,15 @@ const ALARM_INPUT_BAD: u32 = 6;
 const ALARM_OVERLOAD: u32 = 8;
 const ALARM_COMM_LOST: u32 = 20;
 
+/// What says that the card does not reach its UPS.
+#[derive(Clone, Copy, Debug)]
+enum Teller {
+    Output,
+    Link,
+    Word,
+    Alarm,
+}
+
 /// Values, flags and identity.
 #[derive(Debug, Default)]
 pub(super) struct Store {
@@ -38,8 +47,8 @@ pub(super) struct Store {
     read: ReadTimes,
     /// A number of the output status that no document names; what the state word says counts.
     is_unnamed: bool,
-    /// The card says that it does not reach its UPS: by the output status, by its link, by the state word, by an alarm.
-    unreached: [bool; 4],
+    /// When the card has said that it does not reach its UPS, by each of [`Teller`].
+    unreached: [Option<Instant>; 4],
     /// RFC 1628: a test is under way, and the input is bad.
     tests: bool,
     /// When the sound begins: PowerNet's or MGE's code, and the time in seconds.
@@ -58,7 +67,18 @@ impl Store {
 
     /// The card says that it does not reach its UPS.
     pub(super) fn is_unreached(&self) -> bool {
-        self.unreached.contains(&true)
+        self.unreached_at().is_some()
+    }
+
+    /// When it has said so last, if it still does.
+    pub(super) fn unreached_at(&self) -> Option<Instant> {
+        self.unreached.iter().flatten().max().copied()
+    }
+
+    fn set_unreached(&mut self, teller: Teller, at: Option<Instant>) {
+        if let Some(said) = self.unreached.get_mut(teller as usize) {
+            *said = at;
+        }
     }
 
     /// Where the load gets its power from.
@@ -135,10 +155,10 @@ impl Store {
 
     /// 64 characters, 0 or 1; a card that does not reach its UPS says `UNKNOWN` (snmp §4).
     fn take_word(&mut self, bytes: &[u8], now: Instant) -> bool {
-        let [_, _, is_unreached, _] = &mut self.unreached;
-        *is_unreached = bytes.starts_with(b"UNKNOWN");
+        let is_unreached = bytes.starts_with(b"UNKNOWN");
+        self.set_unreached(Teller::Word, is_unreached.then_some(now));
         if bytes.len() <= WORD_TEST || !bytes.iter().all(|byte| matches!(byte, b'0' | b'1')) {
-            return *is_unreached;
+            return is_unreached;
         }
         let says = |at: usize| bytes.get(at) == Some(&b'1');
         self.flags = self.flags.with(StatusFlags::OVERLOAD, says(WORD_OVERLOAD));
@@ -161,8 +181,7 @@ impl Store {
             };
             values.iter().any(is_it)
         };
-        let [_, _, _, is_unreached] = &mut self.unreached;
-        *is_unreached = there(ALARM_COMM_LOST);
+        self.set_unreached(Teller::Alarm, there(ALARM_COMM_LOST).then_some(now));
         self.flags = self.flags.with(StatusFlags::OVERLOAD, there(ALARM_OVERLOAD));
         self.set(StatusFlags::REPLACEBATT, there(ALARM_BATTERY_BAD), Item::ReplaceBattery, now);
         // It is no word on mains that there is no alarm of it, but in a test, when the load is on battery all the same.
@@ -182,10 +201,7 @@ impl Store {
             It::PowerNetOutput | It::RfcSource | It::MgeOnBattery => {
                 return self.take_output(item, code, now);
             }
-            It::CardLink => {
-                let [_, is_unreached, ..] = &mut self.unreached;
-                *is_unreached = code == 2;
-            }
+            It::CardLink => self.set_unreached(Teller::Link, (code == 2).then_some(now)),
             // What they are, is asked for; none is said in an empty table.
             It::AlarmCount => {
                 if code == 0 {
@@ -316,8 +332,8 @@ impl Store {
             It::MgeOnBattery => codes::mge_on_battery(code),
             _ => codes::output(code),
         };
-        let [is_unreached, ..] = &mut self.unreached;
-        *is_unreached = item == It::PowerNetOutput && code == 1;
+        let is_unreached = item == It::PowerNetOutput && code == 1;
+        self.set_unreached(Teller::Output, is_unreached.then_some(now));
         self.is_unnamed = said.is_none();
         let Some(said) = said else { return self.take_line(None, now) };
         self.notice = said.notice;
@@ -380,6 +396,12 @@ impl Store {
                 values.transfer_cause = None;
                 Item::TransferCause
             }
+            It::Alarms => {
+                self.set_unreached(Teller::Alarm, None);
+                self.flags = self.flags.difference(StatusFlags::OVERLOAD);
+                self.mains = None;
+                Item::Mains
+            }
             _ => return self.forget_shown(item),
         };
         self.read.set(read, None);
@@ -402,15 +424,12 @@ impl Store {
             It::BadBatteries => values.bad_batteries = None,
             It::Overload => self.flags = self.flags.difference(StatusFlags::OVERLOAD),
             It::StateWord => {
-                let [_, _, is_unreached, _] = &mut self.unreached;
-                *is_unreached = false;
+                self.set_unreached(Teller::Word, None);
                 self.tests = false;
                 self.flags = self.flags.difference(StatusFlags::OVERLOAD);
             }
-            It::CardLink => {
-                let [_, is_unreached, ..] = &mut self.unreached;
-                *is_unreached = false;
-            }
+            It::CardLink => self.set_unreached(Teller::Link, None),
+            It::PowerNetOutput => self.set_unreached(Teller::Output, None),
             _ => {}
         }
     }

@@ -39,6 +39,10 @@ impl Orders {
         if self.0.len() >= UNDER_WAY_MAX {
             return Some(Next::Told(command, Err("too many orders are under way".to_owned())));
         }
+        // What it takes the place of is not to be done afterwards, by the other one.
+        for order in self.0.iter_mut().filter(|order| command.displaces(order.command)) {
+            order.then = None;
+        }
         let mut order = Order { command, at: None, then, why: Vec::new() };
         let next = order.give(first, modbus_waits);
         self.0.push(order);
@@ -84,5 +88,28 @@ impl Order {
     fn give(&mut self, to: Source, modbus_waits: bool) -> Option<Next> {
         self.at = Some(to).filter(|to| *to == Source::Hid || !modbus_waits);
         self.at.map(|at| Next::Give(self.command, at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Switched off to stay off after kill power, the machine would not come back with mains.
+    #[test]
+    fn an_order_whose_place_kill_power_has_taken_is_not_tried_with_the_other_source() {
+        let mut orders = Orders::default();
+        orders.begin(Command::PowerOff, (Source::Modbus, Some(Source::Hid)), false);
+        orders.begin(Command::KillPower, (Source::Modbus, Some(Source::Hid)), false);
+        let why = || Err("another order took its place".to_owned());
+        let refused = Err("refused".to_owned());
+        assert_eq!(
+            orders.ended(CommandResult::new(Command::PowerOff, why()), Source::Modbus, false),
+            Some(Next::Told(Command::PowerOff, why()))
+        );
+        assert_eq!(
+            orders.ended(CommandResult::new(Command::KillPower, refused), Source::Modbus, false),
+            Some(Next::Give(Command::KillPower, Source::Hid))
+        );
     }
 }

@@ -13,6 +13,7 @@ use crate::daemon::{
     Clock, EventLoop, Exit, LockedDriver, Observed, Recorder, Supervisor, SupervisorConfig, Unobserved,
     driver, settings,
 };
+use crate::drivers::SnmpSecrets;
 use crate::journal::{DebugTarget, StateFile, next_debug_line};
 use crate::power::AtStart;
 use crate::program::control_socket::ControlSocket;
@@ -35,6 +36,8 @@ pub struct Beginning {
     pub debug: Option<DebugTarget>,
     /// Lines for the log of the first main process.
     pub trouble: Trouble,
+    /// The pass phrases of a card's account, read at the start: a disk may not answer later.
+    pub secrets: Option<SnmpSecrets>,
     /// The seed of the faults that the port is to have.
     pub faults: Option<u64>,
     /// HOSTNAME.
@@ -199,7 +202,14 @@ impl Beginning {
         places.starter = self.files.devices.starter().clone();
         let recorder = Recorder::new(&config, places, now);
         let counters = start.at_start.saved.as_ref().and_then(|saved| saved.counters);
-        let mut driver = driver::open(of_the_file, &self.files.devices, self.faults, counters, now)?;
+        let mut driver = driver::open(
+            of_the_file,
+            &self.files.devices,
+            self.faults,
+            self.secrets.as_ref(),
+            counters,
+            now,
+        )?;
         if let Some(path) = self.files.wait_for_port.take() {
             let starter = self.files.devices.starter().clone();
             driver = Box::new(LockedDriver::new(driver, path, config.device.clone(), starter, now));

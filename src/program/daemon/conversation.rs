@@ -60,7 +60,8 @@ pub(in crate::program) fn converse(
     say: &mut dyn FnMut(Priority, &str),
     done: &mut dyn FnMut(&CommandResult, &Heard) -> Then,
 ) -> Result<(), Refusal> {
-    let open = |now| driver::open(config, locks, None, None, now);
+    let secrets = driver::secrets(config).map_err(|refused| Refusal::new(refused.text))?;
+    let open = |now| driver::open(config, locks, None, secrets.as_ref(), None, now);
     let patience = Patience { before: wait, find: FIND_TIMEOUT, until_loss: false };
     converse_with(&open, settings::role(config), commands, patience, say, done)
 }

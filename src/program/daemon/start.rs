@@ -13,7 +13,7 @@ use super::run_files::{self, RunFiles, Trouble};
 use crate::act::BuiltIn;
 use crate::config::{self, Config, Parsed};
 use crate::daemon::helper::Hands;
-use crate::daemon::{Clock, DryRun, EventLoop, Invocation, Obstacle, Place, obstacles};
+use crate::daemon::{Clock, DryRun, EventLoop, Invocation, Obstacle, Place, driver, obstacles};
 use crate::journal::{BootClock, DebugTarget, RunFolder};
 use crate::power::AtStart;
 use crate::program::out::complain;
@@ -246,11 +246,13 @@ fn prepare(
         let line = "There is no user mainsd: the main process runs as nobody";
         trouble.push((Priority::Info, line.to_owned()));
     }
+    let secrets = driver::secrets(&of_the_file).map_err(|refused| Refusal::new(refused.text))?;
     let beginning = Box::new(Beginning {
         clock,
         files,
         debug: debug.take(),
         trouble,
+        secrets,
         faults: options.faults,
         hostname: process::hostname(),
         start_time,

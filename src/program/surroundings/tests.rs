@@ -234,3 +234,26 @@ fn rights_that_cannot_be_given_up_are_told() {
     one(told("nobody:x:99:99::/:/bin/false\n", true), "t.conf: PRIVSEP: there is no user mainsd");
     one(told("mainsd:x:101:102::/:/bin/false\n", false), "t.conf: PRIVSEP: this kernel refuses a process no");
 }
+
+#[test]
+fn a_file_of_secrets_that_others_can_read_is_told_and_one_of_root_alone_is_not() {
+    let home = Home::new("secrets");
+    let path = home.0.join("secrets");
+    fs::write(&path, "auth s3cr3t-one\n").unwrap();
+    let told = |mode: u32, kind: &str| {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let lines = format!("UPSTYPE {kind}\nDEVICE card\nSNMPSECRETS DIR/secrets");
+        let warnings = home.warnings(&lines).into_iter();
+        warnings.filter(|line| line.contains("SNMPSECRETS")).collect::<Vec<_>>()
+    };
+    for mode in [0o644, 0o604, 0o602] {
+        let warnings = told(mode, "snmp");
+        assert!(!warnings.concat().contains("s3cr3t"));
+        one(
+            warnings,
+            "t.conf:10: SNMPSECRETS: others than root can read DIR/secrets, so its pass phrases are no secrets; chmod 600",
+        );
+    }
+    assert_eq!(told(0o600, "snmp"), [""; 0]);
+    assert_eq!(told(0o644, "usb"), [""; 0]);
+}

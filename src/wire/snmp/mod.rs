@@ -4,13 +4,18 @@
 //! it is read by a function that calls itself.
 
 mod ber;
+mod keys;
 mod pdu;
+mod privacy;
 #[cfg(test)]
 mod tests;
+pub mod v3;
 mod value;
 
 pub use ber::Error;
+pub use keys::{Auth, Key, Stretching};
 pub use pdu::{Kind, Pdu, TrapV1};
+pub use privacy::Privacy;
 pub use value::{Binding, Oid, Value};
 
 use ber::{INTEGER, OCTETS, Reader, SEQUENCE};

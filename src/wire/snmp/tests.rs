@@ -2,7 +2,7 @@ use super::*;
 
 const PUBLIC: &[u8] = b"public";
 
-fn bytes(hex: &str) -> Vec<u8> {
+pub(super) fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
@@ -97,4 +97,45 @@ fn a_value_that_is_not_understood_spoils_no_other() {
     datagram.splice(0..0, [2, 1, 0, 4, 0]);
     ber::wrap(&mut datagram, 0, SEQUENCE);
     assert_eq!(pdu(&datagram), response);
+}
+
+/// What `snmptrap` and `snmpinform` of net-snmp 5.9.3 send.
+#[test]
+fn traps_of_v1_and_notifications_of_v2c_are_read_and_informs_acknowledged() {
+    let trap = bytes(
+        "304302010004067075626c6963a43606072b06010401823e4004c0000201020106020105430212\
+         67301b3019060b2b06010401823e02030300040a6f6e2062617474657279",
+    );
+    let oid = Oid::from(&[1, 3, 6, 1, 4, 1, 318, 2, 3, 3, 0][..]);
+    let text = Binding { oid, value: Value::Octets(b"on battery".to_vec()) };
+    let expected = TrapV1 {
+        enterprise: Oid::from(&[1, 3, 6, 1, 4, 1, 318][..]),
+        agent: [192, 0, 2, 1],
+        generic: 6,
+        specific: 5,
+        uptime: 4711,
+        bindings: vec![text.clone()],
+    };
+    match decode(&trap) {
+        Ok(Message::Community { version: Version::V1, content: Content::TrapV1(trap), .. }) => {
+            assert_eq!(trap, expected)
+        }
+        other => panic!("{other:?}"),
+    }
+    let notification = bytes(
+        "305f02010104067075626c6963a75202040f096a6b0201000201003044300e06082b06010201010300430212673017060a2b\
+         06010603010104010006092b06010401823e00053019060b2b06010401823e02030300040a6f6e2062617474657279",
+    );
+    let read = pdu(&notification);
+    assert_eq!((read.kind, read.bindings.len(), &read.bindings[2]), (Kind::TrapV2, 3, &text));
+    let inform = bytes(
+        "305402010104067075626c6963a64702047922a8e50201000201003039300e06082b06010201010300430212673016060a2b\
+         06010603010104010006082b06010201210201300f060a2b06010201210102030002011e",
+    );
+    let read = pdu(&inform);
+    let answer = encode(Version::V2c, PUBLIC, &read.acknowledgement());
+    assert_eq!((read.kind, read.request_id), (Kind::Inform, 0x7922_a8e5));
+    // The same bytes, as a response.
+    let at = inform.iter().position(|byte| *byte == 0xa6).unwrap();
+    assert_eq!((answer[at], &answer[..at], &answer[at + 1..]), (0xa2, &inform[..at], &inform[at + 1..]));
 }

@@ -45,6 +45,7 @@ fn life(random: &mut Random, noise: &Noise, unit: Unit) -> (u64, Option<String>)
     let settings = Settings {
         device: Device::parse("card").unwrap(),
         version: None,
+        login: None,
         poll_time: Duration::from_secs(60),
         first_number: 1,
     };

@@ -1,5 +1,6 @@
 //! An agent of SNMP at a UDP port of this machine.
 
+mod account;
 mod ber;
 mod unit;
 
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use account::Account;
 pub use ber::{element, integer, oid};
 pub use unit::{Unit, gauge, int, text, ticks};
 
@@ -27,6 +29,15 @@ pub struct Card {
 impl Card {
     /// A card with this UPS, at this address and port; port 0: one that is free.
     pub fn start(unit: Unit, address: impl Into<IpAddr>, port: u16) -> Self {
+        Self::start_with(unit, None, address, port)
+    }
+
+    /// A card on 127.0.0.1 that speaks v3 alone, to this account.
+    pub fn with_account(unit: Unit, account: Account) -> Self {
+        Self::start_with(unit, Some(account), std::net::Ipv4Addr::LOCALHOST, 0)
+    }
+
+    fn start_with(unit: Unit, account: Option<Account>, address: impl Into<IpAddr>, port: u16) -> Self {
         let socket = UdpSocket::bind((address.into(), port)).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         let address = socket.local_addr().unwrap();
@@ -37,7 +48,12 @@ impl Card {
             let mut buffer = [0; 8192];
             while !stopped.load(Ordering::Relaxed) {
                 let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
-                let answer = theirs.lock().unwrap().answer(&buffer[..length]);
+                let mut unit = theirs.lock().unwrap();
+                let answer = match &account {
+                    Some(account) => account.answer(&mut unit, &buffer[..length]),
+                    None => unit.answer(&buffer[..length]),
+                };
+                drop(unit);
                 if let Some(answer) = answer.filter(|_| !quiet.load(Ordering::Relaxed)) {
                     let _ = socket.send_to(&answer, from);
                 }

@@ -326,3 +326,16 @@ proptest::proptest! {
         proptest::prop_assert_eq!(card.last().values.battery_charge, Some(crate::ups::Percent(30.0)));
     }
 }
+
+#[test]
+fn kill_power_goes_to_a_card_at_once_though_it_answers_nothing_of_a_clients_order() {
+    let mut card = Card::new();
+    card.run(5 * SECOND);
+    card.silent = true;
+    card.link.command(Command::SelfTest, card.now);
+    card.run(SECOND);
+    let before = card.requests.len();
+    card.link.command(Command::KillPower, card.now);
+    card.run(SECOND / 1000);
+    assert_eq!(card.requests[before..].iter().map(|(_, address)| *address).collect::<Vec<_>>(), [1540]);
+}

@@ -189,3 +189,71 @@ fn on_battery_a_status_that_says_off_by_itself_is_no_sign_of_the_order_but_the_c
         }
     }
 }
+
+/// What came of this command, if anything has.
+fn ended_of(told: &[(Instant, LinkEvent)], command: Command) -> Option<Result<String, String>> {
+    told.iter().rev().find_map(|(_, event)| match event {
+        LinkEvent::Command(result) if result.command == command => Some(result.outcome.clone()),
+        _ => None,
+    })
+}
+
+#[test]
+fn kill_power_takes_the_place_of_a_clients_order_whatever_that_one_waits_for() {
+    let shutdown = [1, 16, 6, 4];
+    for after in [0, 20, 80, 150, 210, 300, 900, 3000] {
+        for command in [Command::Calibrate, Command::PowerOff, Command::KillPower] {
+            let mut bench = Bench::new();
+            bench.run(3 * SECOND);
+            bench.unit.idle = true;
+            bench.link.command(command, bench.now);
+            bench.run(Duration::from_millis(after));
+            // What it asks is not answered from now on, and nor is what is still to come of it.
+            bench.coming.clear();
+            bench.unit.idle = false;
+            let before = bench.requests.len();
+            bench.link.command(Command::KillPower, bench.now);
+            bench.run(SECOND + Duration::from_millis(200));
+            let why = bench.told.iter().find_map(|(_, event)| match event {
+                LinkEvent::Command(result) => Some(result.outcome.clone()),
+                _ => None,
+            });
+            assert_eq!(why, Some(Err("another order took its place".to_owned())), "{command:?} {after}");
+            let sent = bench.requests[before..].iter().filter(|(_, frame)| frame[..4] == shutdown);
+            assert_eq!(sent.count(), 1, "{command:?} {after}");
+            bench.run(3 * SECOND);
+            let said = ended_of(&bench.told, Command::KillPower).expect("an end").expect("well");
+            assert!(said.contains("switches off"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn the_acknowledgement_of_an_order_is_none_of_the_one_that_took_its_place() {
+    let mut bench = Bench::new();
+    bench.run(3 * SECOND);
+    bench.unit.idle = true;
+    bench.link.command(Command::KillPower, bench.now);
+    // Its order is acknowledged when the next one is given: that acknowledges the first.
+    while !bench.requests.iter().any(|(_, frame)| frame[1] == 16) {
+        bench.run(SECOND / 100);
+    }
+    bench.link.command(Command::KillPower, bench.now);
+    bench.run(SECOND);
+    assert_eq!(bench.requests.iter().filter(|(_, frame)| frame[1] == 16).count(), 2);
+}
+
+#[test]
+fn no_other_order_takes_the_place_of_one_nor_any_that_of_kill_power() {
+    for (first, then) in [(Command::Calibrate, Command::SelfTest), (Command::KillPower, Command::PowerOff)] {
+        let mut bench = Bench::new();
+        bench.run(3 * SECOND);
+        bench.unit.idle = true;
+        bench.link.command(first, bench.now);
+        bench.run(SECOND);
+        bench.link.command(then, bench.now);
+        bench.run(SECOND / 1000);
+        assert_eq!(ended_of(&bench.told, then), Some(Err("another order is under way".to_owned())));
+        assert_eq!(ended_of(&bench.told, first), None);
+    }
+}

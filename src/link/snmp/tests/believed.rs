@@ -175,3 +175,121 @@ fn a_port_that_refuses_is_opened_again_and_the_loss_says_so() {
     bench.run(10 * SECOND);
     assert!(bench.lost().is_none());
 }
+
+fn losses(bench: &Bench) -> usize {
+    bench.told.iter().filter(|(_, event)| matches!(event, LinkEvent::Lost { .. })).count()
+}
+
+/// The card says that it has lost its UPS, or no longer.
+fn lose_ups(unit: &mut Unit, lost: bool) {
+    if unit.base == unit::RFC1628 {
+        unit.alarms(if lost { &[20] } else { &[] });
+    } else {
+        unit.set(&[1, 8, 1], int(if lost { 2 } else { 1 }));
+    }
+}
+
+#[test]
+fn one_answer_that_the_ups_is_lost_is_no_loss_whatever_is_read_beside_it() {
+    for unit in [Unit::powernet(), Unit::rfc1628()] {
+        for step in 0..8 {
+            let mut bench = Bench::watched(unit.clone());
+            bench.run(10 * SECOND);
+            let asked = bench.unit.asked.len();
+            lose_ups(&mut bench.unit, true);
+            // Until the card has said it once.
+            while !bench.unit.asked[asked..]
+                .iter()
+                .any(|(kind, _)| bench.unit.base == unit::POWERNET || *kind == 0xa5)
+            {
+                bench.run(DELAY / 4);
+            }
+            bench.run(DELAY / 8 * step);
+            lose_ups(&mut bench.unit, false);
+            bench.link.command(Command::Poll, bench.now);
+            bench.run(20 * SECOND);
+            assert_eq!(losses(&bench), 0, "{step}");
+        }
+    }
+}
+
+#[test]
+fn a_card_that_has_said_that_it_has_lost_its_ups_and_then_nothing_is_searched_for() {
+    for unit in [Unit::powernet(), Unit::rfc1628()] {
+        let mut bench = Bench::watched(unit);
+        lose_ups(&mut bench.unit, true);
+        bench.run(200 * SECOND);
+        assert_eq!((losses(&bench), bench.opened), (1, 1), "it answers: there is nothing to search");
+        bench.fate = Box::new(|_| Fate::Lost);
+        bench.run(40 * SECOND);
+        assert!(bench.opened > 1, "nothing was opened anew");
+    }
+}
+
+#[test]
+fn an_order_goes_on_while_the_card_says_that_it_has_lost_its_ups() {
+    let mut unit = Unit::powernet();
+    unit.idle = true;
+    let mut bench = Bench::watched(unit);
+    bench.link.command(Command::SelfTest, bench.now);
+    bench.run(SECOND);
+    lose_ups(&mut bench.unit, true);
+    bench.run(8 * SECOND);
+    assert!(bench.lost().is_some());
+    bench.unit.set(&[1, 7, 2, 3], int(4));
+    bench.run(5 * SECOND);
+    let ended = bench.told.iter().find_map(|(_, event)| match event {
+        LinkEvent::Command(result) => Some(result.outcome.clone()),
+        _ => None,
+    });
+    assert_eq!(ended, Some(Ok("self test started".to_owned())));
+}
+
+#[test]
+fn an_alarm_that_the_card_no_longer_answers_for_is_none() {
+    for is_counted in [true, false] {
+        let mut bench = Bench::watched(Unit::rfc1628());
+        bench.link.set_poll_time(SECOND, bench.now);
+        lose_ups(&mut bench.unit, true);
+        bench.run(10 * SECOND);
+        assert!(bench.lost().is_some());
+        // What asks for the table is not answered any more; that are other columns too, whose rest it would be.
+        bench.fate = Box::new(|answer| {
+            let is_table = answer.windows(9).any(|it| it == [0x2b, 6, 1, 2, 1, 33, 1, 6, 2]);
+            if is_table { Fate::Lost } else { Fate::Arrives }
+        });
+        if !is_counted {
+            bench.unit.remove(&[6, 1]);
+        }
+        bench.run(200 * SECOND);
+        assert!(bench.lost().is_none(), "{is_counted}");
+    }
+}
+
+#[test]
+fn alarms_are_read_where_the_card_stops_counting_them() {
+    let mut bench = Bench::watched(Unit::rfc1628());
+    bench.unit.remove(&[6, 1]);
+    bench.run(70 * SECOND);
+    bench.unit.alarms(&[8]);
+    bench.unit.remove(&[6, 1]);
+    bench.run(70 * SECOND);
+    assert!(bench.reading().status.contains(StatusFlags::OVERLOAD));
+}
+
+/// A round that takes longer than its interval is not begun anew before its end.
+#[test]
+fn on_battery_a_slow_card_is_read_to_the_end_of_each_round() {
+    let mut unit = Unit::powernet();
+    unit.most = 2;
+    let mut bench = Bench::watched(unit);
+    bench.unit.mains(false);
+    bench.fate = Box::new(|_| Fate::Late(SECOND));
+    bench.run(20 * SECOND);
+    assert!(bench.reading().status.contains(StatusFlags::ONBATT));
+    for humidity in [41, 42] {
+        bench.unit.set(&[2, 1, 2], gauge(humidity));
+        bench.run(80 * SECOND);
+        assert_eq!(bench.reading().values.humidity.unwrap().0, humidity as f64);
+    }
+}

@@ -7,6 +7,7 @@ use super::*;
 use crate::ups::{CommandResult, Identity, Item, Reading, StatusFlags};
 use unit::{Unit, gauge, int, text, ticks};
 
+mod account;
 mod believed;
 mod orders;
 mod random;
@@ -46,6 +47,8 @@ type Fates = Box<dyn FnMut(&[u8]) -> Fate>;
 /// A card at the other end, and the clock.
 struct Bench {
     unit: Unit,
+    /// It speaks v3 alone.
+    agent: Option<account::Agent>,
     link: SnmpLink,
     now: Instant,
     start: Instant,
@@ -63,12 +66,17 @@ struct Bench {
 
 impl Bench {
     fn with(unit: Unit, device: &str) -> Self {
+        Self::with_login(unit, device, None)
+    }
+
+    fn with_login(unit: Unit, device: &str, login: Option<Login>) -> Self {
         let now = Instant::now();
         let device = Device::parse(device).unwrap();
         let settings =
-            Settings { device, version: None, poll_time: 60 * SECOND, first_number: i32::MAX - 20 };
+            Settings { device, version: None, login, poll_time: 60 * SECOND, first_number: i32::MAX - 20 };
         Self {
             unit,
+            agent: None,
             link: SnmpLink::new(settings, now),
             now,
             start: now,
@@ -127,8 +135,13 @@ impl Bench {
                 }
                 Transmit::Send(bytes) => {
                     self.requests.push((self.now, bytes.clone()));
-                    let Some(answer) = self.unit.answer(&bytes) else { continue };
-                    self.answered(answer);
+                    let answer = match &mut self.agent {
+                        Some(agent) => agent.answer(&mut self.unit, &bytes, self.now),
+                        None => self.unit.answer(&bytes),
+                    };
+                    if let Some(answer) = answer {
+                        self.answered(answer);
+                    }
                 }
                 Transmit::Answer(_, bytes) => self.acknowledged.push(bytes),
             }

@@ -146,3 +146,87 @@ fn a_test_that_is_over_before_it_is_seen_says_its_own_result() {
     });
     assert_eq!(ended, Some(Ok("self test completed: Test failed".to_owned())));
 }
+
+/// What came of this command, if anything has.
+fn ended(bench: &Bench, command: Command) -> Option<Result<String, String>> {
+    bench.told.iter().rev().find_map(|(_, event)| match event {
+        LinkEvent::Command(result) if result.command == command => Some(result.outcome.clone()),
+        _ => None,
+    })
+}
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+#[test]
+fn kill_power_takes_the_place_of_a_clients_order_at_once_whatever_that_one_waits_for() {
+    // What it looks at before, its order, its looks; and a card that answers nothing of it.
+    for (after, is_mute) in [(20, false), (60, false), (200, false), (3000, false), (20, true), (1500, true)]
+    {
+        for command in [Command::SelfTest, Command::PowerOff] {
+            let mut unit = Unit::powernet();
+            unit.idle = true;
+            let mut bench = Bench::watched(unit);
+            if is_mute {
+                bench.fate = Box::new(|_| Fate::Lost);
+            }
+            bench.link.command(command, bench.now);
+            bench.run(MILLISECOND * after);
+            bench.fate = Box::new(|_| Fate::Arrives);
+            bench.unit.idle = false;
+            bench.unit.written.clear();
+            bench.link.command(Command::KillPower, bench.now);
+            bench.run(MILLISECOND);
+            assert_eq!(written(&bench.unit), ["1.6.1.1.0 = 2"], "{command:?} {after} {is_mute}");
+            let why = ended(&bench, command).expect("the first has ended").unwrap_err();
+            assert_eq!(why, "another order took its place");
+            bench.run(2 * SECOND);
+            let said = "the UPS switches off, and on again when mains is there";
+            assert_eq!(ended(&bench, Command::KillPower), Some(Ok(said.to_owned())));
+        }
+    }
+}
+
+#[test]
+fn what_is_read_when_kill_power_comes_is_read_afterwards() {
+    let mut bench = Bench::watched(Unit::powernet());
+    bench.unit.set(&[1, 4, 2, 3], gauge(63));
+    bench.link.command(Command::Poll, bench.now);
+    bench.run(20 * MILLISECOND);
+    bench.link.command(Command::KillPower, bench.now);
+    bench.run(3 * SECOND);
+    assert_eq!(bench.reading().values.load.unwrap().0, 63.0);
+    assert_eq!(ended(&bench, Command::Poll), Some(Ok("read".to_owned())));
+}
+
+#[test]
+fn no_other_order_takes_the_place_of_one_nor_any_that_of_kill_power() {
+    let mut unit = Unit::powernet();
+    unit.idle = true;
+    for (first, then) in [(Command::Calibrate, Command::SelfTest), (Command::KillPower, Command::PowerOff)] {
+        let mut bench = Bench::watched(unit.clone());
+        bench.link.command(first, bench.now);
+        bench.run(SECOND);
+        assert_eq!(bench.result(then, MILLISECOND), Err("another order is under way".to_owned()));
+        assert_eq!(ended(&bench, first), None);
+    }
+}
+
+#[test]
+fn kill_power_is_given_to_a_card_that_says_that_it_has_lost_its_ups() {
+    let mut bench = Bench::watched(Unit::powernet());
+    bench.unit.set(&[1, 8, 1], int(2));
+    bench.run(20 * SECOND);
+    assert!(bench.lost().is_some());
+    bench.result(Command::KillPower, 5 * SECOND).unwrap();
+    assert_eq!(written(&bench.unit), ["1.6.1.1.0 = 2"]);
+}
+
+/// Snmp §5: some cards say 0 while none is counted down.
+#[test]
+fn a_countdown_of_0_is_no_sign_that_the_ups_switches_off() {
+    let mut unit = Unit::rfc1628();
+    unit.idle = true;
+    unit.set(&[8, 2], int(0));
+    let (result, _) = ordered(unit, Command::KillPower);
+    assert_eq!(result, Err("the card has acknowledged it, but the UPS does not do it".to_owned()));
+}

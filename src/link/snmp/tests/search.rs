@@ -94,8 +94,8 @@ fn a_card_that_is_back_is_spoken_to_by_the_best_way_that_it_answers() {
             assert!(bench.lost().is_none());
             let warned = bench.logged().iter().filter(|line| line.contains("may usually read only")).count();
             assert_eq!(warned, usize::from(public_only), "{versions:?} {offset}");
-            let State::Talking(conversation) = &bench.link.state else { panic!("not found") };
-            assert_eq!(conversation.session().0.is_v1(), versions == [0], "{versions:?} {offset}");
+            let State::Talking(conversation) = &mut bench.link.state else { panic!("not found") };
+            assert_eq!(conversation.session_mut().is_v1(), versions == [0], "{versions:?} {offset}");
         }
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn ask(ups: &Found, find: Duration) -> Result<Identity, String> {
     let locks = locks();
     let patience = Patience { before: Duration::ZERO, find, until_loss: true };
     let ended = converse_with(
-        &|now| driver::open(&config, &locks, None, None, now),
+        &|now| driver::open(&config, &locks, None, None, None, now),
         settings::role(&config),
         &[Command::Poll],
         patience,
