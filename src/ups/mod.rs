@@ -17,7 +17,9 @@ mod transfer;
 mod units;
 
 pub use calendar::calendar_date;
-pub(crate) use calendar::{civil, day_of};
+pub(crate) use calendar::civil;
+#[cfg(feature = "tools")]
+pub(crate) use calendar::day_of;
 pub use clean::{MAX_LINE, clean, is_unsafe, one_line};
 pub use command::{Asker, Beeper, Command, CommandResult, PollRate};
 pub use event::{Event, Priority};
