@@ -17,12 +17,15 @@ use crate::sys::process::{self, Users};
 use crate::ups::StatusFlags;
 use crate::wire::nis_status::MasterStatus;
 
-/// Programs that hold a UPS, and what gives it back.
-const HOLDERS: [(&str, &str); 6] = [
+/// What gives back a UPS that NUT holds.
+const OF_NUT: &str = "it is of NUT: systemctl disable --now nut-driver.target nut-server nut-monitor";
+/// What programs that hold a UPS are called, or how that begins, and what gives it back.
+const HOLDERS: [(&str, &str); 7] = [
     ("apcupsd", "systemctl disable --now apcupsd, or what stands for it here"),
-    ("usbhid-ups", "it is of NUT: systemctl disable --now nut-driver.target nut-server nut-monitor"),
-    ("nutdrv", "it is of NUT: systemctl disable --now nut-driver.target nut-server nut-monitor"),
-    ("blazer", "it is of NUT: systemctl disable --now nut-driver.target nut-server nut-monitor"),
+    ("usbhid-ups", OF_NUT),
+    ("nutdrv", OF_NUT),
+    ("blazer", OF_NUT),
+    ("apcs", OF_NUT),
     (
         "qemu",
         "take the UPS out of the virtual machine, and have that watch this machine instead (UPSTYPE net)",
