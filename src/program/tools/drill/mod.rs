@@ -11,6 +11,7 @@ mod rehearsal;
 mod story;
 
 use std::ffi::OsString;
+use std::fmt::Arguments;
 use std::io::{self, BufRead as _, Read as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -166,7 +167,7 @@ impl<'a> Drill<'a> {
 }
 
 impl DrillOutput for Drill<'_> {
-    fn tell(&mut self, at: Duration, what: &str, words: &str) {
+    fn tell(&mut self, at: Duration, what: &str, words: Arguments<'_>) {
         self.out.line(&format!("{:>7}  {what:<13}  {words}", rehearsal::clock(at)));
     }
 
@@ -174,17 +175,17 @@ impl DrillOutput for Drill<'_> {
         let name = self.config.script_dir.join(event.arg());
         let name = name.display();
         let Some((_, hook)) = self.hooks.iter().find(|(of, _)| *of == event) else {
-            self.tell(at, "", &format!("hook: apccontrol {}: told", event.arg()));
+            self.tell(at, "", format_args!("hook: apccontrol {}: told", event.arg()));
             return Duration::ZERO;
         };
         if !self.run {
-            self.tell(at, "", &format!("hook: {name}: told"));
+            self.tell(at, "", format_args!("hook: {name}: told"));
             return Duration::ZERO;
         }
         let limit = self.config.hook_timeout;
         let (end, took) = hook.run(&self.args, limit, Instant::now);
         let words = format!("{name} {end} after {:.1} s", took.as_secs_f64());
-        self.tell(at, "", &format!("hook: {words}"));
+        self.tell(at, "", format_args!("hook: {words}"));
         // 99 has `apccontrol` leave out what it does itself.
         if !matches!(end, HookEnd::Exited(0 | 99)) {
             let limit = if end == HookEnd::TimedOut {
