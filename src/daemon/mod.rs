@@ -2,6 +2,7 @@
 
 mod clock;
 mod contact;
+#[cfg_attr(not(feature = "control"), path = "no_control.rs")]
 pub mod control;
 pub mod driver;
 mod dry_run;

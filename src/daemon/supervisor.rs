@@ -1,5 +1,6 @@
 //! The pump: moves readings, orders, commands and lines between the rooms, each an owner of its own.
 
+#[cfg_attr(not(feature = "control"), path = "supervisor/no_control.rs")]
 mod control;
 mod orders;
 mod reload;

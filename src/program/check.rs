@@ -1,20 +1,22 @@
 //! `mainsd check`: what a configuration file means, and what is wrong with it, for a person.
 
+#[cfg_attr(not(feature = "check"), path = "check/no_explain.rs")]
 mod explain;
+#[cfg_attr(not(feature = "check"), path = "check/no_meaning.rs")]
+mod meaning;
+#[cfg(feature = "check")]
 mod story;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::out::{complain, print};
 use super::which_file::WhichFile;
 use super::{mistake, surroundings};
-use crate::config::directives::{Directive, Reload, SECTIONS};
-use crate::config::{Diagnostic, Origin, Parsed, Severity, load, nearest_directive};
+use crate::config::{Diagnostic, Parsed, Severity, load, nearest_directive};
 use crate::daemon::obstacles;
-use story::story;
 
 pub use explain::explained;
 
@@ -124,17 +126,7 @@ pub fn report(
     surroundings: &[Diagnostic],
     shutdown_commands: &[String],
 ) -> String {
-    let mut out = String::new();
-    let _ = writeln!(out, "Effective values of {}", parsed.name);
-    if let Some(why) = why_it_is_read {
-        let _ = writeln!(out, "{why}");
-    }
-    out.push('\n');
-    values(&mut out, parsed);
-    if parsed.config.ups_type.is_some() {
-        let _ = writeln!(out, "What will happen\n");
-        story(&mut out, parsed, shutdown_commands);
-    }
+    let mut out = meaning::meaning(parsed, why_it_is_read, shutdown_commands);
     let obstacles = obstacles(parsed);
     let errors: Vec<&Diagnostic> = obstacles.iter().map(|obstacle| &obstacle.diagnostic).collect();
     let of_the_file = parsed.of(Severity::Warning).chain(parsed.of(Severity::Advice));
@@ -165,33 +157,6 @@ fn problems(out: &mut String, title: &str, list: &[&Diagnostic]) {
         let _ = writeln!(out, "  {diagnostic}");
     }
     out.push('\n');
-}
-
-fn values(out: &mut String, parsed: &Parsed) {
-    let file = Path::new(&*parsed.name)
-        .file_name()
-        .map_or_else(|| parsed.name.as_ref().into(), |n| n.to_string_lossy());
-    for section in SECTIONS {
-        let shown: Vec<&Directive> = section
-            .directives
-            .iter()
-            .filter(|d| d.reload != Reload::Unused || parsed.origin(d.name) != Origin::Default)
-            .collect();
-        if shown.is_empty() {
-            continue;
-        }
-        let _ = writeln!(out, "  {}", section.title);
-        for directive in shown {
-            let value = directive.present(&parsed.config);
-            let origin = match parsed.origin(directive.name) {
-                Origin::Default => "default".to_owned(),
-                Origin::Line(line) => format!("{file}:{line}"),
-                Origin::Because(other) => format!("because of {other}"),
-            };
-            let _ = writeln!(out, "    {:<14}  {:<22}  {value}", directive.name, origin);
-        }
-        out.push('\n');
-    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 pub mod access;
 pub mod check;
+#[cfg_attr(not(feature = "control"), path = "no_control_socket.rs")]
 mod control_socket;
 pub mod daemon;
 #[cfg_attr(not(feature = "test"), path = "no_demo.rs")]
@@ -29,7 +30,9 @@ mod live;
 mod mistake;
 mod out;
 mod private_folder;
+#[cfg(feature = "check")]
 mod shared_folders;
+#[cfg_attr(not(feature = "check"), path = "no_surroundings.rs")]
 pub mod surroundings;
 pub mod tools;
 mod which_file;

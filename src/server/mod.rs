@@ -21,6 +21,7 @@
 mod accept;
 mod connection;
 mod connections;
+#[cfg(feature = "control")]
 pub mod control;
 mod datagram;
 pub mod lent;

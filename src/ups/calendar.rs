@@ -16,6 +16,7 @@ pub(crate) const fn civil(day: i64) -> (i64, i64, i64) {
 }
 
 /// The day, counted from 1970-01-01, of a date of the Gregorian calendar with a year of 0 or later: the inverse of [`civil`].
+#[cfg(any(feature = "tools", test))]
 pub(crate) const fn day_of(year: i64, month: i64, day: i64) -> i64 {
     let (year, from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     365 * year + year.div_euclid(4) - year.div_euclid(100)

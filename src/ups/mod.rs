@@ -7,6 +7,7 @@ mod clean;
 mod command;
 mod event;
 mod field;
+mod fixed;
 mod lowbattery;
 mod nologon;
 mod rate_limit;
@@ -17,13 +18,16 @@ mod transfer;
 mod units;
 
 pub use calendar::calendar_date;
-pub(crate) use calendar::{civil, day_of};
+pub(crate) use calendar::civil;
+#[cfg(feature = "tools")]
+pub(crate) use calendar::day_of;
 pub use clean::{MAX_LINE, clean, is_unsafe, one_line};
 pub use command::{Asker, Beeper, Command, CommandResult, PollRate};
 pub use event::{Event, Priority};
 pub use field::{
     Access, DaemonDate, DaemonNumber, DaemonText, FIELDS, Field, Form, Said, SaidMut, Text, Unit, key,
 };
+pub use fixed::{Fixed, plain};
 pub use lowbattery::{LowBatteryFlag, NEAR_END_MINUTES, NEAR_END_PERCENT};
 pub use nologon::NoLogon;
 pub use rate_limit::RateLimit;

@@ -42,7 +42,9 @@ fn built(scratch: &Scratch) -> PathBuf {
 }
 
 fn each_driver_builds_alone_without_a_warning() {
-    for driver in ["", "usb", "apcsmart", "dumb", "modbus", "net", "pcnet", "snmp", "test", "tools"] {
+    for driver in
+        ["", "usb", "apcsmart", "dumb", "modbus", "net", "pcnet", "snmp", "test", "tools", "check", "control"]
+    {
         let said = cargo(root(), &["check", "--lib", "--no-default-features", "--features", driver]);
         assert!(!said.contains("warning"), "{driver}: {said}");
     }
