@@ -1,5 +1,6 @@
 //! `mainsd probe`: which UPSes there are and a configuration for each; `mainsd probe --record`: what a USB UPS says, as a file for
 //! a bug report.
+#![cfg_attr(not(feature = "usb"), allow(unused, reason = "a recording is of a UPS on USB"))]
 
 mod found;
 mod network;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::found::{self, Found};
+use crate::drivers::{self, DeviceForm};
 use crate::program::out::Out;
 
 /// A card answers within so much.
@@ -11,13 +12,9 @@ const FIND: Duration = Duration::from_secs(30);
 /// Asks a card by SNMP.
 pub(super) fn ask(out: &mut Out<'_>, host: &str) -> Option<Found> {
     let device = host.to_owned();
-    let mut ups = Found {
-        name: String::new(),
-        cable: "ether",
-        ups_type: "snmp",
-        among_others: host.to_owned(),
-        device,
-    };
+    let ups_type = drivers::ALL.iter().find(|row| row.device == DeviceForm::Snmp)?.word;
+    let mut ups =
+        Found { name: String::new(), cable: "ether", ups_type, among_others: host.to_owned(), device };
     match found::ask(&ups, FIND) {
         Ok(identity) => {
             ups.name = format!("{} at {host}", found::name(&identity));

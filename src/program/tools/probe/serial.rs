@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::found::{self, Found};
 use crate::config::Config;
+use crate::drivers::{self, Cabling, UpsType};
 use crate::journal::{LockFile, lock_path};
 use crate::program::out::Out;
 use crate::sys::port_holder::holder_of_file;
@@ -13,8 +14,6 @@ use crate::sys::tty;
 
 /// A UPS answers within so much, in each protocol.
 const FIND: Duration = Duration::from_secs(30);
-/// The protocols that are asked for, in this order.
-const TYPES: [&str; 2] = ["apcsmart", "modbus"];
 
 /// Lists the ports; `asked`: they may be written to, these or, if none is named, all that there are.
 pub(super) fn list(out: &mut Out<'_>, asked: Option<&[PathBuf]>) -> Vec<Found> {
@@ -58,7 +57,12 @@ fn ask(port: &Path) -> Result<Found, String> {
         return Err(format!("not opened: {error}"));
     }
     let mut answers = String::new();
-    for ups_type in TYPES {
+    // Those that carry bytes on a serial line; simple signalling has none.
+    let by_bytes = |row: &&UpsType| {
+        matches!(row.cabling, Cabling::Implied("smart") | Cabling::Bytes) && row.connect.is_some()
+    };
+    for row in drivers::ALL.iter().filter(by_bytes) {
+        let ups_type = row.word;
         let (cable, among_others) = ("smart", device.clone());
         let mut ups = Found { name: String::new(), cable, ups_type, among_others, device: device.clone() };
         match found::ask(&ups, FIND) {

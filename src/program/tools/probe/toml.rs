@@ -56,11 +56,10 @@ pub fn text(recording: &Recording, version: &str) -> String {
     let mut input_state = Vec::new();
     line(format_args!("\n[feature_reports]"));
     for (kind, id, bytes) in &recording.reports {
-        if shown(*id) == Some(bytes.as_slice()) {
-            if *kind == ReportKind::Feature || descriptor.report_len(ReportKind::Feature, *id).is_none() {
-                line(format_args!("\"0x{id:02x}\" = \"{}\"", hex(bytes)));
-            }
-        } else {
+        let readable = descriptor.report_len(ReportKind::Feature, *id).is_some();
+        if readable == (*kind == ReportKind::Feature) {
+            line(format_args!("\"0x{id:02x}\" = \"{}\"", hex(bytes)));
+        } else if readable && shown(*id) != Some(bytes.as_slice()) {
             input_state.push((id, bytes));
         }
     }
