@@ -96,6 +96,11 @@ impl Order {
         self.has_begun
     }
 
+    /// The UPS has understood it, and may do it.
+    pub(super) const fn is_acknowledged(&self) -> bool {
+        matches!(self.step, Step::Look(..))
+    }
+
     /// What is to be asked now.
     pub(super) fn request(&self, now: Instant) -> Option<Request> {
         match self.step {

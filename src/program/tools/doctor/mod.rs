@@ -243,7 +243,7 @@ impl Look<'_> {
     fn shutdown(&mut self, commands: &[String]) {
         match self.runs {
             Some(true) => {
-                let version = self.daemon.value("VERSION").unwrap_or("by its control socket").to_owned();
+                let version = self.daemon.version().unwrap_or("by its control socket").to_owned();
                 self.say(What::DaemonRuns, &[&version]);
             }
             Some(false) => self.say(What::NoDaemon, &[self.start()]),

@@ -105,7 +105,7 @@ table! {
         HolderUnknown Note "not known to this user: which program has {0} open" "run 'mainsd doctor' as root";
         Network Note "not known without a daemon: whether the UPS answers at {0}" "start mainsd, then 'mainsd status'";
         Simulated Warning "UPSTYPE is a simulated UPS: none is watched" "set UPSTYPE usb, or what fits the UPS";
-        Heard Fine "the daemon hears the UPS: {0}" "";
+        Heard Fine "the daemon hears the UPS: {0}, {1}" "";
         Lost Fault "the daemon does not hear the UPS" "look at its lines in the log, and at its cable";
         ModbusOff Note "the UPS can speak Modbus and does not: voltages, load and temperature are missing"
             "at its panel: Advanced Menu, Configuration, Modbus; then plug the USB cable in again";

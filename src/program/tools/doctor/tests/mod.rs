@@ -15,7 +15,7 @@ use cases::CASES;
 const STATUS: [(&str, &str); 7] = [
     ("VERSION", "0.1.0 (21 November 2026) mainsd"),
     ("MODEL", "Smart-UPS 1500"),
-    ("STATUS", "ONLINE"),
+    ("STATFLAG", "0x05000008"),
     ("OUTPUTV", "230.0 Volts"),
     ("SELFTEST", "OK"),
     ("LASTSTEST", "2026-11-25 10:00:00 +0100"),
