@@ -6,7 +6,7 @@ use mainsd::config::{self, Config};
 use mainsd::program::tools::drill::{DrillOutput, Plan, Story};
 use mainsd::ups::Event;
 
-use crate::support::{FakeTime, Scratch, Setup, write_config};
+use crate::support::{FakeTime, Scratch, Setup, TIMEOUT, poll_until, write_config};
 
 /// What a rehearsal tells.
 #[derive(Default)]
@@ -107,12 +107,17 @@ fn each_story_has_the_lines_and_hooks_of_the_daemon_at_the_same_seconds() {
                 .collect();
             assert_eq!(lines, expected, "{name} {directives:?}");
             let hooks: Vec<&str> = told.hooks.iter().map(|event| event.arg()).collect();
-            let of_daemon = daemon.hooks(hooks.len());
-            let mut of_daemon: Vec<&str> =
-                of_daemon.iter().map(|line| line.split(' ').next().unwrap()).collect();
-            // Told once.
-            let mut is_first = true;
-            of_daemon.retain(|event| *event != "annoyme" || std::mem::take(&mut is_first));
+            // What a hook has logged comes by a thread.
+            let of_daemon = || {
+                let mut events: Vec<String> = daemon.hooks(0);
+                events.iter_mut().for_each(|line| line.truncate(line.find(' ').unwrap_or(line.len())));
+                // Told once.
+                let mut is_first = true;
+                events.retain(|event| event != "annoyme" || std::mem::take(&mut is_first));
+                events
+            };
+            poll_until(TIMEOUT, || (of_daemon().len() >= hooks.len()).then_some(()));
+            let of_daemon = of_daemon();
             assert_eq!(hooks, of_daemon, "{name} {directives:?}");
         }
     }

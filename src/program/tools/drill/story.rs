@@ -1,6 +1,7 @@
 //! What happens to the simulated UPS of a drill.
 
 use crate::config::Config;
+use crate::daemon::settings;
 
 /// A story.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,7 +90,8 @@ impl Story {
 
 /// When a UPS that was silent answers again.
 fn answer(config: &Config) -> u64 {
-    config.comm_lost_delay.as_secs() + 60
+    // Silence is noticed at a poll.
+    60 + settings::poll_time(config).as_secs() + config.comm_lost_delay.as_secs()
 }
 
 fn return_of_mains(config: &Config) -> u64 {
