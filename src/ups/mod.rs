@@ -13,6 +13,7 @@ mod rate_limit;
 mod reading;
 mod setting;
 mod status;
+mod test_schedule;
 mod transfer;
 mod units;
 
@@ -30,5 +31,6 @@ pub use rate_limit::RateLimit;
 pub use reading::{Evidence, Identity, Item, ReadTimes, Reading, Values};
 pub use setting::{Setting, SettingValue, ShortText};
 pub use status::StatusFlags;
+pub use test_schedule::TestSchedule;
 pub use transfer::{AlarmDelay, SelfTestInterval, SelfTestResult, Sensitivity, TransferCause};
 pub use units::{Amps, Celsius, Hertz, Minutes, Percent, VoltAmps, Volts, Watts};

@@ -50,6 +50,7 @@ mod packaging;
 mod pcnet;
 mod readme;
 mod replay;
+mod self_tests;
 mod slave_replay;
 mod snmp;
 mod start;
