@@ -35,6 +35,8 @@ pub struct SelfTests {
     date: Option<i64>,
     ordered_at: Option<Instant>,
     look_at: Option<Instant>,
+    /// What the UPS said of the last test was a failure already when one was ordered.
+    pub had_failed: bool,
 }
 
 impl SelfTests {

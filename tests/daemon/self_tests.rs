@@ -6,7 +6,10 @@ const DAY: f64 = 86_400.0;
 
 /// A daemon that has started a day before Sunday: its log from then on until four in the morning, and its hooks.
 fn night(schedule: &str, script: &str) -> (Vec<(f64, String)>, Vec<String>) {
-    let setup = Setup::new("test").with("NOLOGON", "disable").with("SELFTESTSCHEDULE", schedule);
+    let setup = Setup::new("test")
+        .with("NOLOGON", "disable")
+        .with("SELFTESTSCHEDULE", schedule)
+        .with("POLLTIME", "300");
     let mut daemon = FakeTime::start(&setup, script, DAY, |_| {});
     daemon.run_to(0.0);
     let from = daemon.log.len();

@@ -1,5 +1,10 @@
 //! The self tests of SELFTESTSCHEDULE: ordered like a client's that waits for the result, and told in the log.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the dates of SELFTESTSCHEDULE are those of the clock on the wall"
+)]
+
 use std::time::Instant;
 
 use super::Supervisor;
@@ -51,6 +56,7 @@ impl Supervisor {
                 self.log(Priority::Notice, &format!("Scheduled self test left out: {why}"), now);
             }
             Some(Ok(())) => {
+                self.self_tests.had_failed = self.has_failed();
                 self.log(Priority::Notice, "Scheduled self test: the UPS is told to test itself", now);
                 if let Ok(request) = Request::parse(ORDER) {
                     let from = Peer { pid: 0, uid: self.control.owner, is_member: false };
@@ -65,15 +71,22 @@ impl Supervisor {
         let Answer { outcome, text, .. } = answer;
         let priority = if *outcome == Outcome::Done { Priority::Notice } else { Priority::Warning };
         self.log(priority, &format!("Scheduled self test: {text}"), now);
-        let failed = matches!(
-            self.status.snapshot().values.self_test,
-            Some(SelfTestResult::Failed | SelfTestResult::FailedCapacity | SelfTestResult::FailedOverload)
-        );
         // One that the UPS has refused has not failed, whatever became of the one before.
-        let is_result = !answer.values.is_empty();
-        if *outcome == Outcome::Refused && failed && is_result {
+        let is_result = !answer.values.is_empty() || !self.self_tests.had_failed;
+        if *outcome == Outcome::Refused && is_result && self.has_failed() {
             self.events.offer(Order::Event(Event::SelfTestFailed), now);
         }
+    }
+
+    /// Whether the UPS says that its last test was not passed.
+    fn has_failed(&self) -> bool {
+        let result = self.status.snapshot().values.self_test;
+        result.is_some_and(|it| {
+            matches!(
+                it,
+                SelfTestResult::Failed | SelfTestResult::FailedCapacity | SelfTestResult::FailedOverload
+            )
+        })
     }
 }
 
