@@ -24,8 +24,8 @@ const TEST_TIMEOUT: Duration = Duration::from_secs(90);
 /// can begin 10 s after the order).
 const TEST_BEGUN: Duration = Duration::from_secs(15);
 
-/// The number of the daemon's own order, a self test by SELFTESTSCHEDULE. Clients' begin with 1.
-pub const OWN: u32 = 0;
+/// The number of the daemon's own order, a self test by SELFTESTSCHEDULE. Clients have smaller ones.
+pub const OWN: u32 = u32::MAX;
 
 /// An order of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
