@@ -51,6 +51,7 @@ fn entry(out: &mut String, directive: &Directive) {
         Kind::Command { .. } => "command",
         Kind::Folder { .. } => "folder",
         Kind::File { .. } => "file",
+        Kind::Schedule { .. } => "weekly | monthly [day] [time] | off",
         Kind::Addresses { .. } => "address ...",
         Kind::Networks { .. } => "address | network ...",
     };

@@ -8,7 +8,7 @@ use super::directives;
 use super::enums::{Cable, Facility, UpsClass, UpsMode};
 use super::nis_allow::NisAllow;
 use crate::drivers::{PortLock, SnmpAccount, Traits, UpsType};
-use crate::ups::{LowBatteryFlag, NoLogon};
+use crate::ups::{LowBatteryFlag, NoLogon, TestSchedule};
 
 /// Every setting, in its final type. Fields are named after their directives (config §3).
 #[derive(Clone, Debug, PartialEq)]
@@ -89,6 +89,8 @@ pub struct Config {
     pub slave_wait: Duration,
     /// SLAVELEAD: how long it waits at least if there are slaves, within SLAVEWAIT.
     pub slave_lead: Duration,
+    /// SELFTESTSCHEDULE.
+    pub self_test_schedule: Option<TestSchedule>,
     /// CONFIRMPOLLS: how many agreeing samples make a change of state.
     pub confirm_polls: u32,
     /// LOWBATTERYFLAG.
@@ -241,6 +243,7 @@ impl Config {
             net_timeout: Duration::ZERO,
             slave_wait: Duration::ZERO,
             slave_lead: Duration::ZERO,
+            self_test_schedule: None,
             confirm_polls: 1,
             low_battery_flag: LowBatteryFlag::Ups,
             shutdown_cmd: None,

@@ -52,9 +52,10 @@ const fn place(event: Event) -> Option<(usize, Role)> {
         | Event::DoShutdown
         | Event::Emergency
         | Event::RemoteDown
-        // As often as the configuration wants it; every nine hours.
+        // As often as the configuration wants it; every nine hours; once a week.
         | Event::AnnoyMe
-        | Event::ChangeMe => return None,
+        | Event::ChangeMe
+        | Event::SelfTestFailed => return None,
     })
 }
 

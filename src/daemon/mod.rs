@@ -15,6 +15,7 @@ mod observed;
 mod obstacles;
 mod recorder;
 mod reread;
+mod self_tests;
 pub mod settings;
 mod status;
 mod supervisor;

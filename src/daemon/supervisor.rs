@@ -4,6 +4,7 @@
 mod control;
 mod orders;
 mod reload;
+mod self_tests;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use super::held_hooks::HeldHooks;
 use super::helper::{Helper, Told};
 use super::line_limit::LineLimit;
 use super::recorder::Recorder;
+use super::self_tests::SelfTests;
 use super::settings::{self, Invocation};
 use super::status::Status;
 use super::token;
@@ -74,6 +76,9 @@ pub struct Supervisor {
     events: EventLimit,
     lines: LineLimit,
     contact: Contact,
+    self_tests: SelfTests,
+    /// What clocks show here, in seconds; a test has one of its own.
+    local_time: Box<dyn Fn(Instant) -> i64>,
     exit: Option<Exit>,
     /// What the observer has not yet seen; filled only if somebody observes.
     log_subscriber: Option<VecDeque<(Priority, String)>>,
@@ -119,6 +124,8 @@ impl Supervisor {
             status: Status::new(snapshot, events, now),
             recorder,
             contact: Contact::new(&config),
+            self_tests: SelfTests::default(),
+            local_time: Box::new(|_| self_tests::local_time()),
             invocation,
             config,
             hostname,
@@ -236,6 +243,7 @@ impl Supervisor {
             self.held_hooks.poll_timeout(),
             self.server.poll_timeout(),
             self.control.poll_timeout(),
+            self.self_tests.poll_timeout(),
             self.recorder.poll_timeout(),
         ]
         .into_iter()
@@ -257,6 +265,7 @@ impl Supervisor {
             now,
         );
         self.machine.handle_resume(now);
+        self.self_tests.slept();
     }
 
     /// Whether neither a hook nor a shutdown is being waited for: tests let their clock run on only then.
@@ -267,6 +276,7 @@ impl Supervisor {
 
     /// Moves everything until nothing is left to move.
     pub fn pump(&mut self, now: Instant) {
+        self.look_at_schedule(now);
         if self.server.take_came_or_went() && self.machine.awaits_slaves() {
             // The last one may have gone.
             self.count_slaves(now);

@@ -93,7 +93,8 @@ impl Protocol for Control {
         match Request::parse(&text) {
             Err(why) => (used, Reply::Send(line(Outcome::Usage, &why))),
             Ok(request) => {
-                self.last = self.last.wrapping_add(1);
+                // The greatest is the daemon's own.
+                self.last = self.last.wrapping_add(1) % u32::MAX;
                 source.order(self.last, peer, request);
                 session.waits_for = Some(self.last);
                 (used, Reply::Nothing)

@@ -59,11 +59,13 @@ pub enum Event {
     BattDetach,
     /// Battery reattached.
     BattAttach,
+    /// A self test that was ordered by SELFTESTSCHEDULE was not passed.
+    SelfTestFailed,
 }
 
 impl Event {
     /// All events, in the order of the reference's table.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::PowerOut,
         Self::OnBattery,
         Self::Failing,
@@ -83,6 +85,7 @@ impl Event {
         Self::OffBattery,
         Self::BattDetach,
         Self::BattAttach,
+        Self::SelfTestFailed,
     ];
 
     const fn row(self) -> (&'static str, Priority, &'static str) {
@@ -108,6 +111,7 @@ impl Event {
             Self::OffBattery => ("offbattery", Critical, "Mains returned. No longer on UPS batteries."),
             Self::BattDetach => ("battdetach", Critical, "Battery disconnected."),
             Self::BattAttach => ("battattach", Critical, "Battery reattached."),
+            Self::SelfTestFailed => ("selftestfailed", Alert, "UPS Self Test failed."),
         }
     }
 

@@ -14,6 +14,7 @@ mod rate_limit;
 mod reading;
 mod setting;
 mod status;
+mod test_schedule;
 mod transfer;
 mod units;
 
@@ -34,5 +35,6 @@ pub use rate_limit::RateLimit;
 pub use reading::{Evidence, Identity, Item, ReadTimes, Reading, Values};
 pub use setting::{Setting, SettingValue, ShortText};
 pub use status::StatusFlags;
+pub use test_schedule::TestSchedule;
 pub use transfer::{AlarmDelay, SelfTestInterval, SelfTestResult, Sensitivity, TransferCause};
 pub use units::{Amps, Celsius, Hertz, Minutes, Percent, VoltAmps, Volts, Watts};

@@ -55,6 +55,7 @@ mod pcnet;
 mod probe;
 mod readme;
 mod replay;
+mod self_tests;
 mod slave_replay;
 mod snmp;
 mod start;

@@ -14,6 +14,9 @@ use mio::Poll;
 
 use super::{Lines, Scratch, Setup, Status, TIMEOUT, write_config};
 
+/// What the clock on the wall shows at second zero: 2026-03-29 00:00.
+const SUNDAY: i64 = 20_541 * 86_400;
+
 /// A daemon in fake time.
 pub struct FakeTime {
     supervisor: Supervisor,
@@ -102,6 +105,11 @@ impl FakeTime {
         let poll = Poll::new().unwrap();
         let zero = now + Duration::from_secs_f64(before);
         let mut fake = Self { supervisor, poll, scratch, hooks, zero, now, log: Vec::new() };
+        let clock = move |at: Instant| {
+            let after = i64::try_from(at.saturating_duration_since(zero).as_secs()).unwrap();
+            SUNDAY + after - i64::try_from(zero.saturating_duration_since(at).as_secs()).unwrap()
+        };
+        fake.supervisor.set_local_time(Box::new(clock));
         fake.supervisor.start(fake.poll.registry(), now);
         fake.settle();
         fake

@@ -209,6 +209,7 @@ pub fn events_are_told_to_terminals_where_there_are_some(shell: Shell) {
         ("remotedown", "Remote shutdown ordered by UPS my ups. Shutting down."),
         ("annoyme", "Power problems with UPS my ups. Please log off."),
         ("changeme", "The battery of UPS my ups must be replaced."),
+        ("selftestfailed", "UPS my ups has not passed its self test."),
         ("commfailure", "Communications with UPS my ups lost."),
         ("commok", "Communications with UPS my ups restored."),
     ];

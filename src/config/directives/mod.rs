@@ -21,6 +21,7 @@ pub(super) use value::{is_blank, printable, trimmed};
 use super::nis_allow::NisAllow;
 use super::settings::Config;
 use crate::drivers::{PortLock, Traits, UpsType};
+use crate::ups::TestSchedule;
 
 /// What a directive of a file can be, with the way into [`Config`].
 #[derive(Clone, Copy)]
@@ -89,6 +90,13 @@ pub enum Kind {
         get: fn(&Config) -> &Option<PathBuf>,
         /// Writes it.
         put: fn(&mut Config, Option<PathBuf>),
+    },
+    /// Dates for self tests; `off`: none.
+    Schedule {
+        /// Reads it.
+        get: fn(&Config) -> Option<TestSchedule>,
+        /// Writes it.
+        put: fn(&mut Config, Option<TestSchedule>),
     },
     /// One or more addresses.
     Addresses {

@@ -327,6 +327,25 @@ pub(super) const POWER: &[Directive] = &[
         example: "15",
         ..BASE
     },
+    Directive {
+        name: "SELFTESTSCHEDULE",
+        kind: Kind::Schedule { get: |c| c.self_test_schedule, put: |c, v| c.self_test_schedule = v },
+        default: "off",
+        doc: said(
+            "When the daemon has the UPS test itself: `weekly` or `monthly`, on a day (`sun` if none is given; `monthly`: the \
+              first of this name in the month) at a time (03:00), in local time. `off`: never.\n\nA test runs the load from the \
+              battery. So it is ordered only if the UPS answers on mains, has been on mains for 24 hours without a break, has a \
+              charge of more than 90 %, does not say that its battery must be replaced, runs no test, and has run none for six \
+              days, and if no shutdown is decided. The 24 hours count from the start of the daemon at the earliest, and anew \
+              after a loss of communication or sleep. What speaks against it is logged, and the date is not made up, nor is one \
+              at which the daemon did not run. A test that is not passed is the event `selftestfailed`. With UPSTYPE net it is the \
+              master's daemon that orders it.",
+        ),
+        why: said("Off: many UPSes test themselves by their own schedule (`mainsd ctl self-test interval`)."),
+        compat: said("New."),
+        example: "monthly sun 03:00",
+        ..BASE
+    },
 ];
 
 pub(super) const SHUTDOWN: &[Directive] = &[

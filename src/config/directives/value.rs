@@ -10,7 +10,7 @@ use crate::config::device;
 use crate::config::nis_allow::NisAllow;
 use crate::config::settings::Config;
 use crate::drivers::DeviceForm;
-use crate::ups::is_unsafe;
+use crate::ups::{TestSchedule, is_unsafe};
 
 /// Longest piece of a foreign text that a message repeats, in characters.
 const QUOTED_CHARS_MAX: usize = 60;
@@ -133,6 +133,14 @@ impl Directive {
                 Ok(path) => put(config, Some(self.path(path, warnings))),
                 Err(()) => return wrong("the value has a NUL byte in it"),
             },
+            Kind::Schedule { put, .. } => {
+                let text = printable(value);
+                match TestSchedule::parse(&text) {
+                    None if text.is_empty() || text.eq_ignore_ascii_case("off") => put(config, None),
+                    None => return wrong(&format!("'{text}' is no schedule")),
+                    schedule => put(config, schedule),
+                }
+            }
             Kind::Addresses { put, .. } => match self.list::<IpAddr>(value, MAX_ADDRESSES) {
                 Ok(list) => put(config, list),
                 Err(what) => return wrong(&what),
@@ -156,6 +164,7 @@ impl Directive {
             Kind::Command { get, .. } => get(config).clone().unwrap_or_default(),
             Kind::Folder { get, .. } => path(get(config)),
             Kind::File { get, .. } => get(config).as_deref().map(path).unwrap_or_default(),
+            Kind::Schedule { get, .. } => get(config).map_or("off".to_owned(), |it| it.to_string()),
             Kind::Addresses { get, .. } => joined(get(config)),
             Kind::Networks { get, .. } => joined(get(config)),
         }
@@ -213,6 +222,9 @@ impl Directive {
             Kind::Command { .. } => "a command line, or blank".to_owned(),
             Kind::Folder { .. } => "the absolute path of a directory".to_owned(),
             Kind::File { .. } => "the absolute path of a file, or blank for none".to_owned(),
+            Kind::Schedule { .. } => {
+                "weekly or monthly, a day from sun to sat, and a time such as 03:00; or off".to_owned()
+            }
             Kind::Addresses { .. } => {
                 "IPv4 and IPv6 addresses of this machine, separated by blanks (0.0.0.0 and :: are all of them)".to_owned()
             }

@@ -24,6 +24,9 @@ const TEST_TIMEOUT: Duration = Duration::from_secs(90);
 /// can begin 10 s after the order).
 const TEST_BEGUN: Duration = Duration::from_secs(15);
 
+/// The number of the daemon's own order, a self test by SELFTESTSCHEDULE. Clients have smaller ones.
+pub const OWN: u32 = u32::MAX;
+
 /// An order of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
@@ -80,6 +83,8 @@ pub struct Desk {
     /// The link is free for the next from then on.
     free_at: Option<Instant>,
     answers: Vec<(u32, String)>,
+    /// The answer to the daemon's own order.
+    own: Option<Answer>,
     /// Those who wait for the configuration to be read again.
     reloads: Vec<u32>,
     /// It is to be read again, since then.
@@ -114,7 +119,16 @@ impl Desk {
 
     /// Answers an order.
     pub fn answer(&mut self, number: u32, answer: &Answer) {
+        if number == OWN {
+            self.own = Some(answer.clone());
+            return;
+        }
         self.answers.push((number, answer.encode()));
+    }
+
+    /// The answer to the daemon's own order, once.
+    pub const fn take_own(&mut self) -> Option<Answer> {
+        self.own.take()
     }
 
     /// Whether there are answers to be pushed; what is left after a push nobody waits for.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Supervisor;
 use crate::daemon::control::answers::{command_of, may, polled, self_test_result, show};
-use crate::daemon::control::desk::{Asked, Due};
+use crate::daemon::control::desk::{Asked, Due, OWN};
 use crate::ups::{Asker, Command, CommandResult, Priority, StatusFlags};
 use crate::wire::control::{Action, Answer, Outcome, Right, When};
 
@@ -18,6 +18,10 @@ impl Supervisor {
         }
         while let Some(due) = self.control.desk.poll_due(now) {
             self.do_due(due, now);
+            moved = true;
+        }
+        if let Some(answer) = self.control.desk.take_own() {
+            self.self_test_ended(&answer, now);
             moved = true;
         }
         self.control.push(now);
@@ -176,6 +180,9 @@ impl Supervisor {
         text: &str,
         now: Instant,
     ) {
+        if asked.number == OWN {
+            return;
+        }
         let row = asked.request.row;
         if let Some(line) = self.control.lines.offer(asked.from.uid, (row, outcome), (priority, text), now) {
             self.log(priority, &line, now);

@@ -169,7 +169,8 @@ fn a_card_is_found_and_read_at_each_level() {
 
 #[test]
 fn a_card_that_starts_again_or_has_another_engine_is_no_loss() {
-    let changes: [(&str, fn(&mut Agent, Instant)); 5] = [
+    type Change = fn(&mut Agent, Instant);
+    let changes: [(&str, Change); 5] = [
         ("started again", |agent, now| agent.restart(8, now)),
         ("its count of starts is lost", |agent, now| agent.restart(1, now)),
         ("another engine", |agent, _| agent.become_another(b"\x80\0\x1f\x88other")),
