@@ -4,7 +4,7 @@ _mainsd() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[0]##*/}
     COMPREPLY=()
     case $before in
-        -f | --config-file | -P | --pid-file)
+        -f | --config-file | -P | --pid-file | --record)
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return
             ;;
@@ -16,7 +16,9 @@ _mainsd() {
             mapfile -t COMPREPLY < <(compgen -W "outage short low-battery comm-loss self-test" -- "$word")
             return
             ;;
-        -d | --debug | -h | -p | --speed | --runtime | --takes | --explain) [ "$command" = apcupsd ] || return ;;
+        -d | --debug | -h | -p | --speed | --runtime | --takes | --explain | --snmp | --device | --seconds)
+            [ "$command" = apcupsd ] || return
+            ;;
     esac
     local daemon="-b -d --debug -f --config-file -P --pid-file -T -k --killpower -o --power-off --configure \
         -p --kill-on-powerfail -t --term-on-powerfail --dry-run -V --version -h --help"
@@ -49,18 +51,19 @@ _mainsd() {
                         *"shutdown now" | *kill-power | *power-off) words=--yes ;;
                         *shutdown) words="now cancel" ;;
                         *) words="self-test calibrate beeper panel battery name sensitivity transfer delay low return \
-                            output outlets settings poll reload shutdown kill-power power-off help -f --json --help" ;;
+                            output outlets settings poll record reload shutdown kill-power power-off help -f --json --help" ;;
                     esac
                     ;;
                 apctest) words="-f --config-file -V --version -h --help" ;;
+                probe) words="--serial --snmp --record --device --seconds -f --config-file --help" ;;
                 demo) words="--scenario --speed --plain --help" ;;
                 drill) words="-f --config-file --story --runtime --takes --slave --run-hooks --yes -h --help" ;;
                 apcaccess) words="status events clients $client" ;;
-                help) words="status events clients ctl apctest doctor drill check demo apcaccess apcupsd" ;;
+                help) words="status events clients ctl apctest doctor drill probe check demo apcaccess apcupsd" ;;
                 version) words= ;;
             esac
             [ "$COMP_CWORD" -gt 1 ] ||
-                words="status events clients ctl apctest doctor drill check demo help version apcaccess apcupsd $daemon"
+                words="status events clients ctl apctest doctor drill probe check demo help version apcaccess apcupsd $daemon"
             ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

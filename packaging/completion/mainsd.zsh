@@ -47,8 +47,8 @@ _mainsd() {
         '(-h --help)'{-h,--help}'[help]'
     )
     orders=(self-test calibrate beeper panel battery name sensitivity transfer delay low return output outlets settings poll
-        reload shutdown kill-power power-off help -f --json --help)
-    commands=(status events clients ctl apctest doctor drill check demo help version apcaccess apcupsd)
+        record reload shutdown kill-power power-off help -f --json --help)
+    commands=(status events clients ctl apctest doctor drill probe check demo help version apcaccess apcupsd)
     case $service in
         apcupsd) _arguments $daemon ;;
         apctest) _arguments $test ;;
@@ -82,6 +82,12 @@ _mainsd() {
                         now | kill-power | power-off) compadd -- --yes ;;
                         *) compadd -- $orders ;;
                     esac
+                    ;;
+                probe)
+                    _arguments '--serial=-[ask serial ports]::port:_files' '*--snmp[ask this card]:host:_hosts' \
+                        '--record[write what a USB UPS says]:file:_files' '--device[which UPS is recorded]:serial number or bus port' \
+                        '--seconds[how long to listen]:seconds' \
+                        '(-f --config-file)'{-f,--config-file}'[configuration of the daemon that has it]:file:_files' '--help[help]'
                     ;;
                 demo)
                     _arguments '--scenario[story]:story:(outage low-battery flapping comm-loss self-test)' \

@@ -24,7 +24,9 @@ pub struct Situation {
 /// Why not.
 pub fn permits(command: Command, situation: Situation, values: &Values) -> Result<(), String> {
     let calm = match command {
-        Command::SelfTest | Command::Calibrate | Command::Set(..) | Command::PanelTest => true,
+        Command::SelfTest | Command::Calibrate | Command::Set(..) | Command::PanelTest | Command::Record => {
+            true
+        }
         Command::Poll
         | Command::ReadTransferCause
         | Command::ReadSelfTest

@@ -2,6 +2,12 @@
 
 use crate::config::{Diagnostic, Parsed};
 
+/// Nothing: nobody looks at them.
+#[must_use]
+pub fn shutdown_commands(_: &Parsed) -> Vec<String> {
+    Vec::new()
+}
+
 /// Nothing.
 #[must_use]
 pub fn examine(_: &Parsed, _: &[String]) -> Vec<Diagnostic> {

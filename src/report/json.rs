@@ -105,7 +105,9 @@ fn is_decimal(text: &str) -> bool {
     is_digits(whole) && is_digits(fraction) && (whole == "0" || !whole.starts_with('0'))
 }
 
-fn quoted(text: &str) -> String {
+/// A text as a JSON string.
+#[must_use]
+pub fn quoted(text: &str) -> String {
     // A text cannot fail. As a `Value` it would bring the numbers of the crate along, 2 KB.
     serde_json::to_string(text).unwrap_or_default()
 }

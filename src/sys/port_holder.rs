@@ -2,6 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+use std::path::Path;
+#[cfg(feature = "tools")]
+use std::path::PathBuf;
 
 use super::process;
 
@@ -45,7 +48,21 @@ pub fn holder_of_port(port: u16) -> Option<Holder> {
         return None;
     }
     let wanted: Vec<String> = sockets.iter().map(|inode| format!("socket:[{inode}]")).collect();
-    let mut left = MOST_DESCRIPTORS;
+    let is_wanted = |target: &Path| wanted.iter().any(|socket| target.as_os_str() == socket.as_str());
+    who_has(&is_wanted, MOST_DESCRIPTORS).or(Some(Holder::Unseen))
+}
+
+/// Another process that has one of these files open; `None`: nobody whose files this process may see.
+#[cfg(feature = "tools")]
+#[must_use]
+pub fn holder_of_file(paths: &[PathBuf]) -> Option<Holder> {
+    let wanted: Vec<PathBuf> = paths.iter().filter_map(|path| path.canonicalize().ok()).collect();
+    who_has(&|target| wanted.iter().any(|path| path == target), usize::MAX)
+}
+
+/// The process with a descriptor that leads to what is wanted, of so many descriptors.
+fn who_has(is_wanted: &dyn Fn(&Path) -> bool, most: usize) -> Option<Holder> {
+    let mut left = most;
     for entry in fs::read_dir("/proc").ok()?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
@@ -53,10 +70,7 @@ pub fn holder_of_port(port: u16) -> Option<Holder> {
         for descriptor in fs::read_dir(entry.path().join("fd")).into_iter().flatten().flatten() {
             let Some(rest) = left.checked_sub(1) else { return Some(Holder::Unseen) };
             left = rest;
-            let has_it = || {
-                let target = fs::read_link(descriptor.path());
-                target.is_ok_and(|target| wanted.iter().any(|socket| target.as_os_str() == socket.as_str()))
-            };
+            let has_it = || fs::read_link(descriptor.path()).is_ok_and(|target| is_wanted(&target));
             if !has_it() {
                 continue;
             }
@@ -67,7 +81,7 @@ pub fn holder_of_port(port: u16) -> Option<Holder> {
             }
         }
     }
-    Some(Holder::Unseen)
+    None
 }
 
 /// The inode of the socket in a line of `/proc/net/tcp` or `udp` (proc(5)), if it listens on, or has, this port.

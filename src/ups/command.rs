@@ -11,6 +11,8 @@ pub enum Command {
     ReadTransferCause,
     /// Read the result of the last self test now.
     ReadSelfTest,
+    /// Read everything that the UPS has to say, for a bug report; the result is the lines of the recording.
+    Record,
     /// Switch the load off after the UPS's delay, on again when mains returns (hibernate, kill power).
     KillPower,
     /// Switch the load off and leave it off.
@@ -45,7 +47,7 @@ impl Command {
     #[must_use]
     pub const fn order(self) -> Option<&'static str> {
         Some(match self {
-            Self::Poll | Self::ReadTransferCause | Self::ReadSelfTest => return None,
+            Self::Poll | Self::ReadTransferCause | Self::ReadSelfTest | Self::Record => return None,
             Self::KillPower => "cut the power until mains is back",
             Self::PowerOff => "switch off and stay off",
             Self::SelfTest => "test itself",

@@ -297,6 +297,8 @@ scenarios! {
     port_resets_a_device_and_finds_it_again
     port_clears_a_halted_interrupt_endpoint
     daemon_with_a_usb_ups_has_one_thread_and_wakes_seldom
+    probe_lists_each_ups_with_its_configuration_and_has_a_daemon_record_its_own
+    probe_records_each_device_as_the_file_that_it_was_made_from
     port_sees_the_descriptor_of_a_device_that_a_killed_program_left
     machine_without_an_init_is_switched_off_all_the_same
     machine_whose_root_disk_hangs_is_switched_off

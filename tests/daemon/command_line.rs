@@ -28,7 +28,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Command lines that print something and succeed.
-const PRINTING: [&[&str]; 16] = [
+const PRINTING: [&[&str]; 17] = [
     &["--version"],
     &["--help"],
     &["version"],
@@ -45,6 +45,7 @@ const PRINTING: [&[&str]; 16] = [
     &["apcaccess", "--help"],
     &["apcaccess", "--version"],
     &["demo", "--help"],
+    &["probe", "--help"],
 ];
 
 #[test]

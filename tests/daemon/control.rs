@@ -104,6 +104,7 @@ fn at_the_test_ups(daemon: bool) -> Vec<(&'static str, i32, &'static str)> {
             0,
             "{\"order\": \"transfer low\", \"result\": \"done\", \"text\": \"\", \"values\": {\"transfer low\": \"176\"}, \"permitted\": {}}",
         ),
+        ("record", reload, if daemon { "failed: there is no UPS" } else { "no daemon runs" }),
         ("reload", reload, if daemon { "applied" } else { "no daemon runs" }),
         (
             "shutdown cancel",
@@ -218,6 +219,7 @@ fn on_battery_tests_and_settings_are_refused_and_the_shutdown_is_not() {
         ("self-test", 1, "not now: the UPS is on battery"),
         ("calibrate", 1, "not now: the UPS is on battery"),
         ("transfer high 261", 1, "not now: the UPS is on battery"),
+        ("record", 1, "not now: the UPS is on battery"),
         ("transfer high", 0, "transfer high: 253"),
         ("poll", 0, "line: on battery"),
         ("calibrate abort", 1, "no test is running"),

@@ -52,6 +52,7 @@ mod openwrt;
 mod outage;
 mod packaging;
 mod pcnet;
+mod probe;
 mod readme;
 mod replay;
 mod slave_replay;

@@ -43,6 +43,7 @@ fn the_completions_know_every_option_and_command_that_the_help_names() {
         &["drill", "--help"],
         &["apctest", "--help"],
         &["doctor", "--help"],
+        &["probe", "--help"],
         &["apcupsd", "--help"],
     ];
     for shell in ["bash", "zsh"] {
@@ -67,6 +68,7 @@ fn the_completions_know_every_option_and_command_that_the_help_names() {
             "demo",
             "doctor",
             "drill",
+            "probe",
             "help",
             "version",
             "apcaccess",

@@ -31,6 +31,7 @@ mod nis_server;
 mod nis_sessions;
 mod openwrt;
 mod power_properties;
+mod probe;
 mod readme;
 mod recorded;
 mod runtime_units;

@@ -37,6 +37,7 @@ pub const fn command_of(request: &Request) -> Option<Command> {
         (Action::Beeper(beeper), _) => Command::Beeper(beeper),
         (Action::PanelTest, _) => Command::PanelTest,
         (Action::Poll, _) => Command::Poll,
+        (Action::Record, _) => Command::Record,
         (Action::Setting(setting), Some(value)) => Command::Set(setting, value),
         _ => return None,
     })

@@ -206,7 +206,7 @@ impl Desk {
                 return None;
             }
             Ok(words) if !(asked.request.waits || reads) => {
-                return Some((asked, Answer::new(Outcome::Done, words)));
+                return Some((asked, done(&asked.request, words)));
             }
             Ok(_) => {}
         }
@@ -252,6 +252,17 @@ impl Desk {
         self.in_link = None;
         self.free_at = Some(now + BETWEEN);
     }
+}
+
+/// The answer to an order that was done; a recording is a value each line.
+fn done(request: &Request, words: String) -> Answer {
+    if request.row.action != Action::Record {
+        return Answer::new(Outcome::Done, words);
+    }
+    let mut answer = Answer::new(Outcome::Done, "recorded");
+    let pairs = words.lines().filter_map(|line| line.split_once(' '));
+    answer.values = pairs.map(|(word, text)| (word.to_owned(), text.to_owned())).collect();
+    answer
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ pub use open::at_rest;
 pub use open::card_listening;
 #[cfg(feature = "datagram")]
 pub use open::listened;
+#[cfg(feature = "usb")]
+pub use open::open_usb;
 #[cfg(feature = "test")]
 pub use open::simulated;
 #[cfg(any(feature = "stream", feature = "datagram"))]

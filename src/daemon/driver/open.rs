@@ -38,7 +38,7 @@ use crate::port::serial::{AtRest, SerialPort};
 #[cfg(feature = "stream")]
 use crate::port::stream::StreamPort;
 #[cfg(feature = "usb")]
-use crate::port::usb::{Roots, UsbPort};
+use crate::port::usb::{Matcher, Roots, UsbPort};
 use crate::sys::fs::O_NONBLOCK;
 use crate::sys::reason;
 
@@ -137,10 +137,7 @@ pub fn open(
             join(Box::new(port), link, faults, now)
         }
         #[cfg(feature = "usb")]
-        Connection::Usb { link, matcher } => {
-            let port = UsbPort::new(Roots::default(), token::DRIVER, Box::new(matcher), locks, now);
-            join(Box::new(port), link, faults, now)
-        }
+        Connection::Usb { link, matcher } => open_usb(link, matcher, locks, faults, now),
         #[cfg(feature = "stream")]
         Connection::Stream { link, targets } => join(
             Box::new(StreamPort::new(targets, token::DRIVER, now).with_starter(locks.starter().clone())),
@@ -165,6 +162,20 @@ pub fn open(
         #[cfg(feature = "unconnected")]
         Connection::Unconnected(link) => join(Box::new(NoPort), link, faults, now),
     })
+}
+
+/// A link at the USB device that `matcher` wants.
+#[cfg(feature = "usb")]
+#[must_use]
+pub fn open_usb(
+    link: Box<dyn Link<Bus = crate::bus::usb::Usb>>,
+    matcher: Matcher,
+    locks: DeviceLocks,
+    faults: Option<u64>,
+    now: Instant,
+) -> Box<dyn Driver> {
+    let port = UsbPort::new(Roots::default(), token::DRIVER, matcher, locks, now);
+    join(Box::new(port), link, faults, now)
 }
 
 fn join<B: Bus + 'static>(

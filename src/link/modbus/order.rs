@@ -79,6 +79,7 @@ impl Order {
             Command::Set(of, value) => setting::write(of, value)?,
             Command::Beeper(_)
             | Command::PanelTest
+            | Command::Record
             | Command::Poll
             | Command::ReadTransferCause
             | Command::ReadSelfTest => {

@@ -418,7 +418,8 @@ impl Link for NetLink {
             | Command::AbortTest
             | Command::Set(..)
             | Command::Beeper(_)
-            | Command::PanelTest => {
+            | Command::PanelTest
+            | Command::Record => {
                 let outcome = Err("a slave does not command its master's UPS".to_owned());
                 self.events.push_back(LinkEvent::Command(CommandResult::new(command, outcome)));
             }

@@ -387,6 +387,7 @@ impl Link for PcnetLink {
             | Command::AbortTest
             | Command::Beeper(_)
             | Command::PanelTest
+            | Command::Record
             | Command::Set(..) => Err("a card takes this order on its web page only".to_owned()),
         };
         self.ended(command, outcome);

@@ -116,6 +116,7 @@ impl Simulated {
             Command::AbortTest => "no test was running".to_owned(),
             Command::Set(..) => "nothing is kept".to_owned(),
             Command::Beeper(_) | Command::PanelTest => "nothing is heard".to_owned(),
+            Command::Record => "failed there is no UPS".to_owned(),
         }
     }
 

@@ -14,6 +14,8 @@ mod layout;
 mod meaning;
 mod orders;
 mod quirks;
+#[cfg(feature = "tools")]
+mod recording;
 mod request;
 mod runtime;
 mod sampled;
@@ -34,6 +36,10 @@ use meaning::Meaning;
 use session::{Session, SessionEvent};
 
 pub use device::{Wanted, verdict};
+#[cfg(feature = "tools")]
+use recording::Survey;
+#[cfg(feature = "tools")]
+pub use recording::{Pushed, Recording, RecordingLink, hex, path};
 pub use session::describe;
 
 /// Most events kept for a caller that does not fetch them; the oldest go first.
@@ -46,6 +52,9 @@ const GOOD_ATTACHMENT: Duration = Duration::from_secs(60);
 const PORT_GRACE: Duration = Duration::from_secs(2);
 /// Without a reading for three polls and for so long the UPS counts as lost, whatever reports it sends.
 const SILENT_LEAST: Duration = Duration::from_secs(15);
+/// How long a recording of a daemon listens to what the UPS sends by itself.
+#[cfg(feature = "tools")]
+pub const RECORD_TIME: Duration = Duration::from_secs(60);
 
 /// What the configuration says about the conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +83,9 @@ pub struct UsbLink {
     known: Option<(DeviceInfo, Meaning)>,
     /// What the port has been told of the length of interrupt reports since the device was opened.
     told_interrupt_len: Option<u16>,
+    /// The recording that a client has ordered.
+    #[cfg(feature = "tools")]
+    survey: Option<Box<Survey>>,
 }
 
 #[derive(Debug)]
@@ -102,6 +114,8 @@ impl UsbLink {
             failures: 0,
             known: None,
             told_interrupt_len: None,
+            #[cfg(feature = "tools")]
+            survey: None,
         }
     }
 
@@ -134,6 +148,11 @@ impl UsbLink {
         if self.outstanding.take().is_none() {
             return;
         }
+        #[cfg(feature = "tools")]
+        if let Some(survey) = self.survey.as_mut().filter(|survey| survey.is_asking()) {
+            survey.answered(result);
+            return self.after(now);
+        }
         if let Phase::Open { session, .. } = &mut self.phase {
             session.handle_control(now, result);
         }
@@ -142,6 +161,10 @@ impl UsbLink {
 
     /// A packet came on the interrupt-IN endpoint; the first byte is the report id.
     pub fn handle_interrupt(&mut self, now: Instant, report: &[u8]) {
+        #[cfg(feature = "tools")]
+        if let Some(survey) = &mut self.survey {
+            survey.heard(now, report);
+        }
         if let Phase::Open { session, .. } = &mut self.phase {
             let before = session.interval();
             session.handle_interrupt(now, report);
@@ -170,8 +193,38 @@ impl UsbLink {
         }
     }
 
+    /// Begins to record the UPS that is watched: what the session does not ask meanwhile is the recording's.
+    #[cfg(feature = "tools")]
+    #[cold]
+    #[inline(never)]
+    fn record(&mut self, now: Instant) -> Result<(), String> {
+        match &self.phase {
+            Phase::Open { session, .. } if session.is_attached() && self.survey.is_none() => {
+                self.survey = Some(Box::new(Survey::new(session.info().clone(), Some(RECORD_TIME), now)));
+                Ok(())
+            }
+            _ => Err("a recording is under way, or the UPS is not there".to_owned()),
+        }
+    }
+
+    /// Once in the binary: each of its callers would have a copy.
+    #[cfg(feature = "tools")]
+    #[cold]
+    #[inline(never)]
+    fn recorded(&mut self, outcome: Result<(), String>) {
+        if let Some(survey) = self.survey.take() {
+            let lines = survey.recording.encode().into_iter().map(|(word, text)| format!("{word} {text}\n"));
+            let outcome = outcome.map(|()| lines.collect());
+            self.push(LinkEvent::Command(CommandResult::new(Command::Record, outcome)));
+        }
+    }
+
     /// Takes over what the session has to tell.
     fn after(&mut self, now: Instant) {
+        #[cfg(feature = "tools")]
+        if let Some(outcome) = self.survey.as_mut().and_then(|survey| survey.poll(now)) {
+            self.recorded(outcome);
+        }
         while let Phase::Open { session, .. } = &mut self.phase {
             match session.poll_told() {
                 None => return,
@@ -219,6 +272,8 @@ impl UsbLink {
         for event in session.end(reason) {
             self.push(event);
         }
+        #[cfg(feature = "tools")]
+        self.recorded(Err(reason.to_owned()));
     }
 
     fn tell_lost(&mut self, reason: String) {
@@ -285,6 +340,8 @@ impl Link for UsbLink {
             Phase::Open { .. } if now < self.next_start => None,
             Phase::Open { session, .. } => {
                 let transmit = session.poll_transmit(now);
+                #[cfg(feature = "tools")]
+                let transmit = transmit.or_else(|| self.survey.as_mut()?.next());
                 if transmit.is_some() {
                     self.next_start = now + request::SPACING;
                     self.outstanding = Some(now + request::TIMEOUT + PORT_GRACE);
@@ -308,6 +365,11 @@ impl Link for UsbLink {
             Phase::GivenUp { until, .. } => Some(*until),
             Phase::Open { session, .. } => {
                 let next = session.poll_timeout().map_or(self.next_start, |at| at.max(self.next_start));
+                #[cfg(feature = "tools")]
+                let next = match &self.survey {
+                    Some(survey) => next.min(survey.until().unwrap_or(self.next_start)),
+                    None => next,
+                };
                 let silence = session.is_attached().then(|| self.silence.until());
                 Some(silence.map_or(next, |until| next.min(until)))
             }
@@ -328,6 +390,13 @@ impl Link for UsbLink {
     }
 
     fn command(&mut self, command: Command, now: Instant) {
+        #[cfg(feature = "tools")]
+        if command == Command::Record {
+            if let Err(reason) = self.record(now) {
+                self.push(LinkEvent::Command(CommandResult::new(command, Err(reason))));
+            }
+            return;
+        }
         let refused = match &mut self.phase {
             Phase::Open { session, .. } => session.command(command, now).err(),
             Phase::Closed | Phase::GivenUp { .. } => Some("no communication with the UPS".to_owned()),

@@ -90,7 +90,7 @@ impl Order {
             Command::Set(setting, value) => {
                 plan.setting(setting, value).ok_or_else(|| command.not_known())?
             }
-            Command::PanelTest => return Err(command.not_known()),
+            Command::PanelTest | Command::Record => return Err(command.not_known()),
             Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => VecDeque::new(),
         };
         if ways.iter().all(|way| way.preparation) {

@@ -133,6 +133,12 @@ impl Session {
         matches!(self.state, State::Watching(_))
     }
 
+    /// What was found, with the report descriptor that is gone by.
+    #[cfg(feature = "tools")]
+    pub(super) fn info(&self) -> &DeviceInfo {
+        &self.device().info
+    }
+
     pub(super) fn name(&self) -> String {
         self.device().name()
     }

@@ -228,7 +228,7 @@ impl UsbModbusLink {
     /// Who is asked, and who is asked if that one cannot.
     fn sources(&self, command: Command) -> (Source, Option<Source>) {
         let item = match command {
-            Command::Poll => return (Source::Hid, None),
+            Command::Poll | Command::Record => return (Source::Hid, None),
             Command::ReadTransferCause => Item::TransferCause,
             Command::ReadSelfTest => Item::SelfTest,
             // One that was refused, or has failed, is not done again by the other.

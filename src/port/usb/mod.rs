@@ -43,6 +43,8 @@ use sources::Sources;
 
 pub use descriptors::{Endpoint, InterfaceFacts, interface_facts};
 pub use listing::tell;
+#[cfg(feature = "tools")]
+pub use seen::passed_over;
 pub use start::serve;
 pub use sysfs::{Candidate, Roots};
 pub use uevent::announces_device;

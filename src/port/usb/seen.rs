@@ -2,6 +2,8 @@
 //! opened, each device once.
 
 use super::Candidate;
+#[cfg(feature = "tools")]
+use super::Roots;
 use super::sysfs::Other;
 use crate::bus::usb::DeviceInfo;
 
@@ -79,6 +81,16 @@ impl Seen {
         self.told.extend_from_slice(&lines);
         lines
     }
+}
+
+/// The devices that are no UPS and why, a line each: `foreign`, which have a HID interface, and those without.
+#[cfg(feature = "tools")]
+#[must_use]
+pub fn passed_over(roots: &Roots, foreign: &[Candidate]) -> Vec<String> {
+    let mut seen = Seen::default();
+    foreign.iter().for_each(|candidate| seen.note_foreign(candidate));
+    roots.others().iter().for_each(|other| seen.note_other(other));
+    seen.take()
 }
 
 /// The name of an interface class (usb.org, defined class codes).

@@ -56,6 +56,31 @@ impl Candidate {
         Some(Job::UsbDevice { interface: &self.name, bus, device })
     }
 
+    /// Reads its strings, and how long its report descriptor is to be; waits while the kernel still talks to the device.
+    #[cfg(feature = "tools")]
+    pub fn read_strings(&mut self) {
+        let line =
+            |name| text(&self.folder.join(name)).map(|text| crate::ups::clean(text.trim_end_matches('\n')));
+        self.info.manufacturer = line("manufacturer");
+        self.info.product_name = line("product");
+        self.info.serial = line("serial");
+        let descriptors = fs::read(self.folder.join("descriptors")).unwrap_or_default();
+        let facts = super::interface_facts(&descriptors, self.configuration, self.info.interface);
+        self.info.announced_descriptor_len = facts.report_descriptor_len;
+    }
+
+    /// The nodes by which a program can have it: of usbfs, hiddev and hidraw.
+    #[cfg(feature = "tools")]
+    #[must_use]
+    pub fn nodes(&self, roots: &Roots) -> Vec<PathBuf> {
+        let names = |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten();
+        let at = roots.devices().join(&self.name);
+        let hiddev = names(at.join("usbmisc")).map(|entry| roots.dev.join("usb").join(entry.file_name()));
+        let below = names(at.clone()).flat_map(|entry| names(entry.path().join("hidraw")));
+        let hidraw = below.map(|entry| roots.dev.join(entry.file_name()));
+        [self.node.clone()].into_iter().chain(hiddev).chain(hidraw).collect()
+    }
+
     /// Number of its bus, and of the device there.
     pub(super) fn numbers(&self) -> Option<(u16, u16)> {
         let mut numbers = self.node.iter().rev().map(|part| part.to_str()?.parse().ok());

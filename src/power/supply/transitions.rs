@@ -355,7 +355,8 @@ impl Supply {
                 | Command::AbortTest
                 | Command::Set(..)
                 | Command::Beeper(_)
-                | Command::PanelTest,
+                | Command::PanelTest
+                | Command::Record,
                 _,
             ) => {}
         }

@@ -19,6 +19,8 @@ use crate::ups::{
 
 /// How long to look for the UPS. The system is halting: longer than this, and the battery is better saved by other means.
 const FIND_TIMEOUT: Duration = Duration::from_secs(60);
+/// What stands before the reason why a UPS is not found.
+pub(in crate::program) const NOT_FOUND: &str = "Unable to open UPS device: ";
 /// How long one setting may take: ten steps through its values.
 const SETTING_TIMEOUT: Duration = Duration::from_secs(180);
 /// How long to wait, once the UPS answers, for readings that agree on the line. A UPS whose line is unknown is told to
@@ -58,20 +60,49 @@ pub(in crate::program) fn converse(
     say: &mut dyn FnMut(Priority, &str),
     done: &mut dyn FnMut(&CommandResult, &Heard) -> Then,
 ) -> Result<(), Refusal> {
+    let open = |now| driver::open(config, locks, None, None, now);
+    let patience = Patience { before: wait, find: FIND_TIMEOUT, until_loss: false };
+    converse_with(&open, settings::role(config), commands, patience, say, done)
+}
+
+/// How long a UPS is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::program) struct Patience {
+    /// Before the first order.
+    pub before: Duration,
+    /// Until it has answered.
+    pub find: Duration,
+    /// The first loss of it is the end: what is asked may be no UPS.
+    pub until_loss: bool,
+}
+
+/// As [`converse`], by the driver that `open` makes.
+///
+/// # Errors
+/// As [`converse`].
+pub(in crate::program) fn converse_with(
+    open: &dyn Fn(Instant) -> Result<Box<dyn Driver>, String>,
+    role: Role,
+    commands: &[Command],
+    patience: Patience,
+    say: &mut dyn FnMut(Priority, &str),
+    done: &mut dyn FnMut(&CommandResult, &Heard) -> Then,
+) -> Result<(), Refusal> {
     let signals = Signals::new().map_err(Refusal::new)?;
     let clock = Clock::default();
     let mut event_loop = EventLoop::new(clock, signals).map_err(Refusal::new)?;
     let now = clock.now();
     let mut conversation = Conversation {
-        driver: driver::open(config, locks, None, None, now).map_err(Refusal::new)?,
-        role: settings::role(config),
+        driver: open(now).map_err(Refusal::new)?,
+        role,
         commands,
         heard: Heard::default(),
         attached_at: None,
         ordered: false,
         number: 0,
-        order_at: now + wait,
-        deadline: now + wait + FIND_TIMEOUT,
+        order_at: now + patience.before,
+        deadline: now + patience.before + patience.find,
+        until_loss: patience.until_loss,
         ended: None,
         say,
         done,
@@ -107,6 +138,7 @@ struct Conversation<'a> {
     order_at: Instant,
     /// By then the first command has ended.
     deadline: Instant,
+    until_loss: bool,
     ended: Option<End>,
     say: &'a mut dyn FnMut(Priority, &str),
     done: &'a mut dyn FnMut(&CommandResult, &Heard) -> Then,
@@ -135,7 +167,9 @@ impl<'a> Conversation<'a> {
             self.end_command(&result, rest, now);
             return true;
         }
-        if now >= self.deadline {
+        if now >= self.deadline
+            || (self.until_loss && self.heard.ups.is_none() && !self.heard.last_loss.is_empty())
+        {
             self.ended.get_or_insert(End::Done(Err(self.too_late(*command))));
             return false;
         }
@@ -198,7 +232,7 @@ impl<'a> Conversation<'a> {
         let Heard { ups, last_loss, .. } = &self.heard;
         match ups {
             None if !matches!(command, Command::KillPower | Command::PowerOff) => {
-                format!("Unable to open UPS device: {last_loss}")
+                format!("{NOT_FOUND}{last_loss}")
             }
             None => format!("Unable to open UPS device for hibernate or shutdown: {last_loss}"),
             Some(_) => "the UPS did not answer the order in time".to_owned(),

@@ -11,6 +11,8 @@ pub mod ctl;
 pub mod doctor;
 #[cfg(all(feature = "tools", feature = "test"))]
 pub mod drill;
+#[cfg(feature = "tools")]
+pub mod probe;
 
 /// A program that a first argument names.
 pub(super) struct Tool {
@@ -30,13 +32,19 @@ const TOOLS: &[Tool] = &[
     Tool { word: "doctor", main: doctor::main, usage: doctor::usage },
     #[cfg(feature = "test")]
     Tool { word: "drill", main: drill::main, usage: drill::usage },
+    Tool { word: "probe", main: probe::main, usage: probe::usage },
 ];
 #[cfg(not(feature = "tools"))]
 const TOOLS: &[Tool] = &[];
 
 /// All that there can be, with the feature that each needs last.
-const POSSIBLE: &[(&str, &str)] =
-    &[("ctl", "tools"), ("apctest", "tools"), ("doctor", "tools"), ("drill", DRILL_NEEDS)];
+const POSSIBLE: &[(&str, &str)] = &[
+    ("ctl", "tools"),
+    ("apctest", "tools"),
+    ("doctor", "tools"),
+    ("drill", DRILL_NEEDS),
+    ("probe", "tools"),
+];
 const DRILL_NEEDS: &str = if cfg!(feature = "tools") { "test" } else { "tools" };
 /// The one of this word.
 pub(super) fn named(word: &str) -> Option<&'static Tool> {

@@ -5,7 +5,7 @@ use crate::ups::one_line;
 /// Longest line of an answer that a client takes, in bytes.
 const MAX_LINE: usize = 4096;
 /// Most lines of an answer that a client takes.
-const MAX_LINES: usize = 256;
+const MAX_LINES: usize = 1024;
 
 /// How an order ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,6 +26,8 @@ pub enum Action {
     Settings,
     /// The UPS is read now.
     Poll,
+    /// Everything that the UPS has to say is told.
+    Record,
     /// The configuration is read again.
     Reload,
     /// This machine is shut down.
@@ -172,6 +174,13 @@ pub const ORDERS: &[Row] = &[
     row("outlets", Action::Outlets, Right::Read, When::Always, "the outlet groups that the UPS can switch"),
     row("settings", Action::Settings, Right::Read, When::Always, "all settings, each with what is permitted"),
     row("poll", Action::Poll, Right::Read, When::Always, "the UPS is read now"),
+    row(
+        "record",
+        Action::Record,
+        Right::Root,
+        When::Calm,
+        "what a USB UPS says within a minute, for 'mainsd probe --record'",
+    ),
     row("reload", Action::Reload, Right::Root, When::Always, "the daemon reads its configuration again"),
     with(
         Argument::Yes,

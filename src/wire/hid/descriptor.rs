@@ -151,6 +151,12 @@ impl ReportDescriptor {
 }
 
 impl ReportDescriptor {
+    /// Kind and id of each report, in the order of the descriptor.
+    #[cfg(feature = "tools")]
+    pub fn reports(&self) -> impl Iterator<Item = (ReportKind, u8)> {
+        self.reports.iter().map(|report| (report.0, report.1))
+    }
+
     /// Length in bytes of the longest report of a kind as it travels; `None` if the device has none.
     #[must_use]
     pub fn longest(&self, kind: ReportKind) -> Option<u16> {

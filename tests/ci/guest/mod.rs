@@ -16,6 +16,7 @@ mod killpower;
 mod modbus;
 mod port;
 mod power_off;
+mod probe;
 mod resume;
 mod roles;
 mod root_disk;
@@ -180,7 +181,9 @@ pub fn main(args: &[String]) -> ExitCode {
     // The firmware leaves the console in the middle of a line.
     println!();
     // These take any UPS, so each has the bus for itself.
-    for (number, (name, scenario)) in [alone::ALL, port::ALONE].concat().iter().filter(wanted).enumerate() {
+    for (number, (name, scenario)) in
+        [alone::ALL, port::ALONE, probe::ALONE].concat().iter().filter(wanted).enumerate()
+    {
         run(&lab(name, 100 + number), *scenario);
     }
     let together = [
@@ -191,6 +194,7 @@ pub fn main(args: &[String]) -> ExitCode {
         roles::ALL,
         port::ALL,
         container::ALL,
+        probe::ALL,
         story::ALL,
         faults::ALL,
         modbus::ALL,

@@ -98,7 +98,12 @@ pub fn device(file: &str) -> &'static Device {
 
 fn load(path: &Path) -> Device {
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let table: Table = text.parse().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    parse(&path.file_stem().expect("name").to_string_lossy(), &text)
+}
+
+/// The device in the text of a file of this name.
+pub fn parse(file: &str, text: &str) -> Device {
+    let table: Table = text.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
     let string = |key: &str| table.get(key).map(|value| value.as_str().expect(key).to_owned());
     let short = |key: &str| table.get(key).map_or(0, |value| integer(value) as u16);
     let section = |key: &str| table.get(key).and_then(Value::as_table);
@@ -110,7 +115,7 @@ fn load(path: &Path) -> Device {
     };
     let report_descriptor = section("report_descriptor").expect("report_descriptor");
     Device {
-        file: path.file_stem().expect("name").to_string_lossy().into_owned(),
+        file: file.to_owned(),
         tags: words("tags"),
         vendor: short("vid"),
         product: short("pid"),
@@ -123,7 +128,7 @@ fn load(path: &Path) -> Device {
         integer_values: match section("source").expect("source")["value_style"].as_str() {
             Some("integer") => true,
             Some("exact") => false,
-            other => panic!("{}: value_style {other:?}", path.display()),
+            other => panic!("{file}: value_style {other:?}"),
         },
         strings: section("strings")
             .into_iter()
@@ -142,7 +147,7 @@ fn load(path: &Path) -> Device {
                 input: match value["type"].as_str() {
                     Some("input") => true,
                     Some("feature") => false,
-                    other => panic!("{}: type {other:?}", path.display()),
+                    other => panic!("{file}: type {other:?}"),
                 },
                 report_id: integer(&value["report_id"]) as u8,
                 offset: integer(&value["offset"]) as u32,

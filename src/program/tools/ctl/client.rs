@@ -16,10 +16,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
 /// A daemon that does not accept a client for so long hangs.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest answer, in bytes.
-const MAX_ANSWER: u64 = 64 * 1024;
+const MAX_ANSWER: u64 = 256 * 1024;
 
 /// Why there is no answer.
-pub(super) enum NoAnswer {
+pub(in crate::program::tools) enum NoAnswer {
     /// Nobody listens.
     NoDaemon,
     /// This user may not ask.
@@ -29,7 +29,7 @@ pub(super) enum NoAnswer {
 }
 
 /// Sends one order to the daemon of this configuration.
-pub(super) fn ask(config: Option<&PathBuf>, line: &str) -> Result<Answer, NoAnswer> {
+pub(in crate::program::tools) fn ask(config: Option<&PathBuf>, line: &str) -> Result<Answer, NoAnswer> {
     let mut denied = None;
     for path in sockets(config) {
         match local::connect(&path, CONNECT_TIMEOUT, ANSWER_TIMEOUT) {

@@ -33,6 +33,10 @@ fn carry_out(options: &Options, request: &Request) -> Result<Answer, Refusal> {
         Action::Reload | Action::ShutdownNow | Action::ShutdownCancel => {
             return Ok(Answer::new(Outcome::Lost, "no daemon runs with this configuration"));
         }
+        Action::Record => {
+            let words = "no daemon runs with this configuration: 'mainsd probe --record' opens the UPS";
+            return Ok(Answer::new(Outcome::Lost, words));
+        }
         Action::Outlets => {
             return Ok(Answer::new(Outcome::Refused, "the UPS has no outlet groups that its driver knows"));
         }

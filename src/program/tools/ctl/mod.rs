@@ -1,6 +1,6 @@
 //! `mainsd ctl ORDER`: an order to the UPS or the daemon, by the daemon's control socket; where no daemon runs, to the UPS itself.
 
-mod client;
+pub(super) mod client;
 mod direct;
 mod help;
 

@@ -1,5 +1,5 @@
 //! The rehearsal: a simulated UPS and the power machine of the daemon, with the settings of a configuration, in a time of their
-//! own. It has no room `act` that could carry an order out: each is told.
+//! own. It has no `Act`, which could carry an order out: each is told.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
