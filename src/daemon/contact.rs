@@ -1,7 +1,7 @@
 //! What is said when the daemon begins to look for its UPS, and when it has found it: for the person who has just started it.
 
 use crate::config::{Config, device};
-use crate::ups::{Identity, Reading, StatusFlags};
+use crate::ups::{Fixed, Identity, Reading, StatusFlags};
 
 /// Readings after which the line is said also if charge and runtime are still missing: many UPSes know neither.
 const READINGS_WAITED_FOR: u8 = 2;
@@ -96,10 +96,10 @@ fn describe(identity: &Identity, nameless: &str, reading: &Reading) -> String {
         line.push_str(&format!(", serial number {serial}"));
     }
     if let Some(charge) = reading.values.battery_charge {
-        line.push_str(&format!(", charge {:.0} %", charge.0));
+        line.push_str(&format!(", charge {:.0} %", Fixed(charge.0)));
     }
     if let Some(runtime) = reading.values.runtime_left {
-        line.push_str(&format!(", runtime {:.1} minutes", runtime.0));
+        line.push_str(&format!(", runtime {:.1} minutes", Fixed(runtime.0)));
     }
     if reading.status.contains(StatusFlags::ONBATT) {
         line.push_str(", on battery");

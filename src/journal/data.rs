@@ -1,23 +1,23 @@
 //! The DATA record (DATATIME, config §3).
 
-use crate::ups::{StatusFlags, Values};
+use crate::ups::{Fixed, StatusFlags, Values};
 
 /// `%05.1f,%05.1f,%05.1f,%05.2f,%05.2f,%04.1f,%04.1f,%05.1f,%05.1f,%05.1f,%05.1f,%d` of LINEMIN, LINEMAX, OUTPUTV, BATTV,
 /// LINEFREQ, LOAD, ITEMP, AMBTEMP, HUMIDITY, LINEV, BCHARGE and 1 and 0 by turns (config §3). A value that the UPS does not
 /// report is 0.
 #[must_use]
 pub fn data_record(values: &Values, toggle: bool) -> String {
-    let minimum = values.line_voltage_min.map_or(0.0, |value| value.0);
-    let maximum = values.line_voltage_max.map_or(0.0, |value| value.0);
-    let output = values.output_voltage.map_or(0.0, |value| value.0);
-    let battery = values.battery_voltage.map_or(0.0, |value| value.0);
-    let frequency = values.frequency.map_or(0.0, |value| value.0);
-    let load = values.load.map_or(0.0, |value| value.0);
-    let internal = values.temperature.map_or(0.0, |value| value.0);
-    let ambient = values.ambient_temperature.map_or(0.0, |value| value.0);
-    let humidity = values.humidity.map_or(0.0, |value| value.0);
-    let line = values.line_voltage.map_or(0.0, |value| value.0);
-    let charge = values.battery_charge.map_or(0.0, |value| value.0);
+    let minimum = Fixed(values.line_voltage_min.map_or(0.0, |value| value.0));
+    let maximum = Fixed(values.line_voltage_max.map_or(0.0, |value| value.0));
+    let output = Fixed(values.output_voltage.map_or(0.0, |value| value.0));
+    let battery = Fixed(values.battery_voltage.map_or(0.0, |value| value.0));
+    let frequency = Fixed(values.frequency.map_or(0.0, |value| value.0));
+    let load = Fixed(values.load.map_or(0.0, |value| value.0));
+    let internal = Fixed(values.temperature.map_or(0.0, |value| value.0));
+    let ambient = Fixed(values.ambient_temperature.map_or(0.0, |value| value.0));
+    let humidity = Fixed(values.humidity.map_or(0.0, |value| value.0));
+    let line = Fixed(values.line_voltage.map_or(0.0, |value| value.0));
+    let charge = Fixed(values.battery_charge.map_or(0.0, |value| value.0));
     format!(
         "{minimum:05.1},{maximum:05.1},{output:05.1},{battery:05.2},{frequency:05.2},{load:04.1},{internal:04.1},\
          {ambient:05.1},{humidity:05.1},{line:05.1},{charge:05.1},{}",

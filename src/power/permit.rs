@@ -1,6 +1,6 @@
 //! What the UPS may be told by somebody else than the power machine, and when (mainsd-control(7)).
 
-use crate::ups::{Command, Values};
+use crate::ups::{Command, Fixed, Values};
 
 /// A calibration needs this charge, in per cent (apctest §3).
 const CALIBRATION_CHARGE: f64 = 100.0;
@@ -48,10 +48,13 @@ pub fn permits(command: Command, situation: Situation, values: &Values) -> Resul
     }
     if command == Command::Calibrate {
         if let Some(charge) = values.battery_charge.filter(|charge| charge.0 < CALIBRATION_CHARGE) {
-            return Err(format!("the battery is charged to {:.1} %; a calibration needs 100 %", charge.0));
+            return Err(format!(
+                "the battery is charged to {:.1} %; a calibration needs 100 %",
+                Fixed(charge.0)
+            ));
         }
         if let Some(load) = values.load.filter(|load| load.0 < CALIBRATION_LOAD) {
-            return Err(format!("the load is {:.1} %; a calibration needs at least 10 %", load.0));
+            return Err(format!("the load is {:.1} %; a calibration needs at least 10 %", Fixed(load.0)));
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::{Snapshot, Stamp};
-use crate::ups::{Access, DaemonDate, DaemonNumber, DaemonText, Form, Said, StatusFlags, Text, Unit};
+use crate::ups::{Access, DaemonDate, DaemonNumber, DaemonText, Fixed, Form, Said, StatusFlags, Text, Unit};
 
 /// Longest text that leaves a record within its limit: without key, colon, space and newline.
 const MAX_TEXT: usize = super::MAX_RECORD - 12;
@@ -65,10 +65,10 @@ pub(super) fn push_value(out: &mut String, form: &Form, snapshot: &Snapshot) -> 
             Some(Ok(()))
         }
         Form::Tenths(Access { unit, get, .. }) => {
-            get(said).filter(is_number).map(|value| write!(out, "{value:.1} {}", unit.text()))
+            get(said).filter(is_number).map(|value| write!(out, "{:.1} {}", Fixed(value), unit.text()))
         }
         Form::Hundredths(Access { unit, get, .. }) => {
-            get(said).filter(is_number).map(|value| write!(out, "{value:.2} {}", unit.text()))
+            get(said).filter(is_number).map(|value| write!(out, "{:.2} {}", Fixed(value), unit.text()))
         }
         Form::Truncated(Access { unit, get, .. }) => {
             get(said).and_then(truncated).map(|value| push_whole(out, value, unit))

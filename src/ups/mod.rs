@@ -7,6 +7,7 @@ mod clean;
 mod command;
 mod event;
 mod field;
+mod fixed;
 mod lowbattery;
 mod nologon;
 mod rate_limit;
@@ -26,6 +27,7 @@ pub use event::{Event, Priority};
 pub use field::{
     Access, DaemonDate, DaemonNumber, DaemonText, FIELDS, Field, Form, Said, SaidMut, Text, Unit, key,
 };
+pub use fixed::{Fixed, plain};
 pub use lowbattery::{LowBatteryFlag, NEAR_END_MINUTES, NEAR_END_PERCENT};
 pub use nologon::NoLogon;
 pub use rate_limit::RateLimit;

@@ -2,7 +2,7 @@
 
 use super::desk::Asked;
 use crate::sys::local::Peer;
-use crate::ups::{Command, Identity, SelfTestResult, Setting, StatusFlags, Values};
+use crate::ups::{Command, Fixed, Identity, SelfTestResult, Setting, StatusFlags, Values};
 use crate::wire::control::{Action, Answer, ORDERS, Outcome, Request, Right};
 
 /// Who may give an order, of a daemon whose owner is this user; the name of the group, for words.
@@ -53,7 +53,8 @@ pub fn polled(status: StatusFlags, values: &Values) -> Answer {
     ];
     let mut answer = Answer::new(Outcome::Done, "read").with("line", line);
     for (name, value) in numbers {
-        answer = value.into_iter().fold(answer, |answer, value| answer.with(name, format!("{value:.1}")));
+        answer =
+            value.into_iter().fold(answer, |answer, value| answer.with(name, format!("{:.1}", Fixed(value))));
     }
     if status.contains(StatusFlags::CALIBRATION) { answer.with("test", "runs") } else { answer }
 }

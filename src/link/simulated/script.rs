@@ -40,7 +40,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::ups::{SelfTestResult, TransferCause};
+use crate::ups::{SelfTestResult, TransferCause, plain};
 use crate::wire::decimal::decimal;
 
 /// Something that happens to the simulated UPS.
@@ -268,10 +268,9 @@ fn choice<T: Copy>(name: &str, value: Option<&str>, table: &[(&str, T)]) -> Resu
 }
 
 fn number(name: &str, value: Option<&str>, least: f64, most: f64) -> Result<f64, String> {
-    value
-        .and_then(decimal)
-        .filter(|number| (least..=most).contains(number))
-        .ok_or_else(|| format!("{name}: '{}' is not a number from {least} to {most}", value.unwrap_or("")))
+    value.and_then(decimal).filter(|number| (least..=most).contains(number)).ok_or_else(|| {
+        format!("{name}: '{}' is not a number from {} to {}", value.unwrap_or(""), plain(least), plain(most))
+    })
 }
 
 fn byte(name: &str, value: Option<&str>) -> Result<u8, String> {

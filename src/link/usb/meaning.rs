@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::runtime::{RuntimeUnit, Sample, Unit};
 use super::scale::{Around, Factor, Quantity, Scale, can_be, judge};
-use crate::ups::Priority;
+use crate::ups::{Priority, plain};
 use crate::wire::hid::Field;
 
 /// A measured number of one reading.
@@ -134,10 +134,4 @@ fn unknown(sample: &Sample) -> String {
          shown and MINUTES not judged; BATTERYLEVEL and the low battery flag are",
         plain(sample.runtime)
     )
-}
-
-/// A number with as many places as it needs, up to six.
-fn plain(value: f64) -> String {
-    let text = format!("{value:.6}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

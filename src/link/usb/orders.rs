@@ -7,7 +7,7 @@ use super::delays;
 use super::quirks::Quirks;
 use super::table::Key;
 use crate::bus::usb::TransferError;
-use crate::ups::{Beeper, Command, Setting, SettingValue};
+use crate::ups::{Beeper, Command, Fixed, Setting, SettingValue};
 use crate::wire::hid::Field;
 
 /// One value to write: read the report, change the value in it, write it, read it back.
@@ -401,10 +401,13 @@ impl Plan<'_> {
         }
         let values = self.view.values();
         if let Some(charge) = values.battery_charge.filter(|charge| charge.0 < 100.0) {
-            return Err(format!("the battery is charged to {:.0} %; a calibration needs 100 %", charge.0));
+            return Err(format!(
+                "the battery is charged to {:.0} %; a calibration needs 100 %",
+                Fixed(charge.0)
+            ));
         }
         if let Some(load) = values.load.filter(|load| load.0 < 10.0) {
-            return Err(format!("the load is {:.0} %; a calibration needs at least 10 %", load.0));
+            return Err(format!("the load is {:.0} %; a calibration needs at least 10 %", Fixed(load.0)));
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::shutdown_state::{MAINS_STABLE, Progress, Waiting};
 use super::{Condition, Host, Order};
-use crate::ups::Priority;
+use crate::ups::{Fixed, Priority};
 
 /// Runtime kept for this machine's own shutdown: as long as systemd gives services to stop.
 pub(super) const RESERVE: Duration = Duration::from_secs(90);
@@ -61,7 +61,7 @@ impl Host {
             }
         }
         if first && !present.is_empty() {
-            let seconds = until.saturating_duration_since(now).as_secs_f64();
+            let seconds = Fixed(until.saturating_duration_since(now).as_secs_f64());
             let line = format!(
                 "Waiting for slaves before the shutdown, {seconds:.0} s at most: {}",
                 names(&waiting.slaves)
@@ -120,7 +120,7 @@ impl Host {
         if !waiting.slaves.is_empty() {
             let line = format!(
                 "Waited {:.1} s for slaves: {}; {}",
-                now.saturating_duration_since(waiting.from).as_secs_f64(),
+                Fixed(now.saturating_duration_since(waiting.from).as_secs_f64()),
                 names(&waiting.slaves),
                 match waiting.present {
                     Some(0) => "all have gone.".to_owned(),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::limits::Basis;
 use super::{Cause, Supply};
-use crate::ups::{LowBatteryFlag, StatusFlags};
+use crate::ups::{Fixed, LowBatteryFlag, StatusFlags};
 
 /// One line: cause, values, since when, thresholds.
 pub(super) fn explanation(supply: &Supply, cause: Cause, grounds: Basis) -> String {
@@ -32,7 +32,7 @@ pub(super) fn explanation(supply: &Supply, cause: Cause, grounds: Basis) -> Stri
     };
     let age = |at| now.saturating_duration_since(at).as_secs();
     let _ = match supply.known.charge {
-        Some(charge) => write!(line, "; charge {:.1} % {} s ago", charge.value, age(charge.at)),
+        Some(charge) => write!(line, "; charge {:.1} % {} s ago", Fixed(charge.value), age(charge.at)),
         None => write!(line, "; charge unknown"),
     };
     let _ = match settings.battery_level {
@@ -40,7 +40,7 @@ pub(super) fn explanation(supply: &Supply, cause: Cause, grounds: Basis) -> Stri
         None => write!(line, " (BATTERYLEVEL off)"),
     };
     let _ = match supply.known.runtime {
-        Some(runtime) => write!(line, "; runtime {:.1} min {} s ago", runtime.value, age(runtime.at)),
+        Some(runtime) => write!(line, "; runtime {:.1} min {} s ago", Fixed(runtime.value), age(runtime.at)),
         None => write!(line, "; runtime unknown"),
     };
     let _ = match settings.minutes {
@@ -80,9 +80,10 @@ pub(super) fn explanation(supply: &Supply, cause: Cause, grounds: Basis) -> Stri
 /// Charge and runtime, as last known.
 pub(super) fn battery(supply: &Supply) -> String {
     let known = &supply.known;
-    let charge = known.charge.map_or("charge unknown".to_owned(), |v| format!("charge {:.1} %", v.value));
+    let charge =
+        known.charge.map_or("charge unknown".to_owned(), |v| format!("charge {:.1} %", Fixed(v.value)));
     let runtime =
-        known.runtime.map_or("runtime unknown".to_owned(), |v| format!("runtime {:.1} min", v.value));
+        known.runtime.map_or("runtime unknown".to_owned(), |v| format!("runtime {:.1} min", Fixed(v.value)));
     format!("{charge}, {runtime}")
 }
 

@@ -9,7 +9,7 @@ use super::story::{coming_up, time_lapse};
 use crate::daemon::{Exit, Observer, Supervisor};
 use crate::link::simulated::Script;
 use crate::program::live::{About, Happening, History, Plain, RecentEvents, Scene, Screen, clock, render};
-use crate::ups::Priority;
+use crate::ups::{Fixed, Priority};
 
 /// Real time from one frame to the next: calm, and soon enough after a resize.
 const FRAME_INTERVAL: Duration = Duration::from_millis(250);
@@ -141,7 +141,7 @@ fn outlook(options: &Options, coming: Option<(Duration, &str)>) -> String {
         text.push_str(&format!(" at {} times the speed", options.speed));
     }
     if let Some((span, what)) = coming {
-        text.push_str(&format!("; in {:.0} s {what}", (span.as_secs_f64() / options.speed).ceil()));
+        text.push_str(&format!("; in {:.0} s {what}", Fixed((span.as_secs_f64() / options.speed).ceil())));
     }
     text
 }

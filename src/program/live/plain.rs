@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::history::Happening;
 use super::view::state_words;
 use crate::report::Snapshot;
+use crate::ups::Fixed;
 
 /// A line of values at least this often.
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
@@ -56,7 +57,8 @@ impl<W: Write> Plain<W> {
         self.state = state;
         self.next_values = now + LINE_INTERVAL;
         let values = &snapshot.values;
-        let number = |value: Option<f64>| value.map_or("--".to_owned(), |value| format!("{value:.1}"));
+        let number =
+            |value: Option<f64>| value.map_or("--".to_owned(), |value| format!("{:.1}", Fixed(value)));
         self.line(&format!(
             "{at}  {state}: line {} V, load {} %, charge {} %, runtime {} min",
             number(values.line_voltage.map(|v| v.0)),

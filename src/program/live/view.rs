@@ -7,7 +7,7 @@ use super::gauge::{bar, needle, sparkline};
 use super::history::{Happening, History, RecentEvents};
 use super::style::{Ink, Line, Style};
 use crate::report::Snapshot;
-use crate::ups::{Priority, StatusFlags, TransferCause};
+use crate::ups::{Fixed, Priority, StatusFlags, TransferCause};
 
 /// What a frame shows.
 #[derive(Clone, Copy, Debug)]
@@ -236,8 +236,9 @@ impl Page<'_> {
             Some(_) => Ink::Good,
         };
         let rating = snapshot.identity.nominal_power.map(|power| power.0);
-        let watts =
-            rating.zip(load).map(|(rating, load)| format!("{:.0} of {rating:.0} W", rating * load / 100.0));
+        let watts = rating
+            .zip(load)
+            .map(|(rating, load)| format!("{:.0} of {:.0} W", Fixed(rating * load / 100.0), Fixed(rating)));
         self.row("Load", &text(load, "%  "), ink, &watts.unwrap_or_default(), |line, width| {
             bar(line, width, load.unwrap_or(0.0) / 100.0, ink, self.style)
         })
@@ -247,7 +248,7 @@ impl Page<'_> {
         let volts = self.scene.snapshot.values.line_voltage.map(|line| line.0);
         let (low, high) = self.accepted_line();
         let ink = volts.map_or(Ink::Dim, |volts| self.line_ink(volts));
-        let remark = format!("{low:.0} to {high:.0} V");
+        let remark = format!("{:.0} to {:.0} V", Fixed(low), Fixed(high));
         self.row("Line", &text(volts, "V  "), ink, &remark, |line, width| {
             needle(line, width, volts.unwrap_or(0.0), (low, high), high * 1.15, ink, self.style)
         })
@@ -418,7 +419,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 
 fn text(value: Option<f64>, unit: &str) -> String {
     match value {
-        Some(value) => format!("{value:.1} {unit}"),
+        Some(value) => format!("{:.1} {unit}", Fixed(value)),
         None => format!("-- {unit}"),
     }
 }

@@ -8,7 +8,9 @@ use super::query::UnderWay;
 use crate::link::LinkEvent;
 use crate::link::apcsmart::order::{Order, Running};
 use crate::link::apcsmart::write::Write;
-use crate::ups::{Command, CommandResult, Priority, Setting, SettingValue, StatusFlags, TransferCause};
+use crate::ups::{
+    Command, CommandResult, Fixed, Priority, Setting, SettingValue, StatusFlags, TransferCause,
+};
 use crate::wire::upslink;
 
 /// Commands that wait.
@@ -168,7 +170,7 @@ impl Session {
             {
                 return Err(format!(
                     "the battery is charged to {:.0} %; a calibration needs 100 %",
-                    charge.0
+                    Fixed(charge.0)
                 ));
             }
         }

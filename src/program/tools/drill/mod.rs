@@ -27,7 +27,7 @@ use crate::drivers::Traits;
 use crate::program::out::{Out, complain, print};
 use crate::program::surroundings;
 use crate::sys::{access, process};
-use crate::ups::Event;
+use crate::ups::{Event, Fixed};
 
 const NAME: &str = "mainsd drill";
 /// Something would have gone wrong.
@@ -183,7 +183,7 @@ impl DrillOutput for Drill<'_> {
         }
         let limit = self.config.hook_timeout;
         let (end, took) = hook.run(&self.args, limit, Instant::now);
-        let words = format!("{name} {end} after {:.1} s", took.as_secs_f64());
+        let words = format!("{name} {end} after {:.1} s", Fixed(took.as_secs_f64()));
         self.tell(at, "", &format!("hook: {words}"));
         // 99 has `apccontrol` leave out what it does itself.
         if !matches!(end, HookEnd::Exited(0 | 99)) {

@@ -13,7 +13,7 @@ use crate::drivers::Traits;
 use crate::link::simulated::{Script, Simulated};
 use crate::link::{Link, LinkEvent};
 use crate::power::{AtStart, HookReport, Machine, Order};
-use crate::ups::{Command, CommandResult, Event, Reading, StatusFlags, Values};
+use crate::ups::{Command, CommandResult, Event, Fixed, Reading, StatusFlags, Values};
 
 /// What is rehearsed.
 #[derive(Clone, Copy, Debug)]
@@ -230,7 +230,10 @@ impl Rehearsal<'_> {
         self.tell("doshutdown", &format!("{} doshutdown: told, never run", apccontrol.display()));
         let values = self.ups.model().values();
         if let (Some(charge), Some(left)) = (values.battery_charge, values.runtime_left) {
-            self.tell("", &format!("the battery has {:.0} %, for {:.1} minutes", charge.0, left.0));
+            self.tell(
+                "",
+                &format!("the battery has {:.0} %, for {:.1} minutes", Fixed(charge.0), Fixed(left.0)),
+            );
         }
         if let Some(begun) = self.begun {
             self.wrong.push(format!(

@@ -4,7 +4,7 @@ use std::fmt::{Arguments, Write};
 
 use crate::link::usb::{Pushed, Recording, hex, path};
 use crate::report;
-use crate::ups::clean;
+use crate::ups::{Fixed, clean};
 use crate::wire::hid::{ReportDescriptor, ReportKind};
 
 /// The text of the file; `version` of this program.
@@ -101,7 +101,7 @@ fn number(value: f64) -> String {
     if value != 0.0 && value.abs() < 1.0 {
         return format!("{value:.8e}");
     }
-    let text = format!("{value:.6}");
+    let text = format!("{:.6}", Fixed(value));
     let short = text.trim_end_matches('0');
     format!("{short}{}", if short.ends_with('.') { "0" } else { "" })
 }
