@@ -2,7 +2,7 @@
 
 use super::explain::explanation;
 use super::*;
-use crate::config::directives;
+use crate::config::directives::{self, Reload};
 use crate::config::parse;
 
 /// Ways to shut down, as another machine might have them.
