@@ -151,7 +151,7 @@ impl Order {
                 if set.must_hold && read != Some(set.raw) {
                     return self.step_failed(&set, "was written but does not hold the value");
                 }
-                let read = read.map_or_else(|| "nothing".into(), |raw| format!("{}", set.field.scale(raw)));
+                let read = read.map_or_else(|| "nothing".into(), |raw| plain(set.field.scale(raw)));
                 self.step_done(&set, &read)
             }
             (Stage::Read | Stage::ReadBack, Err(TransferError::Overflow)) if !self.wide => {
