@@ -7,7 +7,7 @@ use super::delays;
 use super::quirks::Quirks;
 use super::table::Key;
 use crate::bus::usb::TransferError;
-use crate::ups::{Beeper, Command, Fixed, Setting, SettingValue};
+use crate::ups::{Beeper, Command, Fixed, Setting, SettingValue, plain};
 use crate::wire::hid::Field;
 
 /// One value to write: read the report, change the value in it, write it, read it back.
@@ -187,7 +187,7 @@ impl Order {
         self.done.push(format!(
             "{} := {} in report 0x{id:02x}, reads back {read}",
             set.what,
-            set.field.scale(set.raw)
+            plain(set.field.scale(set.raw))
         ));
         self.restart();
         if self.undoing {
