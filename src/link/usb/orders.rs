@@ -7,7 +7,7 @@ use super::delays;
 use super::quirks::Quirks;
 use super::table::Key;
 use crate::bus::usb::TransferError;
-use crate::ups::{Beeper, Command, Fixed, Setting, SettingValue};
+use crate::ups::{Beeper, Command, Fixed, Setting, SettingValue, plain};
 use crate::wire::hid::Field;
 
 /// One value to write: read the report, change the value in it, write it, read it back.
@@ -151,7 +151,7 @@ impl Order {
                 if set.must_hold && read != Some(set.raw) {
                     return self.step_failed(&set, "was written but does not hold the value");
                 }
-                let read = read.map_or_else(|| "nothing".into(), |raw| format!("{}", set.field.scale(raw)));
+                let read = read.map_or_else(|| "nothing".into(), |raw| plain(set.field.scale(raw)));
                 self.step_done(&set, &read)
             }
             (Stage::Read | Stage::ReadBack, Err(TransferError::Overflow)) if !self.wide => {
@@ -187,7 +187,7 @@ impl Order {
         self.done.push(format!(
             "{} := {} in report 0x{id:02x}, reads back {read}",
             set.what,
-            set.field.scale(set.raw)
+            plain(set.field.scale(set.raw))
         ));
         self.restart();
         if self.undoing {

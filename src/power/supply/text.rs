@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::limits::Basis;
 use super::{Cause, Supply};
-use crate::ups::{Fixed, LowBatteryFlag, StatusFlags};
+use crate::ups::{Fixed, LowBatteryFlag, StatusFlags, plain};
 
 /// One line: cause, values, since when, thresholds.
 pub(super) fn explanation(supply: &Supply, cause: Cause, grounds: Basis) -> String {
@@ -36,7 +36,7 @@ pub(super) fn explanation(supply: &Supply, cause: Cause, grounds: Basis) -> Stri
         None => write!(line, "; charge unknown"),
     };
     let _ = match settings.battery_level {
-        Some(limit) => write!(line, " (BATTERYLEVEL {} %)", limit.0),
+        Some(limit) => write!(line, " (BATTERYLEVEL {} %)", plain(limit.0)),
         None => write!(line, " (BATTERYLEVEL off)"),
     };
     let _ = match supply.known.runtime {
@@ -44,7 +44,7 @@ pub(super) fn explanation(supply: &Supply, cause: Cause, grounds: Basis) -> Stri
         None => write!(line, "; runtime unknown"),
     };
     let _ = match settings.minutes {
-        Some(limit) => write!(line, " (MINUTES {})", limit.0),
+        Some(limit) => write!(line, " (MINUTES {})", plain(limit.0)),
         None => write!(line, " (MINUTES off)"),
     };
     let _ = match settings.timeout {

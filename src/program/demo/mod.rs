@@ -34,7 +34,7 @@ use crate::power::AtStart;
 use crate::report::Stamp;
 use crate::sys::signals::Signals;
 use crate::sys::{clock, process, reason};
-use crate::ups::plain as number;
+use crate::ups;
 
 /// What the last step brings about is seen this long after it.
 const AFTERMATH: Duration = Duration::from_secs(6);
@@ -125,12 +125,12 @@ fn begin(options: Options, lapse: f64, command: &str) -> io::Result<Plain<io::St
     let mut plain = Plain::new(io::stdout());
     plain.line(&format!(
         "mainsd demo: a simulated UPS; nothing real is touched. Scenario {scenario}, speed {}.",
-        number(speed)
+        ups::plain(speed)
     ))?;
     if lapse > 1.0 {
         plain.line(&format!(
             "Time-lapse: the battery discharges and charges {} times as fast as a real one, or faster.",
-            number(lapse)
+            ups::plain(lapse)
         ))?;
     }
     plain.line(

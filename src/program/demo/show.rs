@@ -9,7 +9,7 @@ use super::story::{coming_up, time_lapse};
 use crate::daemon::{Exit, Observer, Supervisor};
 use crate::link::simulated::Script;
 use crate::program::live::{About, Happening, History, Plain, RecentEvents, Scene, Screen, clock, render};
-use crate::ups::{Fixed, Priority};
+use crate::ups::{Fixed, Priority, plain};
 
 /// Real time from one frame to the next: calm, and soon enough after a resize.
 const FRAME_INTERVAL: Duration = Duration::from_millis(250);
@@ -96,8 +96,11 @@ impl Show {
             Face::Plain(plain) => plain.values(elapsed, &at, snapshot),
             Face::Live(screen) => {
                 let lapse = time_lapse(&self.script, elapsed);
-                let note =
-                    if lapse > 1.0 { format!("battery in time-lapse, x{lapse}  ") } else { String::new() };
+                let note = if lapse > 1.0 {
+                    format!("battery in time-lapse, x{}  ", plain(lapse))
+                } else {
+                    String::new()
+                };
                 let outlook = outlook(&self.options, coming_up(&self.script, elapsed));
                 let about = About {
                     title: "mainsd demo",
@@ -138,7 +141,7 @@ impl Show {
 fn outlook(options: &Options, coming: Option<(Duration, &str)>) -> String {
     let mut text = format!("scenario {}", options.scenario.name());
     if options.speed != 1.0 {
-        text.push_str(&format!(" at {} times the speed", options.speed));
+        text.push_str(&format!(" at {} times the speed", plain(options.speed)));
     }
     if let Some((span, what)) = coming {
         text.push_str(&format!("; in {:.0} s {what}", Fixed((span.as_secs_f64() / options.speed).ceil())));

@@ -52,7 +52,7 @@ pub const MIPS: Target = Target {
     name: "mips-unknown-linux-musl",
     emulator: &["qemu-mips", "-cpu", "24Kc"],
     elf: [1, 2],
-    most: [1340 * KIB, 1080 * KIB],
+    most: [1340 * KIB, 1010 * KIB],
 };
 
 pub const MIPSEL: Target = Target {
