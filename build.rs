@@ -1,5 +1,5 @@
 //! Leaves the unwind tables (`packaging/no-unwind-tables.ld`) and the unwinder (`src/sys/unwind.rs`) out of the release binary where
-//! the linker can, and has it write relocations in their short form where the C library reads that.
+//! the linker can, has it keep code and text once that are there twice, and write relocations in their short form where the C library reads that.
 //!
 //! Linkers differ: mold and gold take no such script, others fail on it with certain start files; and a static unwinder may stand
 //! in the way of ours. So a program that does nothing is linked first, by the same compiler, linker and flags; without success the
@@ -15,6 +15,10 @@ const UNWINDER: &str = "src/sys/unwind.rs";
 
 /// A bit for each relocation of a position-independent program instead of 24 bytes. Linkers that do not know it ignore it.
 const SHORT_RELOCATIONS: &str = "-Wl,-z,pack-relative-relocs";
+
+/// One function for all that have the same machine code, and one string for all that are the end of another. The linker of GNU knows the
+/// second one only.
+const SHORTER: [&str; 2] = ["-Wl,--icf=all", "-Wl,-O2"];
 
 /// The program that is linked.
 const EMPTY: &str = "fn main() {}\n";
@@ -46,6 +50,9 @@ fn main() {
     }
     if no_unwinder || links(&folder, &script) {
         println!("cargo:rustc-link-arg-bin=mainsd={script}");
+    }
+    for argument in SHORTER.iter().filter(|argument| by_rustc(&folder, EMPTY, &[argument])) {
+        println!("cargo:rustc-link-arg-bin=mainsd={argument}");
     }
     // An older C library than glibc 2.36 starts no such program, and only one for this machine shows that.
     if var("HOST") == var("TARGET") && by_rustc(&folder, EMPTY, &[SHORT_RELOCATIONS]) {

@@ -13,7 +13,7 @@ _mainsd() {
             return
             ;;
         --story)
-            mapfile -t COMPREPLY < <(compgen -W "outage short low-battery comm-loss self-test" -- "$word")
+            mapfile -t COMPREPLY < <(compgen -W "outage short low-battery comm-loss remote self-test faults" -- "$word")
             return
             ;;
         -d | --debug | -h | -p | --speed | --runtime | --takes | --explain | --snmp | --device | --seconds)

@@ -95,7 +95,7 @@ _mainsd() {
                     ;;
                 drill)
                     _arguments '(-f --config-file)'{-f,--config-file}'[configuration]:file:_files' \
-                        '--story[what happens]:story:(outage short low-battery comm-loss self-test)' \
+                        '--story[what happens]:story:(outage short low-battery comm-loss remote self-test faults)' \
                         '--runtime[how long the battery lasts]:minutes' '--takes[how long the shutdown takes]:seconds' \
                         '--slave[a slave that does not go]' '--run-hooks[run the hooks]' '--yes[without a question]' \
                         '(-h --help)'{-h,--help}'[help]'

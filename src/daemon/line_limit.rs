@@ -42,7 +42,12 @@ impl Default for LineLimit {
 impl LineLimit {
     /// A line: what to log of it now, if anything.
     pub fn offer(&mut self, priority: Priority, text: &str, now: Instant) -> Option<String> {
-        let key = key(text);
+        self.offer_kind(text, priority, text, now)
+    }
+
+    /// The same for a line that is counted with all of this kind, whatever it says.
+    pub fn offer_kind(&mut self, kind: &str, priority: Priority, text: &str, now: Instant) -> Option<String> {
+        let key = key(kind);
         let index = self.kinds.iter().position(|kind| kind.key == key);
         let index = index.unwrap_or_else(|| self.place(key, now));
         let kind = self.kinds.get_mut(index)?;

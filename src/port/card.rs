@@ -26,7 +26,7 @@ use crate::ups::{Priority, RateLimit};
 
 /// Longest datagram that is read, in bytes (pcnet §2).
 const LONGEST: usize = 4096;
-/// Of what has come so many are read at once, and one more each so often: a flood must not keep the loop busy.
+/// Of what has come at a socket so many are read at once, and one more each so often: a flood must not keep the loop busy.
 const DATAGRAMS: RateLimit = RateLimit::new(64, Duration::from_millis(10));
 /// What is left then is read after this.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -125,16 +125,49 @@ struct Listener {
     socket: UdpSocket,
     is_registered: bool,
     is_connected: bool,
+    /// Its own: what floods the socket for all keeps nothing of the card out.
+    limit: RateLimit,
+    /// More may have come than was read, and waits until then.
+    again_at: Option<Instant>,
+}
+
+impl Listener {
+    fn new(number: u8, bound: OwnedFd) -> Self {
+        let socket = UdpSocket::from_std(bound.into());
+        Self { number, socket, is_registered: false, is_connected: false, limit: DATAGRAMS, again_at: None }
+    }
+
+    fn reads_at(&self, now: Instant) -> bool {
+        self.again_at.is_none_or(|at| at <= now)
+    }
+
+    /// Reads what has come, within its limit.
+    fn read(&mut self, registry: &Registry, events: &mut VecDeque<Event>, now: Instant) {
+        self.again_at = None;
+        let mut buffer = [0; LONGEST];
+        while self.limit.take(now) {
+            match self.socket.recv_from(&mut buffer) {
+                Ok((length, from)) => {
+                    let bytes = buffer.get(..length).unwrap_or_default().to_vec();
+                    events.push_back(Event::Datagram { bytes, from });
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
+        }
+        // Too much comes: it waits in the kernel, which throws away what has no room, and wakes the loop no more for a while.
+        self.again_at = Some(now + PAUSE);
+        let _ = registry.deregister(&mut self.socket);
+        self.is_registered = false;
+    }
 }
 
 /// The sockets, and the connection.
 #[derive(Debug)]
 pub struct CardPort {
     listening: Listening,
+    /// Those for the card alone first.
     listeners: Vec<Listener>,
-    limit: RateLimit,
-    /// More may have come than was read.
-    again_at: Option<Instant>,
     retry_at: Option<Instant>,
     lender: Option<Lender>,
     lock: Option<NamedLock>,
@@ -163,8 +196,6 @@ impl CardPort {
             locks,
             listening,
             listeners: Vec::new(),
-            limit: DATAGRAMS,
-            again_at: None,
             retry_at: None,
             lender: None,
             addresses: Vec::new(),
@@ -200,8 +231,8 @@ impl CardPort {
     fn take_socket(&mut self, number: u8, bound: io::Result<OwnedFd>) {
         match bound {
             Ok(bound) => {
-                let socket = UdpSocket::from_std(bound.into());
-                self.listeners.push(Listener { number, socket, is_registered: false, is_connected: false });
+                self.listeners.push(Listener::new(number, bound));
+                self.listeners.sort_unstable_by_key(|listener| !is_for_card(listener.number));
             }
             // A machine without IPv6 lacks nothing.
             Err(error) if is_ipv6(number) && socket::is_without_address(&error) => self.has_no_ipv6 = true,
@@ -293,7 +324,7 @@ impl CardPort {
 
     fn register(&mut self, registry: &Registry) {
         for listener in &mut self.listeners {
-            if !listener.is_registered {
+            if !listener.is_registered && listener.again_at.is_none() {
                 let token = Token(self.token.0 + STREAM_TOKENS + usize::from(listener.number));
                 // One that cannot be registered is read at each deadline of the link all the same.
                 listener.is_registered =
@@ -303,34 +334,14 @@ impl CardPort {
     }
 
     fn read(&mut self, registry: &Registry, now: Instant) {
-        self.again_at = None;
-        let mut buffer = [0; LONGEST];
-        for at in 0..self.listeners.len() {
-            loop {
-                let Some(listener) = self.listeners.get_mut(at) else { return };
-                if !self.limit.take(now) {
-                    self.rest(registry, now);
-                    return;
-                }
-                match listener.socket.recv_from(&mut buffer) {
-                    Ok((length, from)) => {
-                        let bytes = buffer.get(..length).unwrap_or_default().to_vec();
-                        self.events.push_back(Event::Datagram { bytes, from });
-                    }
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(_) => break,
-                }
-            }
+        for listener in self.listeners.iter_mut().filter(|listener| listener.reads_at(now)) {
+            listener.read(registry, &mut self.events, now);
         }
+        self.register(registry);
     }
 
-    /// Too much comes: it waits in the kernel, which throws away what has no room, and wakes the loop no more for a while.
-    fn rest(&mut self, registry: &Registry, now: Instant) {
-        self.again_at = Some(now + PAUSE);
-        for listener in &mut self.listeners {
-            let _ = registry.deregister(&mut listener.socket);
-            listener.is_registered = false;
-        }
+    fn again_at(&self) -> Option<Instant> {
+        self.listeners.iter().filter_map(|listener| listener.again_at).min()
     }
 
     fn take_addresses(&mut self) {
@@ -356,7 +367,6 @@ impl Port for CardPort {
         if !self.locks.starter().is_another() {
             self.open();
         }
-        self.register(registry);
         self.read(registry, now);
         self.retry_at = Some(now + RETRY_INTERVAL);
     }
@@ -364,7 +374,7 @@ impl Port for CardPort {
     fn ready(&mut self, registry: &Registry, token: Token, now: Instant) {
         if token.0 < self.token.0 + STREAM_TOKENS {
             self.stream.ready(registry, token, now);
-        } else if self.again_at.is_none() {
+        } else {
             self.read(registry, now);
         }
     }
@@ -389,13 +399,11 @@ impl Port for CardPort {
                 true
             };
             self.connect();
-            self.register(registry);
             if is_done {
                 self.retry_at = Some(now + RETRY_INTERVAL);
             }
         }
-        if self.again_at.is_some_and(|at| at <= now) {
-            self.register(registry);
+        if is_due || self.again_at().is_some_and(|at| at <= now) {
             self.read(registry, now);
         }
     }
@@ -405,7 +413,7 @@ impl Port for CardPort {
             Some(lender) => Some(lender.look_at),
             None => self.retry_at.filter(|_| self.needs_retry()),
         };
-        [self.stream.poll_timeout(), self.again_at, retry].into_iter().flatten().min()
+        [self.stream.poll_timeout(), self.again_at(), retry].into_iter().flatten().min()
     }
 
     fn poll_event(&mut self) -> Option<Event> {

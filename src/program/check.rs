@@ -11,7 +11,6 @@ use std::process::ExitCode;
 use super::out::{complain, print};
 use super::which_file::WhichFile;
 use super::{mistake, surroundings};
-use crate::act::{BuiltIn, Fallback};
 use crate::config::directives::{Directive, Reload, SECTIONS};
 use crate::config::{Diagnostic, Origin, Parsed, Severity, load, nearest_directive};
 use crate::daemon::obstacles;
@@ -62,9 +61,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Ok(Task::Check { file, quiet }) => match load(&file.path) {
             Ok(parsed) if quiet => only_obstacles(&parsed),
             Ok(parsed) => {
-                let shutdown_commands =
-                    Fallback::system(parsed.config.shutdown_cmd.clone(), BuiltIn::of_this_machine())
-                        .describe();
+                let shutdown_commands = surroundings::shutdown_commands(&parsed);
                 let mut around = surroundings::examine(&parsed, &shutdown_commands);
                 around.extend(surroundings::remarks(&parsed));
                 let why = file.why_it_is_read();

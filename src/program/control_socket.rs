@@ -32,16 +32,19 @@ pub fn path(config: &Config, folder: Option<&Path>, file: &Path) -> Option<PathB
     Some(folder.join(format!("control-{end}")))
 }
 
-/// `control` for the default configuration, `control-rack` for a `rack.conf` beside it, else after the whole path.
+/// `control` for the default configuration, of which one is in force; `control-rack` for a `rack.conf` beside ours, else after the whole path:
+/// files of one name in two folders are two UPSes.
 fn name(file: &Path) -> String {
     let defaults = [OWN_PATH, APCUPSD_PATH].map(Path::new);
     if defaults.contains(&file) {
         return "control".to_owned();
     }
-    let beside = defaults.iter().any(|default| default.parent() == file.parent());
+    let beside = Path::new(OWN_PATH).parent() == file.parent();
     match file
         .file_stem()
         .and_then(|stem| stem.to_str())
+        // The names of other files end so.
+        .filter(|stem| !stem.ends_with(".conf"))
         .filter(|_| beside && file.extension().is_some_and(|it| it == "conf"))
     {
         Some(stem) => format!("control-{stem}"),
@@ -135,6 +138,9 @@ mod tests {
         assert_eq!(of("", "/etc/apcupsd/apcupsd.conf"), expected("/run/mainsd/control"));
         assert_eq!(of("", "/etc/mainsd/rack.conf"), expected("/run/mainsd/control-rack"));
         assert_eq!(of("", "/tmp/x/rack.conf"), expected("/run/mainsd/control-tmp-x-rack.conf"));
+        // Files of one name in two folders are two.
+        assert_eq!(of("", "/etc/apcupsd/rack.conf"), expected("/run/mainsd/control-etc-apcupsd-rack.conf"));
+        assert_ne!(of("", "/etc/mainsd/tmp-x-rack.conf.conf"), of("", "/tmp/x/rack.conf"));
         assert_eq!(of("CONTROLSOCKET /x/y", "/etc/mainsd/rack.conf"), expected("/x/y"));
         for off in ["CONTROLSOCKET off", "CONTROLSOCKET OFF", "CONTROLSOCKET"] {
             assert_eq!(of(off, "/etc/mainsd/mainsd.conf"), None, "{off}");

@@ -16,7 +16,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use machine::{End, Init};
+pub use machine::{End, Init, entries};
 
 use super::shared_folders;
 use crate::act::{BuiltIn, Fallback};
@@ -87,9 +87,12 @@ fn examine_with(parsed: &Parsed, shutdown_commands: &[String], etc: &Path) -> Ve
 
 /// [`examine`] with the commands of this machine, as lines for a log.
 pub fn warnings(parsed: &Parsed) -> Vec<String> {
-    let shutdown_commands =
-        Fallback::system(parsed.config.shutdown_cmd.clone(), BuiltIn::of_this_machine()).describe();
-    examine(parsed, &shutdown_commands).iter().map(ToString::to_string).collect()
+    examine(parsed, &shutdown_commands(parsed)).iter().map(ToString::to_string).collect()
+}
+
+/// The commands that would shut this machine down, in the order in which they are tried.
+pub fn shutdown_commands(parsed: &Parsed) -> Vec<String> {
+    Fallback::system(parsed.config.shutdown_cmd.clone(), BuiltIn::of_this_machine()).describe()
 }
 
 /// What runs SHUTDOWNCMD.

@@ -214,7 +214,6 @@ pub fn users(proc: &Path, path: &Path) -> Users {
             users.seen.push((pid, clean(name.trim_end())));
         }
     }
-    users.seen.sort();
     users
 }
 

@@ -94,13 +94,15 @@ pub struct CommandResult {
     pub command: Command,
     /// What the UPS did, or why it did not; one line without a full stop.
     pub outcome: Result<String, String>,
+    /// The UPS has acknowledged it: it may do it, whatever the outcome says. Only drivers set it that have two ways to one UPS.
+    pub is_acknowledged: bool,
 }
 
 impl CommandResult {
     /// The end of a command.
     #[must_use]
     pub const fn new(command: Command, outcome: Result<String, String>) -> Self {
-        Self { asker: Asker::Machine, command, outcome }
+        Self { asker: Asker::Machine, command, outcome, is_acknowledged: false }
     }
 }
 

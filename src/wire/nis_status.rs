@@ -21,6 +21,10 @@ pub struct MasterStatus {
     pub identity: Identity,
     /// What is measured.
     pub values: Values,
+    /// VERSION.
+    pub version: Option<String>,
+    /// LASTSTEST, as the server writes it.
+    pub tested: Option<String>,
     /// HOSTNAME.
     pub host: Option<String>,
     /// When the answer was made, as the server writes it.
@@ -54,6 +58,8 @@ impl MasterStatus {
         let said = SaidMut { identity: &mut self.identity, values: &mut self.values };
         match form {
             Form::DaemonText(DaemonText::UpsName) => self.identity.name = Some(text(value)),
+            Form::DaemonText(DaemonText::Version) => self.version = Some(text(value)),
+            Form::Date(DaemonDate::SelfTest) => self.tested = Some(text(value)),
             Form::DaemonText(DaemonText::Hostname) => self.host = Some(text(value)),
             Form::DaemonText(DaemonText::Class) => self.mode = Some(text(value)),
             Form::Date(DaemonDate::Started) => self.started = Some(text(value)),

@@ -13,13 +13,19 @@ pub const TESTS: Group = Group {
     needs: Needs::Ci("root"),
     tests: tests![
         rights_are_those_of_root_of_the_group_and_of_others,
-        without_a_group_the_socket_is_roots_alone
+        without_a_group_the_socket_is_roots_alone,
+        root_of_a_user_namespace_is_not_root
     ],
     ..Group::new(module_path!())
 };
 
 /// The number of a group that every system has; nobody is in it here.
 const DAEMON: u32 = 1;
+
+/// The user of a process.
+fn user_of(pid: u32) -> u32 {
+    std::fs::metadata(format!("/proc/{pid}")).unwrap().uid()
+}
 
 /// Who gives an order.
 #[derive(Clone, Copy)]
@@ -40,15 +46,21 @@ fn ctl(who: Who, socket: &Path, folder: &Path, order: &str) -> (i32, String) {
     // The daemon's own file is root's to read.
     let config = folder.join("client.conf");
     std::fs::write(&config, format!("UPSTYPE test\nCONTROLSOCKET {}\n", socket.display())).unwrap();
+    run(who, &[], &config, order)
+}
+
+/// The same with this configuration, through another program.
+fn run(who: Who, through: &[&str], config: &Path, order: &str) -> (i32, String) {
     let groups = who.other.map_or("--clear-groups".to_owned(), |group| format!("--groups={group}"));
     let mut command = Command::new("setpriv");
     command
         .arg(format!("--reuid={}", who.uid))
         .arg(format!("--regid={}", who.gid))
         .arg(groups)
+        .args(through)
         .arg(program())
         .args(["ctl", "-f"])
-        .arg(&config)
+        .arg(config)
         .args(order.split(' '))
         .process_group(0);
     let done = command.output().unwrap();
@@ -104,7 +116,7 @@ fn rights_are_those_of_root_of_the_group_and_of_others() {
 }
 
 fn without_a_group_the_socket_is_roots_alone() {
-    let (_daemon, place, socket) = start(Setup::new("test"));
+    let (daemon, place, socket) = start(Setup::new("test"));
     let data = socket.metadata().unwrap();
     assert_eq!((data.uid(), data.gid(), data.mode() & 0o7777), (0, 0, 0o660));
     assert_eq!(ctl(ROOT, &socket, place.path(), "beeper mute").0, 0);
@@ -112,4 +124,35 @@ fn without_a_group_the_socket_is_roots_alone() {
     std::fs::set_permissions(&socket, PermissionsExt::from_mode(0o666)).unwrap();
     assert_eq!(ctl(MEMBER, &socket, place.path(), "settings").0, 0);
     assert_eq!(ctl(MEMBER, &socket, place.path(), "beeper mute").0, 1);
+    // Whoever has started the daemon may what root may: that is not who its main process has become.
+    let uid = user_of(daemon.main_pid());
+    assert_ne!(uid, 0, "it has given up its rights");
+    let main = Who { uid, gid: uid, other: None };
+    assert_eq!(ctl(main, &socket, place.path(), "settings").0, 0);
+    let came = ctl(main, &socket, place.path(), "reload");
+    assert!(came.0 == 1 && came.1.contains("only root may order this"), "{came:?}");
+}
+
+fn root_of_a_user_namespace_is_not_root() {
+    let (daemon, place, socket) = start(Setup::new("test").with("CONTROLGROUP", "daemon"));
+    std::fs::set_permissions(&socket, PermissionsExt::from_mode(0o666)).unwrap();
+    assert_eq!(ctl(OTHER, &socket, place.path(), "settings").0, 0);
+    let config = place.path().join("client.conf");
+    let inside = |who, order: &str| run(who, &["unshare", "-Ur", "--"], &config, order);
+    let (status, text) = inside(OTHER, "settings");
+    if text.contains("unshare") {
+        eprintln!("no user namespaces here: {text}");
+        return;
+    }
+    assert_eq!(status, 0, "{text}");
+    // The kernel tells the user of the daemon's namespace, whoever the client believes to be.
+    for order in ["beeper mute", "reload", "shutdown now --yes"] {
+        let came = inside(OTHER, order);
+        assert!(came.0 == 1 && came.1.contains("only root"), "{order}: {came:?}");
+    }
+    assert_eq!(inside(MEMBER, "beeper mute").0, 0);
+    assert_eq!(inside(MEMBER, "reload").0, 1);
+    let refused = format!("Control socket: user {NOBODY} (process ");
+    let told = |log: &[String]| log.iter().any(|line| line.starts_with(&refused)).then_some(());
+    daemon.wait_for_log("the user outside", told);
 }

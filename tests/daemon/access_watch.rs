@@ -42,8 +42,8 @@ fn watched() -> (Serial, String) {
     (serial, at)
 }
 
-/// A server of port 3551 as apcupsd has it: it knows `status` and `events` only. What it was asked.
-fn old_server() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+/// A server of port 3551 as apcupsd has it: it knows `status` and `events` only, and says so or closes. What it was asked.
+fn old_server(closes: bool) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let address = listener.local_addr().unwrap();
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -65,6 +65,10 @@ fn old_server() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
                 let mut request = vec![0; usize::from(u16::from_be_bytes(length))];
                 reader.read_exact(&mut request).unwrap();
                 let request = String::from_utf8(request).unwrap();
+                if closes && request == "watch" {
+                    heard.lock().unwrap().push(request);
+                    break;
+                }
                 writer.write_all(&answer(&request)).unwrap();
                 heard.lock().unwrap().push(request);
             }
@@ -113,14 +117,16 @@ fn as_json_each_answer_is_an_object_on_a_line() {
 
 #[test]
 fn a_server_that_does_not_push_is_asked_each_second() {
-    let (at, asked) = old_server();
-    let (mut child, lines) = lines(&["status", "--watch", &at.to_string()]);
-    shown(&lines, 0, "04:09:56  ON MAINS: line 229.7 V, load ");
-    let asks = |word: &str| asked.lock().unwrap().iter().filter(|asked| *asked == word).count();
-    assert!(poll_until(TIMEOUT, || (asks("status") >= 3).then_some(())).is_some(), "{:?}", asked.lock());
-    assert_eq!((asks("watch"), asks("events")), (1, 1));
-    send_signal(child.id(), "INT");
-    ends(&mut child);
+    for closes in [false, true] {
+        let (at, asked) = old_server(closes);
+        let (mut child, lines) = lines(&["status", "--watch", &at.to_string()]);
+        shown(&lines, 0, "04:09:56  ON MAINS: line 229.7 V, load ");
+        let asks = |word: &str| asked.lock().unwrap().iter().filter(|asked| *asked == word).count();
+        assert!(poll_until(TIMEOUT, || (asks("status") >= 3).then_some(())).is_some(), "{:?}", asked.lock());
+        assert_eq!((asks("watch"), asks("events")), (1, 1));
+        send_signal(child.id(), "INT");
+        ends(&mut child);
+    }
 }
 
 #[test]

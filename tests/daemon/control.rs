@@ -232,6 +232,28 @@ fn on_battery_tests_and_settings_are_refused_and_the_shutdown_is_not() {
 }
 
 #[test]
+fn orders_with_ever_other_values_hide_no_other_order_in_the_log() {
+    let serial = Serial::on_line(|setup| setup.with("NOLOGON", "disable").with("TIMEOUT", "0"));
+    let mut stream = connect(&serial.daemon);
+    serial.unit().fail_mains();
+    serial.daemon.wait_for_hook("onbattery", TIMEOUT);
+    let mut lines = BufReader::new(stream.try_clone().unwrap());
+    let letter = |number: u32| char::from_u32(u32::from(b'a') + number % 26).unwrap();
+    for number in 0..600 {
+        let name: String = [number, number / 26, number / 676].map(letter).iter().collect();
+        writeln!(stream, "name {name}").unwrap();
+        let mut answer = String::new();
+        lines.read_line(&mut answer).unwrap();
+        assert!(answer.starts_with("refused not now"), "{answer}");
+    }
+    assert_eq!(ctl(serial.daemon.dir(), "beeper mute").status, 1, "a Smart-UPS has no such order");
+    let told = |log: &[String]| log.iter().any(|line| line.ends_with("orders: beeper mute")).then_some(());
+    serial.daemon.wait_for_log("the order", told);
+    let count = serial.daemon.log().iter().filter(|line| line.contains("orders: name ")).count();
+    assert!((20..40).contains(&count), "{count} lines");
+}
+
+#[test]
 fn a_self_test_ordered_in_the_instant_of_an_outage_ends_as_an_outage() {
     let serial = Serial::on_line(|setup| setup.with("NOLOGON", "disable").with("TIMEOUT", "3"));
     connect(&serial.daemon);

@@ -98,7 +98,7 @@ fn a_serial_port_that_another_program_has_open_is_told_with_its_name() {
 
 #[test]
 fn another_server_at_the_port_is_told_with_its_version_and_process() {
-    let address = server(framed(&[b"VERSION  : 3.14.14 (31 May 2016) debian\n", b"STATUS   : ONLINE\n"]));
+    let address = server(framed(&[b"VERSION  : 3.14.14 (31 May 2016) debian\n", b"STATFLAG : 0x05000008\n"]));
     let scratch = Scratch::new();
     let config = write_config(&Setup::new("usb"), &scratch, address.port());
     let found = findings(Path::new("/nonexistent"), &config);

@@ -101,14 +101,14 @@ fn what_shuts_down_or_cuts_the_power_is_never_run_with_any_option() {
     for (name, other) in [("timeout", "doshutdown"), ("failing", "killpower"), ("powerout", "apccontrol")] {
         std::os::unix::fs::symlink(other, machine.scratch.path().join("scripts").join(name)).unwrap();
     }
-    let stories = ["outage", "short", "low-battery", "comm-loss", "self-test"];
+    let stories = ["outage", "short", "low-battery", "comm-loss", "remote", "self-test", "faults"];
     for story in stories {
         for more in [&[][..], &["--slave"], &["--takes", "300"], &["--runtime", "1"]] {
             for how in [&[][..], &["--run-hooks", "--yes"]] {
                 let _ = std::fs::remove_file(&machine.ran);
                 let args = [&["--story", story], more, how].concat();
                 let done = machine.drill(&args, "");
-                let on_battery = !how.is_empty() && story != "self-test";
+                let on_battery = !how.is_empty() && !["self-test", "faults"].contains(&story);
                 let expected = if on_battery { "onbattery harness 1 0 MAINSD_DRILL=1\n" } else { "" };
                 assert_eq!(machine.ran(), expected, "{args:?}: {done:?}");
                 assert!(done.status.code().is_some_and(|code| code < 2), "{done:?}");

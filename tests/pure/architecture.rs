@@ -150,13 +150,15 @@ fn each_room_has_a_row_and_rows_lead_down_only() {
 }
 
 /// What the program knows of a driver stands in its row. Texts for people name drivers in sentences; words that mean something
-/// else too (`usb`, `net`, `test`, `dumb`) are not looked for. The demonstration is of the simulated UPS.
+/// else too (`usb`, `net`, `test`, `dumb`) are not looked for. The demonstration and the drill are of
+/// the simulated UPS.
 #[test]
 fn a_driver_is_named_in_its_row_alone() {
     let mut wrong = Vec::new();
     for path in files_under(&sources()) {
-        let of_the_demo =
-            path.starts_with(sources().join("program/demo")) || path.ends_with("daemon/driver/open.rs");
+        let of_the_demo = ["program/demo", "program/tools/drill", "daemon/driver/open.rs"]
+            .iter()
+            .any(|place| path.starts_with(sources().join(place)));
         if is_test(&path)
             || ["drivers", "link", "wire"].iter().any(|room| path.starts_with(sources().join(room)))
         {
@@ -177,6 +179,43 @@ fn a_driver_is_named_in_its_row_alone() {
         }
     }
     assert!(wrong.is_empty(), "drivers named outside src/drivers:\n{}", wrong.join("\n"));
+}
+
+/// What `mainsd drill` can have done is what a `RehearsedHook` does, and that cannot be made of a script that shuts down.
+#[test]
+fn a_drill_has_nothing_that_shuts_down_and_no_daemon() {
+    let can = [
+        "Act",
+        "Request",
+        "Hands",
+        "Helper",
+        "Supervisor",
+        "EventLoop",
+        "Server",
+        "Recorder",
+        "spawn",
+        "reboot",
+        "wall",
+    ];
+    let rehearsal = (
+        sources().join("act/rehearsal.rs"),
+        &["Syncing", "LastResort", "BuiltIn", "Fallback", "Shutdown"][..],
+    );
+    let drill = files_under(&sources().join("program/tools/drill"));
+    assert!(drill.len() > 2);
+    for (path, names) in drill.into_iter().map(|path| (path, &can[..])).chain([rehearsal]) {
+        let text = fs::read_to_string(&path).unwrap();
+        let code =
+            text.lines().map(|line| line.split("//").next().unwrap_or("")).collect::<Vec<_>>().join("\n");
+        let has = |name: &str| {
+            code.match_indices(name).any(|(at, _)| {
+                let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+                !is_word(code[..at].chars().next_back()) && !is_word(code[at + name.len()..].chars().next())
+            })
+        };
+        let found: Vec<&&str> = names.iter().filter(|name| has(name)).collect();
+        assert!(found.is_empty(), "{}: {found:?}", path.display());
+    }
 }
 
 /// One UPS and this computer: what one knows of the other are the values of `condition.rs`.

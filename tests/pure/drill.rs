@@ -18,11 +18,11 @@ struct Told {
 }
 
 impl DrillOutput for Told {
-    fn tell(&mut self, at: Duration, what: &str, words: &str) {
+    fn tell(&mut self, at: Duration, what: &str, words: std::fmt::Arguments<'_>) {
         if what == Event::DoShutdown.arg() {
             self.hooks.push(Event::DoShutdown);
         }
-        self.lines.push((at, what.to_owned(), words.to_owned()));
+        self.lines.push((at, what.to_owned(), words.to_string()));
     }
 
     fn hook(&mut self, _: Duration, event: Event) -> Duration {
@@ -64,6 +64,7 @@ fn is_own(line: &str) -> bool {
         // What the daemon says of finding and losing a UPS is no order.
         || line.starts_with("the simulated UPS ")
         || line.starts_with("UPS lost: ")
+        || line.starts_with("UPS found: ")
 }
 
 #[test]
@@ -76,7 +77,8 @@ fn each_story_has_the_lines_and_hooks_of_the_daemon_at_the_same_seconds() {
         &[("LOWBATTERYFLAG", "confirm"), ("BATTERYLEVEL", "-1"), ("MINUTES", "-1"), ("COMMLOSTDELAY", "10")],
     ];
     for directives in configurations {
-        for (story, name, _) in Story::ALL {
+        // No script orders a shutdown.
+        for (story, name, _) in Story::ALL.into_iter().filter(|(story, ..)| *story != Story::Remote) {
             let mut setup = Setup::new("test");
             for (keyword, value) in directives {
                 setup = setup.with(keyword, value);
@@ -146,6 +148,30 @@ fn a_slave_whose_master_falls_silent_in_an_outage_goes_down_after_nettimeout() {
     let (told, _) = rehearse(plan(&config, Story::CommLoss), None);
     let lost = told.second("commfailure") - 10;
     assert_eq!(told.second("remotedown"), lost + 40);
+}
+
+#[test]
+fn every_event_but_a_battery_that_fails_in_use_is_in_some_story() {
+    let config = of("UPSTYPE usb\nTIMEOUT 400");
+    let limits = [
+        "UPSTYPE usb\nBATTERYLEVEL 50",
+        "UPSTYPE usb\nMINUTES 9",
+        "UPSTYPE dumb\nUPSCABLE simple\nDEVICE /dev/ttyS0",
+    ];
+    let mut seen: Vec<Event> =
+        Story::ALL.iter().flat_map(|(story, ..)| rehearse(plan(&config, *story), None).0.hooks).collect();
+    for text in limits {
+        seen.extend(rehearse(plan(&of(text), Story::Outage), None).0.hooks);
+    }
+    let missing: Vec<Event> = Event::ALL.into_iter().filter(|event| !seen.contains(event)).collect();
+    assert_eq!(missing, [Event::Emergency]);
+}
+
+#[test]
+fn an_order_from_outside_shuts_down_at_its_second() {
+    let config = of("UPSTYPE snmp\nDEVICE card");
+    let (told, wrong) = rehearse(plan(&config, Story::Remote), None);
+    assert_eq!((told.second("remotedown"), told.second("doshutdown"), wrong.len()), (20, 20, 0));
 }
 
 #[test]

@@ -319,7 +319,7 @@ proptest::proptest! {
         let mut ups = FakeUps::new(device("apc-back-ups-es-850g2"));
         ups.info.product_name = Some(text.clone());
         ups.info.serial = Some(text.clone());
-        let (mut recording, _) = record(&mut ups, &[bytes.clone()]);
+        let (mut recording, _) = record(&mut ups, std::slice::from_ref(&bytes));
         recording.strings.push((id, text.clone()));
         recording.failed.push(text);
         recording.reports.push((ReportKind::Feature, 0xfe, bytes.clone()));

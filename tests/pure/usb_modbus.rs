@@ -276,6 +276,124 @@ fn an_order_is_answered_whatever_becomes_of_the_device() {
     }
 }
 
+/// Whether the order to cut the power was written: by Modbus, by HID.
+fn killed(both: &Both) -> (bool, bool) {
+    let by_modbus = both.unit.asked.iter().any(|(function, address, _)| (*function, *address) == (16, 1540));
+    (by_modbus, !both.ups.written.is_empty())
+}
+
+#[test]
+fn an_order_to_cut_the_power_that_modbus_has_acknowledged_is_not_given_by_hid_too() {
+    // Nothing is seen of it; or no answer comes any more.
+    for is_silent in [false, true] {
+        let mut both = Both::new(true);
+        both.open();
+        both.run(10 * SECOND);
+        both.unit.idle = true;
+        both.told.clear();
+        both.link.command(Command::KillPower, both.now);
+        while !killed(&both).0 {
+            both.run(SECOND / 100);
+        }
+        // The acknowledgement is on its way.
+        if is_silent {
+            both.fate = Box::new(|| Fate::Silent);
+        }
+        both.run(60 * SECOND);
+        let results = both.told.iter().filter(|(_, event)| matches!(event, LinkEvent::Command(_)));
+        let results: Vec<_> = results.collect();
+        assert_eq!(results.len(), 1, "{results:?}");
+        let LinkEvent::Command(result) = &results[0].1 else { unreachable!() };
+        assert!(result.outcome.is_err(), "{result:?}");
+        assert_eq!(killed(&both), (true, false), "{is_silent}: {result:?}");
+    }
+    // Without an acknowledgement nobody knows, and the other way is taken too.
+    let mut both = Both::new(true);
+    both.open();
+    both.run(10 * SECOND);
+    both.fate = Box::new(|| Fate::Silent);
+    assert!(both.command(Command::KillPower).is_ok());
+    assert_eq!(killed(&both), (true, true));
+}
+
+#[test]
+fn of_two_equal_orders_each_is_answered_once_and_their_places_are_free_again() {
+    let results = |both: &Both| {
+        let is_result = |event: &&(_, LinkEvent)| matches!(event.1, LinkEvent::Command(_));
+        both.told.iter().filter(is_result).count()
+    };
+    // HID is refused what it writes, and whether Modbus is answered is not known yet.
+    let mut both = Both::new(false);
+    both.ups.refuses = (0..=u8::MAX).collect();
+    both.fate = Box::new(|| Fate::Silent);
+    for round in 0..20 {
+        both.open();
+        while both.identity().is_none() {
+            both.run(SECOND / 100);
+        }
+        both.told.clear();
+        both.link.command(Command::KillPower, both.now);
+        both.link.command(Command::KillPower, both.now);
+        both.run(60 * SECOND);
+        assert_eq!(results(&both), 2, "round {round}: {:?}", both.told);
+        let words = format!("{:?}", both.told);
+        assert!(!words.contains("too many"), "round {round}: {words}");
+        both.told.clear();
+    }
+}
+
+#[test]
+fn a_report_that_carries_modbus_and_what_hid_says_is_heard_by_both() {
+    let mut both = Both::new(false);
+    // The answers come in report 7, behind the state of the UPS.
+    let carries = [0x06, 0x86, 0xff, 0x85, 0x89, 0x09, 0xfd];
+    for descriptor in [&mut both.ups.descriptor, &mut both.ups.info.report_descriptor] {
+        let at = descriptor.windows(carries.len()).position(|bytes| bytes == carries).unwrap();
+        descriptor[at + 4] = 0x07;
+    }
+    both.fate = Box::new(|| Fate::Silent);
+    both.open();
+    both.run(20 * SECOND);
+    assert!(!both.sent.is_empty(), "it is asked by Modbus");
+    both.hid_mains(false);
+    let at = both.now;
+    let mut report = vec![0; 66];
+    report[..2].copy_from_slice(&[0x07, 0x0a]);
+    both.link.handle_event(at, mainsd::bus::usb::Event::Interrupt(&report));
+    both.run(SECOND / 5);
+    let readings = both.readings();
+    let heard = readings.iter().any(|(told, it)| *told >= at && it.status.contains(StatusFlags::ONBATT));
+    assert!(heard, "an outage that the UPS has told of");
+}
+
+#[test]
+fn a_charge_of_modbus_that_makes_no_sense_hides_none_of_hid_for_long() {
+    let charge = |both: &Both| both.last().values.battery_charge.map(|it| it.0);
+    let mut both = Both::new(true);
+    both.unit.battery(77, 1_234, false);
+    both.open();
+    both.run(10 * SECOND);
+    let by_hid = hid_alone().values.battery_charge.map(|it| it.0);
+    assert!(charge(&both) == Some(77.0) && by_hid.is_some_and(|it| it > 90.0), "{by_hid:?}");
+    both.unit.battery(120, 1_234, false);
+    both.link.set_poll_rate(PollRate::Fast, both.now);
+    both.run(30 * SECOND);
+    assert_eq!(charge(&both), by_hid);
+    let (told, last) = both.readings().pop().unwrap();
+    assert!(last.read.of(Item::Charge).is_some_and(|at| told - at < 5 * SECOND));
+    assert_eq!(last.values.runtime_left, Some(mainsd::ups::Minutes(20.0)), "that of Modbus, which is fresh");
+    both.unit.battery(76, 1_234, false);
+    both.run(3 * SECOND);
+    assert_eq!(charge(&both), Some(76.0));
+    // What was read in turn is none the staler for that.
+    both.link.set_poll_rate(PollRate::Normal, both.now);
+    both.told.clear();
+    both.run(1_000 * SECOND);
+    assert!(
+        both.readings().iter().all(|(_, it)| it.values.battery_charge == Some(mainsd::ups::Percent(76.0)))
+    );
+}
+
 fn fates() -> impl Strategy<Value = Fate> {
     let faults = faults();
     prop_oneof![

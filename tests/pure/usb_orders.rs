@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::corpus::device::device;
 use crate::support::corpus::fake::{Behaviour, Bench, FakeUps};
-use mainsd::link::LinkEvent;
+use mainsd::link::{Link, LinkEvent};
 use mainsd::ups::{Beeper, Command, Sensitivity, Setting, SettingValue, StatusFlags, TransferCause};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -19,6 +19,26 @@ fn attached(name: &str) -> Bench {
     bench.events.clear();
     bench.ups.requests.clear();
     bench
+}
+
+#[test]
+fn each_of_two_that_have_all_read_anew_is_answered() {
+    let mut bench = attached(ES);
+    let polls = |bench: &Bench| {
+        let is_poll = |event: &LinkEvent| matches!(event, LinkEvent::Command(result) if result.command == Command::Poll);
+        bench.events.iter().filter(|(_, event)| is_poll(event)).count()
+    };
+    bench.link.command(Command::Poll, bench.now);
+    bench.link.command(Command::Poll, bench.now);
+    bench.run(10 * SECOND);
+    assert_eq!(polls(&bench), 2);
+    // Nor are they forgotten with the device.
+    bench.events.clear();
+    bench.link.command(Command::Poll, bench.now);
+    bench.link.command(Command::Poll, bench.now);
+    bench.link.handle_event(bench.now, mainsd::bus::usb::Event::Closed("unplugged".into()));
+    bench.run(SECOND);
+    assert_eq!(polls(&bench), 2);
 }
 
 /// A BX1600MI on battery, discharging.

@@ -44,6 +44,8 @@ struct InLink {
     at: Instant,
     /// Why the link has not done it.
     failed: Option<String>,
+    /// Nobody waits for more than its end.
+    is_left: bool,
 }
 
 /// A self test that is waited for.
@@ -97,6 +99,10 @@ impl Orders for Desk {
     fn forget(&mut self, number: u32) {
         self.waiting.retain(|(asked, _)| asked.number != number);
         self.asked.retain(|asked| asked.number != number);
+        self.test.take_if(|test| test.asked.number == number);
+        if let Some(in_link) = self.in_link.as_mut().filter(|it| it.asked.number == number) {
+            in_link.is_left = true;
+        }
     }
 }
 
@@ -162,7 +168,8 @@ impl Desk {
             return None;
         }
         let (asked, command) = self.waiting.pop_front()?;
-        self.in_link = Some(InLink { asked, ended: false, at: now + LINK_TIMEOUT, failed: None });
+        self.in_link =
+            Some(InLink { asked, ended: false, at: now + LINK_TIMEOUT, failed: None, is_left: false });
         Some(Due::Give(asked, command))
     }
 
@@ -196,6 +203,9 @@ impl Desk {
     ) -> Option<(Asked, Answer)> {
         let in_link = self.in_link.as_mut().filter(|it| it.asked.number == number && !it.ended)?;
         let asked = in_link.asked;
+        if in_link.is_left {
+            return Some((asked, Answer::of(outcome)));
+        }
         let asks_result = self.test.is_some_and(|test| test.asked == asked);
         let reads = matches!(asked.request.row.action, Action::SelfTestResult | Action::Poll);
         match outcome {
@@ -226,7 +236,10 @@ impl Desk {
 
     /// The result of a self test that is waited for; `runs`: the UPS does one now. The answer when it is over.
     pub fn look_at_test(&mut self, asked: Asked, answer: Option<Answer>, runs: bool, now: Instant) {
-        let Some(test) = self.test.as_mut().filter(|test| test.asked == asked) else { return };
+        let Some(test) = self.test.as_mut().filter(|test| test.asked == asked) else {
+            // Who has waited for it has gone.
+            return self.leave_link(now);
+        };
         test.seen |= runs || answer.is_none();
         let age = now.saturating_duration_since(test.begun);
         match answer.filter(|_| !runs && (test.seen || age >= TEST_BEGUN)) {
@@ -242,10 +255,11 @@ impl Desk {
         }
     }
 
-    /// Whether a client waits for a self test.
+    /// Whether a client waits for a self test, or will when the link has its order.
     #[must_use]
-    pub const fn awaits_test(&self) -> bool {
-        self.test.is_some()
+    pub fn awaits_test(&self) -> bool {
+        let in_link = self.in_link.iter().filter(|it| !it.is_left).map(|it| &it.asked);
+        self.test.is_some() || self.waiting.iter().map(|it| &it.0).chain(in_link).any(|it| it.request.waits)
     }
 
     fn leave_link(&mut self, now: Instant) {
@@ -346,6 +360,62 @@ mod tests {
         }
         assert_eq!(answers(&mut desk), [(1, "done passed\n".to_owned())]);
         assert_eq!((desk.awaits_test(), desk.poll_timeout()), (false, None));
+    }
+
+    #[test]
+    fn one_who_has_gone_leaves_no_test_behind_wherever_it_is() {
+        let order = asked(1, "self-test --wait");
+        let other = asked(2, "beeper mute");
+        // Gone while it is in the link, between two looks, while the result is read, and before that is told.
+        for gone in 0..4 {
+            let (mut desk, mut now) = (Desk::default(), Instant::now());
+            desk.queue(order, Command::SelfTest);
+            desk.poll_due(now);
+            if gone == 0 {
+                desk.forget(1);
+            }
+            let ended = desk.handle_result(1, Ok("started".to_owned()), now);
+            assert_eq!(ended.is_some(), gone == 0, "it is logged, and nothing more is read");
+            if let Some((of, answer)) = ended {
+                desk.end(of, &answer, now);
+            }
+            if gone == 1 {
+                desk.forget(1);
+            }
+            if gone >= 2 {
+                now += TEST_INTERVAL;
+                desk.poll_due(now);
+            }
+            if gone == 2 {
+                desk.forget(1);
+            }
+            if let Some((of, answer)) = desk.handle_result(1, Ok("read".to_owned()), now) {
+                desk.end(of, &answer, now);
+            }
+            if gone == 3 {
+                desk.forget(1);
+                assert_eq!(desk.poll_due(now + READING_AFTER), Some(Due::Tell(order)));
+                desk.look_at_test(order, None, true, now + READING_AFTER);
+            }
+            desk.pushed();
+            now += READING_AFTER + BETWEEN;
+            assert_eq!((desk.awaits_test(), desk.poll_due(now)), (false, None), "{gone}");
+            desk.queue(other, Command::AbortTest);
+            assert_eq!(desk.poll_due(now), Some(Due::Give(other, Command::AbortTest)), "{gone}");
+        }
+    }
+
+    #[test]
+    fn a_test_is_waited_for_from_the_order_on() {
+        let (mut desk, now) = (Desk::default(), Instant::now());
+        desk.queue(asked(1, "self-test"), Command::SelfTest);
+        assert!(!desk.awaits_test());
+        desk.queue(asked(2, "self-test --wait"), Command::SelfTest);
+        assert!(desk.awaits_test(), "one that waits for the link");
+        desk.poll_due(now);
+        desk.end(asked(1, "self-test"), &Answer::new(Outcome::Done, ""), now);
+        desk.poll_due(now + BETWEEN);
+        assert!(desk.awaits_test(), "one that is in the link");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod answers;
 pub mod desk;
+pub mod lines;
 
 use std::os::fd::OwnedFd;
 use std::time::Instant;
@@ -15,6 +16,7 @@ use crate::server;
 use crate::server::control::{Control, MAX_CLIENTS, Server};
 use crate::ups::Priority;
 use desk::Desk;
+use lines::OrderLines;
 
 /// A socket that listens already.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct ControlSocket {
     server: Server,
     /// Orders on their way.
     pub desk: Desk,
+    /// What is logged of them.
+    pub lines: OrderLines,
     listening: Option<OwnedFd>,
     /// See [`Listening::group`].
     pub group: Option<(u32, String)>,
@@ -56,7 +60,7 @@ impl ControlSocket {
             Some(it) => (Some(it.socket), it.group, it.owner),
             None => (None, None, 0),
         };
-        Self { server, desk: Desk::default(), listening: socket, group, owner }
+        Self { server, desk: Desk::default(), lines: OrderLines::default(), listening: socket, group, owner }
     }
 
     /// Begins to serve. A line for the log if it cannot.
@@ -87,7 +91,10 @@ impl ControlSocket {
     /// The next deadline; in the past if at once.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.server.poll_timeout(), self.desk.poll_timeout()].into_iter().flatten().min()
+        [self.server.poll_timeout(), self.desk.poll_timeout(), self.lines.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Sends the answers that are there.

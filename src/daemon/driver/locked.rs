@@ -228,7 +228,8 @@ impl Driver for LockedDriver {
             return self.inner.command(asker, command, now);
         }
         let outcome = Err("no communication with the UPS".to_owned());
-        self.events.push_back(LinkEvent::Command(CommandResult { asker, command, outcome }));
+        self.events
+            .push_back(LinkEvent::Command(CommandResult { asker, ..CommandResult::new(command, outcome) }));
     }
 
     fn close(&mut self, registry: &Registry) {

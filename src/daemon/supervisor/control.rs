@@ -21,6 +21,9 @@ impl Supervisor {
             moved = true;
         }
         self.control.push(now);
+        while let Some((priority, text)) = self.control.lines.poll_line(now) {
+            self.log(priority, &text, now);
+        }
         while let Some((priority, text)) = self.control.poll_log() {
             self.log_rarely(priority, &text, now);
         }
@@ -41,7 +44,8 @@ impl Supervisor {
             Ok(()) if request.right() == Right::Read => (Priority::Info, line),
             Ok(()) => (Priority::Notice, line),
         };
-        self.log_rarely(priority, &line, now);
+        let refused = allowed.is_err().then_some(Outcome::Refused);
+        self.log_order(&asked, refused, priority, &line, now);
         if let Err(why) = allowed {
             return self.control.desk.answer(number, &Answer::new(Outcome::Refused, why));
         }
@@ -159,7 +163,22 @@ impl Supervisor {
     fn end_order(&mut self, asked: Asked, answer: &Answer, now: Instant) {
         let line =
             format!("Control socket: {}: {} {}", asked.request.row.words, answer.outcome.word(), answer.text);
-        self.log_rarely(Priority::Info, &line, now);
+        self.log_order(&asked, Some(answer.outcome), Priority::Info, &line, now);
         self.control.desk.end(asked, answer, now);
+    }
+
+    /// Logs a line about an order, unless this user has given too many of its kind.
+    fn log_order(
+        &mut self,
+        asked: &Asked,
+        outcome: Option<Outcome>,
+        priority: Priority,
+        text: &str,
+        now: Instant,
+    ) {
+        let row = asked.request.row;
+        if let Some(line) = self.control.lines.offer(asked.from.uid, (row, outcome), (priority, text), now) {
+            self.log(priority, &line, now);
+        }
     }
 }

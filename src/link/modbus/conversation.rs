@@ -123,6 +123,12 @@ impl Told {
     fn ended(&mut self, command: Command, outcome: Result<String, String>) {
         self.push(LinkEvent::Command(CommandResult::new(command, outcome)));
     }
+
+    fn order_ended(&mut self, order: &Order, outcome: Result<String, String>) {
+        let is_acknowledged = order.is_acknowledged();
+        let result = CommandResult { is_acknowledged, ..CommandResult::new(order.command, outcome) };
+        self.push(LinkEvent::Command(result));
+    }
 }
 
 impl Conversation {
@@ -234,11 +240,10 @@ impl Conversation {
     }
 
     fn take(&mut self, Outcome { request, answer }: Outcome, told: &mut Told, now: Instant) {
-        if let Some(order) = &mut self.order {
-            let command = order.command;
-            if let Some(outcome) = order.take(request, answer.as_ref(), now) {
-                self.order = None;
-                told.ended(command, outcome);
+        if let Some(mut order) = self.order.take() {
+            match order.take(request, answer.as_ref(), now) {
+                Some(outcome) => told.order_ended(&order, outcome),
+                None => self.order = Some(order),
             }
         }
         let Request::Read(span) = request else { return };
@@ -398,7 +403,7 @@ impl Conversation {
                 }
                 order.is_behind = !self.exchange.is_free();
                 if let Some(old) = self.order.replace(order) {
-                    told.ended(old.command, Err("another order took its place".to_owned()));
+                    told.order_ended(&old, Err("another order took its place".to_owned()));
                 }
             }
             Err(reason) => told.ended(command, Err(reason)),
@@ -431,9 +436,11 @@ impl Conversation {
             );
             told.push(LinkEvent::Log(Priority::Info, text));
         }
-        let order = self.order.map(|order| order.command);
-        for command in self.reads.into_iter().chain(order) {
+        for command in self.reads {
             told.ended(command, Err(reason.to_owned()));
+        }
+        if let Some(order) = self.order {
+            told.order_ended(&order, Err(reason.to_owned()));
         }
     }
 }

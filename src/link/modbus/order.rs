@@ -112,6 +112,11 @@ impl Order {
         self.command.displaces(Command::Poll) && matches!(self.step, Step::Write(_))
     }
 
+    /// The UPS has understood it, and may do it.
+    pub(super) const fn is_acknowledged(&self) -> bool {
+        matches!(self.step, Step::Look(..))
+    }
+
     /// What is to be asked now.
     pub(super) fn request(&self, now: Instant) -> Option<Request> {
         match self.step {

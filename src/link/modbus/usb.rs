@@ -9,7 +9,7 @@ use super::exchange::Framing;
 use super::{Command, LinkEvent, Modbus, PollRate};
 use crate::bus::usb::TransferError;
 use crate::ups::Priority;
-use crate::wire::hid::{ReportDescriptor, ReportKind, Usage};
+use crate::wire::hid::{Field, ReportDescriptor, ReportKind, Usage};
 use crate::wire::modbus::usb;
 
 /// What is sent to the UPS (modbus §1.2).
@@ -32,24 +32,41 @@ struct Reports {
     output: (u8, u16),
     /// Id of the input report.
     input: u8,
+    /// Where the answers are in it, with the byte of the id.
+    first: usize,
+    carries: Carries,
+}
+
+/// What is in the input report with the answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::link) enum Carries {
+    /// It says nothing by HID.
+    ModbusAlone,
+    /// What HID says too.
+    Both,
 }
 
 impl Reports {
     /// Those of this report descriptor, if it has the two usages in reports that have ids.
     fn find(descriptor: &[u8]) -> Option<Self> {
         let descriptor = ReportDescriptor::parse(descriptor).ok()?;
-        let id = |kind, usage| {
+        let find = |kind, usage| {
             let mut fields = descriptor.fields().iter();
             let found = fields.find(|field| (field.kind, field.usage) == (kind, usage))?;
-            Some(found.report_id).filter(|id| *id != 0)
+            Some((found.report_id, usize::try_from(found.bit_offset / 8).ok()?)).filter(|(id, _)| *id != 0)
         };
-        let output = id(ReportKind::Output, TO_UPS)?;
+        let (output, _) = find(ReportKind::Output, TO_UPS)?;
         let length = descriptor.report_len(ReportKind::Output, output)?;
-        let input = id(ReportKind::Input, FROM_UPS)?;
+        let (input, first) = find(ReportKind::Input, FROM_UPS)?;
         // Address, function and code of an exception; and the longest request that is not split.
         let fits =
             (10..=REPORT_MAX).contains(&length) && descriptor.report_len(ReportKind::Input, input)? >= 4;
-        fits.then_some(Self { output: (output, length), input })
+        let is_of_hid = |field: &Field| {
+            (field.kind, field.report_id) == (ReportKind::Input, input) && field.usage != FROM_UPS
+        };
+        let carries =
+            if descriptor.fields().iter().any(is_of_hid) { Carries::Both } else { Carries::ModbusAlone };
+        fits.then_some(Self { output: (output, length), input, first: first + 1, carries })
     }
 }
 
@@ -143,14 +160,15 @@ impl UsbModbus {
         self.state == State::Asking
     }
 
-    /// The input report that carries Modbus, which says nothing by HID.
-    pub(in crate::link) fn is_its(&self, report: &[u8]) -> bool {
-        self.reports.is_some_and(|reports| report.first() == Some(&reports.input))
+    /// What is in an input report; `None`: nothing by Modbus.
+    pub(in crate::link) fn carries(&self, report: &[u8]) -> Option<Carries> {
+        self.reports.filter(|reports| report.first() == Some(&reports.input)).map(|reports| reports.carries)
     }
 
     pub(in crate::link) fn handle_report(&mut self, report: &[u8], now: Instant) {
+        let bytes = self.reports.and_then(|reports| report.get(reports.first..)).unwrap_or_default();
         // No report is more than noise to the next one.
-        let _ = self.modbus.handle_bytes(report.get(1..).unwrap_or_default(), now);
+        let _ = self.modbus.handle_bytes(bytes, now);
         self.look(now);
     }
 
@@ -302,7 +320,14 @@ mod tests {
         for (output, input) in [(0xfd, 0xfc), (0xfc, 0xfc), (0x52, 0xfd)] {
             assert_eq!(Reports::find(&descriptor(output, input, 1, 1)), None);
         }
+        // A byte of HID before the answers, in the same report.
+        let mut shared = descriptor(0xfc, 0xfd, 1, 2);
+        let place = shared.windows(2).position(|bytes| bytes == [0x85, 2]).unwrap();
+        shared.splice(place + 2..place + 2, [0x95, 1, 0x09, 0x52, 0x81, 2, 0x95, 0x3f]);
+        let found = Reports::find(&shared).unwrap();
+        assert_eq!((found.input, found.first, found.carries), (2, 2, Carries::Both));
         let whole = descriptor(0xfc, 0xfd, 1, 2);
+        assert_eq!(Reports::find(&whole).map(|it| (it.first, it.carries)), Some((1, Carries::ModbusAlone)));
         for end in 0..whole.len() - 1 {
             assert_eq!(Reports::find(&whole[..end]).filter(|_| end < 24), None, "{end}");
         }

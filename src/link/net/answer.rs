@@ -27,6 +27,8 @@ pub struct Incoming {
     /// What STATFLAG has said in every answer, and in any, since [`Incoming::take_unsteady`].
     in_all: Option<u32>,
     in_any: u32,
+    /// The same of the answer that is not complete.
+    bits: Option<u32>,
 }
 
 impl Incoming {
@@ -37,6 +39,7 @@ impl Incoming {
         self.start = 0;
         self.read = 0;
         self.ended = false;
+        self.bits = None;
         self.take_unsteady();
     }
 
@@ -55,6 +58,7 @@ impl Incoming {
             let rest = self.bytes.get(self.read..).unwrap_or_default();
             match parse_frame(rest, MAX_FRAME) {
                 Ok(Some((Frame::End, size))) => {
+                    self.count_bits();
                     self.latest = Some(self.start..self.read);
                     self.read += size;
                     self.start = self.read;
@@ -62,10 +66,7 @@ impl Incoming {
                 }
                 Ok(Some((Frame::Record(record), size))) => {
                     self.ended |= record.starts_with(key::END.as_bytes());
-                    if let Some(bits) = flags_of(record).map(|flags| flags.bits()) {
-                        self.in_all = Some(self.in_all.map_or(bits, |all| all & bits));
-                        self.in_any |= bits;
-                    }
+                    self.bits = flags_of(record).map(|flags| flags.bits()).or(self.bits);
                     self.read += size;
                 }
                 Ok(None) => break None,
@@ -88,8 +89,19 @@ impl Incoming {
         self.latest.is_some()
     }
 
+    fn count_bits(&mut self) {
+        if let Some(bits) = self.bits.take() {
+            self.in_all = Some(self.in_all.map_or(bits, |all| all & bits));
+            self.in_any |= bits;
+        }
+    }
+
     /// The flags that not every answer since the last call has said the same of, those that were left out among them.
     pub fn take_unsteady(&mut self) -> StatusFlags {
+        // The last one of a connection has no end frame.
+        if self.ended && self.latest.is_none() {
+            self.count_bits();
+        }
         let all = self.in_all.take().unwrap_or(0);
         StatusFlags::from_bits_retain(std::mem::take(&mut self.in_any) & !all)
     }

@@ -19,13 +19,15 @@ pub(super) struct Commands {
 }
 
 impl Commands {
-    /// One that only reads.
-    pub(super) fn add(&mut self, command: Command, now: Instant) {
-        if self.waiting.len() < MAX_COMMANDS {
-            self.waiting.push(command);
+    /// One that only reads. False: too many wait.
+    pub(super) fn add(&mut self, command: Command, now: Instant) -> bool {
+        if self.waiting.len() >= MAX_COMMANDS {
+            return false;
         }
+        self.waiting.push(command);
         let at = if command == Command::Poll { now } else { now + SETTLED };
         self.ask_at = Some(self.ask_at.map_or(at, |earlier| earlier.min(at)));
+        true
     }
 
     /// The master is asked: the answer is for all that wait.

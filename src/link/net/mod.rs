@@ -97,6 +97,8 @@ pub struct NetLink {
     unanswered: Option<(u32, Instant)>,
     /// The master has said that it shuts down: since then each of its words is told.
     has_ordered: bool,
+    /// What has been told of that last.
+    last_word: bool,
     commands: Commands,
     out: VecDeque<Transmit>,
     events: VecDeque<LinkEvent>,
@@ -119,6 +121,7 @@ impl NetLink {
             identity: Identity::default(),
             unanswered: None,
             has_ordered: false,
+            last_word: false,
             commands: Commands::default(),
             out: VecDeque::new(),
             events: VecDeque::new(),
@@ -209,8 +212,8 @@ impl NetLink {
         let master = LinkEvent::Master { name: name.clone(), mode: status.mode.clone() };
         self.events.push_back(master);
         let ordered = status.flags.contains(StatusFlags::SHUTDOWN);
-        if self.incoming.take_unsteady().contains(StatusFlags::SHUTDOWN) {
-            // In between it has said the opposite.
+        if self.incoming.take_unsteady().contains(StatusFlags::SHUTDOWN) && ordered == self.last_word {
+            // In between it has said the opposite: this is no second word of the same.
             self.tell_remote(!ordered);
         }
         self.tell_remote(ordered);
@@ -240,6 +243,7 @@ impl NetLink {
 
     /// Tells what the master says of its shutdown.
     fn tell_remote(&mut self, ordered: bool) {
+        self.last_word = ordered;
         self.has_ordered |= ordered;
         if self.has_ordered {
             self.events.push_back(LinkEvent::Remote(ordered));
@@ -406,10 +410,13 @@ impl Link for NetLink {
     }
 
     fn command(&mut self, command: Command, now: Instant) {
-        match command {
+        let why = match command {
             Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => {
-                self.commands.add(command, now);
                 self.checks.next_at = now;
+                if self.commands.add(command, now) {
+                    return;
+                }
+                "too many orders wait for the master"
             }
             Command::KillPower
             | Command::PowerOff
@@ -419,11 +426,9 @@ impl Link for NetLink {
             | Command::Set(..)
             | Command::Beeper(_)
             | Command::PanelTest
-            | Command::Record => {
-                let outcome = Err("a slave does not command its master's UPS".to_owned());
-                self.events.push_back(LinkEvent::Command(CommandResult::new(command, outcome)));
-            }
-        }
+            | Command::Record => "a slave does not command its master's UPS",
+        };
+        self.events.push_back(LinkEvent::Command(CommandResult::new(command, Err(why.to_owned()))));
     }
 }
 

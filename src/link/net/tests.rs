@@ -337,6 +337,18 @@ fn what_is_no_status_is_a_loss_but_its_sender_is_not_unreachable() {
 }
 
 #[test]
+fn each_of_many_commands_is_answered() {
+    let mut bench = Bench::new("10.0.0.1");
+    for _ in 0..20 {
+        bench.link.command(Command::ReadSelfTest, bench.now);
+    }
+    let refused = std::iter::from_fn(|| bench.link.poll_event()).filter(|event| {
+        matches!(event, LinkEvent::Command(result) if result.outcome.as_ref().is_err_and(|why| why.contains("too many")))
+    });
+    assert_eq!(refused.count(), 12, "eight wait for the next answer");
+}
+
+#[test]
 fn reading_asks_the_master_at_once_and_commanding_its_ups_is_refused() {
     let mut bench = Bench::new("a");
     bench.run(10.0, &[says(ONLINE)]);

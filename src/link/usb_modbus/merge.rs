@@ -1,5 +1,7 @@
 //! One reading and one identity of two sources.
 
+use std::time::Duration;
+
 use crate::ups::{Identity, Item, ReadTimes, Reading, StatusFlags, Values};
 
 /// Flags that are raised by either source: none of them is evidence.
@@ -21,8 +23,9 @@ macro_rules! fill {
 
 /// The reading of HID with what it lacks from that of Modbus. Each item keeps its source and the time at which it was read there. Where the
 /// load gets its power from, and whether mains is there, only HID says: samples of two sources would agree with each other.
-/// `modbus_first`: of measured values those of Modbus, and what it lacks of HID.
-pub(super) fn reading(hid: &Reading, modbus: &Reading, modbus_first: bool) -> Reading {
+/// `modbus_first`: of measured values those of Modbus, and what it lacks of HID. So does what it has said so much earlier than HID: an answer
+/// that made no sense, or none, leaves the old value.
+pub(super) fn reading(hid: &Reading, modbus: &Reading, modbus_first: Option<Duration>) -> Reading {
     let mut merged = hid.clone();
     merged.status |= modbus.status & EITHER;
     for (flag, item) in SAID {
@@ -31,7 +34,18 @@ pub(super) fn reading(hid: &Reading, modbus: &Reading, modbus_first: bool) -> Re
             merged.read.set(item, modbus.read.of(item));
         }
     }
-    let (mut first, more) = if modbus_first { (modbus.clone(), hid) } else { (hid.clone(), modbus) };
+    let (mut first, more) =
+        if modbus_first.is_some() { (modbus.clone(), hid) } else { (hid.clone(), modbus) };
+    if let Some(stale) = modbus_first {
+        let is_old = |item| match (modbus.read.of(item), hid.read.of(item)) {
+            (Some(first), Some(more)) => more.saturating_duration_since(first) > stale,
+            _ => false,
+        };
+        let values = &mut first.values;
+        values.battery_charge = values.battery_charge.filter(|_| !is_old(Item::Charge));
+        values.runtime_left = values.runtime_left.filter(|_| !is_old(Item::Runtime));
+        values.line_voltage = values.line_voltage.filter(|_| !is_old(Item::LineVoltage));
+    }
     for item in [Item::Charge, Item::Runtime, Item::LineVoltage, Item::TransferCause, Item::SelfTest] {
         let from: &ReadTimes = if first.states(item) { &first.read } else { &more.read };
         merged.read.set(item, from.of(item));

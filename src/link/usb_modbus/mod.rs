@@ -11,7 +11,7 @@ mod tests;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::modbus::usb::UsbModbus;
+use super::modbus::usb::{Carries, UsbModbus};
 use super::usb::{Settings, UsbLink};
 use super::{Link, LinkEvent};
 use crate::bus::usb::{Event, Transmit, Usb};
@@ -20,6 +20,9 @@ use orders::{Next, Orders};
 
 /// Most events kept for a caller that does not fetch them; the oldest go first.
 const MAX_EVENTS: usize = 64;
+/// A value by Modbus that has not been read for so many polls, and for so long, is none if HID has read it since.
+const STALE_INTERVALS: u32 = 3;
+const STALE_MIN: Duration = Duration::from_secs(10);
 
 /// Whose word something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +110,7 @@ impl UsbModbusLink {
                 self.take_hid(event, now);
             } else if let Some(event) = self.modbus.poll_event() {
                 self.take_modbus(event);
-            } else if !self.modbus.is_watching() && self.modbus.may_answer() {
+            } else if self.modbus_waits() {
                 break;
             } else if let Some(command) = self.orders.waiting() {
                 self.modbus.command(command, now);
@@ -183,12 +186,21 @@ impl UsbModbusLink {
         let Some(hid) = &self.by_hid.reading else { return };
         let mut reading = match &self.by_modbus.reading {
             None => hid.clone(),
-            Some(modbus) => merge::reading(hid, modbus, self.modbus_first),
+            Some(modbus) => {
+                let stale = self.modbus_first.then(|| self.stale_after());
+                merge::reading(hid, modbus, stale)
+            }
         };
         if let Some(at) = by_modbus {
             (reading.at, reading.evidence) = (at, Evidence::Poll);
         }
         self.push(LinkEvent::Reading(Box::new(reading)));
+    }
+
+    /// What Modbus has said so much earlier than HID is old.
+    fn stale_after(&self) -> Duration {
+        let interval = if self.told_rate == PollRate::Fast { Duration::ZERO } else { self.poll_time };
+        STALE_MIN.max(interval.saturating_mul(STALE_INTERVALS))
     }
 
     fn rate(&self) -> PollRate {
@@ -205,19 +217,20 @@ impl UsbModbusLink {
         self.modbus.set_polling(self.poll_time, self.told_rate, now);
     }
 
-    fn give(&mut self, command: Command, source: Source, now: Instant) {
-        match source {
-            Source::Hid => self.hid.command(command, now),
-            Source::Modbus if self.modbus.may_answer() && !self.modbus.is_watching() => {
-                self.orders.wait(command)
-            }
-            Source::Modbus => self.modbus.command(command, now),
-        }
+    /// Whether Modbus is answered is not known yet.
+    fn modbus_waits(&self) -> bool {
+        self.modbus.may_answer() && !self.modbus.is_watching()
     }
 
     fn ended(&mut self, result: CommandResult, source: Source) {
-        match self.orders.ended(result.command, source, result.outcome) {
-            Some(Next::Give(command, source)) => self.give(command, source, self.now),
+        let next = self.orders.ended(result, source, self.modbus_waits());
+        self.go_on(next);
+    }
+
+    fn go_on(&mut self, next: Option<Next>) {
+        match next {
+            Some(Next::Give(command, Source::Hid)) => self.hid.command(command, self.now),
+            Some(Next::Give(command, Source::Modbus)) => self.modbus.command(command, self.now),
             Some(Next::Told(command, outcome)) => {
                 self.push(LinkEvent::Command(CommandResult::new(command, outcome)));
             }
@@ -266,7 +279,15 @@ impl Link for UsbModbusLink {
                 self.forget(reason);
                 self.hid.handle_event(now, event);
             }
-            Event::Interrupt(report) if self.modbus.is_its(report) => self.modbus.handle_report(report, now),
+            Event::Interrupt(report) => {
+                let its = self.modbus.carries(report);
+                if its.is_some() {
+                    self.modbus.handle_report(report, now);
+                }
+                if its != Some(Carries::ModbusAlone) {
+                    self.hid.handle_event(now, event);
+                }
+            }
             Event::InterruptSent(result) => self.modbus.handle_sent(result, now),
             event => self.hid.handle_event(now, event),
         }
@@ -316,13 +337,8 @@ impl Link for UsbModbusLink {
         if command == Command::Poll {
             self.modbus.poll_soon(now);
         }
-        let (first, then) = self.sources(command);
-        match self.orders.begin(command, first, then) {
-            Next::Give(command, source) => self.give(command, source, now),
-            Next::Told(command, outcome) => {
-                self.push(LinkEvent::Command(CommandResult::new(command, outcome)));
-            }
-        }
+        let next = self.orders.begin(command, self.sources(command), self.modbus_waits());
+        self.go_on(next);
         self.after(now);
     }
 }

@@ -1,6 +1,6 @@
 //! Commands that either source can carry out: tried with one, then with the other.
 
-use super::{Command, Source};
+use super::{Command, CommandResult, Source};
 
 /// Most that are under way.
 const UNDER_WAY_MAX: usize = 16;
@@ -29,24 +29,24 @@ pub(super) enum Next {
 pub(super) struct Orders(Vec<Order>);
 
 impl Orders {
-    /// A command for these sources, in turn.
-    pub(super) fn begin(&mut self, command: Command, first: Source, then: Option<Source>) -> Next {
+    /// A command for these sources, in turn. `modbus_waits`: whether Modbus is answered is not known yet. `None`: this one waits for that.
+    pub(super) fn begin(
+        &mut self,
+        command: Command,
+        (first, then): (Source, Option<Source>),
+        modbus_waits: bool,
+    ) -> Option<Next> {
         if self.0.len() >= UNDER_WAY_MAX {
-            return Next::Told(command, Err("too many orders are under way".to_owned()));
+            return Some(Next::Told(command, Err("too many orders are under way".to_owned())));
         }
         // What it takes the place of is not to be done afterwards, by the other one.
         for order in self.0.iter_mut().filter(|order| command.displaces(order.command)) {
             order.then = None;
         }
-        self.0.push(Order { command, at: Some(first), then, why: Vec::new() });
-        Next::Give(command, first)
-    }
-
-    /// The command that was given last is to wait until it is known whether Modbus is answered.
-    pub(super) fn wait(&mut self, command: Command) {
-        if let Some(order) = self.0.iter_mut().rev().find(|order| order.command == command) {
-            order.at = None;
-        }
+        let mut order = Order { command, at: None, then, why: Vec::new() };
+        let next = order.give(first, modbus_waits);
+        self.0.push(order);
+        next
     }
 
     /// One that waits no longer: it is given to Modbus now.
@@ -56,29 +56,38 @@ impl Orders {
         Some(order.command)
     }
 
-    /// A command ended at this source. Of equal ones the first is answered first.
+    /// A command ended at this source. Of equal ones the first is answered first. `modbus_waits`: see [`Self::begin`].
     pub(super) fn ended(
         &mut self,
-        command: Command,
+        result: CommandResult,
         source: Source,
-        outcome: Result<String, String>,
+        modbus_waits: bool,
     ) -> Option<Next> {
-        let is_it = |order: &Order| order.command == command && order.at == Some(source);
+        let is_it = |order: &Order| order.command == result.command && order.at == Some(source);
         let at = self.0.iter().position(is_it)?;
         let order = self.0.get_mut(at)?;
-        let outcome = match outcome {
+        let outcome = match result.outcome {
             Ok(words) => Ok(words),
             Err(why) => {
                 order.why.push(format!("{}: {why}", source.name()));
-                if let Some(next) = order.then.take() {
-                    order.at = Some(next);
-                    return Some(Next::Give(command, next));
+                // A UPS that has been told to switch off is not told twice: the second time might begin when it has switched on again.
+                let is_once = result.is_acknowledged
+                    && matches!(result.command, Command::KillPower | Command::PowerOff);
+                if let Some(next) = order.then.take().filter(|_| !is_once) {
+                    return order.give(next, modbus_waits);
                 }
                 Err(if order.why.len() > 1 { order.why.join("; ") } else { why })
             }
         };
         self.0.remove(at);
-        Some(Next::Told(command, outcome))
+        Some(Next::Told(result.command, outcome))
+    }
+}
+
+impl Order {
+    fn give(&mut self, to: Source, modbus_waits: bool) -> Option<Next> {
+        self.at = Some(to).filter(|to| *to == Source::Hid || !modbus_waits);
+        self.at.map(|at| Next::Give(self.command, at))
     }
 }
 
@@ -90,15 +99,17 @@ mod tests {
     #[test]
     fn an_order_whose_place_kill_power_has_taken_is_not_tried_with_the_other_source() {
         let mut orders = Orders::default();
-        orders.begin(Command::PowerOff, Source::Modbus, Some(Source::Hid));
-        orders.begin(Command::KillPower, Source::Modbus, Some(Source::Hid));
+        let both = (Source::Modbus, Some(Source::Hid));
+        orders.begin(Command::PowerOff, both, false);
+        orders.begin(Command::KillPower, both, false);
         let why = || Err("another order took its place".to_owned());
         assert_eq!(
-            orders.ended(Command::PowerOff, Source::Modbus, why()),
+            orders.ended(CommandResult::new(Command::PowerOff, why()), Source::Modbus, false),
             Some(Next::Told(Command::PowerOff, why()))
         );
+        let refused = CommandResult::new(Command::KillPower, Err("refused".to_owned()));
         assert_eq!(
-            orders.ended(Command::KillPower, Source::Modbus, Err("refused".to_owned())),
+            orders.ended(refused, Source::Modbus, false),
             Some(Next::Give(Command::KillPower, Source::Hid))
         );
     }

@@ -119,3 +119,33 @@ fn a_flood_takes_a_share_of_the_loop_only() {
     port.handle_timeout(poll.registry(), now + PAUSE);
     assert!(port.events.len() > count);
 }
+
+#[test]
+fn a_flood_from_elsewhere_keeps_no_packet_of_the_card_out() {
+    let mut poll = Poll::new().unwrap();
+    let number = free_port();
+    let mut port = port_for(&poll, number, "127.0.0.26");
+    let now = Instant::now();
+    let flood = || (0..200).for_each(|_| send("127.0.0.27", number, "flood"));
+    let own = |port: &CardPort| {
+        let is_own = |event: &&Event| matches!(event, Event::Datagram { bytes, .. } if bytes == b"card");
+        port.events.iter().filter(is_own).count()
+    };
+    flood();
+    send("127.0.0.26", number, "card");
+    port.read(poll.registry(), now);
+    assert_eq!(own(&port), 1);
+    assert!(matches!(port.events.front(), Some(Event::Datagram { bytes, .. }) if bytes == b"card"));
+    // Nor while the flood has to wait: what the card sends then wakes the loop, and it alone.
+    assert_eq!(port.poll_timeout(), Some(now + PAUSE));
+    let mut events = Events::with_capacity(8);
+    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    flood();
+    send("127.0.0.26", number, "card");
+    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    let woken: Vec<Token> = events.iter().map(mio::event::Event::token).collect();
+    let [token] = woken[..] else { panic!("{woken:?}") };
+    let before = port.events.len();
+    port.ready(poll.registry(), token, now);
+    assert_eq!((own(&port), port.events.len() - before), (2, 1));
+}

@@ -203,8 +203,9 @@ pub fn usage(called_as: CalledAs, typed: &str) -> String {
         CalledAs::Mainsd => {
             "\n\
              mainsd check [-f FILE]       say what a configuration means and what is wrong with it\n\
-             mainsd status [HOST[:PORT]]  what the UPS says (apcaccess); mainsd events: the last events; mainsd clients: who asks\n\
+             mainsd status [HOST[:PORT]]  what the UPS says (apcaccess), live with --watch; mainsd events: the last events; mainsd clients: who asks\n\
              mainsd ctl ORDER             a self test, a setting of the UPS, a shutdown: 'mainsd ctl help' lists the orders\n\
+             mainsd apctest               the same as a menu\n\
              mainsd doctor                check the whole chain from the UPS to the shutdown, with a remedy for each finding\n\
              mainsd drill [-f FILE]       what this machine would do in an outage, and what would go wrong; nothing is shut down\n\
              mainsd probe                 which UPSes there are, with a configuration; --record FILE: one of them for a bug report\n\

@@ -67,7 +67,7 @@ impl<W: Write> Plain<W> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "test"))]
 mod tests {
     use super::*;
     use crate::program::live::view::clock;

@@ -1,5 +1,6 @@
 //! The live view, as text: one frame for one moment. Pure.
 
+#[cfg(feature = "test")]
 use std::time::Duration;
 
 use super::gauge::{bar, needle, sparkline};
@@ -392,6 +393,7 @@ fn mains_remark(snapshot: &Snapshot) -> &'static str {
 }
 
 /// Minutes and seconds since the start.
+#[cfg(feature = "test")]
 pub fn clock(span: Duration) -> String {
     let seconds = span.as_secs();
     format!("{:2}:{:02}", seconds / 60, seconds % 60)
@@ -441,5 +443,5 @@ const fn event_ink(priority: Priority) -> Ink {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "test"))]
 mod tests;

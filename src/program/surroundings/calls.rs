@@ -23,7 +23,7 @@ const OURS: [&str; 2] = ["mainsd", "apcupsd"];
 /// Words behind which a name is only looked for.
 const LOOKS: [&str; 9] = ["-v", "-V", "-x", "-f", "-e", "which", "type", "hash", "-s"];
 
-/// The commands that the script calls and that do not exist, each once, sorted.
+/// The commands that the script calls and that do not exist, each once.
 pub(super) fn missing(script: &Path) -> Vec<String> {
     let Some(bytes) = start_of(script) else { return Vec::new() };
     let text = String::from_utf8_lossy(&bytes);
@@ -48,8 +48,6 @@ pub(super) fn missing(script: &Path) -> Vec<String> {
             && !is_there(Path::new(name))
             && !folders.iter().any(|folder| is_there(&Path::new(folder).join(name)))
     });
-    called.sort();
-    called.dedup();
     called
 }
 
@@ -235,6 +233,7 @@ impl Scan {
                 "esac" => word.cases = word.cases.saturating_sub(1),
                 "." | "source" => self.reads_another = true,
                 _ if computed => {}
+                _ if self.called.contains(&text) => {}
                 _ => self.called.push(text),
             }
         }

@@ -124,10 +124,7 @@ impl Init {
     /// The first of its hooks that names `killpower`, the event and the option that do it. How the hook goes about it is not
     /// looked at.
     fn tells_the_ups(self, root: &Path) -> Option<PathBuf> {
-        let within = |folder: &str| {
-            let entries = fs::read_dir(root.join(folder)).into_iter().flatten().flatten();
-            entries.map(|entry| entry.path()).collect::<Vec<PathBuf>>()
-        };
+        let within = |folder: &str| entries(&root.join(folder));
         let runs = |path: &Path| {
             fs::metadata(path).is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
         };
@@ -166,9 +163,9 @@ impl Init {
                 Some("give the service 'need mount-ro' in its function depend")
             }
             Self::Procd | Self::Other if ["rc.d", "rc0.d", "rc6.d"].iter().any(|it| folder.ends_with(it)) => {
-                let beside = fs::read_dir(folder).into_iter().flatten().flatten();
+                let beside = entries(folder);
                 let mut unmounting =
-                    beside.filter_map(|entry| name(&entry.path())).filter(|it| it.contains("umount"));
+                    beside.iter().filter_map(|path| name(path)).filter(|it| it.contains("umount"));
                 let own = name(hook)?;
                 // Scripts run in the order of their names.
                 unmounting.any(|other| own < other).then_some("give it a higher number than what unmounts")
@@ -200,6 +197,12 @@ impl Init {
 /// Whether a script of the last stage is that of the package nut-client, which asks upsmon whether power is to be cut.
 fn is_nuts(path: &Path) -> bool {
     contains(path, b"upsmon")
+}
+
+/// What is in a folder; nothing where it cannot be read.
+pub fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
 }
 
 fn contains(path: &Path, word: &[u8]) -> bool {

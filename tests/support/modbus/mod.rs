@@ -119,13 +119,18 @@ impl Drop for Line {
 }
 
 const NAP: Duration = Duration::from_millis(1);
+const NAPS_AFTER_NOISE: u32 = 200;
 
 fn serve_line(mut line: std::fs::File, unit: &Mutex<Unit>, stop: &AtomicBool, silent: &AtomicBool) {
     let mut buffer = [0; 256];
     let mut frame = Vec::new();
+    let mut naps = 0;
     while !stop.load(Ordering::Relaxed) {
         match line.read(&mut buffer) {
-            Ok(length) => frame.extend_from_slice(&buffer[..length]),
+            Ok(length) => {
+                frame.extend_from_slice(&buffer[..length]);
+                naps = 0;
+            }
             // Nothing now, or nobody has the other side open. A frame ends with the silence behind it.
             Err(error) if error.kind() == ErrorKind::WouldBlock || error.raw_os_error() == Some(5) => {
                 if let Some(answer) = unit.lock().unwrap().rtu(&frame) {
@@ -133,6 +138,11 @@ fn serve_line(mut line: std::fs::File, unit: &Mutex<Unit>, stop: &AtomicBool, si
                     if !silent.load(Ordering::Relaxed) {
                         let _ = line.write_all(&answer);
                     }
+                }
+                naps += 1;
+                // What is no frame by then is none: another protocol was spoken.
+                if naps > NAPS_AFTER_NOISE {
+                    frame.clear();
                 }
                 std::thread::sleep(NAP);
             }

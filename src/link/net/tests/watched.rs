@@ -172,3 +172,32 @@ fn a_watched_master_that_loses_its_ups_and_finds_it_is_followed() {
     assert_eq!(told, ["105 master a:3551", "105 attached", "105 reading 04000008"]);
     assert_eq!(bench.connects.len(), 1);
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
+    /// A busy machine reads what comes late, and in any pieces.
+    #[test]
+    fn a_shutdown_that_is_taken_back_at_once_is_none_however_the_words_are_cut(
+        // More than an answer each: with nothing behind it for two seconds a shutdown is believed.
+        pieces in proptest::collection::vec((1_500_usize..6_000, 0_u64..1_900), 1..40),
+        alternate: bool,
+    ) {
+        let mut bench = Bench::new("a");
+        bench.run(3.0, &[Master::Watched(ONLINE)]);
+        let words: &[&[u8]] =
+            if alternate { &[SHUTTING_DOWN, ONLINE] } else { &[SHUTTING_DOWN, ONLINE, ONLINE] };
+        let stream = words.concat().repeat(200);
+        let mut rest = &stream[..];
+        let mut told = Vec::new();
+        for (size, pause) in pieces {
+            let (piece, behind) = rest.split_at(size.min(rest.len()));
+            rest = behind;
+            bench.link.handle_bytes(bench.now, piece);
+            bench.take_events();
+            // Nothing is sent to it, and nobody speaks for it.
+            bench.watched = None;
+            told.extend(bench.run(pause as f64 / 1000.0, &[Master::Silent]));
+        }
+        proptest::prop_assert!(only(&told, "remote").is_empty(), "{told:?}");
+    }
+}

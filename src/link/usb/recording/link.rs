@@ -10,7 +10,7 @@ use crate::bus::usb::{DeviceInfo, Event, TransferError, Transmit, Usb};
 use crate::link::usb::PORT_GRACE;
 use crate::link::usb::request::{SPACING, TIMEOUT};
 use crate::link::{Link, LinkEvent};
-use crate::ups::{Command, CommandResult, Identity, PollRate};
+use crate::ups::{Command, CommandResult, PollRate};
 
 /// A link that begins to record with the first command, which ends when the recording does.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Link for RecordingLink {
             Event::Opened(info) => {
                 self.info = Some(info);
                 self.told_interrupt_len = None;
-                self.events.push_back(LinkEvent::Attached(Box::new(Identity::default())));
+                self.events.push_back(LinkEvent::Attached(Box::default()));
             }
             Event::Closed(reason) => {
                 self.outstanding = None;

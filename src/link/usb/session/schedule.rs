@@ -25,8 +25,8 @@ pub(super) struct Schedule {
     pub(super) tells_line: bool,
     /// What the last poll read is to be read again soon.
     pub(super) is_unclear: bool,
-    /// A command waits for the next poll.
-    pub(super) commanded: bool,
+    /// So many commands wait for the next poll.
+    pub(super) commanded: usize,
     /// An interrupt report shows another state of the self test than was read.
     pub(super) test_hinted: bool,
 }
@@ -43,7 +43,7 @@ impl Schedule {
             glanced_at: now,
             tells_line: false,
             is_unclear: false,
-            commanded: false,
+            commanded: 0,
             test_hinted: false,
         }
     }
@@ -51,7 +51,7 @@ impl Schedule {
     pub(super) fn set_poll_rate(&mut self, poll_rate: PollRate, poll_time: Duration, now: Instant) {
         (self.poll_rate, self.poll_time) = (poll_rate, poll_time);
         let due = self.polled_at.map_or(now, |at| at + self.interval());
-        let sooner = poll_rate == PollRate::Fast || self.is_unclear || self.commanded;
+        let sooner = poll_rate == PollRate::Fast || self.is_unclear || self.commanded > 0;
         self.next_poll = if sooner { self.next_poll.min(due) } else { due };
     }
 

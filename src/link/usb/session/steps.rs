@@ -167,7 +167,7 @@ impl Watch {
         if poll.is_some_and(|poll| poll.deepest == When::Volatile) {
             self.schedule.test_hinted = false;
         }
-        if std::mem::take(&mut self.schedule.commanded) {
+        for _ in 0..std::mem::take(&mut self.schedule.commanded) {
             self.device.answer(Command::Poll, Ok("read anew".into()));
         }
     }

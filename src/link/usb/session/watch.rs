@@ -62,11 +62,9 @@ impl Watch {
 
     /// An answer to each command, when the session ends.
     pub(super) fn end(self, reason: &str) -> impl Iterator<Item = LinkEvent> {
-        let poll = self
-            .schedule
-            .commanded
-            .then(|| LinkEvent::Command(CommandResult::new(Command::Poll, Err(reason.to_owned()))));
-        self.jobs.into_iter().map(move |job| job.end(reason)).chain(poll)
+        let poll = LinkEvent::Command(CommandResult::new(Command::Poll, Err(reason.to_owned())));
+        let polls = std::iter::repeat_n(poll, self.schedule.commanded);
+        self.jobs.into_iter().map(move |job| job.end(reason)).chain(polls)
     }
 
     pub(super) fn set_poll_rate(&mut self, poll_rate: PollRate, poll_time: Duration, now: Instant) {
@@ -75,12 +73,12 @@ impl Watch {
     }
 
     pub(super) fn command(&mut self, command: Command, now: Instant) -> Result<(), String> {
-        if self.jobs.len() >= MAX_ORDERS {
+        if self.jobs.len().max(self.schedule.commanded) >= MAX_ORDERS {
             return Err("too many orders wait for the UPS".into());
         }
         let job = match command {
             Command::Poll => {
-                self.schedule.commanded = true;
+                self.schedule.commanded += 1;
                 self.schedule.read_all_by(now);
                 return Ok(());
             }

@@ -120,6 +120,7 @@ impl Console {
     }
 
     /// What is typed within this time, as it comes; `None`: there will be nothing.
+    #[cfg(feature = "dumb")]
     pub fn keys(&mut self, wait: Duration) -> Option<Vec<u8>> {
         if self.typed.is_empty() {
             self.read(wait);

@@ -119,6 +119,7 @@ impl Look {
     pub const ALL: [Self; 5] = [Self::Normal, Self::NoCable, Self::NoPower, Self::Low, Self::Empty];
 
     /// What to do before.
+    #[cfg(feature = "dumb")]
     pub const fn words(self) -> &'static str {
         match self {
             Self::Normal => "the cable plugged in, mains there, the battery full",

@@ -116,7 +116,7 @@ impl Menus {
     }
 
     fn is_guarded(&self) -> bool {
-        ctl::listens(self.options.config_file.as_ref()) == Some(true)
+        ctl::listens(self.options.config_file.as_ref()) != Some(false)
     }
 
     fn run(&mut self, menu: &'static [Entry]) -> Option<()> {

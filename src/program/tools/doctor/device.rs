@@ -1,4 +1,8 @@
 //! The UPS as the kernel shows it, before a daemon has opened it: nothing is opened here that a program may hold.
+#![cfg_attr(
+    not(all(feature = "usb", feature = "serial-port")),
+    allow(unused, reason = "what a driver needs that this build leaves out")
+)]
 
 use std::fs;
 use std::os::unix::fs::FileTypeExt;
@@ -10,13 +14,15 @@ use crate::daemon;
 use crate::drivers::{Connection, Traits};
 use crate::sys::access;
 use crate::sys::process::{self, Users};
+use crate::ups::StatusFlags;
+use crate::wire::nis_status::MasterStatus;
 
 /// Programs that hold a UPS, and what gives it back.
 const HOLDERS: [(&str, &str); 6] = [
     ("apcupsd", "systemctl disable --now apcupsd, or what stands for it here"),
     ("usbhid-ups", "it is of NUT: systemctl disable --now nut-driver.target nut-server nut-monitor"),
     ("nutdrv", "it is of NUT: systemctl disable --now nut-driver.target nut-server nut-monitor"),
-    ("apcsmart", "it is of NUT: systemctl disable --now nut-driver.target nut-server nut-monitor"),
+    ("blazer", "it is of NUT: systemctl disable --now nut-driver.target nut-server nut-monitor"),
     (
         "qemu",
         "take the UPS out of the virtual machine, and have that watch this machine instead (UPSTYPE net)",
@@ -45,9 +51,10 @@ impl Look<'_> {
         }
         match is_heard {
             Some(true) => {
-                let status = self.daemon.value("STATUS");
-                let words = [self.daemon.value("MODEL"), status].map(Option::unwrap_or_default).join(", ");
-                self.say(What::Heard, &[words.trim_start_matches(", ")]);
+                let status = self.daemon.status().cloned().unwrap_or_default();
+                let line = if status.flags.contains(StatusFlags::ONBATT) { "on battery" } else { "on mains" };
+                let model = status.identity.model.unwrap_or_else(|| "a UPS without a name".to_owned());
+                self.say(What::Heard, &[&model, line]);
             }
             Some(false) => self.say(What::Lost, &[]),
             None => {}
@@ -94,7 +101,9 @@ impl Look<'_> {
             } else {
                 self.say(What::NoNode, &[&words, &ups.node.display().to_string()]);
             }
-            let is_mute = self.daemon.is_heard() == Some(true) && self.daemon.value("OUTPUTV").is_none();
+            let says_little = |status: &MasterStatus| status.values.output_voltage.is_none();
+            let is_mute =
+                self.daemon.is_heard() == Some(true) && self.daemon.status().is_some_and(says_little);
             if (ups.info.vendor, ups.info.product) == WITH_MODBUS && self.parsed.config.usb_modbus && is_mute
             {
                 self.say(What::ModbusOff, &[]);

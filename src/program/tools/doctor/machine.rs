@@ -4,27 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Look, What};
-use crate::program::surroundings::Init;
+use crate::program::surroundings::{Init, entries};
 use crate::sys::clock;
 
 /// Services of other programs that watch a UPS.
-const OTHERS: [&str; 15] = [
-    "apcupsd",
-    "nut",
-    "nut-server",
-    "nut-monitor",
-    "nut-driver",
-    "nut-driver-enumerator",
-    "nut-client",
-    "nut-upsd",
-    "nut-upsmon",
-    "upsd",
-    "upsmon",
-    "upsdrv",
-    "pwrstatd",
-    "PBEAgent",
-    "powerchute",
-];
+const OTHERS: &str = "apcupsd nut nut-server nut-monitor nut-driver nut-driver-enumerator nut-client \
+                      nut-upsd nut-upsmon upsd upsmon upsdrv pwrstatd PBEAgent powerchute";
 
 /// 21 November 2026, the day in [`crate::program::VERSION`], in seconds since 1970.
 pub(super) const MADE: i64 = 1_795_219_200;
@@ -52,20 +37,23 @@ impl Look<'_> {
         });
         let is_nut = |name: &str| name.starts_with("nut") || name.starts_with("ups");
         let mut alone = true;
-        for (name, path) in enabled {
+        for name in OTHERS.split(' ') {
+            let Some((_, path)) = enabled.iter().find(|(it, _)| it == name) else { continue };
             // The name by which an old service starts us.
             let is_ours = ["usr/sbin", "sbin"].iter().any(|folder| {
-                fs::read_link(self.root.join(folder).join(&name)).is_ok_and(|it| it.ends_with("mainsd"))
+                fs::read_link(self.root.join(folder).join(name)).is_ok_and(|it| it.ends_with("mainsd"))
             });
-            if OTHERS.contains(&name.as_str()) && !is_ours && !(idle && is_nut(&name)) {
+            let is_idle = idle && is_nut(name);
+            if !is_ours && !is_idle {
                 alone = false;
+                let path = path.display().to_string();
                 let remedy = match Init::of(self.root) {
                     Init::Systemd => format!("systemctl disable --now {name}"),
                     Init::OpenRc => format!("rc-update del {name}; rc-service {name} stop"),
                     Init::Procd => format!("/etc/init.d/{name} disable; /etc/init.d/{name} stop"),
-                    Init::Other => format!("end it, and remove {}", path.display()),
+                    Init::Other => format!("end it, and remove {path}"),
                 };
-                self.say(What::Other, &[&name, &path.display().to_string(), &remedy]);
+                self.say(What::Other, &[name, &path, &remedy]);
             }
         }
         if alone {
@@ -110,17 +98,13 @@ impl Look<'_> {
     }
 }
 
-/// The services that are started at boot, and the link of each: of systemd, sysvinit, OpenRC and OpenWrt. Sorted, each once.
+/// The services that are started at boot, and the link of each: of systemd, sysvinit, OpenRC and OpenWrt.
 fn enabled(root: &Path) -> Vec<(String, PathBuf)> {
-    let within = |folder: PathBuf| {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(|entry| entry.path()).collect::<Vec<PathBuf>>()
-    };
     let name_of = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut found = Vec::new();
-    for folder in within(root.join("etc/systemd/system")) {
+    for folder in entries(&root.join("etc/systemd/system")) {
         if folder.extension().is_some_and(|it| it == "wants" || it == "requires") {
-            for unit in within(folder) {
+            for unit in entries(&folder) {
                 let name = name_of(&unit);
                 let name = name.split(['.', '@']).next().unwrap_or_default().to_owned();
                 found.push((name, unit));
@@ -128,7 +112,7 @@ fn enabled(root: &Path) -> Vec<(String, PathBuf)> {
         }
     }
     for folder in ["etc/rc2.d", "etc/rc3.d", "etc/rc4.d", "etc/rc5.d", "etc/rc.d"] {
-        for script in within(root.join(folder)) {
+        for script in entries(&root.join(folder)) {
             let name = name_of(&script);
             if let Some(name) =
                 name.strip_prefix('S').map(|it| it.trim_start_matches(|c: char| c.is_ascii_digit()))
@@ -138,9 +122,7 @@ fn enabled(root: &Path) -> Vec<(String, PathBuf)> {
         }
     }
     for level in ["etc/runlevels/boot", "etc/runlevels/default"] {
-        found.extend(within(root.join(level)).into_iter().map(|service| (name_of(&service), service)));
+        found.extend(entries(&root.join(level)).into_iter().map(|service| (name_of(&service), service)));
     }
-    found.sort();
-    found.dedup_by(|a, b| a.0 == b.0);
     found
 }

@@ -85,7 +85,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let look =
         Look { root: &root, parsed: &parsed, now: clock::now(), daemon, runs, findings: Findings::default() };
     let found = look.all();
-    let worst = found.iter().map(|it| it.what.row().severity).max().unwrap_or(Severity::Fine);
+    let worst = found.iter().map(|it| it.what.severity()).max().unwrap_or(Severity::Fine);
     let status = match worst {
         Severity::Fine | Severity::Note => 0,
         Severity::Warning => 1,
@@ -119,8 +119,8 @@ fn fail(text: &str, status: u8) -> ExitCode {
 /// The findings by area, those that are shown.
 fn shown(found: &[Finding], quiet: bool) -> Vec<(&'static str, Vec<&Finding>)> {
     let of = |area| {
-        let of_area = found.iter().filter(move |it| it.what.row().area == area);
-        of_area.filter(|it| !quiet || it.what.row().severity > Severity::Fine).collect::<Vec<_>>()
+        let of_area = found.iter().filter(move |it| it.what.area() == area);
+        of_area.filter(|it| !quiet || it.what.severity() > Severity::Fine).collect::<Vec<_>>()
     };
     let blocks = Area::ALL.into_iter().map(|(area, name)| (name, of(area)));
     blocks.filter(|(_, found)| !found.is_empty()).collect()
@@ -132,7 +132,7 @@ fn text(found: &[Finding], quiet: bool) -> String {
         out.push_str(name);
         for finding in found {
             let Finding { what, words, remedy } = finding;
-            out.push_str(&format!("\n  {:<8} {words}", what.row().severity.word()));
+            out.push_str(&format!("\n  {:<8} {words}", what.severity().word()));
             if !remedy.is_empty() {
                 out.push_str("\n           do: ");
                 out.push_str(remedy);
@@ -140,7 +140,7 @@ fn text(found: &[Finding], quiet: bool) -> String {
         }
         out.push_str("\n\n");
     }
-    let count = |severity| found.iter().filter(|it| it.what.row().severity == severity).count();
+    let count = |severity| found.iter().filter(|it| it.what.severity() == severity).count();
     let [faults, warnings, notes] = [Severity::Fault, Severity::Warning, Severity::Note].map(count);
     if !quiet || faults + warnings + notes > 0 {
         out.push_str(&format!("faults: {faults}, warnings: {warnings}, notes: {notes}\n"));
@@ -243,7 +243,7 @@ impl Look<'_> {
     fn shutdown(&mut self, commands: &[String]) {
         match self.runs {
             Some(true) => {
-                let version = self.daemon.value("VERSION").unwrap_or("by its control socket").to_owned();
+                let version = self.daemon.version().unwrap_or("by its control socket").to_owned();
                 self.say(What::DaemonRuns, &[&version]);
             }
             Some(false) => self.say(What::NoDaemon, &[self.start()]),

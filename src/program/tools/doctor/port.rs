@@ -1,14 +1,15 @@
 //! Who can ask for the status, and who answers; what the daemon says of its UPS.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::{Look, What};
 use crate::config::{Origin, Parsed};
 use crate::program::access::{Failure, Limits, ask};
 use crate::sys::port_holder::{Holder, holder_of_port};
-use crate::ups::day_of;
+use crate::ups::{SelfTestResult, StatusFlags, day_of};
 use crate::wire::nis;
+use crate::wire::nis_status::MasterStatus;
 
 /// This machine answers at once or not at all.
 const LIMITS: Limits = Limits {
@@ -20,8 +21,8 @@ const LIMITS: Limits = Limits {
 /// What is known of the daemon.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Daemon {
-    /// Its status by key; empty: it has told none.
-    status: Vec<(String, String)>,
+    /// What answers at its port, if that is a status.
+    status: Option<MasterStatus>,
     /// Where it was asked.
     at: String,
     /// Why there is no status.
@@ -37,20 +38,16 @@ impl Daemon {
             return daemon;
         }
         let listens = (parsed.origin("NISIP") != Origin::Default).then(|| config.nis_ip.first().copied());
-        let host = listens.flatten().filter(|ip| !ip.is_unspecified());
-        let host = host.map_or_else(|| "localhost".to_owned(), |ip| ip.to_string());
-        daemon.at = if host.contains(':') {
-            format!("[{host}]:{}", config.nis_port)
-        } else {
-            format!("{host}:{}", config.nis_port)
-        };
-        let port = u32::from(config.nis_port);
-        let asked = ask((&host, port), "status", nis::MAX_CLIENT, LIMITS, &mut |record| {
-            let text = String::from_utf8_lossy(record);
-            if let Some((key, value)) = text.split_once(':') {
-                daemon.status.push((key.trim().to_owned(), value.trim().to_owned()));
-            }
+        let ip = listens.flatten().filter(|ip| !ip.is_unspecified());
+        let host = ip.map_or_else(|| "localhost".to_owned(), |ip| ip.to_string());
+        let port = config.nis_port;
+        daemon.at = ip.map_or_else(|| format!("{host}:{port}"), |ip| SocketAddr::new(ip, port).to_string());
+        let mut records = Vec::new();
+        let asked = ask((&host, port.into()), "status", nis::MAX_CLIENT, LIMITS, &mut |record| {
+            records.push(record.to_owned());
         });
+        daemon.status =
+            MasterStatus::of_records(records.iter().filter_map(|record| nis::split_record(record)));
         daemon.failure = asked.err().map(|failure: Failure| failure.in_words(&host, &daemon.at));
         daemon
     }
@@ -58,23 +55,25 @@ impl Daemon {
     /// One with this status; empty: it is silent, with a reason.
     #[cfg(test)]
     pub(super) fn of(status: &[(&str, &str)]) -> Self {
-        let status: Vec<_> =
-            status.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let records = status.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes()));
         let failure =
             status.is_empty().then(|| "localhost:1 takes the connection and gives no answer".to_owned());
-        Self { status, at: "localhost:1".to_owned(), failure }
+        Self { status: MasterStatus::of_records(records), at: "localhost:1".to_owned(), failure }
     }
 
-    /// A value of its status.
-    pub(super) fn value(&self, key: &str) -> Option<&str> {
-        let known = self.status.iter().find(|(name, _)| name == key);
-        known.map(|(_, value)| value.as_str()).filter(|value| *value != "N/A")
+    /// What answers says that it is.
+    pub(super) fn version(&self) -> Option<&str> {
+        self.status.as_ref()?.version.as_deref()
+    }
+
+    /// What a mainsd has told.
+    pub(super) fn status(&self) -> Option<&MasterStatus> {
+        self.status.as_ref().filter(|_| self.version().is_some_and(|it| it.contains("mainsd")))
     }
 
     /// Whether it hears its UPS; `None`: no mainsd has told a status.
     pub(super) fn is_heard(&self) -> Option<bool> {
-        self.value("VERSION").filter(|it| it.contains("mainsd"))?;
-        Some(!self.value("STATUS")?.contains("COMMLOST"))
+        Some(!self.status()?.flags.contains(StatusFlags::COMMLOST))
     }
 }
 
@@ -97,7 +96,7 @@ impl Look<'_> {
         };
         self.say(what, &[&port, &networks]);
         let at = self.daemon.at.clone();
-        match (self.daemon.is_heard(), self.daemon.value("VERSION"), &self.daemon.failure) {
+        match (self.daemon.is_heard(), self.daemon.version(), &self.daemon.failure) {
             (Some(_), ..) => self.say(What::Answers, &[&at]),
             (None, None, Some(words)) if self.runs != Some(false) => {
                 let words = words.clone();
@@ -123,23 +122,25 @@ impl Look<'_> {
         /// The oldest battery that is not told of, in days: they are made for 3 to 5 years.
         const BATTERY_DAYS: i64 = 4 * 365;
 
-        if self.daemon.is_heard().is_none() {
-            return self.say(What::NotAsked, &[]);
-        }
-        if self.daemon.value("STATUS").is_some_and(|it| it.contains("REPLACEBATT")) {
+        let Some(status) = self.daemon.status().cloned() else { return self.say(What::NotAsked, &[]) };
+        if status.flags.contains(StatusFlags::REPLACEBATT) {
             self.say(What::Replace, &[]);
         }
-        let age = |key: &str| self.daemon.value(key).and_then(day).map(|day| self.today() - day);
-        let (tested, made) = (age("LASTSTEST"), age("BATTDATE"));
-        let date = self.daemon.value("BATTDATE").unwrap_or_default().to_owned();
-        let result = self.daemon.value("SELFTEST").unwrap_or_default().to_owned();
-        match (result.get(..2), tested) {
-            (Some("NG" | "BT"), _) => self.say(What::TestFailed, &[&result]),
+        let age = |date: &Option<String>| date.as_deref().and_then(day).map(|day| self.today() - day);
+        let date = status.identity.battery_date;
+        let (tested, made) = (age(&status.tested), age(&date));
+        match (status.values.self_test, tested) {
+            (Some(result @ (SelfTestResult::Failed | SelfTestResult::FailedCapacity)), _) => {
+                self.say(What::TestFailed, &[result.log_text()]);
+            }
             (_, Some(days)) if days > TEST_DAYS => self.say(What::TestOld, &[&days.to_string()]),
-            (Some("OK"), Some(days)) => self.say(What::TestPassed, &[&format!(" {days} days ago")]),
-            (Some("OK"), None) => self.say(What::TestPassed, &[""]),
+            (Some(SelfTestResult::Passed), days) => {
+                let days = days.map(|days| format!(" {days} days ago")).unwrap_or_default();
+                self.say(What::TestPassed, &[&days]);
+            }
             _ => self.say(What::TestUnknown, &[]),
         }
+        let date = date.unwrap_or_default();
         match made {
             Some(days) if days > BATTERY_DAYS => self.say(What::Old, &[&date]),
             Some(_) => self.say(What::Young, &[&date]),

@@ -52,37 +52,38 @@ impl Area {
     ];
 }
 
-/// A row. `{0}` in the words and the remedy is the first of the texts that a finding comes with.
-#[derive(Debug)]
-pub(super) struct Row {
-    pub area: Area,
-    pub severity: Severity,
-    pub words: &'static str,
-    /// Empty where it is fine.
-    pub remedy: &'static str,
-}
-
+/// A row is a finding, its severity, its words and its remedy, which is empty where it is fine. `{0}` is the first of the texts that it
+/// comes with.
 macro_rules! table {
     ($($area:ident { $($what:ident $severity:ident $words:literal $remedy:literal;)* })*) => {
         /// What can be found.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum What { $($($what,)*)* }
 
+        /// Words and remedies, a line each: as one text they need no address each, which the binary would hold twice.
+        const TEXTS: &str = concat!($($($words, "\t", $remedy, "\n",)*)*);
+
         impl What {
             /// All of them.
             #[cfg(test)]
             pub(super) const ALL: &[Self] = &[$($(Self::$what,)*)*];
 
-            /// Its row.
-            pub(super) const fn row(self) -> &'static Row {
-                match self {
-                    $($(Self::$what => &Row {
-                        area: Area::$area, severity: Severity::$severity, words: $words, remedy: $remedy,
-                    },)*)*
-                }
+            pub(super) const fn area(self) -> Area {
+                match self { $($(Self::$what => Area::$area,)*)* }
+            }
+
+            pub(super) const fn severity(self) -> Severity {
+                match self { $($(Self::$what => Severity::$severity,)*)* }
             }
         }
     };
+}
+
+impl What {
+    /// Its words and its remedy.
+    pub(super) fn texts(self) -> (&'static str, &'static str) {
+        TEXTS.lines().nth(self as usize).and_then(|line| line.split_once('\t')).unwrap_or_default()
+    }
 }
 
 table! {
@@ -104,7 +105,7 @@ table! {
         HolderUnknown Note "not known to this user: which program has {0} open" "run 'mainsd doctor' as root";
         Network Note "not known without a daemon: whether the UPS answers at {0}" "start mainsd, then 'mainsd status'";
         Simulated Warning "UPSTYPE is a simulated UPS: none is watched" "set UPSTYPE usb, or what fits the UPS";
-        Heard Fine "the daemon hears the UPS: {0}" "";
+        Heard Fine "the daemon hears the UPS: {0}, {1}" "";
         Lost Fault "the daemon does not hear the UPS" "look at its lines in the log, and at its cable";
         ModbusOff Note "the UPS can speak Modbus and does not: voltages, load and temperature are missing"
             "at its panel: Advanced Menu, Configuration, Modbus; then plug the USB cable in again";
@@ -181,7 +182,7 @@ pub(super) struct Finding {
 impl Finding {
     /// As JSON. `area`: the name of its area.
     pub(super) fn json(&self, area: &str) -> String {
-        let severity = self.what.row().severity.word().to_ascii_lowercase();
+        let severity = self.what.severity().word().to_ascii_lowercase();
         let members =
             [("area", area), ("severity", &severity), ("words", &self.words), ("remedy", &self.remedy)];
         json_answer(&members, &[])
@@ -195,8 +196,8 @@ pub(super) struct Findings(pub(super) Vec<Finding>);
 impl Findings {
     /// Adds a finding with the texts that its row wants.
     pub(super) fn say(&mut self, what: What, texts: &[&str]) {
-        let row = what.row();
-        let (words, remedy) = (filled(row.words, texts), filled(row.remedy, texts));
+        let (words, remedy) = what.texts();
+        let (words, remedy) = (filled(words, texts), filled(remedy, texts));
         let finding = Finding { what, words, remedy };
         if !self.0.contains(&finding) {
             self.0.push(finding);
@@ -211,7 +212,7 @@ impl Findings {
 
     /// Whether there is something in this area that is not fine.
     pub(super) fn has(&self, area: Area) -> bool {
-        self.0.iter().any(|it| it.what.row().area == area && it.what.row().severity > Severity::Fine)
+        self.0.iter().any(|it| it.what.area() == area && it.what.severity() > Severity::Fine)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `mainsd drill`: what this machine would do in an outage, by its own configuration and a simulated UPS, beside the daemon that
 //! guards it.
 //!
-//! Nothing here can shut a machine down: the rehearsal has the power machine and no room `act`, and hooks are
+//! Nothing here can shut a machine down: the rehearsal has the power machine and no `Act`, and hooks are
 //! [`RehearsedHook`]s, which `doshutdown` and `killpower` cannot be. No file is written and no port opened.
 
 #![allow(clippy::disallowed_methods, reason = "the moment of the start, and how long a hook takes")]
@@ -11,6 +11,7 @@ mod rehearsal;
 mod story;
 
 use std::ffi::OsString;
+use std::fmt::Arguments;
 use std::io::{self, BufRead as _, Read as _};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use options::{Options, parse};
 pub use rehearsal::{DrillOutput, Plan};
 pub use story::Story;
 
-use crate::act::{BuiltIn, Fallback, HookArgs, HookEnd, RehearsedHook};
+use crate::act::{HookArgs, HookEnd, RehearsedHook};
 use crate::config::{Config, Parsed, Severity, load};
 use crate::daemon::obstacles;
 use crate::drivers::Traits;
@@ -67,9 +68,8 @@ fn fail(words: &str, status: u8) -> ExitCode {
 
 fn drill(options: &Options, parsed: &Parsed) -> ExitCode {
     let config = &parsed.config;
-    let ways = Fallback::system(config.shutdown_cmd.clone(), BuiltIn::of_this_machine()).describe();
     let mut drill = Drill::new(config, options.run_hooks);
-    drill.introduce(options, parsed, &ways);
+    drill.introduce(options, parsed);
     if drill.hooks.is_empty() {
         drill.out.line("No event has a script that a drill may run.");
     } else if options.run_hooks && !options.yes && !drill.confirmed() {
@@ -77,20 +77,20 @@ fn drill(options: &Options, parsed: &Parsed) -> ExitCode {
     }
     drill.out.line("");
     let Options { story, runtime, takes, slave, .. } = *options;
-    let found = Plan { config, story, runtime, takes, slave }.rehearse(Instant::now(), &mut drill);
-    let around = surroundings::examine(parsed, &ways);
-    let around = parsed.of(Severity::Warning).chain(&around).map(ToString::to_string);
-    let Drill { mut out, wrong, .. } = drill;
-    let wrong: Vec<String> = found.into_iter().chain(wrong).chain(around).collect();
-    let (title, status) = match wrong.is_empty() {
-        true => ("\nNothing would have gone wrong.", ExitCode::SUCCESS),
-        false => ("\nWhat would have gone wrong:", ExitCode::from(WRONG)),
-    };
-    out.line(title);
+    let mut wrong = Plan { config, story, runtime, takes, slave }.rehearse(Instant::now(), &mut drill);
+    let Drill { mut out, wrong: of_hooks, .. } = drill;
+    wrong.extend(of_hooks);
+    wrong.extend(parsed.of(Severity::Warning).map(ToString::to_string));
+    wrong.extend(surroundings::warnings(parsed));
+    if wrong.is_empty() {
+        out.line("\nNothing would have gone wrong.");
+        return out.end(ExitCode::SUCCESS);
+    }
+    out.line("\nWhat would have gone wrong:");
     for line in wrong {
         out.line(&format!("  {line}"));
     }
-    out.end(status)
+    out.end(ExitCode::from(WRONG))
 }
 
 /// Tells a rehearsal on standard output, and runs the hooks that may be run.
@@ -115,7 +115,7 @@ impl<'a> Drill<'a> {
     }
 
     /// Says what this is, and lists the hooks.
-    fn introduce(&mut self, options: &Options, parsed: &Parsed, ways: &[String]) {
+    fn introduce(&mut self, options: &Options, parsed: &Parsed) {
         let folder = &self.config.script_dir;
         self.out.line(&format!(
             "A drill with {}: simulated UPS, battery for {} minutes, time that passes at once.\n\
@@ -141,7 +141,7 @@ impl<'a> Drill<'a> {
         if folder.join("killpower").exists() {
             self.list("killpower", "never run");
         }
-        for way in ways {
+        for way in surroundings::shutdown_commands(parsed) {
             self.list("shutdown", &format!("{way}: never run"));
         }
     }
@@ -167,7 +167,7 @@ impl<'a> Drill<'a> {
 }
 
 impl DrillOutput for Drill<'_> {
-    fn tell(&mut self, at: Duration, what: &str, words: &str) {
+    fn tell(&mut self, at: Duration, what: &str, words: Arguments<'_>) {
         self.out.line(&format!("{:>7}  {what:<13}  {words}", rehearsal::clock(at)));
     }
 
@@ -175,17 +175,17 @@ impl DrillOutput for Drill<'_> {
         let name = self.config.script_dir.join(event.arg());
         let name = name.display();
         let Some((_, hook)) = self.hooks.iter().find(|(of, _)| *of == event) else {
-            self.tell(at, "", &format!("hook: apccontrol {}: told", event.arg()));
+            self.tell(at, "", format_args!("hook: apccontrol {}: told", event.arg()));
             return Duration::ZERO;
         };
         if !self.run {
-            self.tell(at, "", &format!("hook: {name}: told"));
+            self.tell(at, "", format_args!("hook: {name}: told"));
             return Duration::ZERO;
         }
         let limit = self.config.hook_timeout;
         let (end, took) = hook.run(&self.args, limit, Instant::now);
         let words = format!("{name} {end} after {:.1} s", took.as_secs_f64());
-        self.tell(at, "", &format!("hook: {words}"));
+        self.tell(at, "", format_args!("hook: {words}"));
         // 99 has `apccontrol` leave out what it does itself.
         if !matches!(end, HookEnd::Exited(0 | 99)) {
             let limit = if end == HookEnd::TimedOut {

@@ -139,7 +139,7 @@ mod tests {
             (&["--yes"], "--yes goes with --run-hooks only"),
             (
                 &["--story", "outtage"],
-                "no such story 'outtage'; the nearest is 'outage'; there are outage, short, low-battery, comm-loss, self-test",
+                "no such story 'outtage'; the nearest is 'outage'; there are outage, short, low-battery, comm-loss, remote, self-test, faults",
             ),
             (&["--runtime", "0"], "--runtime takes a number from 1 to 1440, not '0'"),
             (&["--takes", "-1"], "--takes takes a number from 1 to 86400, not '-1'"),

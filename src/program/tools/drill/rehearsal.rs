@@ -1,6 +1,7 @@
 //! The rehearsal: a simulated UPS and the power machine of the daemon, with the settings of a configuration, in a time of their
-//! own. It has no room `act` that could carry an order out: each is told.
+//! own. It has no `Act`, which could carry an order out: each is told.
 
+use std::fmt::Arguments;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use crate::drivers::Traits;
 use crate::link::simulated::{Script, Simulated};
 use crate::link::{Link, LinkEvent};
 use crate::power::{AtStart, HookReport, Machine, Order};
-use crate::ups::{Command, CommandResult, Event, Reading, StatusFlags, Values};
+use crate::ups::{Command, CommandResult, Event, Evidence, Reading, StatusFlags, Values};
 
 /// What is rehearsed.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +34,7 @@ pub struct Plan<'a> {
 /// Where a rehearsal is told.
 pub trait DrillOutput {
     /// A line: the time since the story began, an event or nothing, and words.
-    fn tell(&mut self, at: Duration, what: &str, words: &str);
+    fn tell(&mut self, at: Duration, what: &str, words: Arguments<'_>);
     /// The hook of an event is due. It is told or run; how long it took.
     fn hook(&mut self, at: Duration, event: Event) -> Duration;
 }
@@ -55,6 +56,7 @@ impl Plan<'_> {
     pub fn rehearse(&self, start: Instant, output: &mut dyn DrillOutput) -> Vec<String> {
         let zero = start + Duration::from_secs(self.lead());
         let script = Script::parse(&self.script()).unwrap_or_default();
+        let after = |seconds: Option<u64>| seconds.map(|seconds| zero + Duration::from_secs(seconds));
         let mut rehearsal = Rehearsal {
             plan: *self,
             machine: Machine::new(
@@ -69,7 +71,8 @@ impl Plan<'_> {
             begins_at: None,
             begun: None,
             cut_at: None,
-            over_at: self.story.length(self.config).map(|seconds| zero + Duration::from_secs(seconds)),
+            remote_at: after(self.story.order()),
+            over_at: after(self.story.length(self.config)),
             wrong: Vec::new(),
             output,
         };
@@ -92,6 +95,8 @@ struct Rehearsal<'a> {
     begun: Option<Instant>,
     /// The UPS, told to, cuts its power.
     cut_at: Option<Instant>,
+    /// The shutdown is ordered from outside.
+    remote_at: Option<Instant>,
     over_at: Option<Instant>,
     wrong: Vec<String>,
     output: &'a mut dyn DrillOutput,
@@ -110,6 +115,7 @@ impl Rehearsal<'_> {
                 self.begins_at,
                 self.off_at(),
                 self.cut_at,
+                self.remote_at,
                 self.over_at,
             ];
             let next = timers.into_iter().flatten().min().unwrap_or(self.now);
@@ -122,6 +128,9 @@ impl Rehearsal<'_> {
     fn pump(&mut self) {
         self.ups.handle_timeout(self.now);
         self.take_link_events();
+        if self.remote_at.take_if(|at| *at <= self.now).is_some() {
+            self.machine.handle_remote(self.now, true, Evidence::AlertAndRead);
+        }
         self.machine.handle_timeout(self.now);
         loop {
             while let Some(order) = self.machine.poll_order() {
@@ -166,18 +175,18 @@ impl Rehearsal<'_> {
         let config = self.plan.config;
         match order {
             Order::Event(event) => {
-                self.tell(event.arg(), event.text());
+                self.tell(event.arg(), format_args!("{}", event.text()));
                 self.hook(event);
             }
             Order::EventWithReason(event, reason) => {
-                self.tell(event.arg(), event.text());
-                self.tell("", &reason);
+                self.tell(event.arg(), format_args!("{}", event.text()));
+                self.tell("", format_args!("{reason}"));
                 self.hook(event);
             }
             // It comes again and again.
             Order::Hook(Event::AnnoyMe) => {}
             Order::Hook(event) => self.hook(event),
-            Order::Log(_, text) => self.tell("", &text),
+            Order::Log(_, text) => self.tell("", format_args!("{text}")),
             Order::SetPace(rate) => self.ups.set_poll_rate(rate, self.now),
             Order::Command(command) => self.send(command),
             Order::CreatePowerfail => self.flag(&config.powerfail_dir.join("powerfail")),
@@ -208,13 +217,13 @@ impl Rehearsal<'_> {
     }
 
     fn flag(&mut self, path: &Path) {
-        self.tell("", &format!("{}: told, not made", path.display()));
+        self.tell("", format_args!("{}: told, not made", path.display()));
     }
 
     /// Nothing that changes what the UPS does is sent, not even to the simulated one.
     fn send(&mut self, command: Command) {
         let Some(words) = command.order() else { return self.ups.command(command, self.now) };
-        self.tell("", &format!("told, not sent to the UPS: {words}"));
+        self.tell("", format_args!("told, not sent to the UPS: {words}"));
         if command == Command::KillPower && self.cut_at.is_none() {
             let config = self.plan.config;
             let delay =
@@ -227,10 +236,10 @@ impl Rehearsal<'_> {
 
     fn begin_shutdown(&mut self) {
         let apccontrol = self.plan.config.script_dir.join("apccontrol");
-        self.tell("doshutdown", &format!("{} doshutdown: told, never run", apccontrol.display()));
+        self.tell("doshutdown", format_args!("{} doshutdown: told, never run", apccontrol.display()));
         let values = self.ups.model().values();
         if let (Some(charge), Some(left)) = (values.battery_charge, values.runtime_left) {
-            self.tell("", &format!("the battery has {:.0} %, for {:.1} minutes", charge.0, left.0));
+            self.tell("", format_args!("the battery has {:.0} %, for {:.1} minutes", charge.0, left.0));
         }
         if let Some(begun) = self.begun {
             self.wrong.push(format!(
@@ -251,10 +260,13 @@ impl Rehearsal<'_> {
     fn is_over(&mut self) -> bool {
         let is = |at: Option<Instant>| at.is_some_and(|at| at <= self.now);
         if is(self.off_at()) {
-            self.tell("", "the machine is off by now (--takes)");
+            self.tell("", format_args!("the machine is off by now (--takes)"));
             let on_battery = self.machine.view().flags.contains(StatusFlags::ONBATT);
             if on_battery && settings::role(self.plan.config).tells_at_the_end() {
-                self.tell("killpower", "apccontrol killpower, at the end of the shutdown: told, never run");
+                self.tell(
+                    "killpower",
+                    format_args!("apccontrol killpower, at the end of the shutdown: told, never run"),
+                );
             }
             return true;
         }
@@ -265,7 +277,7 @@ impl Rehearsal<'_> {
         } else {
             return is(self.over_at);
         };
-        self.tell("", what);
+        self.tell("", format_args!("{what}"));
         let rest = match self.begun {
             Some(begun) => format!(
                 "{} s after doshutdown began, while the machine takes {} s to go down (--takes)",
@@ -282,7 +294,7 @@ impl Rehearsal<'_> {
         clock(self.now.saturating_duration_since(self.zero))
     }
 
-    fn tell(&mut self, what: &str, words: &str) {
+    fn tell(&mut self, what: &str, words: Arguments<'_>) {
         self.output.tell(self.now.saturating_duration_since(self.zero), what, words);
     }
 }

@@ -52,8 +52,7 @@ struct Args {
 /// The help text.
 #[must_use]
 pub fn usage() -> String {
-    format!(
-        "usage: mainsd probe [--serial[=PORT]] [--snmp HOST]\n\
+    "usage: mainsd probe [--serial[=PORT]] [--snmp HOST]\n\
          \x20      mainsd probe --record FILE [--device DEVICE] [--seconds N] [-f FILE]\n\
          Says which UPSes there are, why each USB device is one or is none, and prints a configuration. A device that another program\n\
          has is not opened, and nothing is sent to a serial port without --serial.\n\
@@ -67,7 +66,7 @@ pub fn usage() -> String {
          \x20 -h, --help             this text\n\
          \n\
          Exit status: 0 found, or recorded; 1 not; 2 wrong command line.\n"
-    )
+    .to_owned()
 }
 
 /// Runs the program; `args` follow the word `probe`.

@@ -80,8 +80,8 @@ pub(super) const CASES: &[Case] = &[
         machine.more = "UPSTYPE net\nDEVICE host".to_owned();
     }),
     case(What::Simulated, "", |machine| machine.more = "UPSTYPE test\nDEVICE".to_owned()),
-    case(What::Heard, "Smart-UPS 1500, ONLINE", |_| {}),
-    case(What::Lost, "", |machine| machine.status("STATUS", "COMMLOST")),
+    case(What::Heard, "Smart-UPS 1500, on mains", |_| {}),
+    case(What::Lost, "", |machine| machine.status("STATFLAG", "0x05000100")),
     case(What::ModbusOff, "", |machine| {
         machine.file("sys/bus/usb/devices/1-2/idProduct", "0003", 0o644);
         machine.status("OUTPUTV", "");
@@ -175,12 +175,12 @@ pub(super) const CASES: &[Case] = &[
     case(What::NotAsked, "", without_daemon),
     case(What::TestPassed, " 6 days ago", |_| {}),
     case(What::TestOld, "244 days ago", |machine| machine.status("LASTSTEST", "2026-04-01 10:00:00 +0200")),
-    case(What::TestFailed, "(BT)", |machine| machine.status("SELFTEST", "BT")),
+    case(What::TestFailed, "insufficient battery capacity", |machine| machine.status("SELFTEST", "BT")),
     case(What::TestUnknown, "", |machine| machine.status("SELFTEST", "NO")),
     case(What::Young, "2025-03-01", |_| {}),
     case(What::Old, "08/16/19", |machine| machine.status("BATTDATE", "08/16/19")),
     case(What::AgeUnknown, "", |machine| machine.status("BATTDATE", "")),
-    case(What::Replace, "", |machine| machine.status("STATUS", "ONLINE REPLACEBATT")),
+    case(What::Replace, "", |machine| machine.status("STATFLAG", "0x05000088")),
     // The machine.
     case(What::Alone, "", |_| {}),
     case(What::Alone, "", |machine| {
