@@ -28,7 +28,7 @@ fn pdu(asked: &Pdu, data: &[u8]) -> Pdu {
         _ => Value::Integer(i32::from(byte(at + 1) >> 3)),
     };
     let answered = |(at, binding): (usize, &Binding)| {
-        let oid = if asked.kind == Kind::GetBulk { binding.oid.child(u32::from(byte(at))) } else { binding.oid.clone() };
+        let oid = if asked.kind == Kind::GetBulk { binding.oid.clone().child(u32::from(byte(at))) } else { binding.oid.clone() };
         Binding { oid, value: value(at) }
     };
     Pdu {

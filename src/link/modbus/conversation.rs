@@ -403,7 +403,7 @@ impl Conversation {
                 }
                 order.is_behind = !self.exchange.is_free();
                 if let Some(old) = self.order.replace(order) {
-                    told.ended(old.command, Err("another order took its place".to_owned()));
+                    told.order_ended(&old, Err("another order took its place".to_owned()));
                 }
             }
             Err(reason) => told.ended(command, Err(reason)),

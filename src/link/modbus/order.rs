@@ -107,14 +107,14 @@ impl Order {
         self.has_begun
     }
 
-    /// The UPS has understood it, and may do it.
-    pub(super) const fn is_acknowledged(&self) -> bool {
-        matches!(self.step, Step::Look(..))
-    }
-
     /// It is to be written, before anything is read.
     pub(super) fn is_urgent(&self) -> bool {
         self.command.displaces(Command::Poll) && matches!(self.step, Step::Write(_))
+    }
+
+    /// The UPS has understood it, and may do it.
+    pub(super) const fn is_acknowledged(&self) -> bool {
+        matches!(self.step, Step::Look(..))
     }
 
     /// What is to be asked now.

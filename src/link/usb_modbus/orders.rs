@@ -99,16 +99,17 @@ mod tests {
     #[test]
     fn an_order_whose_place_kill_power_has_taken_is_not_tried_with_the_other_source() {
         let mut orders = Orders::default();
-        orders.begin(Command::PowerOff, (Source::Modbus, Some(Source::Hid)), false);
-        orders.begin(Command::KillPower, (Source::Modbus, Some(Source::Hid)), false);
+        let both = (Source::Modbus, Some(Source::Hid));
+        orders.begin(Command::PowerOff, both, false);
+        orders.begin(Command::KillPower, both, false);
         let why = || Err("another order took its place".to_owned());
-        let refused = Err("refused".to_owned());
         assert_eq!(
             orders.ended(CommandResult::new(Command::PowerOff, why()), Source::Modbus, false),
             Some(Next::Told(Command::PowerOff, why()))
         );
+        let refused = CommandResult::new(Command::KillPower, Err("refused".to_owned()));
         assert_eq!(
-            orders.ended(CommandResult::new(Command::KillPower, refused), Source::Modbus, false),
+            orders.ended(refused, Source::Modbus, false),
             Some(Next::Give(Command::KillPower, Source::Hid))
         );
     }
