@@ -27,6 +27,10 @@ pub(super) fn apply(reader: &mut Reader) {
     }
     limits(reader);
     records(reader);
+    if !cfg!(feature = "control") && reader.out.config.self_test_schedule.is_some() {
+        let text = "no effect: this build of mainsd orders no tests (feature 'control')".to_owned();
+        reader.say_about(Warning, "SELFTESTSCHEDULE", text);
+    }
 }
 
 /// Item 1. Both default, so it is in force unless ANNOY is set below ANNOYDELAY.

@@ -15,6 +15,7 @@ mod observed;
 mod obstacles;
 mod recorder;
 mod reread;
+#[cfg_attr(not(feature = "control"), path = "no_self_tests.rs")]
 mod self_tests;
 pub mod settings;
 mod status;

@@ -4,6 +4,7 @@
 mod control;
 mod orders;
 mod reload;
+#[cfg(feature = "control")]
 mod self_tests;
 
 use std::collections::VecDeque;
@@ -78,6 +79,7 @@ pub struct Supervisor {
     contact: Contact,
     self_tests: SelfTests,
     /// What clocks show here, in seconds; a test has one of its own.
+    #[cfg(feature = "control")]
     local_time: Box<dyn Fn(Instant) -> i64>,
     exit: Option<Exit>,
     /// What the observer has not yet seen; filled only if somebody observes.
@@ -125,6 +127,7 @@ impl Supervisor {
             recorder,
             contact: Contact::new(&config),
             self_tests: SelfTests::default(),
+            #[cfg(feature = "control")]
             local_time: Box::new(|_| self_tests::local_time()),
             invocation,
             config,
