@@ -12,7 +12,7 @@ pub struct Fixed(pub f64);
 impl fmt::Display for Fixed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.0.is_finite() {
-            return f.pad(if self.0.is_nan() { "NaN" } else { "inf" });
+            return f.write_str(if self.0.is_nan() { "NaN" } else { "inf" });
         }
         let places = f.precision().unwrap_or(0).min(MOST_PLACES);
         let unit = 10_u64.pow(u32::try_from(places).unwrap_or(0));

@@ -156,7 +156,7 @@ fn a_slave_whose_master_falls_silent_in_an_outage_goes_down_after_nettimeout() {
 }
 
 #[test]
-fn every_event_but_a_battery_that_fails_in_use_is_in_some_story() {
+fn every_event_but_a_battery_that_fails_in_use_and_a_scheduled_test_is_in_some_story() {
     let config = of("UPSTYPE usb\nTIMEOUT 400");
     let limits = [
         "UPSTYPE usb\nBATTERYLEVEL 50",
@@ -169,7 +169,7 @@ fn every_event_but_a_battery_that_fails_in_use_is_in_some_story() {
         seen.extend(rehearse(plan(&of(text), Story::Outage), None).0.hooks);
     }
     let missing: Vec<Event> = Event::ALL.into_iter().filter(|event| !seen.contains(event)).collect();
-    assert_eq!(missing, [Event::Emergency]);
+    assert_eq!(missing, [Event::Emergency, Event::SelfTestFailed]);
 }
 
 #[test]

@@ -95,10 +95,15 @@ fn quoted(text: &str) -> String {
     report::quoted(&clean(text))
 }
 
-/// A number as a float of TOML, to six digits at least. The shortest form would bring 8 KB of the library along.
+/// A number as a float of TOML, to six digits at least. The shortest form, or one with an exponent, would bring 8 KB of the library along.
 fn number(value: f64) -> String {
-    if value != 0.0 && value.abs() < 1.0 {
-        return format!("{value:.8e}");
+    let (mut scaled, mut places) = (value, 0);
+    while scaled != 0.0 && scaled.abs() < 1.0 {
+        scaled *= 10.0;
+        places += 1;
+    }
+    if places > 0 {
+        return format!("{:.6}e-{places}", Fixed(scaled));
     }
     let text = format!("{:.6}", Fixed(value));
     let short = text.trim_end_matches('0');
@@ -116,8 +121,9 @@ mod tests {
             (230.0, "230.0"),
             (-1.5, "-1.5"),
             (13.43, "13.43"),
-            (0.25, "2.50000000e-1"),
+            (0.25, "2.500000e-1"),
             (1e9, "1000000000.0"),
+            (-0.000_123_456_7, "-1.234567e-4"),
         ];
         for (value, text) in table {
             assert_eq!(number(value), text);
