@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ups::{Percent, StatusFlags, TestSchedule};
+use crate::ups::{Fixed, Percent, StatusFlags, TestSchedule};
 
 /// Mains must have been there for so long without a break, as far as this process has seen.
 const ON_MAINS: Duration = Duration::from_secs(24 * 3_600);
@@ -104,7 +104,8 @@ impl SelfTests {
         match ups.charge {
             None => return Some("the UPS does not tell its charge".to_owned()),
             Some(Percent(charge)) if charge <= CHARGE => {
-                return Some(format!("the charge is {charge:.0} %, and must be more than {CHARGE:.0} %"));
+                let (charge, most) = (Fixed(charge), Fixed(CHARGE));
+                return Some(format!("the charge is {charge:.0} %, and must be more than {most:.0} %"));
             }
             Some(_) => {}
         }

@@ -20,6 +20,7 @@ use crate::program::daemon::{Options, configure, start};
 use crate::program::mistake;
 use crate::program::out::{cannot_write, complain, print};
 use crate::wire::control::{Action, Answer, ORDERS, Outcome, Request};
+use crate::wire::decimal::decimal;
 use console::{Console, Typed};
 use menu::{Does, Entry, Look};
 use port::Seen;
@@ -235,8 +236,7 @@ impl Menus {
             self.console.say_now("");
             let answer = self.order("poll");
             let of = |name: &str| answer.values.iter().find(|(of, _)| of == name).map(|(_, value)| value);
-            let is_below =
-                |name, least| of(name).and_then(|it| it.parse().ok()).is_some_and(|it: f64| it <= least);
+            let is_below = |name, least| of(name).and_then(|it| decimal(it)).is_some_and(|it| it <= least);
             if answer.outcome == Outcome::Done && of("test").is_none() {
                 self.console.say("no calibration runs any more");
                 return Some(());
