@@ -14,13 +14,13 @@ use crate::support::{Daemon, Scratch, Serial, Setup, TIMEOUT, free_port, play, p
 
 /// What an order came to: exit status, and what was printed.
 #[derive(Debug)]
-struct Came {
-    status: i32,
-    text: String,
+pub struct Came {
+    pub status: i32,
+    pub text: String,
 }
 
 /// `mainsd ctl` with the configuration in this folder.
-fn begin(folder: &Path, order: &str) -> Child {
+pub fn begin(folder: &Path, order: &str) -> Child {
     Command::new(Setup::new("").program)
         .args(["ctl", "-f"])
         .arg(folder.join("mainsd.conf"))
@@ -33,7 +33,7 @@ fn begin(folder: &Path, order: &str) -> Child {
         .unwrap()
 }
 
-fn end(child: Child) -> Came {
+pub fn end(child: Child) -> Came {
     let done = child.wait_with_output().unwrap();
     let text = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
     Came { status: done.status.code().unwrap(), text }
@@ -44,7 +44,7 @@ fn ctl(folder: &Path, order: &str) -> Came {
 }
 
 /// Gives these orders, one after the other: exit status, and a part of what is printed.
-fn walk(folder: &Path, orders: &[(&str, i32, &str)]) -> BTreeSet<&'static str> {
+pub fn walk(folder: &Path, orders: &[(&str, i32, &str)]) -> BTreeSet<&'static str> {
     let mut walked = BTreeSet::new();
     for (order, status, part) in orders {
         let came = ctl(folder, order);
@@ -60,7 +60,7 @@ fn all() -> BTreeSet<&'static str> {
 }
 
 /// The socket of a daemon; waits until it is there.
-fn connect(daemon: &Daemon) -> UnixStream {
+pub fn connect(daemon: &Daemon) -> UnixStream {
     let find = || {
         let entries = std::fs::read_dir(daemon.dir().join("run")).ok()?;
         let mut names = entries.filter_map(|entry| Some(entry.ok()?.path()));

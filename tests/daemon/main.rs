@@ -21,6 +21,7 @@ mod client_words;
 mod command_line;
 mod container_host;
 mod control;
+mod control_drivers;
 mod copy_apcupsd;
 mod debug;
 mod demo;
