@@ -163,7 +163,8 @@ pub fn open(
             join(Box::new(port), link, faults, now)
         }
         #[cfg(feature = "usb")]
-        Connection::Usb { link, matcher } => open_usb(link, matcher, locks, faults, now),
+        // A box of its own: Rust 1.85 casts no trait object to another trait.
+        Connection::Usb { link, matcher } => open_usb(link, Box::new(matcher), locks, faults, now),
         #[cfg(feature = "stream")]
         Connection::Stream { link, targets } => join(
             Box::new(StreamPort::new(targets, token::DRIVER, now).with_starter(locks.starter().clone())),
