@@ -15,7 +15,7 @@ use crate::support::runner::{Group, Needs, Role, prepared, tests};
 use crate::support::{self, Scratch};
 
 /// Seconds until the machine is stopped by force: emulation on a loaded machine is slow.
-const LIMIT: &str = "1200";
+const LIMIT: &str = "1800";
 
 /// The test that looks at all results.
 const ALL: &str = "every_result_of_the_guest_is_looked_at";
