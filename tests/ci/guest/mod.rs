@@ -194,7 +194,6 @@ pub fn main(args: &[String]) -> ExitCode {
         roles::ALL,
         port::ALL,
         container::ALL,
-        probe::ALL,
         story::ALL,
         faults::ALL,
         modbus::ALL,
