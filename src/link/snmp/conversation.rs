@@ -1,23 +1,23 @@
 //! What is asked when of a card that has answered, and what is told of its answers.
 
+mod answers;
 mod commands;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::account::Account;
-use super::exchange::{Answer, Exchange, Outcome, Request, is_missing, value_of};
+use super::exchange::{Answer, Exchange, Outcome, Request};
 use super::mib::{Item, Mib, When};
-use super::objects::{Job, Objects, ROWS_MAX};
+use super::objects::{Job, Objects};
 use super::order::Order;
 use super::schedule::{STATUS_FAST, Schedule};
 use super::session::Session;
-use super::store::{Store, figure};
+use super::store::Store;
 use super::told::Told;
 use crate::link::LinkEvent;
 use crate::link::silence::Silence;
 use crate::ups::{Command, PollRate, Priority};
-use crate::wire::snmp::{Binding, Oid, Value};
 
 /// The first reading must be told within this.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(15);
@@ -27,9 +27,6 @@ const SILENT_MIN: Duration = Duration::from_secs(10);
 const LEARN_MAX: Duration = Duration::from_secs(5);
 /// So many answers in a row to what says it, that say that the card does not reach its UPS are a loss.
 const UNREACHED_MAX: u8 = 2;
-/// Errors of answers (snmp §7).
-const TOO_BIG: i32 = 1;
-const NO_SUCH_NAME: i32 = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -264,133 +261,6 @@ impl Conversation {
             return self.unreached(is_answered, device, told, now);
         }
         self.tell_progress(has_status, has_status && self.store.line() != line_before, told, now);
-    }
-
-    /// What came of a request for scalars.
-    fn take_scalars(&mut self, rows: &[usize], answer: Answer, is_status: bool, now: Instant) {
-        let again = match answer {
-            Answer::Objects(bindings) => {
-                for row in rows {
-                    self.take_scalar(*row, &bindings, now);
-                }
-                Vec::new()
-            }
-            Answer::Error(TOO_BIG, _) if rows.len() > 1 => self.objects.too_many(rows),
-            // The one that the error is about is left out, and the rest asked for again.
-            Answer::Error(error, at @ 1..) if at <= rows.len() => {
-                let (before, behind) = rows.split_at(at - 1);
-                let (wrong, behind) =
-                    behind.split_first().map_or((None, behind), |(wrong, behind)| (Some(*wrong), behind));
-                if let Some(row) = wrong {
-                    if error == NO_SUCH_NAME { self.absent(row) } else { self.miss(row) }
-                }
-                let rest = [before, behind].concat();
-                if rest.is_empty() { Vec::new() } else { vec![Job::Get(rest)] }
-            }
-            Answer::Error(..) | Answer::None => {
-                let again = match answer {
-                    // The status of the output alone, at once: if that is answered, it was too many.
-                    Answer::None if is_status && rows.len() > 1 => {
-                        self.status_lost = true;
-                        vec![Job::Get(vec![0])]
-                    }
-                    _ => self.objects.too_many(rows),
-                };
-                if again.is_empty() {
-                    rows.iter().for_each(|row| self.miss(*row));
-                }
-                again
-            }
-        };
-        for job in again.into_iter().rev() {
-            self.queue.push_front(job);
-        }
-    }
-
-    fn take_scalar(&mut self, row: usize, bindings: &[Binding], now: Instant) {
-        let (Some(it), name) = (self.objects.row(row), self.objects.name(row)) else { return };
-        let Some(value) = value_of(bindings, &name) else {
-            // Not in the answer at all, or said to be missing.
-            let is_said = bindings.iter().any(|binding| binding.oid == name);
-            return if is_said { self.absent(row) } else { self.miss(row) };
-        };
-        let values = std::slice::from_ref(value);
-        if !self.objects.present(row, figure(it, values)) {
-            return;
-        }
-        if self.store.take(it, values, now) {
-            self.objects.heard(row);
-        } else if row != 0 {
-            self.miss(row);
-        }
-    }
-
-    fn take_column(
-        &mut self,
-        row: usize,
-        mut from: Oid,
-        mut found: Vec<Value>,
-        answer: Answer,
-        now: Instant,
-    ) {
-        let Some(it) = self.objects.row(row) else { return };
-        let column = self.objects.name(row);
-        let mut goes_on = false;
-        match answer {
-            Answer::Objects(bindings) => {
-                goes_on = !bindings.is_empty();
-                for Binding { oid, value } in bindings {
-                    let is_behind = oid[..] > from[..];
-                    if !oid.starts_with(&column)
-                        || !is_behind
-                        || is_missing(&value)
-                        || found.len() >= ROWS_MAX
-                    {
-                        goes_on = false;
-                        break;
-                    }
-                    found.push(value);
-                    from = oid;
-                }
-            }
-            Answer::Error(TOO_BIG, _) if self.objects.rows_at_once > 1 => {
-                self.objects.rows_at_once /= 2;
-                goes_on = true;
-            }
-            Answer::Error(NO_SUCH_NAME, _) => {}
-            Answer::Error(..) | Answer::None => return self.miss(row),
-        }
-        if goes_on {
-            self.queue.push_front(Job::Walk { row, from, found });
-        } else if found.is_empty() && it.item != Item::Alarms {
-            self.absent(row);
-        } else if self.objects.present(row, figure(it, &found)) {
-            if self.store.take(it, &found, now) {
-                self.objects.heard(row);
-            } else {
-                self.miss(row);
-            }
-        }
-    }
-
-    fn absent(&mut self, row: usize) {
-        self.objects.absent(row);
-        self.forget(row);
-    }
-
-    fn miss(&mut self, row: usize) {
-        if self.objects.missed(row) {
-            self.forget(row);
-        }
-    }
-
-    /// Unless another object says the same.
-    fn forget(&mut self, row: usize) {
-        let Some(it) = self.objects.row(row) else { return };
-        let is_said = self.objects.is_said_by_another(row);
-        if !is_said {
-            self.store.forget(it.item);
-        }
     }
 
     /// What follows from an answer.
