@@ -213,6 +213,7 @@ impl Flag {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::scratch::Scratch;
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
@@ -249,20 +250,12 @@ mod tests {
 
     const NOTHING: [&str; 0] = [];
 
-    struct Folder(PathBuf);
+    struct Folder(Scratch);
 
     impl Folder {
         fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("mainsd-flags-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            fs::create_dir(&path).unwrap();
+            let path = Scratch::new(&format!("flags-{name}"));
             Self(path)
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 

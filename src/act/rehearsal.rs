@@ -102,16 +102,15 @@ fn nap() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::scratch::Scratch;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     /// A folder of scripts, removed at the end.
-    struct Scripts(PathBuf);
+    struct Scripts(Scratch);
 
     impl Scripts {
         fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("mainsd-rehearsal-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            fs::create_dir(&path).unwrap();
+            let path = Scratch::new(&format!("rehearsal-{name}"));
             Self(path)
         }
 
@@ -119,12 +118,6 @@ mod tests {
             let path = self.0.join(name);
             fs::write(&path, "#!/bin/sh\n").unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        }
-    }
-
-    impl Drop for Scripts {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 

@@ -73,15 +73,15 @@ mod tests {
     use super::*;
     use crate::config::parse;
     use crate::sys::access;
+    use crate::sys::scratch::Scratch;
     use std::os::unix::fs::PermissionsExt;
 
     /// Folders in one that is ours; gone when dropped.
-    struct Tree(PathBuf);
+    struct Tree(Scratch);
 
     impl Tree {
         fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("mainsd-shared-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
+            let path = Scratch::new(&format!("shared-{name}"));
             fs::create_dir_all(path.join("sub/deep")).unwrap();
             Self(path)
         }
@@ -101,12 +101,6 @@ mod tests {
             );
             let parsed = parse(defaults.as_bytes(), &format!("{dir}/conf"));
             warnings(&parsed).into_iter().map(|(keyword, text)| format!("{keyword}: {text}")).collect()
-        }
-    }
-
-    impl Drop for Tree {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 

@@ -70,22 +70,15 @@ impl WhichFile {
 mod tests {
     use super::*;
     use crate::config::load;
+    use crate::sys::scratch::Scratch;
 
     /// A folder that is removed at the end.
-    struct Folder(PathBuf);
+    struct Folder(Scratch);
 
     impl Folder {
         fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("mainsd-which-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            fs::create_dir(&path).unwrap();
+            let path = Scratch::new(&format!("which-{name}"));
             Self(path)
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 

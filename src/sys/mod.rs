@@ -26,6 +26,8 @@ pub mod reboot;
 pub mod resident;
 pub mod rights;
 pub mod role;
+#[cfg(test)]
+pub(crate) mod scratch;
 pub mod signals;
 pub mod socket;
 pub mod spawn;

@@ -160,6 +160,7 @@ fn check(data: &Metadata, path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::scratch::Scratch;
     use std::io::{Read, Write};
     use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 
@@ -167,13 +168,11 @@ mod tests {
     const OTHER: u32 = 65534;
 
     /// A folder like `/tmp`, in the temporary folder.
-    struct Shared(PathBuf);
+    struct Shared(Scratch);
 
     impl Shared {
         fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("mainsd-trust-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            fs::create_dir(&path).unwrap();
+            let path = Scratch::new(&format!("trust-{name}"));
             fs::set_permissions(&path, fs::Permissions::from_mode(0o1777)).unwrap();
             Self(path)
         }
@@ -185,12 +184,6 @@ mod tests {
         /// A link or file in it becomes another user's; false: only root can do that.
         fn give_away(&self, name: &str) -> bool {
             access::is_root() && lchown(self.join(name), Some(OTHER), Some(OTHER)).is_ok()
-        }
-    }
-
-    impl Drop for Shared {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 

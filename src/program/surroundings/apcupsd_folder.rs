@@ -131,15 +131,14 @@ fn state_of(package: &str, mut list: impl BufRead) -> Option<String> {
 mod tests {
     use super::*;
     use crate::config::parse;
+    use crate::sys::scratch::Scratch;
 
     /// A root folder, removed at the end.
-    struct Root(PathBuf);
+    struct Root(Scratch);
 
     impl Root {
         fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("mainsd-apcupsd-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            fs::create_dir(&path).unwrap();
+            let path = Scratch::new(&format!("apcupsd-{name}"));
             Self(path)
         }
 
@@ -162,12 +161,6 @@ mod tests {
 
         fn purge(&self, name: &str, config: &str) -> Vec<String> {
             self.told(name, config, |found, root| found.purge_would_take(root))
-        }
-    }
-
-    impl Drop for Root {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 

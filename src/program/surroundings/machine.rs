@@ -213,15 +213,14 @@ fn contains(path: &Path, word: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::config::parse;
+    use crate::sys::scratch::Scratch;
 
     /// A root folder with these files: path, content, mode.
-    struct Root(PathBuf);
+    struct Root(Scratch);
 
     impl Root {
         fn new(name: &str) -> Self {
-            let dir = std::env::temp_dir().join(format!("mainsd-machine-{name}-{}", std::process::id()));
-            let _ = fs::remove_dir_all(&dir);
-            fs::create_dir_all(&dir).unwrap();
+            let dir = Scratch::new(&format!("machine-{name}"));
             Self(dir)
         }
 
@@ -238,12 +237,6 @@ mod tests {
             let mut found = Found { parsed: &parsed, warnings: Vec::new() };
             found.machine(&self.0);
             found.warnings.iter().map(ToString::to_string).collect()
-        }
-    }
-
-    impl Drop for Root {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 

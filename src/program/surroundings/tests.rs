@@ -1,17 +1,17 @@
 //! Each fault alone, in a folder of its own.
 
+use crate::sys::scratch::Scratch;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::config::parse;
 
 /// A folder in which everything is as it should be, removed at the end.
-struct Home(PathBuf);
+struct Home(Scratch);
 
 impl Home {
     fn new(name: &str) -> Self {
-        let dir = std::env::temp_dir().join(format!("mainsd-surroundings-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&dir);
+        let dir = Scratch::new(&format!("surroundings-{name}"));
         for folder in ["scripts", "flags"] {
             fs::create_dir_all(dir.join(folder)).unwrap();
         }
@@ -41,12 +41,6 @@ impl Home {
             .iter()
             .map(|d| d.to_string().replace(&dir.to_string(), "DIR"))
             .collect()
-    }
-}
-
-impl Drop for Home {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

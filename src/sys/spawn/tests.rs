@@ -1,3 +1,4 @@
+use crate::sys::scratch::Scratch;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -6,13 +7,11 @@ use std::time::{Duration, Instant};
 use super::super::fork::is_open;
 use super::*;
 
-struct Folder(PathBuf);
+struct Folder(Scratch);
 
 impl Folder {
     fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("mainsd-spawn-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir(&path).unwrap();
+        let path = Scratch::new(&format!("spawn-{name}"));
         Self(path)
     }
 
@@ -20,12 +19,6 @@ impl Folder {
         let path = self.0.join("script");
         write_script(&path, text, mode);
         path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -1,3 +1,4 @@
+use crate::sys::scratch::Scratch;
 use std::fs::{self, File};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -53,13 +54,11 @@ fn next(opener: &Opener) -> Message {
 }
 
 /// A folder with a node, which is a file of what the kernel was asked, and a lock.
-struct Place(PathBuf);
+struct Place(Scratch);
 
 impl Place {
     fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("mainsd-opener-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
+        let path = Scratch::new(&format!("opener-{name}"));
         Self(path)
     }
 
@@ -124,12 +123,6 @@ impl Place {
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 struct Lock(PathBuf, File);
 
 impl PassedLock for Lock {
@@ -149,7 +142,7 @@ const TAKEN: [&str; 3] = ["GetConfiguration", "TakeInterface(2)", "Strip(2)"];
 #[test]
 fn files_come_over_whole_and_a_missing_one_is_none() {
     let place = Place::new("files");
-    let at = Path::new(&place.0);
+    let at = Path::new(&*place.0);
     fs::write(at.join("serial"), "3B1004X02003  \n").unwrap();
     fs::write(at.join("empty"), "").unwrap();
     fs::write(at.join("big"), vec![7; 5000]).unwrap();
