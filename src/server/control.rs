@@ -20,8 +20,6 @@ pub trait Orders {
     fn order(&mut self, number: u32, from: Peer, request: Request);
     /// The answer to an order, once.
     fn poll_answer(&mut self, number: u32) -> Option<String>;
-    /// Nobody waits for the answer any more.
-    fn forget(&mut self, number: u32);
 }
 
 /// What is known of all clients together.
@@ -29,6 +27,15 @@ pub trait Orders {
 pub struct Control {
     /// The number of the last order.
     last: u32,
+    /// The orders whose answers nobody waits for any more.
+    left: Vec<u32>,
+}
+
+impl Server {
+    /// The orders whose answers nobody waits for any more, since the last call.
+    pub fn take_left(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.protocol.left)
+    }
 }
 
 /// What is known of one connection.
@@ -78,7 +85,7 @@ impl Protocol for Control {
     ) -> (usize, Reply) {
         let Some(peer) = client.peer else { return (0, Reply::Close) };
         if let Some(number) = session.waits_for.take() {
-            source.forget(number);
+            self.left.push(number);
             return (
                 bytes.len(),
                 Reply::Last(line(Outcome::Usage, "one order at a time: wait for the answer")),
@@ -108,6 +115,10 @@ impl Protocol for Control {
 
     fn watches(session: &Session) -> bool {
         session.waits_for.is_some()
+    }
+
+    fn handle_closed(&mut self, session: &Session, _: &Client) {
+        self.left.extend(session.waits_for);
     }
 
     fn push(&mut self, session: &mut Session, _: &Client, source: &mut Self::Source) -> Option<Rc<[u8]>> {

@@ -39,7 +39,7 @@ pub fn end(child: Child) -> Came {
     Came { status: done.status.code().unwrap(), text }
 }
 
-fn ctl(folder: &Path, order: &str) -> Came {
+pub fn ctl(folder: &Path, order: &str) -> Came {
     end(begin(folder, order))
 }
 

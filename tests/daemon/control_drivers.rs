@@ -1,8 +1,9 @@
 //! Orders at the UPSes that are reached by Modbus, SNMP and PCNET: while a daemon guards, and without one.
 
+use std::io::Write;
 use std::path::Path;
 
-use super::control::{begin, connect, end, walk};
+use super::control::{begin, connect, ctl, end, walk};
 use crate::support::modbus::Modbus;
 use crate::support::pcnet::PcnetCard;
 use crate::support::snmp::{Card, Unit, int};
@@ -142,4 +143,26 @@ fn a_card_of_pcnet_tells_what_it_knows_and_says_where_it_takes_orders() {
     assert!(daemon.terminate().status.success());
     alone(&setup, &AT_A_CARD_OF_PCNET, &["poll", "self-test", "name cellar", "settings"]);
     assert_eq!(card.orders(), 0);
+}
+
+#[test]
+fn a_client_that_goes_away_while_it_waits_for_a_self_test_keeps_nobody_from_the_next() {
+    let card = Card::local(Unit::powernet());
+    // The order stays under way: the card takes it, and no test begins.
+    card.unit().idle = true;
+    let daemon = guarding(&at_a_card(&card));
+    let mut gone = connect(&daemon);
+    gone.write_all(b"self-test --wait\n").unwrap();
+    poll_until(TIMEOUT, || (card.written(&[1, 7, 2, 2]) == [2]).then_some(())).expect("a self test");
+    drop(gone);
+    // By its answer the daemon has seen that.
+    assert_eq!(ctl(daemon.dir(), "settings").status, 0);
+    card.unit().idle = false;
+    let next = begin(daemon.dir(), "self-test --wait");
+    poll_until(TIMEOUT, || (card.written(&[1, 7, 2, 2]) == [2, 2]).then_some(())).expect("another one");
+    let asked = card.unit().asked.len();
+    poll_until(TIMEOUT, || (card.unit().asked.len() > asked + 5).then_some(())).expect("questions");
+    card.unit().set(&[1, 7, 2, 3], int(1));
+    let came = end(next);
+    assert!(came.status == 0 && came.text.contains("Battery OK"), "{came:?}");
 }

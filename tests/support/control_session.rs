@@ -22,10 +22,6 @@ impl Orders for AtOnce {
         let value = request.value.map(|value| value.to_string()).unwrap_or_default();
         Some(Answer::new(Outcome::Done, value).encode())
     }
-
-    fn forget(&mut self, number: u32) {
-        self.0.retain(|(of, _)| *of != number);
-    }
 }
 
 /// The first byte says in which pieces the rest comes, and how often an answer is waited for.

@@ -100,8 +100,11 @@ impl Orders for Desk {
         let at = self.answers.iter().position(|(of, _)| *of == number)?;
         Some(self.answers.swap_remove(at).1)
     }
+}
 
-    fn forget(&mut self, number: u32) {
+impl Desk {
+    /// Nobody waits for the answer to this order any more.
+    pub fn forget(&mut self, number: u32) {
         self.waiting.retain(|(asked, _)| asked.number != number);
         self.asked.retain(|asked| asked.number != number);
         self.test.take_if(|test| test.asked.number == number);
@@ -109,9 +112,7 @@ impl Orders for Desk {
             in_link.is_left = true;
         }
     }
-}
 
-impl Desk {
     /// The next order that has come; call until `None`.
     pub fn poll_asked(&mut self) -> Option<Asked> {
         self.asked.pop_front()

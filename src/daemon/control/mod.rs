@@ -81,11 +81,20 @@ impl ControlSocket {
     /// A descriptor is ready.
     pub fn ready(&mut self, registry: &Registry, event: &Event, now: Instant) {
         self.server.ready(registry, event, now, &mut self.desk);
+        self.forget_left();
     }
 
     /// Deadlines may have passed.
     pub fn handle_timeout(&mut self, registry: &Registry, now: Instant) {
         self.server.handle_timeout(registry, now, &mut self.desk);
+        self.forget_left();
+    }
+
+    /// What clients that have gone waited for is forgotten.
+    fn forget_left(&mut self) {
+        for number in self.server.take_left() {
+            self.desk.forget(number);
+        }
     }
 
     /// The next deadline; in the past if at once.
@@ -101,6 +110,7 @@ impl ControlSocket {
     pub fn push(&mut self, now: Instant) {
         if self.desk.has_answers() {
             self.server.push(now, &mut self.desk);
+            self.forget_left();
             self.desk.pushed();
         }
     }
