@@ -92,7 +92,7 @@ impl<P: Protocol> Server<P> {
         now: Instant,
         source: &mut P::Source,
     ) {
-        if peer.is_none() && !(self.settings.allow)(address) {
+        if !(self.settings.allow)(address) {
             self.log.say_rarely(Kind::Refused, now, || {
                 format!("Connection from {address} refused by {}.", P::WORDS.allow)
             });

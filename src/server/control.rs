@@ -91,10 +91,9 @@ impl Protocol for Control {
                 Reply::Last(line(Outcome::Usage, "one order at a time: wait for the answer")),
             );
         }
-        let Ok((used, text)) = session.reader.read(bytes) else {
-            let long =
-                Request::parse(&[b' '; crate::wire::control::MAX_REQUEST + 1]).err().unwrap_or_default();
-            return (bytes.len(), Reply::Last(line(Outcome::Usage, &long)));
+        let (used, text) = match session.reader.read(bytes) {
+            Ok(read) => read,
+            Err(long) => return (bytes.len(), Reply::Last(line(Outcome::Usage, &long.to_string()))),
         };
         let Some(text) = text else { return (used, Reply::Nothing) };
         match Request::parse(&text) {

@@ -70,8 +70,7 @@ impl Listeners {
         }
         let port = settings.port;
         for listener in &mut self.all {
-            let is_wanted = |l: &Listener| l.port == port && wanted.contains(&(l.address, l.transport));
-            let wants = |l: &Listener| l.transport == Transport::Unix || is_wanted(l);
+            let wants = |l: &Listener| l.port == port && wanted.contains(&(l.address, l.transport));
             if listener.as_ref().is_some_and(|l| !wants(l)) {
                 *listener = None;
             }

@@ -140,8 +140,8 @@ impl<P: Protocol> Server<P> {
         }
     }
 
-    /// Serves a socket of this machine that listens already, and is not closed by new settings; members of the group are told from
-    /// others. Before [`Server::open`].
+    /// Serves a socket of this machine that listens already; members of the group are told from others. After [`Server::open`], and not
+    /// for a server that gets new settings.
     ///
     /// # Errors
     /// What the system says.
@@ -156,8 +156,7 @@ impl<P: Protocol> Server<P> {
         self.open(registry, now);
         for slot in 0..self.connections.end() {
             let allow = &self.settings.allow;
-            if self.connections.get(slot).is_some_and(|c| c.client.peer.is_none() && !allow(c.client.address))
-            {
+            if self.connections.get(slot).is_some_and(|c| !allow(c.client.address)) {
                 self.drop_client(slot, now);
             }
         }

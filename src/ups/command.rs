@@ -59,10 +59,16 @@ impl Command {
         })
     }
 
+    /// Whether it has the UPS switch off what it supplies.
+    #[must_use]
+    pub const fn cuts_power(self) -> bool {
+        matches!(self, Self::KillPower | Self::PowerOff)
+    }
+
     /// Whether this order takes the place of `other`, which is under way: none holds up the one that cuts the power in a shutdown.
     #[must_use]
     pub fn displaces(self, other: Self) -> bool {
-        self == Self::KillPower || self == Self::PowerOff && other != Self::KillPower
+        self == Self::KillPower || self.cuts_power() && other != Self::KillPower
     }
 
     /// The words of a link that has no way for this order.

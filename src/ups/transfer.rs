@@ -99,6 +99,12 @@ impl SelfTestResult {
         }
     }
 
+    /// Whether the battery has not stood it.
+    #[must_use]
+    pub const fn has_failed(self) -> bool {
+        matches!(self, Self::Failed | Self::FailedCapacity | Self::FailedOverload)
+    }
+
     /// The words of the log line `UPS Self Test completed: …` (power-events §4).
     #[must_use]
     pub const fn log_text(self) -> &'static str {

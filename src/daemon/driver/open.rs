@@ -90,9 +90,8 @@ pub fn connection(config: &Config) -> Result<Connection, Refused> {
 /// How the serial port of this configuration is left by itself.
 #[cfg(feature = "serial-port")]
 #[must_use]
-#[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn at_rest(config: &Config) -> AtRest {
-    match connect(config, None, None, Instant::now()) {
+    match connection(config) {
         Ok(Connection::Serial { rest, keeps_lines, speed, .. }) => {
             AtRest { lines: rest, keeps_settings: keeps_lines, speed }
         }
@@ -103,9 +102,8 @@ pub fn at_rest(config: &Config) -> AtRest {
 /// What DEVICE names, where that is reached over a network.
 #[cfg(any(feature = "stream", feature = "datagram"))]
 #[must_use]
-#[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn targets(config: &Config) -> Vec<crate::bus::stream::Target> {
-    match connect(config, None, None, Instant::now()) {
+    match connection(config) {
         #[cfg(feature = "stream")]
         Ok(Connection::Stream { targets, .. }) => targets,
         #[cfg(feature = "card")]
@@ -119,9 +117,8 @@ pub fn targets(config: &Config) -> Vec<crate::bus::stream::Target> {
 /// Where the datagrams of the card come that this configuration is about.
 #[cfg(feature = "card")]
 #[must_use]
-#[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn card_listening(config: &Config) -> Option<Listening> {
-    match connect(config, None, None, Instant::now()) {
+    match connection(config) {
         Ok(Connection::Card { port, target, .. }) => Some(Listening { port, target }),
         _ => None,
     }
@@ -130,9 +127,8 @@ pub fn card_listening(config: &Config) -> Option<Listening> {
 /// The port at which the driver of this configuration listens for datagrams.
 #[cfg(feature = "datagram")]
 #[must_use]
-#[allow(clippy::disallowed_methods, reason = "the link is thrown away; any moment will do")]
 pub fn listened(config: &Config) -> Option<u16> {
-    match connect(config, None, None, Instant::now()) {
+    match connection(config) {
         Ok(Connection::Datagram { listen, .. }) => listen,
         _ => None,
     }

@@ -81,12 +81,7 @@ impl Supervisor {
     /// Whether the UPS says that its last test was not passed.
     fn has_failed(&self) -> bool {
         let result = self.status.snapshot().values.self_test;
-        result.is_some_and(|it| {
-            matches!(
-                it,
-                SelfTestResult::Failed | SelfTestResult::FailedCapacity | SelfTestResult::FailedOverload
-            )
-        })
+        result.is_some_and(SelfTestResult::has_failed)
     }
 }
 

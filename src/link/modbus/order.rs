@@ -109,7 +109,7 @@ impl Order {
 
     /// It is to be written, before anything is read.
     pub(super) fn is_urgent(&self) -> bool {
-        self.command.displaces(Command::Poll) && matches!(self.step, Step::Write(_))
+        self.command.cuts_power() && matches!(self.step, Step::Write(_))
     }
 
     /// The UPS has understood it, and may do it.

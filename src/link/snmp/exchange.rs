@@ -43,7 +43,7 @@ impl Request {
 pub(super) enum Answer {
     /// These objects.
     Objects(Vec<Binding>),
-    /// An error (snmp §7), and the number of the object that it is about, from 1; 0: none.
+    /// An error (snmp §8.4), and the number of the object that it is about, from 1; 0: none.
     Error(i32, usize),
     /// Nothing.
     None,

@@ -6,7 +6,7 @@ use super::codes;
 use super::exchange::{Answer, Request, value_of};
 use super::mib::{self, Mib};
 use crate::ups::{Command, Setting, SettingValue};
-use crate::wire::snmp::{Binding, Oid, Value};
+use crate::wire::snmp::{Binding, NO_SUCH_NAME, Oid, Value};
 
 /// How an order ended.
 pub(super) type Outcome = Result<String, String>;
@@ -19,7 +19,6 @@ const KILL_EFFECT_TIMEOUT: Duration = Duration::from_secs(3);
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// Time for the shutdown, in seconds, where the order itself has it (snmp §5).
 const OFF_DELAY: i32 = 60;
-const NO_SUCH_NAME: i32 = 2;
 
 /// What is ordered, and where it is seen whether the UPS does it.
 #[derive(Debug, Default)]
@@ -66,13 +65,13 @@ impl Order {
             (_, command) => rfc1628(command)?,
         };
         // What cuts the power waits for nothing, and needs no look before it.
-        let step = if command.displaces(Command::Poll) { Step::Set(0) } else { Step::Before };
+        let step = if command.cuts_power() { Step::Set(0) } else { Step::Before };
         Ok(Self { command, plan, before: Vec::new(), step, at: now })
     }
 
     /// It is to be given, before anything is read.
     pub(super) fn is_urgent(&self) -> bool {
-        self.command.displaces(Command::Poll) && matches!(self.step, Step::Set(_))
+        self.command.cuts_power() && matches!(self.step, Step::Set(_))
     }
 
     /// What is to be asked now.
@@ -137,7 +136,7 @@ impl Order {
                 let bindings: &[Binding] =
                     if let Answer::Objects(bindings) = answer { bindings } else { &[] };
                 // Switched off, its card may answer no more.
-                let is_gone = *answer == Answer::None && self.command.displaces(Command::Poll);
+                let is_gone = *answer == Answer::None && self.command.cuts_power();
                 let gone =
                     is_gone.then(|| Ok("the card has acknowledged it, and no longer answers".to_owned()));
                 self.at = now + LOOK_INTERVAL;
@@ -332,7 +331,7 @@ fn code(bindings: &[Binding], look: &Oid) -> Option<i64> {
     }
 }
 
-/// The name of an error status (snmp §7).
+/// The name of an error status (snmp §8.4).
 const fn error_name(error: i32) -> &'static str {
     match error {
         1 => "tooBig",

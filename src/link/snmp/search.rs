@@ -7,7 +7,7 @@ use super::account::{Account, Said};
 use super::exchange::{next, value_of};
 use super::mib::{self, Mib};
 use super::session::Session;
-use crate::wire::snmp::{Binding, Kind, Pdu, Value, Version};
+use crate::wire::snmp::{Binding, Kind, NO_SUCH_NAME, Pdu, Value, Version};
 
 /// Communities that are tried where DEVICE names none; the first may usually be written to (snmp §1).
 const COMMUNITIES: [&[u8]; 2] = [b"private", b"public"];
@@ -19,7 +19,6 @@ const ROUND_INTERVAL: Duration = Duration::from_secs(5);
 const SETTLE_TIME: Duration = Duration::from_secs(2);
 /// An answer may come late: so many tries are remembered.
 const TRIES_MAX: usize = 16;
-const NO_SUCH_NAME: i32 = 2;
 
 /// A way of speaking to the card.
 #[derive(Debug)]

@@ -71,8 +71,7 @@ impl Orders {
             Err(why) => {
                 order.why.push(format!("{}: {why}", source.name()));
                 // A UPS that has been told to switch off is not told twice: the second time might begin when it has switched on again.
-                let is_once = result.is_acknowledged
-                    && matches!(result.command, Command::KillPower | Command::PowerOff);
+                let is_once = result.is_acknowledged && result.command.cuts_power();
                 if let Some(next) = order.then.take().filter(|_| !is_once) {
                     return order.give(next, modbus_waits);
                 }

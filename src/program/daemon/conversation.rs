@@ -188,7 +188,7 @@ impl<'a> Conversation<'a> {
             return true;
         }
         self.ordered = true;
-        if !matches!(command, Command::KillPower | Command::PowerOff) {
+        if !command.cuts_power() {
             self.deadline = now + SETTING_TIMEOUT;
         }
         self.number += 1;
@@ -232,7 +232,7 @@ impl<'a> Conversation<'a> {
     fn too_late(&self, command: Command) -> String {
         let Heard { ups, last_loss, .. } = &self.heard;
         match ups {
-            None if !matches!(command, Command::KillPower | Command::PowerOff) => {
+            None if !command.cuts_power() => {
                 format!("{NOT_FOUND}{last_loss}")
             }
             None => format!("Unable to open UPS device for hibernate or shutdown: {last_loss}"),

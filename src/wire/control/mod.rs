@@ -13,6 +13,8 @@ mod table;
 pub use answer::{Answer, AnswerReader, Foreign, Outcome};
 pub use table::{Action, Argument, ORDERS, Right, Row, When};
 
+use std::fmt;
+
 use crate::ups::{Setting, SettingValue};
 
 /// Longest request in bytes, without its newline.
@@ -36,7 +38,7 @@ impl Request {
     /// What is wrong with it, in words.
     pub fn parse(line: &[u8]) -> Result<Self, String> {
         if line.len() > MAX_REQUEST {
-            return Err(format!("longer than {MAX_REQUEST} characters"));
+            return Err(TooLong.to_string());
         }
         let plain = line.strip_suffix(b"\r").unwrap_or(line);
         let text = match std::str::from_utf8(plain) {
@@ -114,6 +116,12 @@ pub struct LineReader(Vec<u8>);
 /// A line is longer than [`MAX_REQUEST`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLong;
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "longer than {MAX_REQUEST} characters")
+    }
+}
 
 impl LineReader {
     /// Takes bytes up to the end of the next line. Gives how many were taken, and the line if it is complete, without its newline.

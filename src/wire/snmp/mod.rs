@@ -14,7 +14,7 @@ mod value;
 
 pub use ber::Error;
 pub use keys::{Auth, Key, Stretching};
-pub use pdu::{Kind, Pdu, TrapV1};
+pub use pdu::{Kind, NO_SUCH_NAME, Pdu, TOO_BIG, TrapV1};
 pub use privacy::Privacy;
 pub use value::{Binding, Oid, Value};
 

@@ -3,6 +3,11 @@
 use super::ber::{self, Element, Error, Reader};
 use super::value::{Binding, Oid};
 
+/// An error: the answer would be too big (snmp §8.4).
+pub const TOO_BIG: i32 = 1;
+/// An error of v1: there is no such object (snmp §8.4).
+pub const NO_SUCH_NAME: i32 = 2;
+
 /// What a PDU is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -45,7 +50,7 @@ pub struct Pdu {
     pub kind: Kind,
     /// An answer has that of its request.
     pub request_id: i32,
-    /// 0: no error (snmp §8.4).
+    /// 0: no error; see [`TOO_BIG`] and [`NO_SUCH_NAME`] (snmp §8.4).
     pub error_status: i32,
     /// Which binding the error is about, counted from 1; 0: none.
     pub error_index: i32,

@@ -249,7 +249,7 @@ impl Session {
             return self.commands.park(order, pause, now);
         }
         let Some(outcome) = outcome else { return };
-        if outcome.is_ok() && matches!(order.command, Command::KillPower | Command::PowerOff) {
+        if outcome.is_ok() && order.command.cuts_power() {
             // The words that administrators know (power-events §8).
             let delay = match self.store.identity.shutdown_delay {
                 Some(seconds) => format!("UPS will power off after {seconds} seconds ..."),

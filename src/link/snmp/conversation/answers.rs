@@ -7,11 +7,7 @@ use crate::link::snmp::exchange::{Answer, is_missing, value_of};
 use crate::link::snmp::mib::Item;
 use crate::link::snmp::objects::{Job, ROWS_MAX};
 use crate::link::snmp::store::figure;
-use crate::wire::snmp::{Binding, Oid, Value};
-
-/// Errors of answers (snmp §7).
-const TOO_BIG: i32 = 1;
-const NO_SUCH_NAME: i32 = 2;
+use crate::wire::snmp::{Binding, NO_SUCH_NAME, Oid, TOO_BIG, Value};
 
 impl Conversation {
     /// What came of a request for scalars.

@@ -130,7 +130,7 @@ impl Look<'_> {
         let date = status.identity.battery_date;
         let (tested, made) = (age(&status.tested), age(&date));
         match (status.values.self_test, tested) {
-            (Some(result @ (SelfTestResult::Failed | SelfTestResult::FailedCapacity)), _) => {
+            (Some(result), _) if result.has_failed() => {
                 self.say(What::TestFailed, &[result.log_text()]);
             }
             (_, Some(days)) if days > TEST_DAYS => self.say(What::TestOld, &[&days.to_string()]),
