@@ -1,5 +1,7 @@
 //! Who may order what, what an order means for the link, and the answers that need nothing of it. The same with and without a daemon.
 
+use std::time::Duration;
+
 use super::desk::Asked;
 use crate::sys::local::Peer;
 use crate::ups::{Command, Fixed, Identity, SelfTestResult, Setting, StatusFlags, Values};
@@ -98,6 +100,32 @@ pub fn show(action: Action, ups: &Identity, values: &Values) -> Answer {
         return Answer::new(Outcome::Refused, "the UPS does not tell this");
     }
     answer
+}
+
+/// The result of a self test that is waited for is asked for so often.
+pub const TEST_INTERVAL: Duration = Duration::from_secs(2);
+/// And for so long (apctest §2: 40 s).
+const TEST_TIMEOUT: Duration = Duration::from_secs(90);
+/// One that has not been seen to run by then was too short to be seen; before, the result may be that of the test before (usb-hid §11: it
+/// can begin 10 s after the order).
+const TEST_BEGUN: Duration = Duration::from_secs(15);
+
+/// A self test that was ordered, and whose end is waited for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TestWait {
+    /// It has been seen to run.
+    seen: bool,
+}
+
+impl TestWait {
+    /// What [`self_test_result`] has given, so long after the order; `runs`: the UPS does a test now. The answer when it is over; `None`: it
+    /// is to be asked again.
+    pub fn look(&mut self, result: Option<Answer>, runs: bool, age: Duration) -> Option<Answer> {
+        self.seen |= runs || result.is_none();
+        let over = result.filter(|_| !runs && (self.seen || age >= TEST_BEGUN));
+        let late = || Answer::new(Outcome::Refused, "the self test was started and has not ended in time");
+        over.or_else(|| (age >= TEST_TIMEOUT).then(late))
+    }
 }
 
 /// The answer that tells the result of the last self test; `None`: it is in progress.

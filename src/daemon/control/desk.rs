@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::answers::{TEST_INTERVAL, TestWait};
 use crate::server::control::Orders;
 use crate::sys::local::Peer;
 use crate::ups::Command;
@@ -17,13 +18,6 @@ const BETWEEN: Duration = Duration::from_millis(100);
 const LINK_TIMEOUT: Duration = Duration::from_secs(200);
 /// A reading that a command has asked for may come after the command's end.
 const READING_AFTER: Duration = Duration::from_millis(250);
-/// The result of a self test that is waited for is asked for so often, and for so long (apctest §2: 40 s).
-const TEST_INTERVAL: Duration = Duration::from_secs(2);
-const TEST_TIMEOUT: Duration = Duration::from_secs(90);
-/// One that has not been seen to run by then was too short to be seen; before, the result may be that of the test before (usb-hid §11: it
-/// can begin 10 s after the order).
-const TEST_BEGUN: Duration = Duration::from_secs(15);
-
 /// The number of the daemon's own order, a self test by SELFTESTSCHEDULE. Clients have smaller ones.
 pub const OWN: u32 = u32::MAX;
 
@@ -56,8 +50,7 @@ struct InLink {
 struct Test {
     asked: Asked,
     begun: Instant,
-    /// It has been seen to run.
-    seen: bool,
+    wait: TestWait,
     /// Its result is asked for.
     ask_at: Option<Instant>,
 }
@@ -238,7 +231,12 @@ impl Desk {
         if asks_result || reads {
             (in_link.ended, in_link.at) = (true, now + READING_AFTER);
         } else {
-            self.test = Some(Test { asked, begun: now, seen: false, ask_at: Some(now + TEST_INTERVAL) });
+            self.test = Some(Test {
+                asked,
+                begun: now,
+                wait: TestWait::default(),
+                ask_at: Some(now + TEST_INTERVAL),
+            });
             self.leave_link(now);
         }
         None
@@ -255,14 +253,9 @@ impl Desk {
             // Who has waited for it has gone.
             return self.leave_link(now);
         };
-        test.seen |= runs || answer.is_none();
         let age = now.saturating_duration_since(test.begun);
-        match answer.filter(|_| !runs && (test.seen || age >= TEST_BEGUN)) {
+        match test.wait.look(answer, runs, age) {
             Some(answer) => self.end(asked, &answer, now),
-            None if age >= TEST_TIMEOUT => {
-                let words = "the self test was started and has not ended in time";
-                self.end(asked, &Answer::new(Outcome::Refused, words), now);
-            }
             None => {
                 test.ask_at = Some(now + TEST_INTERVAL);
                 self.leave_link(now);

@@ -58,7 +58,7 @@ pub fn run(options: &Options) -> Result<ExitCode, Refusal> {
     }
     let nothing = commands.len() == 1;
     let mut say = |_: Priority, text: &str| complain(text);
-    let locks = run_files::device_locks(run_files::existing_run_folder().as_ref(), &path);
+    let locks = run_files::locks_for_order(&path);
     converse(&config, &locks, &commands, Duration::ZERO, &mut say, &mut |result, heard| {
         let Command::Set(setting, _) = result.command else {
             failed |= result.outcome.is_err();

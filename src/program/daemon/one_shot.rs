@@ -79,7 +79,7 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
         },
     );
     let mut outcome = Err(String::new());
-    let locks = run_files::device_locks(run_files::existing_run_folder().as_ref(), &invocation.config_file);
+    let locks = run_files::locks_for_order(&invocation.config_file);
     converse(&config, &locks, &[command], wait, &mut say, &mut |result, _| {
         outcome = result.outcome.clone();
         GO_ON

@@ -68,6 +68,11 @@ pub fn device_locks(folder: Option<&RunFolder>, config: &Path) -> DeviceLocks {
     DeviceLocks::new(folder.map(RunFolder::locks), config)
 }
 
+/// The same for an order to the UPS: no folder is made for it.
+pub fn locks_for_order(config: &Path) -> DeviceLocks {
+    device_locks(existing_run_folder().as_ref(), config)
+}
+
 /// What belongs to one run.
 pub struct RunFiles {
     /// Where devices are locked.

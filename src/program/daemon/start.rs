@@ -229,8 +229,7 @@ fn prepare(
         RunFiles::take(&config, &invocation.config_file, run_folder, pid_file, boot, &mut trouble)?;
     if folder.is_some() {
         // The UPS is not its own: another daemon may have it.
-        files.devices =
-            run_files::device_locks(run_files::existing_run_folder().as_ref(), &invocation.config_file);
+        files.devices = run_files::locks_for_order(&invocation.config_file);
     }
     if let Some(seed) = options.faults {
         trouble

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::daemon::control::answers::{command_of, polled, self_test_result, show};
+use crate::daemon::control::answers::{TEST_INTERVAL, TestWait, command_of, polled, self_test_result, show};
 use crate::program::daemon::conversation::{GO_ON, Heard, Then, converse};
 use crate::program::daemon::start::{self, Refusal};
 use crate::program::daemon::{CalledAs, Options, one_shot, run_files};
@@ -12,12 +12,6 @@ use crate::sys::named_lock::NamedLock;
 use crate::sys::{access, process};
 use crate::ups::{Command, CommandResult, Identity, Priority, StatusFlags};
 use crate::wire::control::{Action, Answer, Outcome, Request, When};
-
-/// The result of a self test is asked for so often, and no longer than so many times.
-const TEST_INTERVAL: Duration = Duration::from_secs(2);
-const TEST_LOOKS: u32 = 45;
-/// A test that has not been seen to run after so many looks was too short to be seen.
-const TEST_BEGUN: u32 = 7;
 
 /// Gives the UPS an order by this program itself.
 pub(super) fn order(config: Option<&PathBuf>, request: &Request) -> Answer {
@@ -46,9 +40,6 @@ fn carry_out(options: &Options, request: &Request) -> Result<Answer, Refusal> {
         _ => {}
     }
     let (loaded, _lock) = alone(options)?;
-    loaded.print_warnings(options);
-    let file = loaded.path.canonicalize().unwrap_or_else(|_| loaded.path.clone());
-    let folder = run_files::existing_run_folder();
     if request.row.when == When::NoDaemon {
         let command =
             if request.row.action == Action::KillPower { Command::KillPower } else { Command::PowerOff };
@@ -65,9 +56,10 @@ fn carry_out(options: &Options, request: &Request) -> Result<Answer, Refusal> {
         Some(command) if request.waits => vec![Command::Poll, command, Command::ReadSelfTest],
         Some(command) => vec![Command::Poll, command],
     };
-    let locks = run_files::device_locks(folder.as_ref(), &file);
+    loaded.print_warnings(options);
+    let locks = run_files::locks_for_order(&loaded.path);
     let mut say = |_: Priority, text: &str| complain(text);
-    let mut ended = Ended { request: *request, answer: None, looks: 0, seen: false };
+    let mut ended = Ended { request: *request, answer: None, looks: 0, wait: TestWait::default() };
     converse(&loaded.config, &locks, &commands, Duration::ZERO, &mut say, &mut |result, heard| {
         ended.take(result, heard)
     })?;
@@ -96,8 +88,9 @@ pub(in crate::program::tools) fn alone(
 struct Ended {
     request: Request,
     answer: Option<Answer>,
+    /// Since the test was ordered.
     looks: u32,
-    seen: bool,
+    wait: TestWait,
 }
 
 impl Ended {
@@ -142,20 +135,9 @@ impl Ended {
     fn look_at_test(&mut self, heard: &Heard) -> Then {
         self.looks += 1;
         let runs = heard.status.contains(StatusFlags::ONBATT);
-        let answer = self_test_result(heard.values.self_test, true).filter(|_| !runs);
-        self.seen |= answer.is_none();
-        match answer {
-            Some(answer) if self.seen || self.looks >= TEST_BEGUN => {
-                self.answer = Some(answer);
-                GO_ON
-            }
-            _ if self.looks >= TEST_LOOKS => {
-                let words = "the self test was started and has not ended in time";
-                self.answer = Some(Answer::new(Outcome::Refused, words));
-                GO_ON
-            }
-            _ => Then::Again(TEST_INTERVAL),
-        }
+        let result = self_test_result(heard.values.self_test, true);
+        self.answer = self.wait.look(result, runs, TEST_INTERVAL * self.looks);
+        if self.answer.is_some() { GO_ON } else { Then::Again(TEST_INTERVAL) }
     }
 }
 

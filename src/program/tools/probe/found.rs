@@ -44,7 +44,7 @@ pub(super) fn print(out: &mut Out<'_>, all: &[Found]) {
 
 /// Where devices are locked.
 pub(super) fn locks() -> DeviceLocks {
-    run_files::device_locks(run_files::existing_run_folder().as_ref(), &WhichFile::new(None).path)
+    run_files::locks_for_order(&WhichFile::new(None).path)
 }
 
 /// Asks by this driver whether there is a UPS, with one reading of it.
