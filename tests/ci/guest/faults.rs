@@ -56,7 +56,7 @@ fn stall_one(lab: &Lab) {
     unit.faults(|faults| {
         faults.stall.insert(0x31);
     });
-    let daemon = lab.online(&lab.setup());
+    let daemon = lab.online(&lab.setup_without_loss());
     assert!(unit.wait_for_reads(20, support::TIMEOUT), "the daemon does not poll");
     ensure_quiet(&daemon, 0, Duration::from_secs(4));
     let right = |status: &support::Status| status.has("ONLINE") && status.is("LOADPCT", "34.0 Percent");
@@ -111,7 +111,7 @@ const STOPPED: Duration = Duration::from_secs(14);
 /// Mains comes back while the daemon is stopped: the report of it waits, TIMEOUT and the deadline of a transfer have passed.
 fn stopped(lab: &Lab) {
     let unit = lab.plug(ES);
-    let daemon = lab.online(&lab.setup().with("TIMEOUT", "10").with("ONBATTERYDELAY", "1"));
+    let daemon = lab.online(&lab.setup_without_loss().with("TIMEOUT", "10").with("ONBATTERYDELAY", "1"));
     let place = unit.place();
     unit.mains(false);
     daemon.wait_for_hook("onbattery", support::TIMEOUT);
@@ -128,7 +128,7 @@ fn stopped(lab: &Lab) {
 
 fn garbage(lab: &Lab) {
     let unit = lab.plug(BX);
-    let daemon = lab.online(&lab.setup());
+    let daemon = lab.online(&lab.setup_without_loss());
     // The first is logged from a real unit; the others claim an outage, low and missing battery, a wrong length, an
     // unknown id.
     let reports: [&[u8]; 6] = [
@@ -155,7 +155,7 @@ fn garbage(lab: &Lab) {
 
 fn garbage_on_battery(lab: &Lab) {
     let unit = lab.plug(BX);
-    let daemon = lab.online(&lab.setup());
+    let daemon = lab.online(&lab.setup_without_loss());
     unit.mains(false);
     daemon.wait_for_hook("onbattery", support::TIMEOUT);
     let from = daemon.hooks().count();
@@ -171,7 +171,7 @@ fn garbage_on_battery(lab: &Lab) {
 fn unit_unknown(lab: &Lab) {
     let unit = lab.plug("liebert-gxt5-10af-1000");
     unit.change_silently(|model| model.set_mains(false));
-    let daemon = Daemon::start(&lab.setup().with("MINUTES", "5").with("BATTERYLEVEL", "20"));
+    let daemon = Daemon::start(&lab.setup_without_loss().with("MINUTES", "5").with("BATTERYLEVEL", "20"));
     daemon.wait_for_hook("onbattery", support::TIMEOUT);
     let from = daemon.hooks().count();
     ensure_quiet(&daemon, from, Duration::from_secs(20));
@@ -184,7 +184,7 @@ fn unit_unknown(lab: &Lab) {
 
 fn discharging_on_mains(lab: &Lab) {
     let unit = lab.plug(BX);
-    let daemon = lab.online(&lab.setup());
+    let daemon = lab.online(&lab.setup_without_loss());
     unit.change(|model| model.set_raw(usage::DISCHARGING, 1));
     assert!(unit.wait_for_reads(20, support::TIMEOUT), "the daemon does not poll");
     ensure_quiet(&daemon, 0, Duration::from_secs(3));
@@ -195,7 +195,7 @@ fn discharging_on_mains(lab: &Lab) {
 fn long_answers(lab: &Lab) {
     let unit = lab.plug(ES);
     unit.faults(|faults| faults.long = 6);
-    let daemon = lab.online(&lab.setup());
+    let daemon = lab.online(&lab.setup_without_loss());
     let right =
         |status: &support::Status| status.is("LINEV", "228.0 Volts") && status.is("TIMELEFT", "14.5 Minutes");
     let status = daemon.wait_for_status(right, support::TIMEOUT);
@@ -216,7 +216,7 @@ fn short_answers(lab: &Lab) {
 
 fn short_drop(lab: &Lab) {
     let mut unit = lab.plug(ES);
-    let daemon = lab.online(&lab.setup().with("COMMLOSTDELAY", "20"));
+    let daemon = lab.online(&lab.setup_without_loss());
     for _ in 0..2 {
         unit.unplug();
         daemon.wait_for_status(|status| status.has("COMMLOST"), support::TIMEOUT);

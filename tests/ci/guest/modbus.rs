@@ -71,7 +71,7 @@ fn beside(lab: &Lab) {
 
 fn falls_silent(lab: &Lab) {
     let unit = plug(lab, true);
-    let daemon = lab.online(&lab.setup());
+    let daemon = lab.online(&lab.setup_without_loss());
     daemon.wait_for_status(|status| status.is("LINEV", "231.0 Volts"), support::TIMEOUT);
     unit.switch_modbus(false);
     outage(&unit, &daemon, |unit, on| unit.mains(on));
@@ -82,7 +82,7 @@ fn falls_silent(lab: &Lab) {
 
 fn delivered(lab: &Lab) {
     let unit = plug(lab, false);
-    let daemon = lab.online(&lab.setup());
+    let daemon = lab.online(&lab.setup_without_loss());
     daemon.wait_for_output("Advanced Menu, Configuration, Modbus", support::TIMEOUT);
     assert_eq!(unit.asked_by_modbus(), 2);
     outage(&unit, &daemon, |unit, on| unit.mains(on));
