@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::out::{complain, print};
+use super::out::{self, complain, print};
 use super::which_file::WhichFile;
 use super::{mistake, surroundings};
 use crate::config::{Diagnostic, Parsed, Severity, load, nearest_directive};
@@ -51,7 +51,8 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
             Some(text) => print("mainsd check", text.as_bytes(), ExitCode::SUCCESS),
             None => {
                 let near = nearest_directive(&name.to_ascii_uppercase());
-                fail(
+                out::fail(
+                    "mainsd check",
                     &match near {
                         Some(near) => format!("no such directive '{name}'; the nearest is {near}"),
                         None => format!("no such directive '{name}'; mainsd.conf(5) has the list of all"),
@@ -72,9 +73,9 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
                 let status = if starts { ExitCode::SUCCESS } else { ExitCode::FAILURE };
                 print("mainsd check", text.as_bytes(), status)
             }
-            Err(error) => fail(&file.words_of(&error), UNREADABLE),
+            Err(error) => out::fail("mainsd check", &file.words_of(&error), UNREADABLE),
         },
-        Err(words) => fail(&format!("{words} (mainsd check --help)"), 1),
+        Err(words) => out::fail("mainsd check", &format!("{words} (mainsd check --help)"), 1),
     }
 }
 
@@ -104,11 +105,6 @@ fn options(args: Vec<OsString>) -> Result<Task, String> {
         }
     }
     Ok(Task::Check { file: WhichFile::new(file), quiet })
-}
-
-fn fail(text: &str, status: u8) -> ExitCode {
-    complain(&format!("mainsd check: {text}"));
-    ExitCode::from(status)
 }
 
 fn only_obstacles(parsed: &Parsed) -> ExitCode {

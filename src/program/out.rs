@@ -72,6 +72,12 @@ pub fn cannot_write(program: &str, error: &io::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Says what has failed and gives the exit status.
+pub fn fail(program: &str, words: &str, status: u8) -> ExitCode {
+    complain(&format!("{program}: {words}"));
+    ExitCode::from(status)
+}
+
 /// Writes a line to standard error if that takes it at once: neither a full disk nor a pipe that nobody reads may keep a
 /// program from its work, which may be to switch the UPS off.
 pub fn complain(text: &str) {

@@ -14,7 +14,7 @@ use super::stream::Stream;
 use crate::sys::job::{Job, Starter};
 use crate::sys::lent::{self, Lender};
 use crate::sys::local::{self, Peer};
-use crate::sys::port_holder::{Holder, holder_of_port};
+use crate::sys::port_holder::holder_of_port;
 use crate::sys::socket;
 use crate::ups::Priority;
 
@@ -248,10 +248,8 @@ impl Listener {
 
 /// Who is in the way, and what that means for who asks.
 pub(super) fn held_port(words: &Words, port: u16) -> String {
-    let holder = match holder_of_port(port) {
-        Some(Holder::Process { pid, name }) => format!("{name} (process {pid})"),
-        Some(Holder::Unseen) | None => "another program".to_owned(),
-    };
+    let holder = holder_of_port(port).and_then(|holder| holder.words());
+    let holder = holder.unwrap_or_else(|| "another program".to_owned());
     format!("{}: port {port} is held by {holder}: {}", words.server, words.port_held)
 }
 

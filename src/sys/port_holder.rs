@@ -2,9 +2,6 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::path::Path;
-#[cfg(feature = "tools")]
-use std::path::PathBuf;
 
 use super::process;
 
@@ -20,6 +17,17 @@ pub enum Holder {
     },
     /// One that cannot be seen from here: another user's, or one outside of this container.
     Unseen,
+}
+
+impl Holder {
+    /// The process, in words; `None`: it cannot be seen.
+    #[must_use]
+    pub fn words(&self) -> Option<String> {
+        match self {
+            Self::Process { pid, name } => Some(format!("{name} (process {pid})")),
+            Self::Unseen => None,
+        }
+    }
 }
 
 /// How much of each table of sockets is read, in bytes: listening sockets come first.
@@ -48,21 +56,7 @@ pub fn holder_of_port(port: u16) -> Option<Holder> {
         return None;
     }
     let wanted: Vec<String> = sockets.iter().map(|inode| format!("socket:[{inode}]")).collect();
-    let is_wanted = |target: &Path| wanted.iter().any(|socket| target.as_os_str() == socket.as_str());
-    who_has(&is_wanted, MOST_DESCRIPTORS).or(Some(Holder::Unseen))
-}
-
-/// Another process that has one of these files open; `None`: nobody whose files this process may see.
-#[cfg(feature = "tools")]
-#[must_use]
-pub fn holder_of_file(paths: &[PathBuf]) -> Option<Holder> {
-    let wanted: Vec<PathBuf> = paths.iter().filter_map(|path| path.canonicalize().ok()).collect();
-    who_has(&|target| wanted.iter().any(|path| path == target), usize::MAX)
-}
-
-/// The process with a descriptor that leads to what is wanted, of so many descriptors.
-fn who_has(is_wanted: &dyn Fn(&Path) -> bool, most: usize) -> Option<Holder> {
-    let mut left = most;
+    let mut left = MOST_DESCRIPTORS;
     for entry in fs::read_dir("/proc").ok()?.flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
             continue;
@@ -70,7 +64,10 @@ fn who_has(is_wanted: &dyn Fn(&Path) -> bool, most: usize) -> Option<Holder> {
         for descriptor in fs::read_dir(entry.path().join("fd")).into_iter().flatten().flatten() {
             let Some(rest) = left.checked_sub(1) else { return Some(Holder::Unseen) };
             left = rest;
-            let has_it = || fs::read_link(descriptor.path()).is_ok_and(|target| is_wanted(&target));
+            let has_it = || {
+                let target = fs::read_link(descriptor.path());
+                target.is_ok_and(|target| wanted.iter().any(|socket| target.as_os_str() == socket.as_str()))
+            };
             if !has_it() {
                 continue;
             }
@@ -81,7 +78,7 @@ fn who_has(is_wanted: &dyn Fn(&Path) -> bool, most: usize) -> Option<Holder> {
             }
         }
     }
-    None
+    Some(Holder::Unseen)
 }
 
 /// The inode of the socket in a line of `/proc/net/tcp` or `udp` (proc(5)), if it listens on, or has, this port.

@@ -11,7 +11,7 @@ use mio::{Registry, Token};
 use super::reader::Reader;
 use crate::sys::job::{Job, Starter};
 use crate::sys::lent::{self, Lender};
-use crate::sys::port_holder::{Holder, holder_of_port};
+use crate::sys::port_holder::holder_of_port;
 use crate::sys::{reason, socket};
 
 /// Between two tries.
@@ -129,10 +129,8 @@ impl Listener {
         // What another process says is not seen from here. To look who has it takes long, so once.
         if socket::is_taken(error) && !self.is_holder_known {
             self.is_holder_known = true;
-            let holder = match holder_of_port(port) {
-                Some(Holder::Process { pid, name }) => format!("{name} (process {pid})"),
-                Some(Holder::Unseen) | None => "another program".to_owned(),
-            };
+            let holder = holder_of_port(port).and_then(|holder| holder.words());
+            let holder = holder.unwrap_or_else(|| "another program".to_owned());
             self.failed = Some(format!("UDP port {port} is held by {holder}"));
         } else if !(socket::is_taken(error) && self.failed.is_some()) {
             self.failed = Some(format!("UDP port {port} cannot be listened at: {}", reason(error)));

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use super::out::{complain, print};
 use super::which_file::WhichFile;
-use crate::config::{self, Diagnostic, Origin, Severity, nearest_of};
+use crate::config::{self, Diagnostic, Origin, Parsed, Severity, nearest_of};
 use crate::report;
 use crate::wire::nis;
 use args::{Args, Other};
@@ -30,6 +30,8 @@ pub use client::{Limits, ask};
 pub use failure::Failure;
 pub use usage::usage;
 
+/// The host where no file says otherwise.
+const LOCAL: &str = "localhost";
 /// `NISPORT` where no file says otherwise.
 const DEFAULT_PORT: u32 = 3551;
 /// Longest frame of an answer to `events` that is taken (nis §2).
@@ -104,14 +106,23 @@ impl Voice {
 }
 
 /// Whom to ask.
-struct Target {
-    host: String,
-    port: u32,
+pub(in crate::program) struct Target {
+    pub host: String,
+    pub port: u32,
 }
 
 impl Target {
+    /// The daemon of this file.
+    pub fn of_file(file: &Parsed) -> Self {
+        // It listens on loopback addresses where the file names none; `localhost` is all of these.
+        let listens = Some(&file.config.nis_ip).filter(|_| file.origin("NISIP") != Origin::Default);
+        let address = listens.and_then(|all| all.first()).filter(|ip| !ip.is_unspecified());
+        let host = address.map_or_else(|| LOCAL.to_owned(), ToString::to_string);
+        Self { host, port: file.config.nis_port.into() }
+    }
+
     /// Host and port; an address with colons needs its brackets to be read.
-    fn at(&self) -> String {
+    pub fn at(&self) -> String {
         let Self { host, port } = self;
         if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
     }
@@ -153,16 +164,13 @@ fn target(voice: Voice, args: &Args) -> Result<Target, ExitCode> {
         complain("Terminating due to configuration file errors.");
         return Err(ExitCode::FAILURE);
     }
-    // The daemon listens on loopback addresses where the file names none; `localhost` is all of these.
-    let listens = file.as_ref().filter(|file| file.origin("NISIP") != Origin::Default);
-    let listens = listens.and_then(|file| file.config.nis_ip.first()).map(ToString::to_string);
-    let host = match (args.host.is_some(), listens) {
-        (false, Some(address)) => address,
-        _ => host.to_owned(),
-    };
-    let host = if matches!(host.as_str(), "" | "0.0.0.0" | "::") { "localhost".to_owned() } else { host };
-    let port = port.unwrap_or_else(|| file.as_ref().map_or(DEFAULT_PORT, |file| file.config.nis_port.into()));
-    Ok(Target { host, port })
+    let mut target =
+        file.as_ref().map_or_else(|| Target { host: LOCAL.to_owned(), port: DEFAULT_PORT }, Target::of_file);
+    if args.host.is_some() {
+        target.host = if matches!(host, "" | "0.0.0.0" | "::") { LOCAL } else { host }.to_owned();
+    }
+    target.port = port.unwrap_or(target.port);
+    Ok(target)
 }
 
 /// Asks. A server that closes without a byte gives no record and, as with 3.14.14, `apcaccess` no error.

@@ -112,8 +112,7 @@ fn status(outcome: Outcome) -> ExitCode {
 }
 
 fn usage_error(words: &str) -> ExitCode {
-    complain(&format!("mainsd ctl: {words}"));
-    status(Outcome::Usage)
+    out::fail("mainsd ctl", words, Outcome::Usage.status())
 }
 
 fn show(answer: &Answer, order: &str, json: bool) -> ExitCode {

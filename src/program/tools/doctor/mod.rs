@@ -22,7 +22,7 @@ use crate::act::{BuiltIn, Fallback};
 use crate::config::{self, Diagnostic, Parsed};
 use crate::daemon::obstacles;
 use crate::program::mistake;
-use crate::program::out::{complain, print};
+use crate::program::out::{self, print};
 use crate::program::surroundings::{self, AS_ORDINARY_USER, End, Init};
 use crate::program::which_file::WhichFile;
 use crate::sys::clock;
@@ -72,12 +72,12 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let args = match options(args) {
         Ok(args) if args.help => return print("mainsd doctor", USAGE.as_bytes(), ExitCode::SUCCESS),
         Ok(args) => args,
-        Err(words) => return fail(&format!("{words} (mainsd doctor --help)"), 1),
+        Err(words) => return out::fail("mainsd doctor", &format!("{words} (mainsd doctor --help)"), 1),
     };
     let file = WhichFile::new(args.file.clone());
     let parsed = match config::load(&file.path) {
         Ok(parsed) => parsed,
-        Err(error) => return fail(&file.words_of(&error), UNREADABLE),
+        Err(error) => return out::fail("mainsd doctor", &file.words_of(&error), UNREADABLE),
     };
     let root = std::env::var_os(ROOT).map_or_else(|| PathBuf::from("/"), PathBuf::from);
     let daemon = Daemon::ask(&parsed);
@@ -109,11 +109,6 @@ fn options(args: Vec<OsString>) -> Result<Args, String> {
         }
     }
     Ok(found)
-}
-
-fn fail(text: &str, status: u8) -> ExitCode {
-    complain(&format!("mainsd doctor: {text}"));
-    ExitCode::from(status)
 }
 
 /// The findings by area, those that are shown.

@@ -1,12 +1,12 @@
 //! Who can ask for the status, and who answers; what the daemon says of its UPS.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Look, What};
-use crate::config::{Origin, Parsed};
-use crate::program::access::{Failure, Limits, ask};
-use crate::sys::port_holder::{Holder, holder_of_port};
+use crate::config::Parsed;
+use crate::program::access::{Failure, Limits, Target, ask};
+use crate::sys::port_holder::holder_of_port;
 use crate::ups::{SelfTestResult, StatusFlags, day_of};
 use crate::wire::nis;
 use crate::wire::nis_status::MasterStatus;
@@ -37,18 +37,15 @@ impl Daemon {
         if !config.net_server {
             return daemon;
         }
-        let listens = (parsed.origin("NISIP") != Origin::Default).then(|| config.nis_ip.first().copied());
-        let ip = listens.flatten().filter(|ip| !ip.is_unspecified());
-        let host = ip.map_or_else(|| "localhost".to_owned(), |ip| ip.to_string());
-        let port = config.nis_port;
-        daemon.at = ip.map_or_else(|| format!("{host}:{port}"), |ip| SocketAddr::new(ip, port).to_string());
+        let target = Target::of_file(parsed);
+        daemon.at = target.at();
         let mut records = Vec::new();
-        let asked = ask((&host, port.into()), "status", nis::MAX_CLIENT, LIMITS, &mut |record| {
+        let asked = ask((&target.host, target.port), "status", nis::MAX_CLIENT, LIMITS, &mut |record| {
             records.push(record.to_owned());
         });
         daemon.status =
             MasterStatus::of_records(records.iter().filter_map(|record| nis::split_record(record)));
-        daemon.failure = asked.err().map(|failure: Failure| failure.in_words(&host, &daemon.at));
+        daemon.failure = asked.err().map(|failure: Failure| failure.in_words(&target.host, &daemon.at));
         daemon
     }
 
@@ -104,10 +101,8 @@ impl Look<'_> {
             }
             (None, None, Some(_)) if holder_of_port(config.nis_port).is_none() => {}
             (None, version, _) => {
-                let holder = match holder_of_port(config.nis_port) {
-                    Some(Holder::Process { pid, name }) => format!("{name} (process {pid})"),
-                    Some(Holder::Unseen) | None => "the program".to_owned(),
-                };
+                let holder = holder_of_port(config.nis_port).and_then(|holder| holder.words());
+                let holder = holder.unwrap_or_else(|| "the program".to_owned());
                 let version = version.map(|it| format!("{holder}, version {it},"));
                 let words = format!("port {port}: {}", version.as_ref().unwrap_or(&holder));
                 self.say(What::Foreign, &[&words, &holder]);

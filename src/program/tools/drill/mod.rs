@@ -25,7 +25,7 @@ use crate::act::{HookArgs, HookEnd, RehearsedHook};
 use crate::config::{Config, Parsed, Severity, load};
 use crate::daemon::obstacles;
 use crate::drivers::Traits;
-use crate::program::out::{Out, complain, print};
+use crate::program::out::{self, Out, complain, print};
 use crate::program::surroundings;
 use crate::sys::{access, process};
 use crate::ups::{Event, Fixed};
@@ -45,11 +45,11 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     let options = match parse(args) {
         Ok(Some(options)) => options,
         Ok(None) => return print(NAME, usage().as_bytes(), ExitCode::SUCCESS),
-        Err(words) => return fail(&format!("{words} ({NAME} --help)"), USAGE),
+        Err(words) => return out::fail(NAME, &format!("{words} ({NAME} --help)"), USAGE),
     };
     let parsed = match load(&options.file.path) {
         Ok(parsed) => parsed,
-        Err(error) => return fail(&options.file.words_of(&error), NO_CONFIGURATION),
+        Err(error) => return out::fail(NAME, &options.file.words_of(&error), NO_CONFIGURATION),
     };
     let obstacles = obstacles(&parsed);
     if !obstacles.is_empty() {
@@ -61,19 +61,15 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     drill(&options, &parsed)
 }
 
-fn fail(words: &str, status: u8) -> ExitCode {
-    complain(&format!("{NAME}: {words}"));
-    ExitCode::from(status)
-}
-
 fn drill(options: &Options, parsed: &Parsed) -> ExitCode {
     let config = &parsed.config;
     let mut drill = Drill::new(config, options.run_hooks);
-    drill.introduce(options, parsed);
+    let ways = surroundings::shutdown_commands(parsed);
+    drill.introduce(options, parsed, &ways);
     if drill.hooks.is_empty() {
         drill.out.line("No event has a script that a drill may run.");
     } else if options.run_hooks && !options.yes && !drill.confirmed() {
-        return fail("not confirmed: nothing was run", USAGE);
+        return out::fail(NAME, "not confirmed: nothing was run", USAGE);
     }
     drill.out.line("");
     let Options { story, runtime, takes, slave, .. } = *options;
@@ -81,7 +77,7 @@ fn drill(options: &Options, parsed: &Parsed) -> ExitCode {
     let Drill { mut out, wrong: of_hooks, .. } = drill;
     wrong.extend(of_hooks);
     wrong.extend(parsed.of(Severity::Warning).map(ToString::to_string));
-    wrong.extend(surroundings::warnings(parsed));
+    wrong.extend(surroundings::examine(parsed, &ways).iter().map(ToString::to_string));
     if wrong.is_empty() {
         out.line("\nNothing would have gone wrong.");
         return out.end(ExitCode::SUCCESS);
@@ -115,7 +111,7 @@ impl<'a> Drill<'a> {
     }
 
     /// Says what this is, and lists the hooks.
-    fn introduce(&mut self, options: &Options, parsed: &Parsed) {
+    fn introduce(&mut self, options: &Options, parsed: &Parsed, ways: &[String]) {
         let folder = &self.config.script_dir;
         self.out.line(&format!(
             "A drill with {}: simulated UPS, battery for {} minutes, time that passes at once.\n\
@@ -141,7 +137,7 @@ impl<'a> Drill<'a> {
         if folder.join("killpower").exists() {
             self.list("killpower", "never run");
         }
-        for way in surroundings::shutdown_commands(parsed) {
+        for way in ways {
             self.list("shutdown", &format!("{way}: never run"));
         }
     }

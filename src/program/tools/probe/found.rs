@@ -1,5 +1,6 @@
 //! A UPS that was found, and the lines of a configuration for it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use crate::config;
@@ -9,7 +10,7 @@ use crate::program::daemon::conversation::{GO_ON, NOT_FOUND, Patience, converse_
 use crate::program::daemon::run_files;
 use crate::program::out::Out;
 use crate::program::which_file::WhichFile;
-use crate::sys::port_holder::Holder;
+use crate::sys::process;
 use crate::ups::{Command, Identity};
 
 /// One UPS.
@@ -76,12 +77,10 @@ pub(super) fn ask(ups: &Found, find: Duration) -> Result<Identity, String> {
     identity.map(|identity| *identity).ok_or_else(|| "it does not say what it is".to_owned())
 }
 
-/// Who has a device, in words.
-pub(super) fn held(holder: Option<Holder>) -> String {
-    match holder {
-        Some(Holder::Process { pid, name }) => format!("held by {name} (process {pid})"),
-        _ => "held by a program that cannot be seen from here".to_owned(),
-    }
+/// Which other process has a device, in words; `None`: nobody whose files this one may see.
+pub(super) fn holder(node: &Path) -> Option<String> {
+    let (pid, name) = process::users(Path::new("/proc"), node).seen.into_iter().next()?;
+    Some(format!("held by {} (process {pid})", process::program(pid).unwrap_or(name)))
 }
 
 /// What a UPS calls itself.

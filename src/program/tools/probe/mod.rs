@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use lexopt::prelude::*;
 
-use super::super::mistake;
-use super::super::out::{self, Out, complain};
+use crate::program::mistake;
+use crate::program::out::{self, Out};
 use found::Found;
 
 /// Exit status: there is no UPS, or it could not be recorded.
@@ -74,10 +74,7 @@ pub fn usage() -> String {
 pub fn main(args: Vec<OsString>) -> ExitCode {
     let args = match parse(args) {
         Ok(args) => args,
-        Err(words) => {
-            complain(&format!("mainsd probe: {words}"));
-            return ExitCode::from(USAGE);
-        }
+        Err(words) => return out::fail("mainsd probe", &words, USAGE),
     };
     if args.help {
         return out::print("mainsd probe", usage().as_bytes(), ExitCode::SUCCESS);
@@ -92,10 +89,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         let done: Result<String, String> = Err("this build of mainsd has no driver for USB".to_owned());
         return match done {
             Ok(words) => out::print("mainsd probe", words.as_bytes(), ExitCode::SUCCESS),
-            Err(words) => {
-                complain(&format!("mainsd probe: {words}"));
-                ExitCode::from(NOTHING)
-            }
+            Err(words) => out::fail("mainsd probe", &words, NOTHING),
         };
     }
     let mut out = Out::new("mainsd probe");

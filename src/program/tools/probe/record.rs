@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::super::ctl::client::{self, NoAnswer};
+use crate::program::tools::ctl::client::{self, NoAnswer};
 use super::{toml, usb};
 use crate::bus::usb::{DeviceInfo, Verdict};
 use crate::link::usb::{RECORD_TIME, Recording, Wanted, verdict};

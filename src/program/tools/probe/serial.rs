@@ -9,7 +9,6 @@ use crate::config::Config;
 use crate::drivers::{self, Cabling, UpsType};
 use crate::journal::{LockFile, lock_path};
 use crate::program::out::Out;
-use crate::sys::port_holder::holder_of_file;
 use crate::sys::tty;
 
 /// A UPS answers within so much, in each protocol.
@@ -29,8 +28,8 @@ fn list_these(out: &mut Out<'_>, ports: Vec<PathBuf>, may_write: bool) -> Vec<Fo
     let mut all = Vec::new();
     for port in ports {
         let name = port.display();
-        let words = match holder_of_file(std::slice::from_ref(&port)) {
-            Some(holder) => format!("{}: not opened", found::held(Some(holder))),
+        let words = match found::holder(&port) {
+            Some(holder) => format!("{holder}: not opened"),
             None if !may_write => "not asked: --serial sends to it".to_owned(),
             None => match ask(&port) {
                 Ok(ups) => {

@@ -12,7 +12,6 @@ use crate::link::usb::{Recording, RecordingLink, Wanted, describe, verdict};
 use crate::port::usb::{Candidate, Roots, passed_over};
 use crate::program::daemon::conversation::{GO_ON, Patience, converse_with};
 use crate::program::out::{Out, complain};
-use crate::sys::port_holder::holder_of_file;
 use crate::ups::Command;
 use crate::wire::hid::is_power_device;
 
@@ -37,25 +36,26 @@ pub(super) fn list(out: &mut Out<'_>) -> Vec<Found> {
         out.line(&format!("USB device {}: {why}: {name}{holder}", candidate.words()));
         if is_ups {
             let serial = candidate.info.serial.as_deref().map(str::trim).filter(|serial| !serial.is_empty());
-            all.push(Found {
+            let found = Found {
                 name: format!("{name}, USB port {}", candidate.info.location),
                 cable: "usb",
                 ups_type: "usb",
                 device: String::new(),
                 among_others: serial.unwrap_or(&candidate.info.location).to_owned(),
-            });
+            };
+            all.push((found, &candidate.info.location));
         }
     }
     // Two units of one serial number, or none, are told apart by their ports.
-    let twice = |ups: &Found| all.iter().filter(|other| other.among_others == ups.among_others).count() > 1;
-    let ports: Vec<bool> = all.iter().map(twice).collect();
-    for (ups, twice) in all.iter_mut().zip(ports) {
-        if twice {
-            ups.among_others = ups.name.rsplit(' ').next().unwrap_or_default().to_owned();
+    let names: Vec<String> = all.iter().map(|(ups, _)| ups.among_others.clone()).collect();
+    let is_twice = |name: &String| names.iter().filter(|other| *other == name).count() > 1;
+    for (ups, location) in &mut all {
+        if is_twice(&ups.among_others) {
+            ups.among_others.clone_from(location);
         }
     }
     others.iter().for_each(|line| out.line(line));
-    all
+    all.into_iter().map(|(ups, _)| ups).collect()
 }
 
 /// All HID interfaces, with their strings.
@@ -67,8 +67,11 @@ pub(super) fn candidates(roots: &Roots) -> Vec<Candidate> {
 
 /// Who has it, in words.
 pub(super) fn holder(candidate: &Candidate, roots: &Roots) -> Option<String> {
-    let holder = holder_of_file(&candidate.nodes(roots));
-    (holder.is_some() || candidate.is_claimed()).then(|| found::held(holder))
+    let nodes = candidate.nodes(roots);
+    let holder = nodes.iter().find_map(|node| found::holder(node));
+    holder.or_else(|| {
+        candidate.is_claimed().then(|| "held by a program that cannot be seen from here".to_owned())
+    })
 }
 
 /// What it calls itself.
