@@ -89,7 +89,11 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Err(error) => return cannot_write("apctest", &error),
     };
     let mut menus = Menus { console, options, config: loaded.config, seen: Seen::default() };
-    let daemon = if menus.is_guarded() { "a daemon guards, and is asked" } else { "no daemon runs" };
+    let daemon = if menus.is_guarded() {
+        "a daemon guards this UPS: its orders go to the daemon"
+    } else {
+        "no daemon runs"
+    };
     let driver = menus.config.ups_type.map_or("", |driver| driver.text);
     menus.console.say_now(&format!("{}: {driver}; {daemon}", loaded.path.display()));
     let menu = menus.menu();
@@ -148,7 +152,7 @@ impl Menus {
             }
             Does::Value(order, rule) => {
                 self.order(order);
-                let typed = self.console.ask(&format!("{}; empty leaves it", rule.words()))?;
+                let typed = self.console.ask(&format!("{}; Enter alone changes nothing", rule.words()))?;
                 match rule.value(&typed) {
                     Ok(None) => self.console.say("left as it is"),
                     Ok(Some(value)) => drop(self.order(&format!("{order} {value}"))),
@@ -160,7 +164,7 @@ impl Menus {
                     self.order(shown);
                 }
                 let all: Vec<String> = choices.iter().map(|(key, text, _)| format!("{key} {text}")).collect();
-                let typed = self.console.ask(&format!("{}; empty leaves it", all.join(", ")))?;
+                let typed = self.console.ask(&format!("{}; Enter alone changes nothing", all.join(", ")))?;
                 match choices.iter().find(|(key, ..)| *key == typed) {
                     Some((.., order)) => drop(self.order(order)),
                     None => self.console.say("left as it is"),
