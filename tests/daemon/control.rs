@@ -159,7 +159,7 @@ fn each_order_is_carried_out_without_a_daemon() {
     ];
     walked.extend(walk(scratch.path(), &last));
     let left: Vec<_> = all().difference(&walked).copied().collect();
-    // The system log would have them; `one_shot.rs` tries the same code.
+    // `control_power.rs` has them.
     assert_eq!(left, ["kill-power", "power-off"]);
 }
 

@@ -43,10 +43,10 @@ fn carry_out(options: &Options, request: &Request) -> Result<Answer, Refusal> {
     if request.row.when == When::NoDaemon {
         let command =
             if request.row.action == Action::KillPower { Command::KillPower } else { Command::PowerOff };
-        // It says by itself what the UPS did.
-        let done = one_shot::run(options, command)? == std::process::ExitCode::SUCCESS;
-        let (outcome, words) = if done { (Outcome::Done, "done") } else { (Outcome::Refused, "not done") };
-        return Ok(Answer::new(outcome, words));
+        return Ok(match one_shot::give(options, command)? {
+            Ok((true, words)) => Answer::new(Outcome::Done, words),
+            Ok((false, words)) | Err(words) => Answer::new(Outcome::Refused, words),
+        });
     }
     let commands: Vec<Command> = match command_of(request) {
         // The first is answered when everything about the UPS has been read.
