@@ -258,6 +258,8 @@ scenarios! {
     smart_ups_as_it_is_delivered_is_asked_twice_by_modbus_and_guarded_by_hid
     upstype_modbus_over_usb_switches_off_by_modbus
     usbmodbus_off_sends_nothing
+    a_ups_on_usb_does_what_a_client_orders_while_it_is_watched
+    a_ups_on_usb_does_the_same_without_a_daemon_and_is_given_back
     daemon_that_was_stopped_hears_what_waits_before_it_judges
     kill_power_without_the_powerfail_flag_is_refused
     kill_power_with_mains_back_goes_by_a_way_that_comes_back_or_none
