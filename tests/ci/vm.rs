@@ -273,6 +273,7 @@ scenarios! {
     cable_940_0095b_lives_its_life
     cable_940_0023a_lives_its_life
     serial_port_that_is_missing_or_held_is_waited_for
+    a_simple_cable_shows_its_lines_live_is_guessed_and_cuts_the_power_without_a_daemon
     kill_signal_outlives_a_daemon_that_is_ended_with_the_system
     main_process_of_a_usb_ups_that_is_killed_is_followed
     main_process_of_a_usb_ups_that_hangs_on_battery_is_followed_and_the_limit_kept
