@@ -25,11 +25,12 @@ const IN_PROGRESS: i64 = 5;
 /// An order, its exit status, and a part of what is printed.
 type Came = (&'static str, i32, &'static str);
 
-const CALM: [Came; 4] = [
+const CALM: [Came; 5] = [
     ("poll", 0, "line: on mains\ncharge: 100.0\n"),
     ("self-test result", 0, "self-test result: NO"),
     ("beeper off", 0, "the UPS does not beep any more"),
     ("settings", 0, "transfer high: 266"),
+    ("manufacture date", 0, "manufacture date: 2021-03-02"),
 ];
 const ON_BATTERY: [Came; 4] = [
     ("self-test", 1, "not now: the UPS is on battery"),

@@ -121,10 +121,8 @@ impl Ended {
         let identity = Identity::default();
         let ups = heard.ups.as_deref().unwrap_or(&identity);
         match self.request.row.action {
-            Action::Settings => show(Action::Settings, ups, &heard.values),
-            Action::Setting(_) if self.request.value.is_none() => {
-                show(self.request.row.action, ups, &heard.values)
-            }
+            action @ (Action::Settings | Action::ManufactureDate) => show(action, ups, &heard.values),
+            action @ Action::Setting(_) if self.request.value.is_none() => show(action, ups, &heard.values),
             Action::Poll => polled(heard.status, &heard.values),
             Action::SelfTestResult => self_test_result(heard.values.self_test, false)
                 .unwrap_or_else(|| Answer::of(result.outcome.clone())),
