@@ -20,6 +20,8 @@ pub enum Action {
     PanelTest,
     /// What the UPS keeps: shown, or changed where a value follows.
     Setting(Setting),
+    /// When the UPS was made.
+    ManufactureDate,
     /// Outlet groups.
     Outlets,
     /// All settings, with what is permitted.
@@ -171,6 +173,13 @@ pub const ORDERS: &[Row] = &[
     setting("low battery", Setting::LowBattery, "minutes of runtime left at which the battery counts as low"),
     setting("return charge", Setting::ReturnCharge, "per cent of charge needed for power on"),
     setting("output voltage", Setting::OutputVoltage, "the voltage on battery, in volts"),
+    row(
+        "manufacture date",
+        Action::ManufactureDate,
+        Right::Read,
+        When::Always,
+        "when the UPS was made, as it says itself; nothing changes it",
+    ),
     row("outlets", Action::Outlets, Right::Read, When::Always, "the outlet groups that the UPS can switch"),
     row("settings", Action::Settings, Right::Read, When::Always, "all settings, each with what is permitted"),
     row("poll", Action::Poll, Right::Read, When::Always, "the UPS is read now"),

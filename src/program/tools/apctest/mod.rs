@@ -9,7 +9,7 @@ mod port;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lexopt::prelude::*;
 
@@ -95,7 +95,8 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         "no daemon runs"
     };
     let driver = menus.config.ups_type.map_or("", |driver| driver.text);
-    menus.console.say_now(&format!("{}: {driver}; {daemon}", loaded.path.display()));
+    let cable = menus.config.ups_cable.map_or("", |cable| cable.word());
+    menus.console.say_now(&format!("{}: {driver}, cable {cable}; {daemon}", loaded.path.display()));
     let menu = menus.menu();
     let _ = menus.run(menu);
     ExitCode::SUCCESS
@@ -170,9 +171,13 @@ impl Menus {
                     None => self.console.say("left as it is"),
                 }
             }
-            Does::Query => {
-                for order in ["poll", "self-test result", "settings"] {
+            Does::Query | Does::RawQuery => {
+                for order in ["poll", "self-test result", "settings", "manufacture date"] {
                     self.order(order);
+                }
+                // The port is the daemon's.
+                if matches!(does, Does::RawQuery) && !self.is_guarded() {
+                    port::query(&mut self.console, &self.options);
                 }
             }
             Does::Calibrate => {
@@ -228,6 +233,7 @@ impl Menus {
     /// Looks at a calibration until it is over.
     fn monitor(&mut self, stops: bool) -> Option<()> {
         self.console.say("Enter stops the calibration");
+        let began = Instant::now();
         loop {
             match self.console.line(MONITOR_INTERVAL) {
                 Typed::End => return None,
@@ -242,7 +248,8 @@ impl Menus {
             let of = |name: &str| answer.values.iter().find(|(of, _)| of == name).map(|(_, value)| value);
             let is_below = |name, least| of(name).and_then(|it| decimal(it)).is_some_and(|it| it <= least);
             if answer.outcome == Outcome::Done && of("test").is_none() {
-                self.console.say("no calibration runs any more");
+                let words = format!("no calibration runs any more, after {} s", began.elapsed().as_secs());
+                self.console.say(&words);
                 return Some(());
             }
             if stops && (is_below("charge", LOW_CHARGE) || is_below("runtime", LOW_RUNTIME)) {
