@@ -241,6 +241,8 @@ pub static MODBUS: &[Entry] = &[
     entry(2, "self test", SELF_TEST),
     entry(3, "result of the last self test", RESULT),
     entry(4, "battery date", Value("battery date", Rule::LongDate)),
+    entry(8, "low transfer voltage", Value("transfer low", Rule::Number)),
+    entry(9, "high transfer voltage", Value("transfer high", Rule::Number)),
     entry(10, "calibrate the runtime", Does::Calibrate),
     entry(11, "test the alarm", ALARM_TEST),
     entry(13, "ask the UPS for everything", Does::Query),
