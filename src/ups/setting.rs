@@ -1,6 +1,12 @@
 //! What a UPS keeps and can be told to change.
 
 use std::fmt;
+use std::ops::Range;
+
+use super::civil;
+
+/// The days of 2000 to 2099, counted from 1970-01-01.
+const CENTURY: Range<i64> = 10_957..10_957 + 36_525;
 
 /// A setting that the UPS keeps itself (apcsmart §8, kind E).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,6 +108,15 @@ impl ShortText {
         self.0
     }
 
+    /// The day, counted from 1970-01-01, of a date as apcupsd's files have it: MM/DD/YY, of the years 2000 to 2099.
+    #[must_use]
+    pub fn day(&self) -> Option<i64> {
+        let mut parts = self.as_str().split('/').map(|part| part.parse::<i64>().ok());
+        let (month, day, year) = (parts.next()??, parts.next()??, parts.next()??);
+        let is_it = |days: &i64| civil(*days) == (2000 + year, month, day);
+        CENTURY.into_iter().find(is_it).filter(|_| parts.next().is_none())
+    }
+
     /// Without the blanks behind it.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -119,6 +134,20 @@ mod tests {
             assert_eq!(ShortText::new(bad), None, "{bad}");
         }
         assert_eq!(ShortText::new("ON").unwrap().as_str(), "ON");
+    }
+
+    #[test]
+    fn a_short_date_is_a_day_of_this_century_or_none() {
+        let of = |text| ShortText::new(text).and_then(|text| text.day()).map(|day| day - CENTURY.start);
+        assert_eq!(of("01/01/00"), Some(0));
+        assert_eq!(of("03/01/00"), Some(60));
+        assert_eq!(of("08/22/24"), Some(9_000));
+        assert_eq!(of("12/31/99"), Some(36_524));
+        for bad in [
+            "13/01/20", "02/30/24", "02/29/23", "00/01/20", "01/00/20", "1/2", "1/2/3/4", "2024-8-2", "a/b/c",
+        ] {
+            assert_eq!(of(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::support::{Daemon, Scratch, Setup, TIMEOUT, free_port, poll_until, wri
 
 type Came = (&'static str, i32, &'static str);
 
-const AT_MODBUS: [Came; 18] = [
+const AT_MODBUS: [Came; 22] = [
     ("poll", 0, "line: on mains\ncharge: 100.0\nruntime: 60.0"),
     ("self-test result", 0, "self-test result: NO"),
     ("self-test interval 168", 1, "changed at its front panel"),
@@ -23,8 +23,12 @@ const AT_MODBUS: [Came; 18] = [
     ("name cellar", 0, "reads back the same"),
     ("manufacture date", 0, "manufacture date: 2024-01-01"),
     ("sensitivity", 1, "the UPS does not tell this"),
-    ("transfer high 261", 1, "changed at its front panel"),
+    ("sensitivity L", 1, "changed at its front panel"),
+    ("transfer high 261", 0, "reads back the same"),
+    ("transfer high", 0, "transfer high: 261"),
+    ("transfer low 300", 1, "that cannot be"),
     ("delay wake", 0, "delay wake: 5"),
+    ("delay wake 8", 0, "reads back the same"),
     ("outlets", 1, "no outlet groups"),
     ("settings", 0, "name: cellar\n"),
     ("calibrate", 1, "the UPS refuses it: the load is too low"),

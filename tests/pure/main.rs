@@ -44,5 +44,6 @@ mod usb_link;
 mod usb_looks;
 mod usb_modbus;
 mod usb_orders;
+mod usb_settings;
 mod usb_status;
 mod usb_values;

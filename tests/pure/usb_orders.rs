@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::corpus::device::device;
 use crate::support::corpus::fake::{Behaviour, Bench, FakeUps};
 use mainsd::link::{Link, LinkEvent};
-use mainsd::ups::{Beeper, Command, Sensitivity, Setting, SettingValue, StatusFlags, TransferCause};
+use mainsd::ups::{Beeper, Command, StatusFlags, TransferCause};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -352,24 +352,4 @@ fn the_beeper_is_switched_and_muted_where_there_is_one() {
     bench.ups.forgets.push(id);
     let outcome = bench.command(Command::Beeper(Beeper::Off));
     assert!(outcome.unwrap_err().contains("does not hold the value"));
-    let refused = bench.command(Command::PanelTest);
-    assert_eq!(refused, Err("this driver cannot have a UPS test its lamps and beeper".to_owned()));
-}
-
-#[test]
-fn sensitivity_and_transfer_voltages_are_written_and_shown_as_the_ups_keeps_them() {
-    let set = |setting, text: &str| Command::Set(setting, SettingValue::parse(setting, text).unwrap());
-    let mut bench = attached(BX);
-    let outcome = bench.command(set(Setting::Sensitivity, "L"));
-    assert!(outcome.as_ref().is_ok_and(|words| words.contains("reads back 0")), "{outcome:?}");
-    assert_eq!(bench.identity().unwrap().sensitivity, Some(Sensitivity::Low));
-    let low = bench.identity().unwrap().low_transfer.unwrap();
-    let wanted = low + 4;
-    let outcome = bench.command(set(Setting::LowTransfer, &wanted.to_string()));
-    assert!(outcome.is_ok(), "{outcome:?}");
-    assert_eq!(bench.identity().unwrap().low_transfer, Some(wanted));
-    let refused = bench.command(set(Setting::WakeDelay, "60"));
-    assert_eq!(refused, Err("this driver does not change this setting, or not on this UPS".to_owned()));
-    // A number that no report can hold.
-    assert!(bench.command(set(Setting::HighTransfer, "4000000000")).is_err());
 }

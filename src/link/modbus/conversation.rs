@@ -396,7 +396,7 @@ impl Conversation {
             return told.ended(command, Err("another order is under way".to_owned()));
         }
         let is_calibrating = self.store.reading(now).status.contains(StatusFlags::CALIBRATION);
-        match Order::new(command, is_calibrating, now) {
+        match Order::new(command, &self.store.identity, is_calibrating, now) {
             Ok(mut order) => {
                 if order.is_urgent() {
                     self.exchange.hurry();

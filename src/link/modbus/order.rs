@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::setting;
-use crate::ups::{Beeper, Command};
+use crate::ups::{Beeper, Command, Identity};
 use crate::wire::modbus::{
     Answer, BATTERY_TEST, CALIBRATION, GROUP_OFF_COUNTDOWN, Request, SHUTDOWN_ORDER, STATUS, Span,
     USER_INTERFACE, value,
@@ -67,8 +67,13 @@ enum Step {
 }
 
 impl Order {
-    /// What a command means; `calibrates`: a calibration is running. `Err` says why there is no such order.
-    pub(super) fn new(command: Command, calibrates: bool, now: Instant) -> Result<Self, String> {
+    /// What a command means to this UPS; `calibrates`: a calibration is running. `Err` says why there is no such order.
+    pub(super) fn new(
+        command: Command,
+        ups: &Identity,
+        calibrates: bool,
+        now: Instant,
+    ) -> Result<Self, String> {
         let order = |address, value| Request::Write { address, value };
         let (write, looks): (Request, &'static [Span]) = match command {
             Command::KillPower => (order(SHUTDOWN_ORDER, 1), &[STATUS, GROUP_OFF_COUNTDOWN]),
@@ -78,7 +83,7 @@ impl Order {
             Command::AbortTest if calibrates => (order(CALIBRATION_ORDER, 2), &[CALIBRATION]),
             Command::AbortTest => (order(TEST_ORDER, 2), &[BATTERY_TEST]),
             Command::Beeper(Beeper::Mute) => (order(INTERFACE_ORDER, 1 << 2), &[USER_INTERFACE]),
-            Command::Set(of, value) => setting::write(of, value)?,
+            Command::Set(of, value) => setting::write(of, value, ups)?,
             Command::Beeper(_)
             | Command::PanelTest
             | Command::Record

@@ -1,17 +1,32 @@
-//! What the UPS keeps and can be told to change: the date of its battery, and its name (modbus §7).
+//! What the UPS keeps and can be told to change: the date of its battery, its name, transfer voltages and delays (modbus §3.2, §7).
 
 use super::order::Outcome;
-use crate::ups::{Setting, SettingValue, ShortText, civil};
-use crate::wire::modbus::{Answer, BATTERY_DATE, NAME, Request, Span};
+use crate::ups::{Identity, Setting, SettingValue};
+use crate::wire::modbus::{
+    Answer, BATTERY_DATE, HIGH_TRANSFER, LOW_TRANSFER, NAME, OFF_DELAY, ON_DELAY, Request, Span,
+};
 
 /// The beginning of 2000, in days since that of 1970.
 const DATES_BEGIN: i64 = 10_957;
 
-/// What is written for a setting, and where it is read back. `Err`: why there is no such order.
-pub(super) fn write(setting: Setting, value: SettingValue) -> Result<(Request, &'static [Span]), String> {
+/// Longest delay, in seconds: what the register holds (modbus §3.1).
+const LONGEST_DELAY: u32 = 32_767;
+
+/// What is written for a setting of this UPS, and where it is read back. `Err`: why there is no such order.
+pub(super) fn write(
+    setting: Setting,
+    value: SettingValue,
+    ups: &Identity,
+) -> Result<(Request, &'static [Span]), String> {
+    let number = |span: &'static [Span], value: u32| {
+        let address = span.first().map_or(0, |span| span.address);
+        let value = u16::try_from(value).map_err(|_| CANNOT_BE)?;
+        Ok((Request::Write { address, value }, span))
+    };
     match (setting, value) {
         (Setting::BatteryDate, SettingValue::Text(text)) => {
-            let days = days(text).ok_or("a date of this UPS is MM/DD/YY, such as 08/23/26")?;
+            let days = text.day().and_then(|day| u16::try_from(day - DATES_BEGIN).ok());
+            let days = days.ok_or("a date of this UPS is MM/DD/YY, such as 08/23/26")?;
             Ok((Request::Write { address: BATTERY_DATE.address, value: days }, &[BATTERY_DATE]))
         }
         (Setting::Name, SettingValue::Text(text)) => {
@@ -23,8 +38,39 @@ pub(super) fn write(setting: Setting, value: SettingValue) -> Result<(Request, &
             words.iter_mut().zip(pairs).for_each(|(to, from)| *to = from);
             Ok((Request::WriteText { address: NAME.address, words }, &[NAME]))
         }
+        (Setting::LowTransfer, SettingValue::Number(volts)) => {
+            transfer(ups.low_transfer, volts, None, ups.high_transfer)?;
+            number(&[LOW_TRANSFER], volts)
+        }
+        (Setting::HighTransfer, SettingValue::Number(volts)) => {
+            transfer(ups.high_transfer, volts, ups.low_transfer, None)?;
+            number(&[HIGH_TRANSFER], volts)
+        }
+        (Setting::ShutdownDelay | Setting::WakeDelay, SettingValue::Number(seconds)) => {
+            let (now, span): (_, &[Span]) = match setting {
+                Setting::WakeDelay => (ups.wake_delay, &[ON_DELAY]),
+                _ => (ups.shutdown_delay, &[OFF_DELAY]),
+            };
+            now.ok_or(LACKS)?;
+            number(span, Some(seconds).filter(|seconds| *seconds <= LONGEST_DELAY).ok_or(CANNOT_BE)?)
+        }
         _ => Err("this setting of the UPS is changed at its front panel".to_owned()),
     }
+}
+
+const LACKS: &str = "the UPS does not tell this setting, so it is not changed";
+const CANNOT_BE: &str = "that cannot be";
+
+/// Whether a transfer voltage may be written. The register counts whole volts where what it has can be such a voltage; nobody finds out by
+/// trying what a load lives on.
+fn transfer(now: Option<i32>, volts: u32, above: Option<i32>, below: Option<i32>) -> Result<(), String> {
+    let now = now.filter(|now| (50..=500).contains(now)).ok_or(LACKS)?;
+    let can_be = |volts: i32| {
+        (now / 2..=now * 3 / 2).contains(&volts)
+            && above.is_none_or(|low| volts > low)
+            && below.is_none_or(|high| volts < high)
+    };
+    i32::try_from(volts).ok().filter(|volts| can_be(*volts)).map(|_| ()).ok_or_else(|| CANNOT_BE.to_owned())
 }
 
 /// Whether the UPS keeps what was written; `None`: not what it has said now. An illegal value may be acknowledged and not kept
@@ -37,31 +83,4 @@ pub(super) fn read_back(write: Request, answer: Option<&Answer>) -> Option<Outco
         Request::Read(_) => false,
     };
     is_kept.then(|| Ok("written, and reads back the same".to_owned()))
-}
-
-/// Days since the beginning of 2000 of a date as apcupsd's files have it, MM/DD/YY (modbus §2.2).
-fn days(text: ShortText) -> Option<u16> {
-    let mut parts = text.as_str().split('/').map(|part| part.parse::<i64>().ok());
-    let (month, day, year) = (parts.next()??, parts.next()??, parts.next()??);
-    let is_it = |days: &u16| civil(DATES_BEGIN + i64::from(*days)) == (2000 + year, month, day);
-    // A century.
-    (0..36_525).find(is_it).filter(|_| parts.next().is_none())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_date_is_counted_from_the_beginning_of_2000() {
-        let of = |text| ShortText::new(text).and_then(days);
-        assert_eq!(of("01/01/00"), Some(0));
-        assert_eq!(of("03/01/00"), Some(60));
-        assert_eq!(of("08/22/24"), Some(9_000));
-        for bad in [
-            "13/01/20", "02/30/24", "02/29/23", "00/01/20", "01/00/20", "1/2", "1/2/3/4", "2024-8-2", "a/b/c",
-        ] {
-            assert_eq!(of(bad), None, "{bad}");
-        }
-    }
 }

@@ -21,6 +21,7 @@ mod runtime;
 mod sampled;
 mod scale;
 mod session;
+mod settings;
 mod store;
 mod strings;
 mod table;

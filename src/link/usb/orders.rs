@@ -1,13 +1,15 @@
 //! Writing to the UPS: self test, and switching it off (usb-hid §3, §11, §12, §14).
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use super::decode::{Line, View};
 use super::delays;
 use super::quirks::Quirks;
+use super::settings::{self, RawSetting};
 use super::table::Key;
 use crate::bus::usb::TransferError;
-use crate::ups::{Beeper, Command, Fixed, Setting, SettingValue, plain};
+use crate::ups::{Beeper, Command, Fixed, SettingValue, plain};
 use crate::wire::hid::Field;
 
 /// One value to write: read the report, change the value in it, write it, read it back.
@@ -19,10 +21,36 @@ struct Set {
     raw: i64,
     /// Write until this is read back (old Back-UPS Pro settings step through their list), a few times at most.
     until: Option<i64>,
-    /// What is read back must be what was written, or the UPS did not take it.
-    must_hold: bool,
+    hold: Hold,
     what: &'static str,
 }
+
+/// What must be read back, or the UPS did not take it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// Anything.
+    Any,
+    /// What was written, at once.
+    Now,
+    /// What was written, in a while (apctest §4).
+    Soon,
+    /// In a while what was written, or what the UPS takes instead: another value than before.
+    Near,
+}
+
+impl Hold {
+    /// How often it is read once more, a second later each time.
+    const fn looks(self) -> u8 {
+        match self {
+            Self::Any | Self::Now => 0,
+            Self::Soon => 10,
+            Self::Near => 3,
+        }
+    }
+}
+
+/// Between two looks whether the UPS keeps what was written.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// One way to the goal: all of its writes must succeed.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +87,10 @@ pub(super) struct Order {
     set: usize,
     stage: Stage,
     tries: u8,
+    /// What is kept is read again then; until then others go first.
+    look_at: Option<Instant>,
+    /// What the report said before it was written.
+    before: Option<i64>,
     /// The report is longer than declared.
     wide: bool,
     undoing: bool,
@@ -87,10 +119,12 @@ impl Order {
             }
             Command::AbortTest => plan.test(3, "test stopped"),
             Command::Beeper(beeper) => plan.beeper(beeper),
-            Command::Set(setting, value) => {
-                plan.setting(setting, value).ok_or_else(|| command.not_known())?
-            }
-            Command::PanelTest | Command::Record => return Err(command.not_known()),
+            Command::Set(setting, value) => plan.setting(settings::wanted(view, setting, value)?),
+            Command::PanelTest => plan
+                .single(plan.raw(Key::PanelTest, 1, "panel test"), "lamps and beeper are tested")
+                .into_iter()
+                .collect(),
+            Command::Record => return Err(command.not_known()),
             Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => VecDeque::new(),
         };
         if ways.iter().all(|way| way.preparation) {
@@ -102,6 +136,8 @@ impl Order {
             set: 0,
             stage: Stage::Read,
             tries: 0,
+            look_at: None,
+            before: None,
             wide: false,
             undoing: false,
             report: Vec::new(),
@@ -110,8 +146,17 @@ impl Order {
         })
     }
 
-    /// What must be transferred next.
-    pub(super) fn ask(&self) -> Option<Ask> {
+    /// When it goes on; `None`: at once.
+    pub(super) const fn not_before(&self) -> Option<Instant> {
+        self.look_at
+    }
+
+    /// What must be transferred next; `None`: nothing yet.
+    pub(super) fn ask(&mut self, now: Instant) -> Option<Ask> {
+        if self.look_at.is_some_and(|at| now < at) {
+            return None;
+        }
+        self.look_at = None;
         let set = self.current()?;
         let id = set.field.report_id;
         Some(match self.stage {
@@ -123,12 +168,17 @@ impl Order {
     }
 
     /// The transfer ended. `Some` when the order has.
-    pub(super) fn ended(&mut self, result: Result<&[u8], TransferError>) -> Option<Result<String, String>> {
+    pub(super) fn ended(
+        &mut self,
+        result: Result<&[u8], TransferError>,
+        now: Instant,
+    ) -> Option<Result<String, String>> {
         let set = self.current()?.clone();
         let id = set.field.report_id;
         match (self.stage, result) {
             (Stage::Read, Ok(answer)) if is_report(id, answer) => {
                 // A short answer is filled up with zeros; of a long one the declared part counts (usb-hid §3, §15).
+                self.before = set.field.raw(answer);
                 self.report = answer.to_vec();
                 self.report.resize(usize::from(set.len), 0);
                 match set.field.put(&mut self.report, set.raw) {
@@ -148,7 +198,17 @@ impl Order {
                     self.stage = Stage::Read;
                     return None;
                 }
-                if set.must_hold && read != Some(set.raw) {
+                let is_kept = read == Some(set.raw);
+                if !is_kept && self.tries <= set.hold.looks() {
+                    self.look_at = Some(now + LOOK_INTERVAL);
+                    return None;
+                }
+                let holds = match set.hold {
+                    Hold::Any => true,
+                    Hold::Now | Hold::Soon => is_kept,
+                    Hold::Near => is_kept || read != self.before,
+                };
+                if !holds {
                     return self.step_failed(&set, "was written but does not hold the value");
                 }
                 let read = read.map_or_else(|| "nothing".into(), |raw| plain(set.field.scale(raw)));
@@ -201,7 +261,12 @@ impl Order {
         if way.preparation {
             return self.next_way();
         }
-        Some(Ok(format!("{} ({})", way.outcome, self.done.join("; "))))
+        Some(Ok(match self.command {
+            // A word or a date is a number there.
+            Command::Set(_, SettingValue::Text(text)) => format!("it is {} now", text.as_str()),
+            Command::Set(..) => format!("it is {read} now"),
+            _ => format!("{} ({})", way.outcome, self.done.join("; ")),
+        }))
     }
 
     fn step_failed(&mut self, set: &Set, why: &str) -> Option<Result<String, String>> {
@@ -229,16 +294,6 @@ impl Order {
             return Some(Err(format!("the UPS did not take the order: {}", self.failed.join("; "))));
         }
         None
-    }
-}
-
-/// Where a setting lies that can be written.
-pub(super) const fn key_of(setting: Setting) -> Option<Key> {
-    match setting {
-        Setting::Sensitivity => Some(Key::Sensitivity),
-        Setting::LowTransfer => Some(Key::LowTransfer),
-        Setting::HighTransfer => Some(Key::HighTransfer),
-        _ => None,
     }
 }
 
@@ -286,7 +341,7 @@ impl Plan<'_> {
         ways.extend(
             self.single(
                 self.raw(Key::ShutdownDelayIndex, INDEX_OF_60_SECONDS, "number of the delay before shutdown")
-                    .map(|set| Set { must_hold: true, ..set }),
+                    .map(|set| Set { hold: Hold::Now, ..set }),
                 "the UPS switches off in 60 seconds and on again when mains returns",
             ),
         );
@@ -356,29 +411,11 @@ impl Plan<'_> {
         self.single(self.raw(Key::Test, value, "test"), outcome).into_iter().collect()
     }
 
-    /// Settings whose numbers are plain: sensitivity, and transfer voltages (usb-hid §11). The UPS may keep a voltage near the one that
-    /// was written; what it keeps is read back. `None`: none of these, or this model has it in another form.
-    fn setting(&self, setting: Setting, value: SettingValue) -> Option<VecDeque<Method>> {
-        let key = key_of(setting)?;
-        let set = match value {
-            SettingValue::Text(text) => {
-                let level =
-                    ["L", "M", "H"].iter().position(|level| text.as_str().eq_ignore_ascii_case(level))?;
-                let set = self.raw(key, i64::try_from(level).ok()?, "sensitivity");
-                set.map(|set| Set { must_hold: true, ..set })
-            }
-            SettingValue::Number(volts) => {
-                let identity = self.view.identity();
-                let shown =
-                    if key == Key::LowTransfer { identity.low_transfer } else { identity.high_transfer };
-                // Shown as it stands in the report: so it can be written.
-                if shown.map(f64::from) != self.view.number(key).map(f64::trunc) {
-                    return None;
-                }
-                self.set(key, volts.into(), "transfer voltage")
-            }
-        };
-        Some(self.single(set, "the UPS has taken it").into_iter().collect())
+    /// The UPS may keep a number near the one that was written; what it keeps is read back (usb-hid §11).
+    fn setting(&self, wanted: RawSetting) -> VecDeque<Method> {
+        let hold = if wanted.near { Hold::Near } else { Hold::Soon };
+        let set = self.raw(wanted.key, wanted.raw, "setting").map(|set| Set { hold, ..set });
+        self.single(set, "").into_iter().collect()
     }
 
     /// 1: never, 2: at each alarm, 3: not for this one (usb-hid §11).
@@ -389,8 +426,8 @@ impl Plan<'_> {
             Beeper::Mute => (3, "the UPS is silent until the next alarm"),
         };
         // A UPS without an alarm has nothing to mute, and may say so by the value that it keeps.
-        let must_hold = beeper != Beeper::Mute;
-        let set = self.raw(Key::AlarmControl, value, "beeper").map(|set| Set { must_hold, ..set });
+        let hold = if beeper == Beeper::Mute { Hold::Any } else { Hold::Soon };
+        let set = self.raw(Key::AlarmControl, value, "beeper").map(|set| Set { hold, ..set });
         self.single(set, outcome).into_iter().collect()
     }
 
@@ -422,7 +459,7 @@ impl Plan<'_> {
             false if raw < 0 => raw + 2 * limit,
             _ => raw,
         };
-        Some(Set { field, len: (self.len)(&field), raw, until: None, must_hold: false, what })
+        Some(Set { field, len: (self.len)(&field), raw, until: None, hold: Hold::Any, what })
     }
 
     fn set(&self, key: Key, value: f64, what: &'static str) -> Option<Set> {
@@ -432,7 +469,7 @@ impl Plan<'_> {
             len: (self.len)(&field),
             raw: field.unscale(value),
             until: None,
-            must_hold: false,
+            hold: Hold::Any,
             what,
         })
     }

@@ -65,6 +65,7 @@ pub(super) enum Key {
     ProStartupDelay,
     ProSelfTest,
     ProHibernate,
+    PanelTest,
 }
 
 /// When a value is read.
@@ -259,6 +260,7 @@ pub(super) const TABLE: &[Row] = &[
     row(Key::ProStartupDelay, When::Written, &[any(0x0086_0076)]),
     row(Key::ProSelfTest, When::Written, &[any(0x0086_0010)]),
     row(Key::ProHibernate, When::Written, &[any(0x0085_0058)]),
+    row(Key::PanelTest, When::Written, &[any(0xff86_0072)]),
 ];
 
 #[cfg(test)]
@@ -312,7 +314,7 @@ mod tests {
 
     #[test]
     fn every_key_indexes_its_own_row() {
-        assert_eq!(TABLE.len(), Key::ProHibernate as usize + 1);
+        assert_eq!(TABLE.len(), Key::PanelTest as usize + 1);
         for (index, row) in TABLE.iter().enumerate() {
             assert_eq!(row.key as usize, index, "{:?}", row.key);
             assert!(!row.candidates.is_empty());

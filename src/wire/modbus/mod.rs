@@ -7,8 +7,9 @@ mod registers;
 
 pub use frame::{Frame, RTU_MAX, TCP_MAX, USB_MAX, of_rtu, of_tcp, of_usb, rtu, tcp, usb};
 pub use registers::{
-    BATTERY_DATE, BATTERY_TEST, CALIBRATION, Form, GROUP_OFF_COUNTDOWN, Item, NAME, PROBES, REGISTERS,
-    Register, SHUTDOWN_ORDER, STATUS, Span, USER_INTERFACE, value,
+    BATTERY_DATE, BATTERY_TEST, CALIBRATION, Form, GROUP_OFF_COUNTDOWN, HIGH_TRANSFER, Item, LOW_TRANSFER,
+    NAME, OFF_DELAY, ON_DELAY, PROBES, REGISTERS, Register, SHUTDOWN_ORDER, STATUS, Span, USER_INTERFACE,
+    value,
 };
 
 /// Read registers.

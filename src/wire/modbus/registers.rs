@@ -166,6 +166,14 @@ pub const USER_INTERFACE: Span = span(26, 1);
 pub const BATTERY_DATE: Span = span(595, 1);
 /// The name.
 pub const NAME: Span = span(596, 8);
+/// The upper transfer voltage, whole volts (modbus §3.2).
+pub const HIGH_TRANSFER: Span = span(1026, 1);
+/// The lower one.
+pub const LOW_TRANSFER: Span = span(1027, 1);
+/// Seconds from the order until the main outlet group goes off (modbus §3.2).
+pub const OFF_DELAY: Span = span(1029, 1);
+/// Seconds from mains back until it goes on.
+pub const ON_DELAY: Span = span(1030, 1);
 
 const fn span(address: u16, count: u16) -> Span {
     Span { address, count }

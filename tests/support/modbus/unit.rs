@@ -156,12 +156,14 @@ impl Unit {
             [16, _, _, 0, 1, 2, _, _] => {
                 let (address, value) = (word(1), word(6));
                 self.asked.push((16, address, value));
-                if !(1540..=1543).contains(&address) && address != 595 || self.refused.contains(&address) {
+                let is_setting = matches!(address, 595 | 1026 | 1027 | 1029 | 1030);
+                if !(1540..=1543).contains(&address) && !is_setting || self.refused.contains(&address) {
                     return vec![0x90, 2];
                 }
-                if address == 595 {
+                // What it does not permit it acknowledges and does not keep.
+                if is_setting && !(self.idle || address == 1026 && value > 264) {
                     self.registers.insert(address, value);
-                } else if !self.idle {
+                } else if !self.idle && !is_setting {
                     self.obey(address, value);
                 }
                 content[..5].to_vec()

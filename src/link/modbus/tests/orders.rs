@@ -102,12 +102,23 @@ fn settings_are_written_as_a_whole_and_read_back() {
         (set(Setting::BatteryDate, "08/23/26"), Ok("written, and reads back the same")),
         (set(Setting::Name, "left"), Ok("written, and reads back the same")),
         (set(Setting::BatteryDate, "23.08.26"), Err("a date of this UPS is MM/DD/YY, such as 08/23/26")),
-        (set(Setting::HighTransfer, "260"), Err("this setting of the UPS is changed at its front panel")),
+        (set(Setting::HighTransfer, "260"), Ok("written, and reads back the same")),
+        (set(Setting::HighTransfer, "265"), Err("the UPS has acknowledged it, but keeps another value")),
+        (set(Setting::HighTransfer, "207"), Err("that cannot be")),
+        (set(Setting::LowTransfer, "200"), Ok("written, and reads back the same")),
+        (set(Setting::LowTransfer, "260"), Err("that cannot be")),
+        (set(Setting::LowTransfer, "0"), Err("that cannot be")),
+        (set(Setting::LowTransfer, "4000000000"), Err("that cannot be")),
+        (set(Setting::ShutdownDelay, "90"), Ok("written, and reads back the same")),
+        (set(Setting::ShutdownDelay, "65535"), Err("that cannot be")),
+        (set(Setting::WakeDelay, "0"), Ok("written, and reads back the same")),
+        (set(Setting::Sensitivity, "L"), Err("this setting of the UPS is changed at its front panel")),
     ] {
         bench.link.command(command, bench.now);
         bench.run(8 * SECOND);
-        assert_eq!(ended(&bench), Some(said.map(str::to_owned).map_err(str::to_owned)));
+        assert_eq!(ended(&bench), Some(said.map(str::to_owned).map_err(str::to_owned)), "{command:?}");
     }
+    assert_eq!([1026, 1027, 1029, 1030].map(|at| bench.unit.registers[&at]), [260, 200, 90, 0]);
     assert_eq!(bench.unit.registers[&595], 9_731);
     assert_eq!((bench.unit.registers[&596], bench.unit.registers[&598]), (0x6c65, 0x2020));
     // What the UPS is has changed.
@@ -120,6 +131,32 @@ fn settings_are_written_as_a_whole_and_read_back() {
         (identity.battery_date.as_deref(), identity.name.as_deref()),
         (Some("2026-08-23"), Some("left"))
     );
+    assert_eq!((identity.high_transfer, identity.low_transfer), (Some(260), Some(200)));
+    assert_eq!((identity.shutdown_delay, identity.wake_delay), (Some(90), Some(0)));
+}
+
+#[test]
+fn a_setting_that_the_ups_does_not_tell_is_not_written() {
+    use crate::ups::{Setting, SettingValue};
+    let lacks = Err("the UPS does not tell this setting, so it is not changed".to_owned());
+    // Lacking registers say all ones or 0, and tenths of a volt are another form.
+    for value in [0xffff, 0, 2_300] {
+        for (setting, address) in [(Setting::HighTransfer, 1026), (Setting::LowTransfer, 1027)] {
+            let mut bench = Bench::new();
+            bench.unit.registers.insert(address, value);
+            bench.run(3 * SECOND);
+            bench.link.command(Command::Set(setting, SettingValue::Number(230)), bench.now);
+            bench.run(SECOND);
+            assert_eq!(ended(&bench), Some(lacks.clone()), "{setting:?} {value}");
+        }
+    }
+    let mut bench = Bench::new();
+    bench.unit.registers.insert(1029, 0xffff);
+    bench.run(3 * SECOND);
+    bench.link.command(Command::Set(Setting::ShutdownDelay, SettingValue::Number(30)), bench.now);
+    bench.run(SECOND);
+    assert_eq!(ended(&bench), Some(lacks));
+    assert!(bench.unit.asked.iter().all(|(function, ..)| *function == 3));
 }
 
 #[test]

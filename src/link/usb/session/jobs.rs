@@ -54,7 +54,8 @@ impl Job {
     /// When it goes on; `None`: as soon as the spacing allows.
     pub(super) fn not_before(&self) -> Option<Instant> {
         match self {
-            Self::Read { beside: Some((_, true)), .. } | Self::Write(_) | Self::FlushRead { .. } => None,
+            Self::Read { beside: Some((_, true)), .. } | Self::FlushRead { .. } => None,
+            Self::Write(order) => order.not_before(),
             Self::Read { not_before, .. } => Some(*not_before),
         }
     }
@@ -73,7 +74,7 @@ impl Job {
                 Some((Asked::FlushRead, transmit))
             }
             Self::Write(order) => {
-                let transmit = match order.ask()? {
+                let transmit = match order.ask(now)? {
                     Ask::Read { id, len } => request::get_report(interface, ReportKind::Feature, id, len),
                     Ask::Write { id, data } => request::set_feature(interface, id, &data),
                 };
@@ -140,15 +141,25 @@ impl Watch {
         self.device.answer(command, text.ok_or_else(|| "the UPS does not say".into()));
     }
 
+    /// An order that waits for what the UPS keeps lets the others go first.
+    pub(super) fn give_way(&mut self) {
+        if self.jobs.len() > 1
+            && matches!(self.jobs.front(), Some(Job::Write(order)) if order.not_before().is_some())
+        {
+            self.jobs.rotate_left(1);
+        }
+    }
+
     pub(super) fn order_step(&mut self, now: Instant, result: Result<&[u8], TransferError>) {
         let Some(Job::Write(order)) = self.jobs.front_mut() else { return };
-        let Some(outcome) = order.ended(result) else { return };
+        let Some(outcome) = order.ended(result, now) else { return self.give_way() };
         let command = order.command;
         self.jobs.pop_front();
         // RS 1000G repeats the last SET_REPORT at every re-enumeration until something was read (usb-hid §12). The read
         // comes before the answer, and before the caller may exit.
         let key = match command {
-            Command::Set(setting, _) if outcome.is_ok() => key_of(setting),
+            // What was not taken may have become something else.
+            Command::Set(setting, _) => settings::key_of(setting),
             _ => None,
         };
         let index = key.and_then(|key| self.device.report_of(key));
@@ -171,9 +182,12 @@ impl Watch {
 
     /// The UPS is told of again, with its settings as they are now.
     fn tell_settings(&mut self) {
-        let now = self.device.view().identity();
-        self.identity.sensitivity = now.sensitivity;
-        (self.identity.low_transfer, self.identity.high_transfer) = (now.low_transfer, now.high_transfer);
+        let now = self.device.identity();
+        let known = &mut self.identity;
+        (known.low_transfer, known.high_transfer) = (now.low_transfer, now.high_transfer);
+        (known.sensitivity, known.self_test_interval) = (now.sensitivity, now.self_test_interval);
+        (known.battery_date, known.return_charge) = (now.battery_date, now.return_charge);
+        (known.nominal_output_voltage, known.permitted) = (now.nominal_output_voltage, now.permitted);
         self.device.tell(LinkEvent::Attached(self.identity.clone()));
     }
 }

@@ -42,6 +42,11 @@ impl OpenDevice {
         View { layout: &self.layout, store: &self.store, quirks: self.quirks, meaning: &self.meaning }
     }
 
+    /// All but the strings, with what the settings may be.
+    pub(super) fn identity(&self) -> Identity {
+        Identity { permitted: settings::permitted(self.view()), ..self.view().identity() }
+    }
+
     pub(super) fn name(&self) -> String {
         let product = self.info.product_name.as_deref().map_or("UPS", str::trim);
         format!("{product} at USB port {}", self.info.location)

@@ -198,7 +198,7 @@ impl Opening {
                 .identity()
                 .nominal_apparent_power
                 .filter(|_| !self.device.is_apc()),
-            ..self.device.view().identity()
+            ..self.device.identity()
         });
         self.device.tell(LinkEvent::Attached(identity.clone()));
         Some(Watch::new(std::mem::take(&mut self.device), identity, self.schedule, now))

@@ -92,6 +92,7 @@ impl Watch {
             }
         };
         self.jobs.push_back(job);
+        self.give_way();
         Ok(())
     }
 
