@@ -43,7 +43,7 @@ _mainsd() {
                         *outlet) words="on off reboot" ;;
                         *beeper) words="on off mute" ;;
                         *panel) words="test" ;;
-                        *battery) words="date" ;;
+                        *battery | *manufacture) words="date" ;;
                         *transfer) words="low high" ;;
                         *delay) words="wake shutdown alarm" ;;
                         *low) words=battery ;;
@@ -51,7 +51,7 @@ _mainsd() {
                         *output) words=voltage ;;
                         *"shutdown now" | *kill-power | *power-off) words=--yes ;;
                         *shutdown) words="now cancel" ;;
-                        *) words="self-test calibrate beeper panel battery name sensitivity transfer delay low return \
+                        *) words="self-test calibrate beeper panel battery name sensitivity transfer delay low return manufacture \
                             output outlets outlet settings poll record reload shutdown kill-power power-off help -f --json --help" ;;
                     esac
                     ;;

@@ -46,7 +46,7 @@ _mainsd() {
         '(-V --version)'{-V,--version}'[version]'
         '(-h --help)'{-h,--help}'[help]'
     )
-    orders=(self-test calibrate beeper panel battery name sensitivity transfer delay low return output outlets outlet settings poll
+    orders=(self-test calibrate beeper panel battery name sensitivity transfer delay low return output manufacture outlets outlet settings poll
         record reload shutdown kill-power power-off help -f --json --help)
     commands=(status events clients ctl apctest doctor drill probe check demo help version apcaccess apcupsd)
     case $service in
@@ -73,7 +73,7 @@ _mainsd() {
                         beeper) compadd on off mute ;;
                         outlet) compadd on off reboot ;;
                         panel) compadd test ;;
-                        battery) compadd date ;;
+                        battery|manufacture) compadd date ;;
                         transfer) compadd low high ;;
                         delay) compadd wake shutdown alarm ;;
                         low) [[ $words[CURRENT-2] == transfer ]] || compadd battery ;;

@@ -14,7 +14,7 @@ pub struct Obstacle {
 }
 
 /// Everything that keeps the daemon from starting with this configuration, in the order of the file; empty: it starts.
-/// Reads the script that DEVICE names with UPSTYPE `test`, and nothing else.
+/// Of files it reads only the script that DEVICE names with UPSTYPE `test`, and SNMPSECRETS.
 #[must_use]
 pub fn obstacles(parsed: &Parsed) -> Vec<Obstacle> {
     let mut found: Vec<Obstacle> = parsed

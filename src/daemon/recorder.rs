@@ -109,7 +109,8 @@ impl Recorder {
     fn schedule(&mut self, config: &Config, now: Instant) {
         self.log_stats = config.log_stats;
         self.dumb = !config.measures();
-        self.stat = Periodic::new(config.stat_time, now);
+        let stat_time = config.stat_file.as_ref().map_or(Duration::ZERO, |_| config.stat_time);
+        self.stat = Periodic::new(stat_time, now);
         let has_records = config.ups_is(Traits::HAS_RECORDS);
         let data_time = if has_records { config.data_time } else { Duration::ZERO };
         self.data = Periodic::new(data_time, now);

@@ -20,7 +20,7 @@ use crate::bus::card::{Card, Event, Transmit};
 use crate::bus::stream::Target;
 use crate::sys::job::Job;
 use crate::sys::named_lock::NamedLock;
-use crate::sys::port_holder::{Holder, holder_of_port};
+use crate::sys::port_holder::holder_of_port;
 use crate::sys::{passing, process, reason, socket};
 use crate::ups::{Priority, RateLimit};
 
@@ -257,15 +257,13 @@ impl CardPort {
         if !socket::is_taken(error) {
             return reason(error);
         }
-        match holder_of_port(self.listening.port) {
-            Some(Holder::Process { pid, name }) => {
+        match holder_of_port(self.listening.port).and_then(|holder| holder.words()) {
+            Some(holder) => {
                 format!(
-                    "it is held by {name} (process {pid}), and daemons share it only if DEVICE of each names its own card"
+                    "it is held by {holder}, and daemons share it only if DEVICE of each names its own card"
                 )
             }
-            Some(Holder::Unseen) | None => {
-                "it is held by another program, or the card is watched by one".to_owned()
-            }
+            None => "it is held by another program, or the card is watched by one".to_owned(),
         }
     }
 

@@ -88,7 +88,7 @@ impl ControlSocket {
                 None
             }
             Err(Refused::NoSocket) => {
-                say("the file is no socket, and stays");
+                say("the file is no socket, and is not replaced");
                 None
             }
             Err(Refused::Io(error)) => {

@@ -149,6 +149,7 @@ pub fn peer(connection: &impl AsFd, group: Option<u32>) -> io::Result<Peer> {
     let mut told = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
     let mut length = libc::socklen_t::try_from(size_of::<libc::ucred>()).unwrap_or_default();
     let fd = connection.as_fd().as_raw_fd();
+    // Not by rustix, for which a process is never 0, as one of another namespace is here.
     // SAFETY: the kernel writes at most `length` bytes, the size of the structure, of which any bytes are a value; the borrow keeps the
     // descriptor open.
     let got = unsafe {

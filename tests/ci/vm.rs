@@ -258,6 +258,8 @@ scenarios! {
     smart_ups_as_it_is_delivered_is_asked_twice_by_modbus_and_guarded_by_hid
     upstype_modbus_over_usb_switches_off_by_modbus
     usbmodbus_off_sends_nothing
+    a_ups_on_usb_does_what_a_client_orders_while_it_is_watched
+    a_ups_on_usb_does_the_same_without_a_daemon_and_is_given_back
     daemon_that_was_stopped_hears_what_waits_before_it_judges
     kill_power_without_the_powerfail_flag_is_refused
     kill_power_with_mains_back_goes_by_a_way_that_comes_back_or_none
@@ -271,6 +273,7 @@ scenarios! {
     cable_940_0095b_lives_its_life
     cable_940_0023a_lives_its_life
     serial_port_that_is_missing_or_held_is_waited_for
+    a_simple_cable_shows_its_lines_live_is_guessed_and_cuts_the_power_without_a_daemon
     kill_signal_outlives_a_daemon_that_is_ended_with_the_system
     main_process_of_a_usb_ups_that_is_killed_is_followed
     main_process_of_a_usb_ups_that_hangs_on_battery_is_followed_and_the_limit_kept

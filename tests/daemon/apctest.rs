@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::support::modbus::Modbus;
 use crate::support::smart::{Generation, Smart};
 use crate::support::terminal::Terminal;
 use crate::support::{
@@ -60,6 +61,7 @@ fn was_set(text: &str, ups: &Smart) {
         text,
         &[
             "transfer high: 253  (may be: 253 257 261 265)",
+            "manufacture date: 10/23/96",
             "line: on mains\ncharge: 100.0\nruntime: 60.0\n",
             "12/31/26 instead of 11/29/02",
             "cellar instead of UPS_IDEN",
@@ -79,8 +81,10 @@ fn was_set(text: &str, ups: &Smart) {
 fn a_smart_ups_without_a_daemon_is_opened_for_each_entry() {
     let (scratch, ups) = alone(|setup| setup);
     let text = typed(scratch.path(), scratch.path(), &AT_A_SMART_UPS);
-    has(&text, &["no daemon runs"]);
+    has(&text, &["cable smart; no daemon runs"]);
     was_set(&text, &ups);
+    // Each answer as it comes, one that is none too.
+    has(&text, &["\nY  SM\n", "\nQ  08\n", "\nf  100.0\n", "\nu  253\n", "\n^A  Smart-UPS 1000\n"]);
 }
 
 #[test]
@@ -90,7 +94,9 @@ fn a_daemon_is_asked_and_goes_on_guarding() {
     // The socket is there soon after the port.
     let guards = || typed(folder, place.path(), &[]).contains("a daemon guards").then_some(());
     assert!(poll_until(TIMEOUT, guards).is_some(), "{}", serial.daemon.describe());
-    was_set(&typed(folder, place.path(), &AT_A_SMART_UPS), &serial.ups);
+    let text = typed(folder, place.path(), &AT_A_SMART_UPS);
+    was_set(&text, &serial.ups);
+    assert!(!text.contains("Y  SM"), "the port is the daemon's: {text}");
     // What the configuration says goes by orders, and the port stays with the daemon.
     let text = typed(folder, place.path(), &["5", "14", "yes", "q", "6", "q"]);
     has(&text, &["transfer high: 261\n261 instead of 253", " runs and "]);
@@ -116,6 +122,45 @@ fn a_calibration_needs_a_full_battery_and_is_stopped_by_enter() {
     ups.unit().answers.insert(b'f', b"100.0".to_vec());
     let text = typed(scratch.path(), scratch.path(), &["2", "yes", "n", "", "q"]);
     has(&text, &["calibration started", "calibration stopped"]);
+}
+
+#[test]
+fn the_menu_of_modbus_shows_and_sets_what_the_ups_has_a_register_for() {
+    let scratch = Scratch::new();
+    let port = scratch.path().join("ttyS0");
+    let ups = Modbus::serial(&port);
+    let setup = Setup::new("modbus").with("UPSCABLE", "smart").with("DEVICE", &port.display().to_string());
+    write_config(&setup, &scratch, free_port());
+    let lines = ["5", "6", "3", "9", "0", "14", "cellar", "4", "12/01/2026", "q"];
+    let text = typed(scratch.path(), scratch.path(), &lines);
+    has(
+        &text,
+        &[
+            "manufacture date: 2024-01-01",
+            "the alarm is muted",
+            "transfer high: 253",
+            "left as it is",
+            "written, and reads back the same",
+        ],
+    );
+    assert_eq!((ups.written(1543), ups.written(595).len()), (vec![4], 1), "{text}");
+}
+
+#[test]
+fn a_calibration_that_is_over_is_told_with_its_time() {
+    let scratch = Scratch::new();
+    // Each order opens another one, so that it is over with the first look.
+    write_config(&Setup::new("test"), &scratch, free_port());
+    let mut child = program(scratch.path(), scratch.path());
+    let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let shown = crate::support::Lines::collect(child.stdout.take().unwrap());
+    let mut keys = child.stdin.take().unwrap();
+    keys.write_all(b"5\n10\nyes\nn\n").unwrap();
+    let ended = shown.wait(0, TIMEOUT, |line| line.starts_with("no calibration runs any more, after "));
+    assert!(ended.is_some(), "{}", shown.text());
+    drop(keys);
+    assert!(child.wait().unwrap().success());
+    has(&shown.text(), &["manufacture date: 2026-01-05"]);
 }
 
 #[test]

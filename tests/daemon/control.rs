@@ -100,6 +100,7 @@ fn at_the_test_ups(daemon: bool) -> Vec<(&'static str, i32, &'static str)> {
         ("low battery", 0, "low battery: 2"),
         ("return charge", 0, "return charge: 0"),
         ("output voltage", 0, "output voltage: 230"),
+        ("manufacture date", 0, "manufacture date: 2026-01-05"),
         ("outlets", 1, "no outlet groups"),
         ("outlet on 1 --yes", 1, outlet),
         ("outlet off 1 --yes", 1, outlet),
@@ -165,11 +166,11 @@ fn each_order_is_carried_out_without_a_daemon() {
     ];
     walked.extend(walk(scratch.path(), &last));
     let left: Vec<_> = all().difference(&walked).copied().collect();
-    // The system log would have them; `one_shot.rs` tries the same code.
+    // `control_power.rs` has them.
     assert_eq!(left, ["kill-power", "power-off"]);
 }
 
-const AT_A_SMART_UPS: [(&str, i32, &str); 16] = [
+const AT_A_SMART_UPS: [(&str, i32, &str); 17] = [
     ("poll", 0, "line: on mains"),
     ("self-test result", 0, "self-test result: "),
     ("settings", 0, "transfer high: 253  (may be: 253 257 261 265)"),
@@ -182,6 +183,7 @@ const AT_A_SMART_UPS: [(&str, i32, &str); 16] = [
     ("battery date 1/1/26", 2, "8 characters"),
     ("panel test", 0, "lamps and beeper tested"),
     ("beeper mute", 1, "delay alarm 0, T, L or N"),
+    ("manufacture date", 0, "manufacture date: 10/23/96"),
     ("outlets", 1, "no outlet groups"),
     ("calibrate", 0, "calibration started"),
     ("self-test", 1, "a self test or calibration runs"),

@@ -12,7 +12,7 @@ use crate::support::{Daemon, Scratch, Setup, TIMEOUT, free_port, poll_until, wri
 
 type Came = (&'static str, i32, &'static str);
 
-const AT_MODBUS: [Came; 26] = [
+const AT_MODBUS: [Came; 27] = [
     ("poll", 0, "line: on mains\ncharge: 100.0\nruntime: 60.0"),
     ("self-test result", 0, "self-test result: NO"),
     ("self-test interval 168", 1, "changed at its front panel"),
@@ -22,6 +22,7 @@ const AT_MODBUS: [Came; 26] = [
     ("battery date", 0, "battery date: 2024-08-22"),
     ("battery date 12/01/26", 0, "reads back the same"),
     ("name cellar", 0, "reads back the same"),
+    ("manufacture date", 0, "manufacture date: 2024-01-01"),
     ("sensitivity", 1, "the UPS does not tell this"),
     ("sensitivity L", 1, "changed at its front panel"),
     ("transfer high 261", 0, "reads back the same"),
@@ -41,7 +42,7 @@ const AT_MODBUS: [Came; 26] = [
     ("self-test --wait", 0, "Battery OK"),
 ];
 
-const AT_A_CARD_BY_SNMP: [Came; 15] = [
+const AT_A_CARD_BY_SNMP: [Came; 16] = [
     ("poll", 0, "line: on mains\ncharge: 100.0\nruntime: 61.0"),
     ("self-test result", 0, "Battery OK"),
     ("self-test interval", 0, "self-test interval: 336"),
@@ -50,6 +51,7 @@ const AT_A_CARD_BY_SNMP: [Came; 15] = [
     ("panel test", 1, "in the card's own pages"),
     ("battery date 12/01/26", 0, "it is 12/01/26 now"),
     ("name cellar", 0, "it is cellar now"),
+    ("manufacture date", 0, "manufacture date: 08/16/19"),
     ("sensitivity", 0, "sensitivity: High"),
     ("transfer high 261", 1, "in the card's own pages"),
     ("outlets", 1, "switched in its own pages"),
@@ -59,7 +61,7 @@ const AT_A_CARD_BY_SNMP: [Came; 15] = [
     ("calibrate abort", 0, "no test is running any more"),
 ];
 
-const AT_A_CARD_OF_PCNET: [Came; 9] = [
+const AT_A_CARD_OF_PCNET: [Came; 10] = [
     ("poll", 0, "line: on mains\ncharge: 100.0\nruntime: 31.0"),
     ("self-test result", 0, "Battery OK"),
     ("self-test", 1, "on its web page only"),
@@ -67,6 +69,7 @@ const AT_A_CARD_OF_PCNET: [Came; 9] = [
     ("beeper mute", 1, "on its web page only"),
     ("battery date", 0, "battery date: 09/05/03"),
     ("name cellar", 1, "on its web page only"),
+    ("manufacture date", 0, "manufacture date: 09/05/03"),
     ("outlets", 1, "on its web page only"),
     ("settings", 0, "transfer high: 253\n"),
 ];
@@ -109,7 +112,15 @@ fn a_ups_does_the_same_by_modbus_without_a_daemon() {
     let ports = Scratch::new();
     let port = ports.path().join("ttyS0");
     let ups = Modbus::serial(&port);
-    let words = ["poll", "beeper mute", "transfer high 261", "name cellar", "settings", "calibrate"];
+    let words = [
+        "poll",
+        "beeper mute",
+        "transfer high 261",
+        "name cellar",
+        "manufacture date",
+        "settings",
+        "calibrate",
+    ];
     alone(&at_a_line(&port), &AT_MODBUS, &words);
     assert_eq!((ups.written(1542), ups.written(1543)), (vec![1], vec![4]));
     // Only root switches what others live on.

@@ -60,7 +60,7 @@ fn a_daemon_that_runs_is_asked_and_one_that_has_ended_is_missed() {
         "shutdown fine: mainsd runs: ",
         "shutdown fine: it is started at boot: ",
         "port fine: mainsd answers at 127.0.0.1:",
-        "battery fine: the battery is of 2026-01-05",
+        "battery fine: the battery dates from 2026-01-05",
         "machine fine: no other UPS program is started at boot",
     ] {
         assert!(has(&found, part), "{part}: {found:#?}");

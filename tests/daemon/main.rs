@@ -22,6 +22,7 @@ mod command_line;
 mod container_host;
 mod control;
 mod control_drivers;
+mod control_power;
 mod copy_apcupsd;
 mod debug;
 mod demo;

@@ -207,6 +207,22 @@ fn what_a_killed_writer_had_not_done_is_done_by_the_next() {
 }
 
 #[test]
+fn a_state_that_could_not_be_written_is_written_later_beside_a_status_file() {
+    let scratch = Scratch::new();
+    let path = scratch.dir("state");
+    let status = scratch.path().join("status");
+    let setup = setup().replaced("TIMEOUT", "0").replaced("LOGSTATS", "off");
+    let daemon = play_in(OUTAGE, setup.with("STATFILE", &status.display().to_string()), scratch);
+    daemon.wait_for_logged("Running on UPS batteries.");
+    // A later status is written after what was to be saved.
+    let later = |text: &String| text.contains("TONBATT  : 3 Seconds");
+    poll_until(TIMEOUT, || std::fs::read_to_string(&status).ok().filter(later)).unwrap();
+    std::fs::remove_dir(&path).unwrap();
+    let text = poll_until(TIMEOUT, || std::fs::read_to_string(&path).ok());
+    assert!(text.is_some_and(|text| text.contains("announced yes")), "{}", daemon.describe());
+}
+
+#[test]
 fn a_writer_that_is_stopped_is_followed_by_another_which_does_what_it_had_not_done() {
     for privsep in ["on", "off"] {
         let daemon = play(OUTAGE, setup().replaced("TIMEOUT", "0").with("PRIVSEP", privsep));

@@ -34,7 +34,7 @@ pub(super) const CONTROL: &[Directive] = &[
         reload: Reload::Restart,
         doc: said(
             "The group whose members may use the socket beside root: all orders that are about the UPS. `shutdown now`, \
-              `shutdown cancel` and `reload` stay root's. A group that does not exist is a warning, and the socket is \
+              `shutdown cancel`, `reload` and `record` stay root's. A group that does not exist is a warning, and the socket is \
               root's alone.",
         ),
         why: said("Not set: who may order the UPS about is for you to decide."),

@@ -337,8 +337,8 @@ pub(super) const POWER: &[Directive] = &[
               battery. So it is ordered only if the UPS answers on mains, has been on mains for 24 hours without a break, has a \
               charge of more than 90 %, does not say that its battery must be replaced, runs no test, and has run none for six \
               days, and if no shutdown is decided. The 24 hours count from the start of the daemon at the earliest, and anew \
-              after a loss of communication or sleep. What speaks against it is logged, and the date is not made up, nor is one \
-              at which the daemon did not run. A test that is not passed is the event `selftestfailed`. With UPSTYPE net it is the \
+              after a loss of communication or sleep. What speaks against it is logged, and the test waits for the next date, as it \
+              does if the daemon did not run. A test that is not passed is the event `selftestfailed`. With UPSTYPE net it is the \
               master's daemon that orders it.",
         ),
         why: said("Off: many UPSes test themselves by their own schedule (`mainsd ctl self-test interval`)."),

@@ -96,10 +96,13 @@ fn shown(setting: Setting, ups: &Identity, values: &Values) -> Option<String> {
     }
 }
 
-/// The answer to an order that shows settings: one, or all that the UPS has.
+/// The answer to an order that shows what the UPS keeps: a setting, all settings that it has, or when it was made.
 #[must_use]
 pub fn show(action: Action, ups: &Identity, values: &Values) -> Answer {
     let mut answer = Answer::new(Outcome::Done, "");
+    if let Some(date) = ups.manufacture_date.as_deref().filter(|_| action == Action::ManufactureDate) {
+        return answer.with("manufacture date", date);
+    }
     for row in ORDERS {
         let Action::Setting(setting) = row.action else { continue };
         if action != row.action && action != Action::Settings {
@@ -113,7 +116,8 @@ pub fn show(action: Action, ups: &Identity, values: &Values) -> Answer {
         }
     }
     if answer.values.is_empty() && answer.permitted.is_empty() {
-        return Answer::new(Outcome::Refused, "the UPS does not tell this");
+        let what = if action == Action::ManufactureDate { "when it was made" } else { "this" };
+        return Answer::new(Outcome::Refused, format!("the UPS does not tell {what}"));
     }
     answer
 }

@@ -17,6 +17,8 @@ use crate::wire::role::{FromWriter, MAX_PACKET, ToWriter};
 const MESSAGES_PER_ACKNOWLEDGEMENT: usize = 16;
 /// When it has had nothing to do for so long, it gives back the memory that it needs for nothing else.
 const IDLE_BEFORE_RELEASE: Duration = Duration::from_secs(10);
+/// What could not be written is written so much later, also if other things are written meanwhile.
+const RETRY_INTERVAL: Duration = IDLE_BEFORE_RELEASE;
 
 /// Writes until nobody is at the other end of the socket.
 pub fn run(sink: &mut Sink, socket: &Socket) {
@@ -26,14 +28,20 @@ pub fn run(sink: &mut Sink, socket: &Socket) {
     let mut buffer = [0; MAX_PACKET + 1];
     let mut untold = 0;
     let mut newest = 0;
+    let mut tried_at = Instant::now();
     loop {
         let received = match socket.receive_now(&mut buffer) {
             Err(_) | Ok(0) => {
                 if std::mem::take(&mut untold) > 0 {
                     socket.send(&FromWriter::Acknowledged(newest).encode());
                 }
+                if tried_at.elapsed() >= RETRY_INTERVAL {
+                    tried_at = Instant::now();
+                    sink.try_again(boot_clock());
+                }
                 while !socket.wait(IDLE_BEFORE_RELEASE) {
                     drop_clean_pages(mappings());
+                    tried_at = Instant::now();
                     if !sink.try_again(boot_clock()) {
                         break;
                     }

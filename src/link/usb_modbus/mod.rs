@@ -244,7 +244,7 @@ impl UsbModbusLink {
             Command::Poll | Command::Record => return (Source::Hid, None),
             Command::ReadTransferCause => Item::TransferCause,
             Command::ReadSelfTest => Item::SelfTest,
-            // One that was refused, or has failed, is not done again by the other.
+            // What one has refused, or has failed at, the other is not asked for.
             Command::SelfTest | Command::Calibrate => {
                 let by_modbus = if self.modbus_first {
                     self.modbus.is_watching()
@@ -253,7 +253,7 @@ impl UsbModbusLink {
                 };
                 return (if by_modbus { Source::Modbus } else { Source::Hid }, None);
             }
-            // Each has ways of its own to switch off, to test and to set.
+            // Each has ways of its own to switch off and to set.
             _ if self.modbus_first && self.modbus.may_answer() => return (Source::Modbus, Some(Source::Hid)),
             _ => return (Source::Hid, self.modbus.may_answer().then_some(Source::Modbus)),
         };

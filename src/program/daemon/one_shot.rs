@@ -25,12 +25,24 @@ use crate::ups::{Command, Priority, one_line};
 /// How long a share slave waits before it says that it waits for its master to kill the power, and then (config §3, UPSCLASS).
 const SLAVE_WAITS: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(60)];
 
-/// Gives the UPS one order.
+/// Gives the UPS one order; the exit status says whether it is done.
 ///
 /// # Errors
-/// A [`Refusal`] if the configuration is bad, the `powerfail` flag is missing (`--killpower` only), or the UPS is not found, does not
-/// know the order, or refuses it.
+/// A [`Refusal`] if the configuration is bad, the UPS is not found, or mainsd is against it, as [`give`] says.
 pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
+    let (is_done, _) = give(options, command)?.map_err(Refusal::new)?;
+    Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Gives the UPS one order. Whether it is done, and in which words that has been told; or, with nothing sent, why mainsd is against it: the
+/// `powerfail` flag is missing ([`Command::KillPower`] only), or the UPS is another machine's.
+///
+/// # Errors
+/// A [`Refusal`] if the configuration is bad, or the UPS is not found.
+pub(in crate::program) fn give(
+    options: &Options,
+    command: Command,
+) -> Result<Result<(bool, String), String>, Refusal> {
     super::debug::start(options).map_err(Refusal::new)?;
     let loaded = start::load(options)?;
     loaded.print_warnings(options);
@@ -58,13 +70,16 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
     let kill = command == Command::KillPower;
     let wait = settings::role(&config).wait();
     if wait == Err(NotOurs::Master) {
-        return Err(Refusal::new("UPSTYPE net: a slave never switches off its master's UPS"));
+        return Ok(Err("UPSTYPE net: a slave never switches off its master's UPS".to_owned()));
     }
-    if kill {
-        check_flag(&config, &mut say)?;
+    if kill && !check_flag(&config, &mut say) {
+        return Ok(Err(FLAG_MISSING.to_owned()));
     }
     let wait = match wait {
-        Err(_) if kill => return Ok(wait_for_master(&mut say, std::thread::sleep)),
+        Err(_) if kill => {
+            wait_for_master(&mut say, std::thread::sleep);
+            return Ok(Ok((false, "the master of the UPS has not done it".to_owned())));
+        }
         Ok(wait) if kill => wait,
         Ok(_) | Err(_) => Duration::ZERO,
     };
@@ -84,21 +99,21 @@ pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
         outcome = result.outcome.clone();
         GO_ON
     })?;
-    match outcome {
+    match &outcome {
         Ok(words) => {
-            say(Priority::Warning, &words);
+            say(Priority::Warning, words);
             say(Priority::Notice, &format!("{} shutdown succeeded", invocation.name));
-            Ok(ExitCode::SUCCESS)
         }
-        Err(words) => {
-            say(Priority::Error, &format!("Failed to issue shutdown command! {words}"));
-            Ok(ExitCode::FAILURE)
-        }
+        Err(words) => say(Priority::Error, &format!("Failed to issue shutdown command! {words}")),
     }
+    Ok(Ok((outcome.is_ok(), outcome.unwrap_or_else(|words| words))))
 }
 
-/// `--killpower` acts only after a power failure, which the flag tells (power-events §8).
-fn check_flag(config: &Config, say: &mut dyn FnMut(Priority, &str)) -> Result<(), Refusal> {
+/// What is said last where it is.
+const FLAG_MISSING: &str = "nothing was sent to the UPS; 'mainsd --power-off', or 'mainsd ctl power-off --yes', switches it off without the flag";
+
+/// Power is killed only after a power failure, which the flag tells (power-events §8); says what is wrong with it.
+fn check_flag(config: &Config, say: &mut dyn FnMut(Priority, &str)) -> bool {
     let flag = config.powerfail_dir.join("powerfail");
     let said = match read_flag(&flag) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
@@ -106,7 +121,7 @@ fn check_flag(config: &Config, say: &mut dyn FnMut(Priority, &str)) -> Result<()
         read => Some(read.unwrap_or_default()),
     };
     let text = match flag_allows(said.as_deref(), clock::boot_id().as_deref()) {
-        Ok(()) => return Ok(()),
+        Ok(()) => return true,
         Err(FlagDoubt::Missing) => format!(
             "Cannot find {} file.\n Killpower requested in non-power fail condition or bug.\n Killpower request ignored",
             flag.display()
@@ -117,7 +132,7 @@ fn check_flag(config: &Config, say: &mut dyn FnMut(Priority, &str)) -> Result<()
         ),
     };
     say(Priority::Error, &text);
-    Err(Refusal::new("nothing was sent to the UPS; --power-off switches it off without the flag"))
+    false
 }
 
 /// The beginning of the flag; whatever has its name is not waited for.
@@ -128,14 +143,13 @@ fn read_flag(path: &Path) -> std::io::Result<String> {
 }
 
 /// A share slave halts here until its master kills the power; nothing else is left to do on this machine.
-fn wait_for_master(say: &mut dyn FnMut(Priority, &str), mut wait: impl FnMut(Duration)) -> ExitCode {
+fn wait_for_master(say: &mut dyn FnMut(Priority, &str), mut wait: impl FnMut(Duration)) {
     let [before, after] = SLAVE_WAITS;
     wait(before);
     say(Priority::Warning, "Waiting For ShareUPS Master to shutdown");
     wait(after);
     say(Priority::Error, "Failed to have power killed by Master!");
     say(Priority::Error, "Perform CPU-reset or power-off");
-    ExitCode::FAILURE
 }
 
 #[cfg(test)]
@@ -147,7 +161,7 @@ mod tests {
         use std::cell::RefCell;
 
         let done = RefCell::new(Vec::new());
-        let status = wait_for_master(
+        wait_for_master(
             &mut |priority, text| done.borrow_mut().push(format!("{priority:?}: {text}")),
             |time| done.borrow_mut().push(format!("{time:?}")),
         );
@@ -159,6 +173,5 @@ mod tests {
             "Error: Perform CPU-reset or power-off",
         ];
         assert_eq!(done.into_inner(), expected);
-        assert_eq!(status, ExitCode::FAILURE);
     }
 }

@@ -20,6 +20,8 @@ pub enum Action {
     PanelTest,
     /// What the UPS keeps: shown, or changed where a value follows.
     Setting(Setting),
+    /// When the UPS was made.
+    ManufactureDate,
     /// Which outlet groups there are, and how they are.
     Outlets,
     /// An outlet group is switched.
@@ -179,6 +181,13 @@ pub const ORDERS: &[Row] = &[
     setting("low battery", Setting::LowBattery, "minutes of runtime left at which the battery counts as low"),
     setting("return charge", Setting::ReturnCharge, "per cent of charge needed for power on"),
     setting("output voltage", Setting::OutputVoltage, "the voltage on battery, in volts"),
+    row(
+        "manufacture date",
+        Action::ManufactureDate,
+        Right::Read,
+        When::Always,
+        "when the UPS was made, as it says itself; nothing changes it",
+    ),
     row("outlets", Action::Outlets, Right::Read, When::Always, "the outlet groups that the UPS can switch"),
     outlet("outlet on", Switch::On, "an outlet group is switched on; 'outlets' has the numbers"),
     outlet("outlet off", Switch::Off, "an outlet group is switched off, with all that it supplies"),

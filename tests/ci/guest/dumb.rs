@@ -1,10 +1,12 @@
 //! Simple signalling through a USB serial adapter: each cable's lines as the kernel sees them, both ways.
 
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::{Lab, Scenario, ensure, ensure_quiet};
+use super::{Lab, Scenario, ensure, ensure_quiet, orders};
 use crate::support::usbip::Adapter;
 use crate::support::usbip::ftdi::{Outputs, input};
 use crate::support::{self, Daemon, Scratch, Setup, run_program_for};
@@ -17,6 +19,7 @@ pub const ALL: &[Scenario] = &[
     ("cable_940_0095b_lives_its_life", |lab| live(lab, &C0095B)),
     ("cable_940_0023a_lives_its_life", |lab| live(lab, &C0023A)),
     ("serial_port_that_is_missing_or_held_is_waited_for", waiting),
+    ("a_simple_cable_shows_its_lines_live_is_guessed_and_cuts_the_power_without_a_daemon", by_a_person),
     ("kill_signal_outlives_a_daemon_that_is_ended_with_the_system", ended_while_killing),
 ];
 
@@ -322,6 +325,74 @@ fn waiting(lab: &Lab) {
     for line in [&ended.output, &second.output().text()] {
         assert!(!line.contains("Power failure"), "{line}");
     }
+}
+
+/// The entries of `apctest`, by its menu, and then the order that cuts the power.
+fn by_a_person(lab: &Lab) {
+    let mut place = Place::new();
+    let well = SIMPLE.says(false, false);
+    place.adapter.set(well);
+    place.plug();
+    let scratch = Scratch::new();
+    let config = support::write_config(&setup(lab, &SIMPLE, &place.device()), &scratch, support::free_port());
+    let mut command = Command::new(&lab.program);
+    command.arg("apctest").arg("-f").arg(config).current_dir(scratch.path());
+    command.env("MAINSD_RUN_DIR", scratch.path().join("run"));
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let shown = support::Lines::collect(child.stdout.take().unwrap());
+    let mut keys = child.stdin.take().unwrap();
+    let mut types = |text: &str| keys.write_all(text.as_bytes()).unwrap();
+    let from = std::cell::Cell::new(0);
+    let sees = |part: &str| {
+        let found = shown.wait(from.get(), support::TIMEOUT, |line| line.ends_with(part));
+        let (at, _) =
+            found.unwrap_or_else(|| panic!("no '{part}' from {} on:\n{}", from.get(), shown.text()));
+        from.set(at + 1);
+    };
+    // Live, until Enter. Our own lines are as the cable wants them.
+    types("5\n\n");
+    sees("on: CTS RING DTR");
+    assert!((SIMPLE.at_rest)(place.adapter.outputs()), "{:?}", place.adapter.outputs());
+    for (lines, names) in [
+        (input::CD, "on: CD DTR"),
+        (0, "on: DTR"),
+        (input::CTS | input::DSR, "on: CTS DTR"),
+        (well, "on: CTS RING DTR"),
+    ] {
+        place.adapter.set(lines);
+        sees(names);
+    }
+    // What a cable is guessed by.
+    types("\n8\n");
+    sees("first 'normal' and 'no mains'");
+    types("1\n\n");
+    sees("on: CTS RING DTR");
+    types("\n");
+    place.adapter.set(SIMPLE.says(true, false));
+    types("3\n\n");
+    sees("on: CD CTS RING DTR");
+    // It ends by itself when a line changes.
+    types("\n4\n\n");
+    sees("on: CD CTS RING DTR");
+    place.adapter.set(SIMPLE.says(true, true));
+    sees("on: CD RING DTR");
+    types("8\n");
+    sees("UPSCABLE may be: simple, 940-0023A");
+    types("q\n");
+    let ended = child.wait().unwrap();
+    assert!(ended.success(), "{ended}: {}", shown.text());
+    let ctl = |came: (&'static str, i32, &'static str)| {
+        orders::end(orders::begin(lab, scratch.path(), came.0), came)
+    };
+    ctl(("kill-power --yes", 1, "Killpower request ignored"));
+    ctl(("power-off --yes", 1, "simple signalling has no such order"));
+    scratch.file("flags/powerfail", "");
+    let from = place.adapter.changes();
+    ctl(("kill-power --yes", 0, "shutdown succeeded"));
+    let kills = SIMPLE.kills.expect("it has a line for that");
+    let longest = place.adapter.stretches(from, kills).into_iter().max().unwrap_or_default();
+    assert!(longest >= Duration::from_secs(9), "{longest:?}");
+    assert!((SIMPLE.at_rest)(place.adapter.outputs()), "{:?}", place.adapter.outputs());
 }
 
 /// KILLDELAY makes the daemon cut the power, and the shutdown ends the daemon before the UPS has seen enough of it.

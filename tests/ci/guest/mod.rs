@@ -14,6 +14,7 @@ mod faults;
 mod frozen;
 mod killpower;
 mod modbus;
+mod orders;
 mod port;
 mod power_off;
 mod probe;
@@ -205,6 +206,7 @@ pub fn main(args: &[String]) -> ExitCode {
         story::ALL,
         faults::ALL,
         modbus::ALL,
+        orders::ALL,
         frozen::ALL,
     ]
     .concat();

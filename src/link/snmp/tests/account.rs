@@ -382,3 +382,14 @@ fn keys_are_made_in_steps_and_nothing_is_sent_before() {
     }
     assert!((120..200).contains(&steps), "{steps}");
 }
+
+#[test]
+fn each_way_that_the_configuration_can_name_is_the_one_that_is_used() {
+    use crate::drivers::{SNMP_AUTHS, SNMP_PRIVS};
+    let used = |auth: &str, privacy: &str| Login::new(("u", auth, privacy), [Some("s"); 2], 0);
+    let auths = SNMP_AUTHS.map(|name| format!("{:?}", used(name, "AES").auth.unwrap().0).to_uppercase());
+    assert_eq!(auths, SNMP_AUTHS.map(|name| if name == "SHA" { "SHA1" } else { name }));
+    let privacies =
+        SNMP_PRIVS.map(|name| format!("{:?}", used("SHA", name).privacy.unwrap().0).to_uppercase());
+    assert_eq!(privacies, SNMP_PRIVS);
+}

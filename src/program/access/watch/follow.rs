@@ -18,8 +18,8 @@ const SILENCE: Duration = Duration::from_secs(15);
 const EVENTS_AGAIN: Duration = Duration::from_secs(10);
 /// A lost connection is made again after this time.
 const RETRY: Duration = Duration::from_secs(2);
-/// A server that shuts down waits for those who watch: it is let alone, and longer than it takes for who asks again to be one who
-/// polls (mainsd-nis(7)).
+/// A server that shuts down waits for those who watch: it is asked again only after this time, when it waits no longer for who
+/// asks again (mainsd-nis(7)).
 const SHUTDOWN: Duration = Duration::from_secs(130);
 
 /// What has come.

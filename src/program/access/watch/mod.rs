@@ -43,10 +43,10 @@ pub(super) fn run(voice: Voice, json: bool, target: Target) -> ExitCode {
     };
     let news = Arc::new(Mutex::new(Came::default()));
     let mut watch = Watch::new(json, &target);
-    let (box_of_news, shower) = (Arc::clone(&news), thread::current());
+    let (shared, this_thread) = (Arc::clone(&news), thread::current());
     let listen = move || {
         follow(&target, &|told| {
-            let mut news = box_of_news.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut news = shared.lock().unwrap_or_else(PoisonError::into_inner);
             match told {
                 Heard::Status(status, bytes, pushes) => {
                     (news.status, news.lost) = (Some((status, bytes, pushes)), None);
@@ -55,7 +55,7 @@ pub(super) fn run(voice: Voice, json: bool, target: Target) -> ExitCode {
                 Heard::Lost(failure) => news.lost = Some(failure.in_words(&target.host, &target.at())),
             }
             drop(news);
-            shower.unpark();
+            this_thread.unpark();
         });
     };
     let mut failure = thread::Builder::new().spawn(listen).err();
@@ -150,7 +150,7 @@ impl Watch {
             title: "mainsd status",
             subtitles: [&self.at, &self.machine],
             machine: &self.machine,
-            shutdown: "it is let alone, and asked again in two minutes",
+            shutdown: "it is asked again in two minutes",
             note: "",
             label: "all values: mainsd status ",
             hint: &self.at,

@@ -24,6 +24,8 @@ pub enum Does {
     Choose(&'static str, &'static [(&'static str, &'static str, &'static str)]),
     /// Shows all that the UPS tells.
     Query,
+    /// The same, and each answer of the protocol as it comes.
+    RawQuery,
     /// Starts a calibration and watches it.
     Calibrate,
     /// Watches a calibration.
@@ -143,6 +145,9 @@ const KILL: Does = Danger(
 const SELF_TEST: Does = Order("self-test --wait");
 const RESULT: Does = Order("self-test result");
 const ALARM_TEST: Does = Order("panel test");
+const MADE: Does = Order("manufacture date");
+const BEEPER: Does =
+    Choose("", &[("1", "off", "beeper off"), ("2", "on", "beeper on"), ("3", "mute", "beeper mute")]);
 
 /// Simple signalling.
 pub static LINES: &[Entry] = &[
@@ -158,7 +163,7 @@ pub static LINES: &[Entry] = &[
 
 /// Smart signalling.
 pub static SMART: &[Entry] = &[
-    entry(1, "ask the UPS for everything", Does::Query),
+    entry(1, "ask the UPS for everything", Does::RawQuery),
     entry(2, "calibrate the runtime", Does::Calibrate),
     entry(
         3,
@@ -198,11 +203,8 @@ pub static USB: &[Entry] = &[
     entry(2, "self test", SELF_TEST),
     entry(3, "result of the last self test", RESULT),
     entry(4, "battery date", Value("battery date", Rule::LongDate)),
-    entry(
-        6,
-        "beeper",
-        Choose("", &[("1", "off", "beeper off"), ("2", "on", "beeper on"), ("3", "mute", "beeper mute")]),
-    ),
+    entry(5, "date of manufacture", MADE),
+    entry(6, "beeper", BEEPER),
     entry(
         7,
         "sensitivity",
@@ -233,6 +235,7 @@ pub static USB: &[Entry] = &[
         ),
     ),
     entry(13, "ask the UPS for everything", Does::Query),
+    entry(14, "name", Value("name", Rule::Plain)),
 ];
 
 /// Modbus.
@@ -241,11 +244,14 @@ pub static MODBUS: &[Entry] = &[
     entry(2, "self test", SELF_TEST),
     entry(3, "result of the last self test", RESULT),
     entry(4, "battery date", Value("battery date", Rule::LongDate)),
+    entry(5, "date of manufacture", MADE),
+    entry(6, "beeper", BEEPER),
     entry(8, "low transfer voltage", Value("transfer low", Rule::Number)),
     entry(9, "high transfer voltage", Value("transfer high", Rule::Number)),
     entry(10, "calibrate the runtime", Does::Calibrate),
     entry(11, "test the alarm", ALARM_TEST),
     entry(13, "ask the UPS for everything", Does::Query),
+    entry(14, "name", Value("name", Rule::Plain)),
 ];
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod port;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lexopt::prelude::*;
 
@@ -89,9 +89,14 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
         Err(error) => return cannot_write("apctest", &error),
     };
     let mut menus = Menus { console, options, config: loaded.config, seen: Seen::default() };
-    let daemon = if menus.is_guarded() { "a daemon guards, and is asked" } else { "no daemon runs" };
+    let daemon = if menus.is_guarded() {
+        "a daemon guards this UPS: its orders go to the daemon"
+    } else {
+        "no daemon runs"
+    };
     let driver = menus.config.ups_type.map_or("", |driver| driver.text);
-    menus.console.say_now(&format!("{}: {driver}; {daemon}", loaded.path.display()));
+    let cable = menus.config.ups_cable.map_or("", |cable| cable.word());
+    menus.console.say_now(&format!("{}: {driver}, cable {cable}; {daemon}", loaded.path.display()));
     let menu = menus.menu();
     let _ = menus.run(menu);
     ExitCode::SUCCESS
@@ -148,7 +153,7 @@ impl Menus {
             }
             Does::Value(order, rule) => {
                 self.order(order);
-                let typed = self.console.ask(&format!("{}; empty leaves it", rule.words()))?;
+                let typed = self.console.ask(&format!("{}; Enter alone changes nothing", rule.words()))?;
                 match rule.value(&typed) {
                     Ok(None) => self.console.say("left as it is"),
                     Ok(Some(value)) => drop(self.order(&format!("{order} {value}"))),
@@ -160,15 +165,19 @@ impl Menus {
                     self.order(shown);
                 }
                 let all: Vec<String> = choices.iter().map(|(key, text, _)| format!("{key} {text}")).collect();
-                let typed = self.console.ask(&format!("{}; empty leaves it", all.join(", ")))?;
+                let typed = self.console.ask(&format!("{}; Enter alone changes nothing", all.join(", ")))?;
                 match choices.iter().find(|(key, ..)| *key == typed) {
                     Some((.., order)) => drop(self.order(order)),
                     None => self.console.say("left as it is"),
                 }
             }
-            Does::Query => {
-                for order in ["poll", "self-test result", "settings"] {
+            Does::Query | Does::RawQuery => {
+                for order in ["poll", "self-test result", "settings", "manufacture date"] {
                     self.order(order);
+                }
+                // The port is the daemon's.
+                if matches!(does, Does::RawQuery) && !self.is_guarded() {
+                    port::query(&mut self.console, &self.options);
                 }
             }
             Does::Calibrate => {
@@ -224,6 +233,7 @@ impl Menus {
     /// Looks at a calibration until it is over.
     fn monitor(&mut self, stops: bool) -> Option<()> {
         self.console.say("Enter stops the calibration");
+        let began = Instant::now();
         loop {
             match self.console.line(MONITOR_INTERVAL) {
                 Typed::End => return None,
@@ -238,7 +248,8 @@ impl Menus {
             let of = |name: &str| answer.values.iter().find(|(of, _)| of == name).map(|(_, value)| value);
             let is_below = |name, least| of(name).and_then(|it| decimal(it)).is_some_and(|it| it <= least);
             if answer.outcome == Outcome::Done && of("test").is_none() {
-                self.console.say("no calibration runs any more");
+                let words = format!("no calibration runs any more, after {} s", began.elapsed().as_secs());
+                self.console.say(&words);
                 return Some(());
             }
             if stops && (is_below("charge", LOW_CHARGE) || is_below("runtime", LOW_RUNTIME)) {

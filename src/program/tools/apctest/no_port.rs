@@ -24,6 +24,9 @@ impl Seen {
     }
 }
 
+/// Nothing.
+pub const fn query(_: &mut Console, _: &Options) {}
+
 /// Says that there is none.
 #[allow(clippy::unnecessary_wraps, reason = "as where there is one")]
 pub fn by_hand(console: &mut Console, _: &Options) -> Option<()> {

@@ -13,6 +13,7 @@ use crate::program::daemon::Options;
 use crate::program::tools::ctl::alone;
 use crate::sys::reason;
 use crate::sys::terminal::Unechoed;
+use crate::sys::terminal::read_within;
 use crate::sys::tty::{Tty, is_none};
 
 /// From one look at the lines to the next.
@@ -25,6 +26,13 @@ const SHOWN_AGAIN: Duration = Duration::from_secs(60);
 const SPEED: u32 = 2400;
 /// Ends what is typed to the UPS.
 const ESCAPE: u8 = 0x1b;
+/// A UPS that says nothing for so long has no more to say.
+const ANSWER: Duration = Duration::from_secs(1);
+/// Longest answer that is shown, in bytes.
+const MAX_ANSWER: usize = 1024;
+/// What is asked (apcsmart §5): is it there, its capabilities, its status; what each poll reads; the quality of the line and the hours since the
+/// last self test; what is read once.
+const ASKED: &[u8] = b"YaQfjLPG'BXMNOFC7~8ht9dsrplukeqcEmnxgob><V\x01\x1a";
 
 /// What the looks have seen.
 #[derive(Default)]
@@ -136,18 +144,32 @@ fn held(options: &Options) -> Result<Held, String> {
     Ok(Held { tty, _lock: Box::new(lock) })
 }
 
+/// The port for Smart signalling; where it cannot be had, that is said.
+fn smart(console: &mut Console, options: &Options) -> Option<Held> {
+    let set = |held: Held| held.tty.set_speed(SPEED).map(|()| held).map_err(|error| reason(&error));
+    held(options).and_then(set).map_err(|why| console.say(&why)).ok()
+}
+
+/// Asks for everything that Smart signalling has a letter for, and shows each answer as it comes.
+pub fn query(console: &mut Console, options: &Options) {
+    let Some(held) = smart(console, options) else { return };
+    for letter in ASKED {
+        held.tty.flush_input();
+        let _ = held.tty.write(&[*letter]);
+        let (mut answer, mut bytes) = (Vec::new(), [0; 256]);
+        while !answer.contains(&b'\n') && answer.len() < MAX_ANSWER {
+            match read_within(held.tty.as_fd(), &mut bytes, ANSWER) {
+                Ok(Some(count @ 1..)) => answer.extend(bytes.iter().take(count)),
+                _ => break,
+            }
+        }
+        console.say(&format!("{}  {}", visible(&[*letter]), visible(&answer).trim_end()));
+    }
+}
+
 /// Sends what is typed to the UPS, and shows what it answers, until ESC.
 pub fn by_hand(console: &mut Console, options: &Options) -> Option<()> {
-    let held = match held(options).and_then(|held| {
-        held.tty.set_speed(SPEED).map_err(|error| reason(&error))?;
-        Ok(held)
-    }) {
-        Ok(held) => held,
-        Err(why) => {
-            console.say(&why);
-            return Some(());
-        }
-    };
+    let Some(held) = smart(console, options) else { return Some(()) };
     console.say("each key goes to the UPS; ESC ends it");
     let _silent = Unechoed::new(io::stdin().as_fd());
     loop {
@@ -174,7 +196,9 @@ fn visible(bytes: &[u8]) -> String {
         match byte {
             b'\r' => {}
             b'\n' | b' '..=b'~' => text.push(char::from(*byte)),
-            other => text.extend(['^', char::from(other & 0x3f | 0x40)]),
+            other => {
+                text.extend(['^', if other & 0x3f == 0x3f { '?' } else { char::from(other & 0x3f | 0x40) }])
+            }
         }
     }
     text
@@ -186,7 +210,7 @@ mod tests {
 
     #[test]
     fn bytes_of_a_ups_are_no_orders_to_a_terminal() {
-        assert_eq!(visible(b"SM\r\n\x01\x1b[2J\x9b"), "SM\n^A^[[2J^[");
+        assert_eq!(visible(b"SM\r\n\x01\x1b[2J\x9b\x7f\xff"), "SM\n^A^[[2J^[^?^?");
     }
 
     #[test]

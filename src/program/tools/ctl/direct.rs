@@ -42,10 +42,10 @@ fn carry_out(options: &Options, request: &Request) -> Result<Answer, Refusal> {
     if request.row.when == When::NoDaemon {
         let command =
             if request.row.action == Action::KillPower { Command::KillPower } else { Command::PowerOff };
-        // It says by itself what the UPS did.
-        let done = one_shot::run(options, command)? == std::process::ExitCode::SUCCESS;
-        let (outcome, words) = if done { (Outcome::Done, "done") } else { (Outcome::Refused, "not done") };
-        return Ok(Answer::new(outcome, words));
+        return Ok(match one_shot::give(options, command)? {
+            Ok((true, words)) => Answer::new(Outcome::Done, words),
+            Ok((false, words)) | Err(words) => Answer::new(Outcome::Refused, words),
+        });
     }
     let commands: Vec<Command> = match command_of(request) {
         // The first is answered when everything about the UPS has been read.
@@ -120,10 +120,8 @@ impl Ended {
         let identity = Identity::default();
         let ups = heard.ups.as_deref().unwrap_or(&identity);
         match self.request.row.action {
-            Action::Settings => show(Action::Settings, ups, &heard.values),
-            Action::Setting(_) if self.request.value.is_none() => {
-                show(self.request.row.action, ups, &heard.values)
-            }
+            action @ (Action::Settings | Action::ManufactureDate) => show(action, ups, &heard.values),
+            action @ Action::Setting(_) if self.request.value.is_none() => show(action, ups, &heard.values),
             Action::Poll => polled(heard.status, &heard.values),
             Action::SelfTestResult => self_test_result(heard.values.self_test, false)
                 .unwrap_or_else(|| Answer::of(result.outcome.clone())),

@@ -158,8 +158,8 @@ table! {
         TestOld Warning "the last self test of the battery is {0} days ago" "mainsd ctl self-test";
         TestFailed Fault "the battery failed its last self test ({0})" "replace it, then: mainsd ctl self-test";
         TestUnknown Note "not known: when the battery last passed a self test" "mainsd ctl self-test";
-        Young Fine "the battery is of {0}" "";
-        Old Warning "the battery is of {0}: more than 4 years old" "replace it, then: mainsd ctl battery date TODAY";
+        Young Fine "the battery dates from {0}" "";
+        Old Warning "the battery dates from {0}: more than 4 years old" "replace it, then: mainsd ctl battery date TODAY";
         AgeUnknown Note "not known: how old the battery is" "mainsd ctl battery date, where the UPS keeps it";
         Replace Fault "the UPS says that its battery must be replaced" "replace it";
     }
