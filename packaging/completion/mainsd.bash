@@ -40,6 +40,7 @@ _mainsd() {
                         *"transfer low" | *"delay shutdown") words= ;;
                         *self-test) words="result interval --wait" ;;
                         *calibrate) words=abort ;;
+                        *outlet) words="on off reboot" ;;
                         *beeper) words="on off mute" ;;
                         *panel) words="test" ;;
                         *battery | *manufacture) words="date" ;;
@@ -51,7 +52,7 @@ _mainsd() {
                         *"shutdown now" | *kill-power | *power-off) words=--yes ;;
                         *shutdown) words="now cancel" ;;
                         *) words="self-test calibrate beeper panel battery name sensitivity transfer delay low return manufacture \
-                            output outlets settings poll record reload shutdown kill-power power-off help -f --json --help" ;;
+                            output outlets outlet settings poll record reload shutdown kill-power power-off help -f --json --help" ;;
                     esac
                     ;;
                 apctest) words="-f --config-file -V --version -h --help" ;;

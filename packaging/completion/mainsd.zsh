@@ -46,7 +46,7 @@ _mainsd() {
         '(-V --version)'{-V,--version}'[version]'
         '(-h --help)'{-h,--help}'[help]'
     )
-    orders=(self-test calibrate beeper panel battery name sensitivity transfer delay low return output manufacture outlets settings poll
+    orders=(self-test calibrate beeper panel battery name sensitivity transfer delay low return output manufacture outlets outlet settings poll
         record reload shutdown kill-power power-off help -f --json --help)
     commands=(status events clients ctl apctest doctor drill probe check demo help version apcaccess apcupsd)
     case $service in
@@ -71,6 +71,7 @@ _mainsd() {
                         self-test) compadd -- result interval --wait ;;
                         calibrate) compadd abort ;;
                         beeper) compadd on off mute ;;
+                        outlet) compadd on off reboot ;;
                         panel) compadd test ;;
                         battery|manufacture) compadd date ;;
                         transfer) compadd low high ;;

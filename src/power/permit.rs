@@ -19,14 +19,18 @@ pub struct Situation {
 /// Why not.
 pub fn permits(command: Command, situation: Situation, values: &Values) -> Result<(), String> {
     let calm = match command {
-        Command::SelfTest | Command::Calibrate | Command::Set(..) | Command::PanelTest | Command::Record => {
-            true
-        }
+        Command::SelfTest
+        | Command::Calibrate
+        | Command::Set(..)
+        | Command::PanelTest
+        | Command::Record
+        | Command::Outlet(..) => true,
         Command::Poll
         | Command::ReadTransferCause
         | Command::ReadSelfTest
         | Command::AbortTest
         | Command::Beeper(_)
+        | Command::Outlets
         | Command::KillPower
         | Command::PowerOff => false,
     };
@@ -47,7 +51,7 @@ pub fn permits(command: Command, situation: Situation, values: &Values) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ups::{Beeper, Percent, Setting, SettingValue};
+    use crate::ups::{Beeper, Percent, Setting, SettingValue, Switch};
 
     const CALM: Situation = Situation { decided: false, on_battery: false, tests: false };
 
@@ -57,10 +61,16 @@ mod tests {
             Command::SelfTest,
             Command::Calibrate,
             Command::PanelTest,
+            Command::Outlet(Switch::Off, 1),
             Command::Set(Setting::HighTransfer, SettingValue::Number(250)),
         ];
-        let always =
-            [Command::Poll, Command::ReadSelfTest, Command::AbortTest, Command::Beeper(Beeper::Mute)];
+        let always = [
+            Command::Poll,
+            Command::Outlets,
+            Command::ReadSelfTest,
+            Command::AbortTest,
+            Command::Beeper(Beeper::Mute),
+        ];
         for situation in [
             Situation { decided: true, ..CALM },
             Situation { on_battery: true, ..CALM },

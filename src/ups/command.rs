@@ -29,6 +29,21 @@ pub enum Command {
     Beeper(Beeper),
     /// Switch lamps and beeper on for a moment.
     PanelTest,
+    /// Say which outlet groups it can switch beside the main one; the result is a line for each: its number, a blank, how it is.
+    Outlets,
+    /// Switch one of those.
+    Outlet(Switch, u32),
+}
+
+/// What an outlet group is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Switch {
+    /// Supply.
+    On,
+    /// Supply nothing.
+    Off,
+    /// Supply nothing for some seconds.
+    Reboot,
 }
 
 /// What the beeper is to do.
@@ -56,6 +71,7 @@ impl Command {
             Self::Set(..) => "change a setting",
             Self::Beeper(_) => "change its beeper",
             Self::PanelTest => "test its lamps and beeper",
+            Self::Outlets | Self::Outlet(..) => "switch outlet groups",
         })
     }
 
@@ -75,6 +91,9 @@ impl Command {
     #[must_use]
     pub fn not_known(self) -> String {
         match self {
+            Self::Outlets | Self::Outlet(..) => {
+                "the UPS has no outlet groups that its driver knows".to_owned()
+            }
             Self::Set(..) => "this driver does not change this setting, or not on this UPS".to_owned(),
             _ => format!("this driver cannot have a UPS {}", self.order().unwrap_or("read this")),
         }

@@ -23,7 +23,7 @@ pub(crate) use calendar::civil;
 #[cfg(feature = "tools")]
 pub(crate) use calendar::day_of;
 pub use clean::{MAX_LINE, clean, is_unsafe, one_line};
-pub use command::{Asker, Beeper, Command, CommandResult, PollRate};
+pub use command::{Asker, Beeper, Command, CommandResult, PollRate, Switch};
 pub use event::{Event, Priority};
 pub use field::{
     Access, DaemonDate, DaemonNumber, DaemonText, FIELDS, Field, Form, Said, SaidMut, Text, Unit, key,

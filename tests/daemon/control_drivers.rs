@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::control::{begin, connect, ctl, end, walk};
+use super::start::is_root;
 use crate::support::modbus::Modbus;
 use crate::support::pcnet::PcnetCard;
 use crate::support::snmp::{Card, Unit, int};
@@ -11,7 +12,7 @@ use crate::support::{Daemon, Scratch, Setup, TIMEOUT, free_port, poll_until, wri
 
 type Came = (&'static str, i32, &'static str);
 
-const AT_MODBUS: [Came; 22] = [
+const AT_MODBUS: [Came; 27] = [
     ("poll", 0, "line: on mains\ncharge: 100.0\nruntime: 60.0"),
     ("self-test result", 0, "self-test result: NO"),
     ("self-test interval 168", 1, "changed at its front panel"),
@@ -29,14 +30,19 @@ const AT_MODBUS: [Came; 22] = [
     ("transfer low 300", 1, "that cannot be"),
     ("delay wake", 0, "delay wake: 5"),
     ("delay wake 8", 0, "reads back the same"),
-    ("outlets", 1, "no outlet groups"),
+    ("outlets", 0, "outlet 1: on, disks\noutlet 2: on"),
+    ("outlet off 2", 2, "needs the number of an outlet group, and --yes"),
+    ("outlet off 2 --yes", 0, "the outlet group is off"),
+    ("outlets", 0, "outlet 2: off"),
+    ("outlet reboot 1 --yes", 0, "goes off, and on again"),
+    ("outlet on 3 --yes", 1, "the UPS has no outlet group 3"),
     ("settings", 0, "name: cellar\n"),
     ("calibrate", 1, "the UPS refuses it: the load is too low"),
     ("calibrate abort", 0, "no test is running any more"),
     ("self-test --wait", 0, "Battery OK"),
 ];
 
-const AT_A_CARD_BY_SNMP: [Came; 15] = [
+const AT_A_CARD_BY_SNMP: [Came; 16] = [
     ("poll", 0, "line: on mains\ncharge: 100.0\nruntime: 61.0"),
     ("self-test result", 0, "Battery OK"),
     ("self-test interval", 0, "self-test interval: 336"),
@@ -48,7 +54,8 @@ const AT_A_CARD_BY_SNMP: [Came; 15] = [
     ("manufacture date", 0, "manufacture date: 08/16/19"),
     ("sensitivity", 0, "sensitivity: High"),
     ("transfer high 261", 1, "in the card's own pages"),
-    ("outlets", 1, "no outlet groups"),
+    ("outlets", 1, "switched in its own pages"),
+    ("outlet off 1 --yes", 1, "switched in its own pages"),
     ("settings", 0, "delay alarm: Low Battery\n"),
     ("calibrate", 0, "calibration started"),
     ("calibrate abort", 0, "no test is running any more"),
@@ -63,7 +70,7 @@ const AT_A_CARD_OF_PCNET: [Came; 10] = [
     ("battery date", 0, "battery date: 09/05/03"),
     ("name cellar", 1, "on its web page only"),
     ("manufacture date", 0, "manufacture date: 09/05/03"),
-    ("outlets", 1, "no outlet groups"),
+    ("outlets", 1, "on its web page only"),
     ("settings", 0, "transfer high: 253\n"),
 ];
 
@@ -116,6 +123,19 @@ fn a_ups_does_the_same_by_modbus_without_a_daemon() {
     ];
     alone(&at_a_line(&port), &AT_MODBUS, &words);
     assert_eq!((ups.written(1542), ups.written(1543)), (vec![1], vec![4]));
+    // Only root switches what others live on.
+    let scratch = Scratch::new();
+    write_config(&at_a_line(&port), &scratch, free_port());
+    let came = ctl(scratch.path(), "outlets");
+    assert!(came.status == 0 && came.text.contains("outlet 1: on, disks\noutlet 2: on"), "{came:?}");
+    let came = ctl(scratch.path(), "outlet off 2 --yes");
+    if is_root() {
+        assert!(came.status == 0 && came.text.contains("the outlet group is off"), "{came:?}");
+        assert_eq!(ups.written(1538), [1 << 2 | 1 << 10 | 1 << 14]);
+    } else {
+        assert!(came.status == 1 && came.text.contains("only root may order this"), "{came:?}");
+        assert!(ups.written(1538).is_empty());
+    }
 }
 
 fn at_a_card(card: &Card) -> Setup {

@@ -88,7 +88,7 @@ fn a_daemon_that_is_not_root_says_that_this_machine_cannot_be_shut_down() {
     assert!(found.is_some(), "{}", lines.text());
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     let output = Command::new("id").arg("-u").output().unwrap();
     output.stdout == b"0\n"
 }

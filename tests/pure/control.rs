@@ -22,6 +22,7 @@ fn item(row: &Row) -> String {
         Argument::Wait => " Op Fl -wait",
         Argument::Yes => " Fl -yes",
         Argument::Value => " Op Ar value",
+        Argument::Group => " Ar number Fl -yes",
     };
     let who = match row.right {
         Right::Read => "read",

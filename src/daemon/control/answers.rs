@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::desk::Asked;
 use crate::sys::local::Peer;
-use crate::ups::{Command, Fixed, Identity, SelfTestResult, Setting, StatusFlags, Values};
+use crate::ups::{Command, Fixed, Identity, SelfTestResult, Setting, SettingValue, StatusFlags, Values};
 use crate::wire::control::{Action, Answer, ORDERS, Outcome, Request, Right};
 
 /// Who may give an order, of a daemon whose owner is this user; the name of the group, for words.
@@ -40,8 +40,24 @@ pub const fn command_of(request: &Request) -> Option<Command> {
         (Action::PanelTest, _) => Command::PanelTest,
         (Action::Poll, _) => Command::Poll,
         (Action::Record, _) => Command::Record,
+        (Action::Outlets, _) => Command::Outlets,
+        (Action::Outlet(switch), Some(SettingValue::Number(number))) => Command::Outlet(switch, number),
         (Action::Setting(setting), Some(value)) => Command::Set(setting, value),
         _ => return None,
+    })
+}
+
+/// The answer to an order that the link has done with these words; a list is a value each line.
+#[must_use]
+pub fn done(request: &Request, words: String) -> Answer {
+    let (text, before) = match request.row.action {
+        Action::Record => ("recorded", ""),
+        Action::Outlets => ("", "outlet "),
+        _ => return Answer::new(Outcome::Done, words),
+    };
+    let pairs = words.lines().filter_map(|line| line.split_once(' '));
+    pairs.fold(Answer::new(Outcome::Done, text), |answer, (word, value)| {
+        answer.with(&format!("{before}{word}"), value)
     })
 }
 

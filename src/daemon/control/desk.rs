@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use super::answers::{TEST_INTERVAL, TestWait};
+use super::answers::{TEST_INTERVAL, TestWait, done};
 use crate::server::control::Orders;
 use crate::sys::local::Peer;
 use crate::ups::Command;
@@ -274,17 +274,6 @@ impl Desk {
         self.in_link = None;
         self.free_at = Some(now + BETWEEN);
     }
-}
-
-/// The answer to an order that was done; a recording is a value each line.
-fn done(request: &Request, words: String) -> Answer {
-    if request.row.action != Action::Record {
-        return Answer::new(Outcome::Done, words);
-    }
-    let mut answer = Answer::new(Outcome::Done, "recorded");
-    let pairs = words.lines().filter_map(|line| line.split_once(' '));
-    answer.values = pairs.map(|(word, text)| (word.to_owned(), text.to_owned())).collect();
-    answer
 }
 
 #[cfg(test)]

@@ -89,9 +89,6 @@ impl Supervisor {
                         .map_err(str::to_owned),
                 )
             }
-            Action::Outlets => {
-                Answer::new(Outcome::Refused, "the UPS has no outlet groups that its driver knows")
-            }
             action => {
                 let snapshot = self.status.snapshot();
                 show(action, &snapshot.identity, &snapshot.values)

@@ -128,7 +128,7 @@ impl Order {
                 Running::Calibration => &[ABORT_CALIBRATION],
             },
             Command::PanelTest => &[PANEL_TEST],
-            Command::Record => return Err(command.not_known()),
+            Command::Record | Command::Outlets | Command::Outlet(..) => return Err(command.not_known()),
             Command::Beeper(_) => {
                 return Err(
                     "a UPS with Smart signalling has a delay instead: delay alarm 0, T, L or N".to_owned()

@@ -10,7 +10,7 @@ use super::store::Store;
 use crate::link::LinkEvent;
 use crate::link::loss::Loss;
 use crate::link::silence::Silence;
-use crate::ups::{Command, CommandResult, PollRate, Priority, StatusFlags, TransferCause};
+use crate::ups::{Command, CommandResult, PollRate, Priority, TransferCause};
 use crate::wire::modbus::{Answer, REGISTERS, Register, Request, STATUS, Span};
 
 /// A UPS says nothing by itself: so often its status is asked for.
@@ -395,8 +395,7 @@ impl Conversation {
         if self.order.as_ref().is_some_and(|order| !command.displaces(order.command)) {
             return told.ended(command, Err("another order is under way".to_owned()));
         }
-        let is_calibrating = self.store.reading(now).status.contains(StatusFlags::CALIBRATION);
-        match Order::new(command, &self.store.identity, is_calibrating, now) {
+        match Order::new(command, &self.store, self.exchange.framing, now) {
             Ok(mut order) => {
                 if order.is_urgent() {
                     self.exchange.hurry();

@@ -122,7 +122,7 @@ enum InDoubt {
 /// What is asked, and what has come of it so far.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    framing: Framing,
+    pub(super) framing: Framing,
     pending: Option<Pending>,
     /// What is to be asked after the probe that is under way.
     after_probe: Option<Request>,

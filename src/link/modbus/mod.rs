@@ -8,6 +8,7 @@ mod blocks;
 mod conversation;
 mod exchange;
 mod order;
+mod outlet;
 mod setting;
 mod store;
 #[cfg(test)]

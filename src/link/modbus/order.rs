@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::setting;
-use crate::ups::{Beeper, Command, Identity};
+use super::exchange::Framing;
+use super::store::Store;
+use super::{outlet, setting};
+use crate::ups::{Beeper, Command};
 use crate::wire::modbus::{
     Answer, BATTERY_TEST, CALIBRATION, GROUP_OFF_COUNTDOWN, Request, SHUTDOWN_ORDER, STATUS, Span,
     USER_INTERFACE, value,
@@ -52,6 +54,9 @@ pub(super) struct Order {
     before: Option<u32>,
     /// The test has begun; its result is waited for.
     has_begun: bool,
+    /// The outlet groups of the UPS, and what is known of them so far.
+    groups: u32,
+    list: String,
     /// A request was under way when it came: what comes of that one says nothing of this order.
     pub(super) is_behind: bool,
 }
@@ -67,24 +72,25 @@ enum Step {
 }
 
 impl Order {
-    /// What a command means to this UPS; `calibrates`: a calibration is running. `Err` says why there is no such order.
-    pub(super) fn new(
-        command: Command,
-        ups: &Identity,
-        calibrates: bool,
-        now: Instant,
-    ) -> Result<Self, String> {
+    /// What a command means to this UPS, by this way. `Err` says why there is no such order.
+    pub(super) fn new(command: Command, ups: &Store, framing: Framing, now: Instant) -> Result<Self, String> {
         let order = |address, value| Request::Write { address, value };
         let (write, looks): (Request, &'static [Span]) = match command {
             Command::KillPower => (order(SHUTDOWN_ORDER, 1), &[STATUS, GROUP_OFF_COUNTDOWN]),
             Command::PowerOff => (order(SHUTDOWN_ORDER, 2), &[STATUS]),
             Command::SelfTest => (order(TEST_ORDER, 1), &[BATTERY_TEST]),
             Command::Calibrate => (order(CALIBRATION_ORDER, 1), &[CALIBRATION]),
-            Command::AbortTest if calibrates => (order(CALIBRATION_ORDER, 2), &[CALIBRATION]),
+            Command::AbortTest if ups.is_calibrating() => (order(CALIBRATION_ORDER, 2), &[CALIBRATION]),
             Command::AbortTest => (order(TEST_ORDER, 2), &[BATTERY_TEST]),
             Command::Beeper(Beeper::Mute) => (order(INTERFACE_ORDER, 1 << 2), &[USER_INTERFACE]),
-            Command::Set(of, value) => setting::write(of, value, ups)?,
+            Command::Set(of, value) => setting::write(of, value, &ups.identity)?,
+            // Nothing is written.
+            Command::Outlets if outlet::next(ups.groups, 0).is_some() => {
+                (Request::Read(STATUS), &outlet::LOOKS)
+            }
+            Command::Outlet(switch, number) => outlet::order(switch, number, ups.groups, framing)?,
             Command::Beeper(_)
+            | Command::Outlets
             | Command::PanelTest
             | Command::Record
             | Command::Poll
@@ -94,7 +100,13 @@ impl Order {
             }
         };
         let begins_test = matches!(command, Command::SelfTest | Command::Calibrate);
-        let step = if begins_test { Step::Before(now) } else { Step::Write(now) };
+        let step = match command {
+            _ if begins_test => Step::Before(now),
+            Command::Outlets => {
+                Step::Look(now, outlet::next(ups.groups, 0).unwrap_or_default(), now + EFFECT_TIMEOUT)
+            }
+            _ => Step::Write(now),
+        };
         Ok(Self {
             command,
             write,
@@ -103,6 +115,8 @@ impl Order {
             goes_off: false,
             before: None,
             has_begun: false,
+            groups: ups.groups,
+            list: String::new(),
             is_behind: false,
         })
     }
@@ -190,6 +204,9 @@ impl Order {
         if let Command::Set(..) = self.command {
             return setting::read_back(self.write, answer).or_else(|| self.look_again(number, until, now));
         }
+        if self.command == Command::Outlets {
+            return self.listed(number, until, answer, now);
+        }
         let bits = bits(answer);
         // Switched off, it may answer no more.
         if answer.is_none() && self.command == Command::PowerOff {
@@ -203,6 +220,23 @@ impl Order {
             return self.look_again(number, now + TEST_TIMEOUT, now);
         }
         bits.and_then(|bits| self.seen(span, bits)).or_else(|| self.look_again(number, until, now))
+    }
+
+    /// A look at an outlet group was answered, or not.
+    fn listed(
+        &mut self,
+        number: usize,
+        until: Instant,
+        answer: Option<&Answer>,
+        now: Instant,
+    ) -> Option<Outcome> {
+        let words = if let Some(Answer::Registers(words)) = answer { Some(&words[..]) } else { None };
+        outlet::note(&mut self.list, number, words);
+        match outlet::next(self.groups, number + 1) {
+            Some(next) => self.step = Step::Look(now, next, until),
+            None => return Some(Ok(std::mem::take(&mut self.list))),
+        }
+        None
     }
 
     /// Nothing is seen of it yet; `Some`: it has had its time.
@@ -252,6 +286,7 @@ impl Order {
                 }
             }
             Command::AbortTest if bits & UNDER_WAY == 0 => said("no test is running any more"),
+            Command::Outlet(switch, _) => outlet::seen(switch, bits),
             Command::Beeper(_) if bits & MUTED != 0 => said("the alarm is muted"),
             Command::Beeper(_) if bits & SOUNDING == 0 => said("no alarm sounds"),
             _ => None,

@@ -44,6 +44,8 @@ impl Number {
 #[derive(Debug, Default)]
 pub(super) struct Store {
     pub(super) identity: Identity,
+    /// Its outlet groups: bit 0 the main one, 1 to 4 the others.
+    pub(super) groups: u32,
     values: Values,
     flags: StatusFlags,
     mains: Option<bool>,
@@ -71,6 +73,10 @@ impl Store {
     /// Where the load gets its power from.
     pub(super) fn line(&self) -> StatusFlags {
         self.flags & (StatusFlags::ONLINE | StatusFlags::ONBATT)
+    }
+
+    pub(super) fn is_calibrating(&self) -> bool {
+        self.flags.contains(StatusFlags::CALIBRATION)
     }
 
     /// Why it last transferred, and the serial number of the UPS whose word that is.
@@ -226,6 +232,7 @@ impl Store {
                 self.identity.nominal_output_voltage =
                     voltages.into_iter().find(|(bit, _)| number.bit(*bit)).map(|it| it.1);
             }
+            It::Groups => self.groups = number.bits,
             It::HighTransfer => self.identity.high_transfer = number.whole(),
             It::LowTransfer => self.identity.low_transfer = number.whole(),
             // None of these is -1: that is all ones.
@@ -311,7 +318,7 @@ fn number(register: &Register, words: &[u16]) -> Option<Number> {
 }
 
 /// What is printable of a text, without what fills it up (modbus §2.2).
-fn text(words: &[u16]) -> String {
+pub(super) fn text(words: &[u16]) -> String {
     let bytes = words.iter().flat_map(|word| word.to_be_bytes());
     let printable = |byte: u8| if (0x20..0x7f).contains(&byte) { char::from(byte) } else { ' ' };
     bytes.map(printable).collect::<String>().trim().to_owned()

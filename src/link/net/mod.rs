@@ -426,7 +426,9 @@ impl Link for NetLink {
             | Command::Set(..)
             | Command::Beeper(_)
             | Command::PanelTest
-            | Command::Record => "a slave does not command its master's UPS",
+            | Command::Record
+            | Command::Outlets
+            | Command::Outlet(..) => "a slave does not command its master's UPS",
         };
         self.events.push_back(LinkEvent::Command(CommandResult::new(command, Err(why.to_owned()))));
     }

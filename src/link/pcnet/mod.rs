@@ -388,6 +388,8 @@ impl Link for PcnetLink {
             | Command::Beeper(_)
             | Command::PanelTest
             | Command::Record
+            | Command::Outlets
+            | Command::Outlet(..)
             | Command::Set(..) => Err("a card takes this order on its web page only".to_owned()),
         };
         self.ended(command, outcome);

@@ -114,7 +114,7 @@ impl Simulated {
             }
             Command::AbortTest if self.model.abort_test() => "test stopped".to_owned(),
             Command::AbortTest => "no test was running".to_owned(),
-            Command::Set(..) => "nothing is kept".to_owned(),
+            Command::Set(..) | Command::Outlets | Command::Outlet(..) => "nothing is kept".to_owned(),
             Command::Beeper(_) | Command::PanelTest => "nothing is heard".to_owned(),
             Command::Record => "failed there is no UPS".to_owned(),
         }
@@ -287,6 +287,8 @@ impl Link for Simulated {
             Err("the simulated UPS does not answer".to_owned())
         } else if self.refuse && !is_read(command) {
             Err("the simulated UPS refuses".to_owned())
+        } else if matches!(command, Command::Outlets | Command::Outlet(..)) {
+            Err(command.not_known())
         } else {
             Ok(self.obey(command))
         };

@@ -59,6 +59,9 @@ impl Order {
         now: Instant,
     ) -> Result<Self, String> {
         let plan = match (mib.word, command) {
+            (_, Command::Outlets | Command::Outlet(..)) => {
+                return Err("outlet groups of a card are switched in its own pages".to_owned());
+            }
             ("APC", command) => powernet(mib, command, calibrates)?,
             ("MGE", Command::SelfTest) => Plan { sets: vec![vec![set(mib, &[10, 4], 1)]], ..Plan::default() },
             // Cards of MGE serve this group as a rule (snmp §6).

@@ -125,6 +125,9 @@ impl Order {
                 .into_iter()
                 .collect(),
             Command::Record => return Err(command.not_known()),
+            Command::Outlets | Command::Outlet(..) => {
+                return Err("this driver does not know how an outlet of a USB UPS is switched".into());
+            }
             Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => VecDeque::new(),
         };
         if ways.iter().all(|way| way.preparation) {

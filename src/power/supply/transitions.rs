@@ -356,7 +356,9 @@ impl Supply {
                 | Command::Set(..)
                 | Command::Beeper(_)
                 | Command::PanelTest
-                | Command::Record,
+                | Command::Record
+                | Command::Outlets
+                | Command::Outlet(..),
                 _,
             ) => {}
         }

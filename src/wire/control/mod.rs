@@ -27,7 +27,7 @@ pub struct Request {
     pub row: &'static Row,
     /// `--wait`: the answer comes when it is over.
     pub waits: bool,
-    /// The new value of a setting.
+    /// The new value of a setting, or the number of an outlet group.
     pub value: Option<SettingValue>,
 }
 
@@ -57,6 +57,13 @@ impl Request {
         let rest = words.get(row.words.split(' ').count()..).unwrap_or_default();
         let request = Self { row, waits: false, value: None };
         match (row.argument, rest) {
+            (Argument::Group, [number, "--yes"]) => match number.parse() {
+                Ok(number @ 1..=9) => Ok(Self { value: Some(SettingValue::Number(number)), ..request }),
+                _ => Err(format!("'{number}' is no outlet group")),
+            },
+            (Argument::Group, _) => {
+                Err(format!("'{}' needs the number of an outlet group, and --yes", row.words))
+            }
             (Argument::Yes, []) => Err(format!("'{}' needs --yes", row.words)),
             (Argument::None | Argument::Wait | Argument::Value, []) | (Argument::Yes, ["--yes"]) => {
                 Ok(request)
@@ -153,7 +160,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ups::Beeper;
+    use crate::ups::{Beeper, Switch};
 
     fn parse(line: &str) -> Result<Request, String> {
         Request::parse(line.as_bytes())
@@ -162,10 +169,10 @@ mod tests {
     #[test]
     fn each_order_is_known_by_its_words_and_nothing_is_there_twice() {
         for row in ORDERS {
-            let line = if row.argument == Argument::Yes {
-                format!("{} --yes", row.words)
-            } else {
-                row.words.to_owned()
+            let line = match row.argument {
+                Argument::Yes => format!("{} --yes", row.words),
+                Argument::Group => format!("{} 1 --yes", row.words),
+                _ => row.words.to_owned(),
             };
             assert_eq!(parse(&line).unwrap().row, row, "{line}");
             assert_eq!(ORDERS.iter().filter(|other| other.words == row.words).count(), 1, "{}", row.words);
@@ -189,6 +196,11 @@ mod tests {
         );
         let shown = parse("transfer low").unwrap();
         assert_eq!((shown.value, shown.right(), shown.when()), (None, Right::Read, When::Always));
+        let off = parse("outlet off 2 --yes").unwrap();
+        assert_eq!(
+            (off.row.action, off.value, off.right(), off.when()),
+            (Action::Outlet(Switch::Off), Some(SettingValue::Number(2)), Right::Root, When::Calm)
+        );
         assert_eq!(parse("name MY UPS").unwrap().value.unwrap().to_string(), "MY UPS");
     }
 
@@ -199,6 +211,12 @@ mod tests {
             ("dance", "no such order ('mainsd ctl help' lists them)"),
             ("beeper", "no such order; there is: beeper on, beeper off, beeper mute"),
             ("shutdown now", "'shutdown now' needs --yes"),
+            ("outlet", "no such order; there is: outlet on, outlet off, outlet reboot"),
+            ("outlet off", "'outlet off' needs the number of an outlet group, and --yes"),
+            ("outlet off 1", "'outlet off' needs the number of an outlet group, and --yes"),
+            ("outlet off --yes", "'outlet off' needs the number of an outlet group, and --yes"),
+            ("outlet off 0 --yes", "'0' is no outlet group"),
+            ("outlet off main --yes", "'main' is no outlet group"),
             ("poll now", "'poll' does not take 'now'"),
             ("poll\t", "an order has plain characters only"),
             (

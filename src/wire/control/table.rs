@@ -1,7 +1,7 @@
 //! The orders of the control socket and of `mainsd ctl`: one table, which the parser, the rights, the help and mainsd-control(7)
 //! go by. What the orders are for is in docs/reference/apctest.md.
 
-use crate::ups::{Beeper, Setting};
+use crate::ups::{Beeper, Setting, Switch};
 
 /// What is ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,8 +22,10 @@ pub enum Action {
     Setting(Setting),
     /// When the UPS was made.
     ManufactureDate,
-    /// Outlet groups.
+    /// Which outlet groups there are, and how they are.
     Outlets,
+    /// An outlet group is switched.
+    Outlet(Switch),
     /// All settings, with what is permitted.
     Settings,
     /// The UPS is read now.
@@ -53,6 +55,8 @@ pub enum Argument {
     Yes,
     /// A value, or nothing.
     Value,
+    /// The number of an outlet group, and `--yes`.
+    Group,
 }
 
 /// Who may give an order.
@@ -104,6 +108,10 @@ const fn with(argument: Argument, row: Row) -> Row {
 
 const fn setting(words: &'static str, setting: Setting, help: &'static str) -> Row {
     with(Argument::Value, row(words, Action::Setting(setting), Right::Group, When::Calm, help))
+}
+
+const fn outlet(words: &'static str, switch: Switch, help: &'static str) -> Row {
+    with(Argument::Group, row(words, Action::Outlet(switch), Right::Root, When::Calm, help))
 }
 
 /// All orders. Of two that begin alike the longer one is meant.
@@ -181,6 +189,9 @@ pub const ORDERS: &[Row] = &[
         "when the UPS was made, as it says itself; nothing changes it",
     ),
     row("outlets", Action::Outlets, Right::Read, When::Always, "the outlet groups that the UPS can switch"),
+    outlet("outlet on", Switch::On, "an outlet group is switched on; 'outlets' has the numbers"),
+    outlet("outlet off", Switch::Off, "an outlet group is switched off, with all that it supplies"),
+    outlet("outlet reboot", Switch::Reboot, "an outlet group is switched off, and on again"),
     row("settings", Action::Settings, Right::Read, When::Always, "all settings, each with what is permitted"),
     row("poll", Action::Poll, Right::Read, When::Always, "the UPS is read now"),
     row(

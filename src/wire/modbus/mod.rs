@@ -31,6 +31,13 @@ pub enum Request {
         /// What it is to be.
         value: u16,
     },
+    /// A number of two registers is written.
+    WriteLong {
+        /// The first address.
+        address: u16,
+        /// What they are to be, the high word first.
+        value: u32,
+    },
     /// A text of eight registers is written.
     WriteText {
         /// The first address.
@@ -68,6 +75,12 @@ impl Request {
                 bytes.extend(value.to_be_bytes());
                 bytes
             }
+            Self::WriteLong { address, value } => {
+                let mut bytes = words(WRITE, [address, 2]);
+                bytes.push(4);
+                bytes.extend(value.to_be_bytes());
+                bytes
+            }
             Self::WriteText { address, words: text } => {
                 let mut bytes = words(WRITE, [address, 8]);
                 bytes.push(16);
@@ -85,11 +98,8 @@ impl Request {
             (Self::Read(_), &function, &[code]) if function == READ | EXCEPTION => {
                 Some(Answer::Exception(code))
             }
-            (Self::Write { .. } | Self::WriteText { .. }, &function, &[code])
-                if function == WRITE | EXCEPTION =>
-            {
-                Some(Answer::Exception(code))
-            }
+            (Self::Read(_), ..) if *function != READ => None,
+            (_, &function, &[code]) if function == WRITE | EXCEPTION => Some(Answer::Exception(code)),
             (Self::Read(span), &READ, [length, data @ ..]) => {
                 let is_whole =
                     usize::from(*length) == data.len() && data.len() == usize::from(span.count) * 2;
@@ -98,9 +108,7 @@ impl Request {
                 is_whole.then(|| Answer::Registers(words.collect()))
             }
             // The first five bytes of the request come back.
-            (Self::Write { .. } | Self::WriteText { .. }, &WRITE, _) => {
-                (self.bytes().get(..5) == Some(bytes)).then_some(Answer::Written)
-            }
+            (_, &WRITE, _) => (self.bytes().get(..5) == Some(bytes)).then_some(Answer::Written),
             _ => None,
         }
     }

@@ -66,6 +66,8 @@ pub enum Item {
     ApparentPower,
     /// NOMPOWER, W.
     RealPower,
+    /// Which outlet groups there are (modbus §3.2).
+    Groups,
     /// MANDATE.
     Made,
     /// NOMOUTV, a bit for each voltage (modbus §4.8).
@@ -141,6 +143,7 @@ pub const REGISTERS: &[Register] = &[
     row(Item::Serial, 564, 8, Form::Text),
     row(Item::ApparentPower, 588, 1, Form::Unsigned(0)),
     row(Item::RealPower, 589, 1, Form::Unsigned(0)),
+    row(Item::Groups, 590, 1, Form::Bits),
     row(Item::Made, 591, 1, Form::Date),
     row(Item::OutputSetting, 592, 1, Form::Bits),
     row(Item::BatteryDate, 595, 1, Form::Date),

@@ -6,10 +6,13 @@
 use std::collections::BTreeMap;
 
 /// Values of several registers, which cannot be read or written in part: address and count.
-const BLOCKS: [(u16, u16); 12] = [
+const BLOCKS: [(u16, u16); 18] = [
     (0, 2),
     (3, 2),
     (6, 2),
+    (9, 2),
+    (12, 2),
+    (15, 2),
     (20, 2),
     (128, 2),
     (145, 2),
@@ -18,6 +21,9 @@ const BLOCKS: [(u16, u16); 12] = [
     (548, 16),
     (564, 8),
     (596, 8),
+    (612, 8),
+    (620, 8),
+    (628, 8),
     (2050, 4),
 ];
 
@@ -73,6 +79,8 @@ impl Unit {
             (155, 0xffff),
             (588, 750),
             (589, 500),
+            // The main outlet group and two others.
+            (590, 0b111),
             (591, 8_766),
             (592, 1 << 5),
             (595, 9_000),
@@ -89,6 +97,9 @@ impl Unit {
         unit.text(532, 16, "Smart-UPS 750");
         unit.text(564, 8, "AS1234567890");
         unit.text(596, 8, "rack");
+        unit.set32(6, 1);
+        unit.set32(9, 1);
+        unit.text(612, 8, "disks");
         unit.text(2048, 2, "0001");
         unit.text(2050, 4, "12345678");
         unit
@@ -168,6 +179,19 @@ impl Unit {
                 }
                 content[..5].to_vec()
             }
+            [16, 6, 2, 0, 2, 4, a, b, c, d] => {
+                let value = u32::from_be_bytes([*a, *b, *c, *d]);
+                self.asked.push((16, 1538, u16::from(*c) << 8 | u16::from(*d)));
+                let one = |mask: u32| (value & mask).count_ones() == 1;
+                // One command, one group and one source.
+                if !(one(0x1f) && one(0x8_0f00) && one(0x7_f000)) || self.refused.contains(&1538) {
+                    return vec![0x90, 3];
+                }
+                if !self.idle {
+                    self.switch(value);
+                }
+                content[..5].to_vec()
+            }
             [16, _, _, 0, count, _, data @ ..] if usize::from(*count) * 2 == data.len() => {
                 let address = word(1);
                 self.asked.push((16, address, u16::from(*count)));
@@ -187,6 +211,16 @@ impl Unit {
         let [3, a, b, c, d] = content else { return false };
         let (address, count) = (u16::from(*a) << 8 | u16::from(*b), u16::from(*c) << 8 | u16::from(*d));
         self.silent.iter().any(|it| (address..address + count).contains(it))
+    }
+
+    fn switch(&mut self, value: u32) {
+        let groups = [(9, 6), (10, 9), (11, 12), (19, 15)];
+        let status = [(1, 1), (2, 1 << 1), (4, 1 << 1 | 1 << 2)];
+        for (_, address) in groups.into_iter().filter(|(bit, _)| value & 1 << bit != 0) {
+            for (_, status) in status.into_iter().filter(|(bit, _)| value & 1 << bit != 0) {
+                self.set32(address, status);
+            }
+        }
     }
 
     fn obey(&mut self, address: u16, value: u16) {

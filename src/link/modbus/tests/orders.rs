@@ -1,4 +1,4 @@
-use crate::ups::Beeper;
+use crate::ups::{Beeper, Switch};
 
 use super::*;
 
@@ -292,5 +292,68 @@ fn no_other_order_takes_the_place_of_one_nor_any_that_of_kill_power() {
         bench.run(SECOND / 1000);
         assert_eq!(ended_of(&bench.told, then), Some(Err("another order is under way".to_owned())));
         assert_eq!(ended_of(&bench.told, first), None);
+    }
+}
+
+#[test]
+fn outlet_groups_are_listed_with_what_the_ups_says_of_them() {
+    assert_eq!(outcome(Command::Outlets, |_| ()), Ok("1 on, disks\n2 on".to_owned()));
+    let all = |unit: &mut Unit| {
+        unit.registers.insert(590, 0b1_1011);
+        unit.set32(6, 1 << 1 | 1 << 2);
+        unit.set32(12, 1 << 7);
+        unit.set32(15, 1 << 4);
+        unit.text(628, 8, "screens");
+        // What is undefined is all ones, and may be refused.
+        unit.refused = vec![612];
+    };
+    let mut bench = Bench::new();
+    all(&mut bench.unit);
+    bench.run(3 * SECOND);
+    bench.link.command(Command::Outlets, bench.now);
+    bench.run(5 * SECOND);
+    assert_eq!(ended(&bench), Some(Ok("1 off rebooting\n3 unknown, screens\n4 sleeping".to_owned())));
+    assert!(!bench.is_lost());
+    // The main group alone, none, and a register that is not there.
+    for groups in [1, 0, 0xffff] {
+        let mut bench = Bench::new();
+        bench.unit.registers.insert(590, groups);
+        bench.run(3 * SECOND);
+        for command in [Command::Outlets, Command::Outlet(Switch::Off, 1)] {
+            bench.link.command(command, bench.now);
+            bench.run(SECOND);
+            let why = ended(&bench).unwrap().unwrap_err();
+            assert!(why.contains("no outlet group"), "{groups:#x} {why}");
+        }
+        assert!(bench.unit.asked.iter().all(|(function, ..)| *function == 3));
+    }
+}
+
+#[test]
+fn an_outlet_group_is_switched_when_the_ups_shows_it() {
+    for (switch, number, written, said) in [
+        (Switch::Off, 1, 1 << 2 | 1 << 9 | 1 << 14, "the outlet group is off"),
+        (Switch::On, 2, 1 << 1 | 1 << 10 | 1 << 14, "the outlet group is on"),
+        (Switch::Reboot, 2, 1 << 4 | 1 << 10 | 1 << 14, "the outlet group goes off, and on again"),
+    ] {
+        let mut bench = Bench::new();
+        bench.unit.set32(9, 1 << 1);
+        bench.run(3 * SECOND);
+        bench.link.command(Command::Outlet(switch, number), bench.now);
+        bench.run(3 * SECOND);
+        assert_eq!(ended(&bench), Some(Ok(said.to_owned())));
+        let orders: Vec<_> = bench.unit.asked.iter().filter(|(function, ..)| *function == 16).collect();
+        assert_eq!(orders, [&(16, 1538, written)]);
+    }
+    let idle = |unit: &mut Unit| unit.idle = true;
+    let does_not = "the UPS has acknowledged it, but does not do it";
+    assert_eq!(outcome(Command::Outlet(Switch::Off, 1), idle), Err(does_not.to_owned()));
+    let refusing = |unit: &mut Unit| unit.refused = vec![1538];
+    let refuses = "the UPS refuses it (Modbus exception 3)";
+    assert_eq!(outcome(Command::Outlet(Switch::Off, 1), refusing), Err(refuses.to_owned()));
+    // The main group has no number, and the UPS has no third.
+    for number in [0, 3, 4, 5, 9, u32::MAX] {
+        let why = outcome(Command::Outlet(Switch::Off, number), |_| ()).unwrap_err();
+        assert_eq!(why, format!("the UPS has no outlet group {number}"));
     }
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::daemon::control::answers::{TEST_INTERVAL, TestWait, command_of, polled, self_test_result, show};
+use crate::daemon::control::answers::{
+    TEST_INTERVAL, TestWait, command_of, done, polled, self_test_result, show,
+};
 use crate::program::daemon::conversation::{GO_ON, Heard, Then, converse};
 use crate::program::daemon::start::{self, Refusal};
 use crate::program::daemon::{CalledAs, Options, one_shot, run_files};
@@ -31,10 +33,7 @@ fn carry_out(options: &Options, request: &Request) -> Result<Answer, Refusal> {
             let words = "no daemon runs with this configuration: 'mainsd probe --record' opens the UPS";
             return Ok(Answer::new(Outcome::Lost, words));
         }
-        Action::Outlets => {
-            return Ok(Answer::new(Outcome::Refused, "the UPS has no outlet groups that its driver knows"));
-        }
-        Action::KillPower | Action::PowerOff if !access::is_root() => {
+        Action::KillPower | Action::PowerOff | Action::Outlet(_) if !access::is_root() => {
             return Ok(Answer::new(Outcome::Refused, "only root may order this"));
         }
         _ => {}
@@ -126,7 +125,7 @@ impl Ended {
             Action::Poll => polled(heard.status, &heard.values),
             Action::SelfTestResult => self_test_result(heard.values.self_test, false)
                 .unwrap_or_else(|| Answer::of(result.outcome.clone())),
-            _ => Answer::of(result.outcome.clone()),
+            _ => done(&self.request, result.outcome.clone().unwrap_or_default()),
         }
     }
 

@@ -46,6 +46,7 @@ fn form(row: &Row) -> String {
         Argument::Wait => " [--wait]",
         Argument::Yes => " --yes",
         Argument::Value => " [VALUE]",
+        Argument::Group => " NUMBER --yes",
     };
     format!("{}{argument}", row.words)
 }
