@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::support::faults::guard::is_root;
 use crate::support::modbus::Modbus;
 use crate::support::smart::{Generation, Smart};
 use crate::support::terminal::Terminal;
@@ -131,7 +132,9 @@ fn the_menu_of_modbus_shows_and_sets_what_the_ups_has_a_register_for() {
     let ups = Modbus::serial(&port);
     let setup = Setup::new("modbus").with("UPSCABLE", "smart").with("DEVICE", &port.display().to_string());
     write_config(&setup, &scratch, free_port());
-    let lines = ["5", "6", "3", "9", "0", "14", "cellar", "4", "12/01/2026", "q"];
+    let mut lines = vec!["5", "6", "3", "9", "0", "14", "cellar", "4", "12/01/2026", "17", ""];
+    // Nothing is switched unless it is confirmed, and there must be such a group.
+    lines.extend(["19", "2", "off", "no", "19", "", "off", "yes", "19", "2", "off", "yes", "q"]);
     let text = typed(scratch.path(), scratch.path(), &lines);
     has(
         &text,
@@ -141,8 +144,14 @@ fn the_menu_of_modbus_shows_and_sets_what_the_ups_has_a_register_for() {
             "transfer high: 253",
             "left as it is",
             "written, and reads back the same",
+            "delay wake: 5\n",
+            "outlet 1: on, disks\noutlet 2: on",
+            "nothing was done",
+            "usage: 'outlet off' needs the number of an outlet group, and --yes",
+            if is_root() { "the outlet group is off" } else { "only root may order this" },
         ],
     );
+    assert_eq!(ups.written(1538).len(), usize::from(is_root()), "{text}");
     assert_eq!((ups.written(1543), ups.written(595).len()), (vec![4], 1), "{text}");
 }
 

@@ -30,6 +30,8 @@ pub enum Does {
     Calibrate,
     /// Watches a calibration.
     Monitor,
+    /// Shows the outlet groups and switches one.
+    Outlet,
     /// Another menu.
     Menu(&'static [Entry]),
     /// Keys go to the UPS, and its bytes to the screen.
@@ -236,6 +238,9 @@ pub static USB: &[Entry] = &[
     ),
     entry(13, "ask the UPS for everything", Does::Query),
     entry(14, "name", Value("name", Rule::Plain)),
+    entry(15, "charge needed for power on", Value("return charge", Rule::Plain)),
+    entry(16, "output voltage", Value("output voltage", Rule::Plain)),
+    entry(19, "switch an outlet group", Does::Outlet),
 ];
 
 /// Modbus.
@@ -252,6 +257,9 @@ pub static MODBUS: &[Entry] = &[
     entry(11, "test the alarm", ALARM_TEST),
     entry(13, "ask the UPS for everything", Does::Query),
     entry(14, "name", Value("name", Rule::Plain)),
+    entry(17, "seconds from mains back to power on", Value("delay wake", Rule::Plain)),
+    entry(18, "seconds from the order to power off", Value("delay shutdown", Rule::Plain)),
+    entry(19, "switch an outlet group", Does::Outlet),
 ];
 
 #[cfg(test)]

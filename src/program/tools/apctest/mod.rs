@@ -191,6 +191,16 @@ impl Menus {
                 }
             }
             Does::Monitor => return self.monitor(false),
+            Does::Outlet => {
+                if self.order("outlets").outcome != Outcome::Done {
+                    return Some(());
+                }
+                let group = self.console.ask("number of the group")?;
+                let what = self.console.ask("on, off or reboot")?;
+                if self.is_sure()? {
+                    self.order(&format!("outlet {what} {group} --yes"));
+                }
+            }
             Does::Menu(menu) => return self.run(menu),
             Does::Tty => return port::by_hand(&mut self.console, &self.options),
             Does::Configure => return self.configure(),
