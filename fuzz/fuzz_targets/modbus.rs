@@ -11,7 +11,7 @@ use mainsd::link::Link;
 use mainsd::link::modbus::{SerialModbus, TcpModbus};
 use mainsd::link::usb::Settings;
 use mainsd::link::usb_modbus::UsbModbusLink;
-use mainsd::ups::{Beeper, Command, PollRate};
+use mainsd::ups::{Beeper, Command, PollRate, Setting, SettingValue, Switch};
 use mainsd::wire::modbus::{Frame, Request, of_rtu, of_tcp, of_usb, rtu, tcp, usb as reports};
 
 /// A UPS with a line state in report 7, and the two usages of Modbus in reports 0x90 and 0x89.
@@ -106,10 +106,19 @@ fuzz_target!(|bytes: &[u8]| {
                 both.set_poll_rate(rate, now);
             }
             5 => {
-                let command = [Command::KillPower, Command::Beeper(Beeper::Mute), Command::SelfTest, Command::Calibrate];
-                both.command(command[usize::from(length & 3)], now);
-                line.command(command[usize::from(length & 3)], now);
-                card.command(command[usize::from(length & 3)], now);
+                let command = [
+                    Command::KillPower,
+                    Command::Beeper(Beeper::Mute),
+                    Command::SelfTest,
+                    Command::Calibrate,
+                    Command::Outlets,
+                    Command::Outlet(Switch::Reboot, u32::from(length)),
+                    Command::Set(Setting::HighTransfer, SettingValue::Number(u32::from(length))),
+                    Command::Set(Setting::WakeDelay, SettingValue::Number(u32::from(length))),
+                ][usize::from(length & 7)];
+                both.command(command, now);
+                line.command(command, now);
+                card.command(command, now);
             }
             6 => line.command([Command::AbortTest, Command::Poll][usize::from(length & 1)], now),
             _ => {

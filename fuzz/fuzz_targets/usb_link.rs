@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use mainsd::bus::usb::{DeviceInfo, TransferError, Transmit};
 use mainsd::link::{Link, LinkEvent};
 use mainsd::link::usb::{Settings, UsbLink};
-use mainsd::ups::{Command, PollRate};
+use mainsd::ups::{Command, PollRate, Setting, SettingValue};
 
 fn split(bytes: &[u8], length: usize) -> (&[u8], &[u8]) {
     bytes.split_at(length.min(bytes.len()))
@@ -44,7 +44,8 @@ fuzz_target!(|bytes: &[u8]| {
             11 => link.handle_interrupt(now, data),
             12 => link.handle_closed(now, "closed"),
             13 => link.set_poll_rate(if length & 0x80 == 0 { PollRate::Normal } else { PollRate::Fast }, now),
-            14 => link.command(Command::KillPower, now),
+            14 if length & 0x80 == 0 => link.command(Command::KillPower, now),
+            14 => link.command(Command::Set(Setting::LowTransfer, SettingValue::Number(u32::from(length))), now),
             _ => link.command(Command::ReadTransferCause, now),
         }
         while let Some(event) = link.poll_event() {

@@ -8,7 +8,7 @@ use mainsd::bus::usb::{TransferError, Transmit};
 use mainsd::link::{Link, LinkEvent};
 use mainsd::power::Order;
 
-use mainsd::ups::{Command, Percent, PollRate, Priority, StatusFlags};
+use mainsd::ups::{Command, Percent, PollRate, Priority, Setting, SettingValue, StatusFlags};
 use proptest::prelude::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -318,7 +318,10 @@ fn act() -> impl Strategy<Value = Act> {
         1 => prop::sample::select(vec![PollRate::Normal, PollRate::Fast]).prop_map(Act::PollRate),
         1 => prop::sample::select(vec![
             Command::Poll, Command::ReadTransferCause, Command::ReadSelfTest, Command::KillPower,
-            Command::PowerOff, Command::SelfTest, Command::Calibrate, Command::AbortTest,
+            Command::PowerOff, Command::SelfTest, Command::Calibrate, Command::AbortTest, Command::PanelTest,
+            Command::Set(Setting::LowTransfer, SettingValue::Number(180)),
+            Command::Set(Setting::BatteryDate, SettingValue::parse(Setting::BatteryDate, "12/01/26").unwrap()),
+            Command::Outlets,
         ]).prop_map(Act::Order),
     ]
 }

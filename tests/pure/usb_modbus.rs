@@ -7,7 +7,10 @@ use crate::support::corpus::device::device;
 use crate::support::corpus::fake::Bench;
 use mainsd::bus::usb::TransferError;
 use mainsd::link::{Link, LinkEvent};
-use mainsd::ups::{Command, Item, PollRate, Reading, StatusFlags, TransferCause, Values, Volts};
+use mainsd::ups::{
+    Command, Item, PollRate, Reading, Setting, SettingValue, StatusFlags, Switch, TransferCause, Values,
+    Volts,
+};
 use proptest::prelude::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -221,6 +224,26 @@ fn an_order_goes_by_hid_and_where_that_cannot_by_modbus() {
     both.unit.refused = vec![1540, 1541, 1542, 1543];
     let why = both.command(Command::PowerOff).unwrap_err();
     assert!(why.contains("by HID: ") && why.contains("by Modbus: the UPS refuses it"), "{why}");
+}
+
+#[test]
+fn what_hid_does_not_have_is_changed_by_modbus() {
+    for modbus_first in [false, true] {
+        let mut both = Both::new(modbus_first);
+        both.fate = Box::new(|| Fate::Answered);
+        both.open();
+        both.run(30 * SECOND);
+        let high = Command::Set(Setting::HighTransfer, SettingValue::Number(260));
+        assert_eq!(both.command(high), Ok("written, and reads back the same".to_owned()));
+        assert_eq!(both.identity().unwrap().high_transfer, Some(260));
+        assert_eq!(both.command(Command::Outlets), Ok("1 on, disks\n2 on".to_owned()));
+        let off = both.command(Command::Outlet(Switch::Off, 2));
+        assert_eq!(off, Ok("the outlet group is off".to_owned()));
+        // It comes by USB.
+        assert!(both.unit.asked.contains(&(16, 1538, 1 << 2 | 1 << 10 | 1 << 12)));
+        let why = both.command(Command::Outlet(Switch::Off, 3)).unwrap_err();
+        assert!(why.contains("by Modbus: the UPS has no outlet group 3"), "{why}");
+    }
 }
 
 #[test]

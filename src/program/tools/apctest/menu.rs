@@ -130,7 +130,7 @@ impl Look {
             Self::NoCable => "the cable pulled out of the UPS",
             Self::NoPower => "the cable plugged in, the UPS off mains",
             Self::Low => "the UPS still off mains; it ends when a line changes",
-            Self::Empty => "the UPS still off mains, until it switches off",
+            Self::Empty => "the UPS still off mains; it goes on until Enter is pressed",
         }
     }
 }

@@ -34,20 +34,18 @@ const MAX_ANSWER: usize = 1024;
 /// last self test; what is read once.
 const ASKED: &[u8] = b"YaQfjLPG'BXMNOFC7~8ht9dsrplukeqcEmnxgob><V\x01\x1a";
 
-/// What the looks have seen.
+/// What the looks have seen, each at its end.
 #[derive(Default)]
-pub struct Seen([Option<Lines>; 5]);
+pub struct Seen(Vec<(Look, Lines)>);
 
 impl Seen {
-    const fn of(&self, look: Look) -> Option<Lines> {
-        let [normal, no_cable, no_power, low, empty] = self.0;
-        match look {
-            Look::Normal => normal,
-            Look::NoCable => no_cable,
-            Look::NoPower => no_power,
-            Look::Low => low,
-            Look::Empty => empty,
-        }
+    fn of(&self, look: Look) -> Option<Lines> {
+        self.0.iter().find(|(of, _)| *of == look).map(|(_, lines)| *lines)
+    }
+
+    fn note(&mut self, look: Look, lines: Lines) {
+        self.0.retain(|(of, _)| *of != look);
+        self.0.push((look, lines));
     }
 
     /// The names of the lines that are on.
@@ -89,9 +87,7 @@ impl Seen {
                 shown = Some((lines, now));
                 console.say_now(&Self::names(lines));
             }
-            if let Some(slot) = Look::ALL.iter().position(|of| *of == look) {
-                self.0.iter_mut().skip(slot).take(1).for_each(|seen| *seen = Some(lines));
-            }
+            self.note(look, lines);
             let is_over = match look {
                 Look::Normal | Look::NoCable | Look::NoPower => began.elapsed() >= LOOK,
                 Look::Low => before != Some(lines),
