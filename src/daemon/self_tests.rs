@@ -21,7 +21,7 @@ pub struct Ups {
     pub flags: StatusFlags,
     /// Its charge.
     pub charge: Option<Percent>,
-    /// Why the power machine is against a test.
+    /// What else is against a test now.
     pub against: Option<String>,
     /// When the last test began that the daemon has seen, an earlier run of it since the boot too.
     pub last_test: Option<Instant>,
@@ -72,14 +72,14 @@ impl SelfTests {
         &mut self,
         schedule: TestSchedule,
         local: i64,
-        ups: impl FnOnce() -> Ups,
+        ups: &Ups,
         now: Instant,
     ) -> Option<Result<(), String>> {
         let date = schedule.date(local)?;
         if self.date.replace(date) == Some(date) {
             return None;
         }
-        let against = self.against(&ups(), now);
+        let against = self.against(ups, now);
         if against.is_none() {
             self.ordered_at = Some(now);
         }
@@ -153,7 +153,7 @@ mod tests {
             for _ in 0..hours * 60 {
                 self.tests.note(self.ups.flags, self.now);
                 if self.tests.is_due(true, self.now) {
-                    let what = self.tests.look(self.schedule, self.local, || self.ups.clone(), self.now);
+                    let what = self.tests.look(self.schedule, self.local, &self.ups, self.now);
                     came.extend(what.map(|what| ((self.local - SUNDAY).div_euclid(HOUR), what)));
                 }
                 self.now += Duration::from_secs(60);

@@ -1,11 +1,6 @@
 //! What the UPS may be told by somebody else than the power machine, and when (mainsd-control(7)).
 
-use crate::ups::{Command, Fixed, Values};
-
-/// A calibration needs this charge, in per cent (apctest §3).
-const CALIBRATION_CHARGE: f64 = 100.0;
-/// And this load, in per cent.
-const CALIBRATION_LOAD: f64 = 10.0;
+use crate::ups::{Command, Values};
 
 /// A UPS and its computer at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,18 +45,7 @@ pub fn permits(command: Command, situation: Situation, values: &Values) -> Resul
     if let Some((_, why)) = against.into_iter().find(|(is, _)| *is) {
         return Err(format!("not now: {why}"));
     }
-    if command == Command::Calibrate {
-        if let Some(charge) = values.battery_charge.filter(|charge| charge.0 < CALIBRATION_CHARGE) {
-            return Err(format!(
-                "the battery is charged to {:.1} %; a calibration needs 100 %",
-                Fixed(charge.0)
-            ));
-        }
-        if let Some(load) = values.load.filter(|load| load.0 < CALIBRATION_LOAD) {
-            return Err(format!("the load is {:.1} %; a calibration needs at least 10 %", Fixed(load.0)));
-        }
-    }
-    Ok(())
+    if command == Command::Calibrate { values.permit_calibration() } else { Ok(()) }
 }
 
 #[cfg(test)]

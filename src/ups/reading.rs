@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{
-    AlarmDelay, Amps, Celsius, Hertz, Minutes, Percent, SelfTestInterval, SelfTestResult, Sensitivity,
+    AlarmDelay, Amps, Celsius, Fixed, Hertz, Minutes, Percent, SelfTestInterval, SelfTestResult, Sensitivity,
     Setting, StatusFlags, TransferCause, VoltAmps, Volts, Watts,
 };
 
@@ -213,6 +213,29 @@ pub struct Values {
     pub external_batteries: Option<i32>,
     /// Bad battery packs, `BADBATTS`.
     pub bad_batteries: Option<i32>,
+}
+
+/// What a calibration needs, in per cent: so much charge, and so much load (apctest §3).
+const CALIBRATION: (f64, f64) = (100.0, 10.0);
+
+impl Values {
+    /// Whether a calibration makes sense; what the UPS does not tell is left to it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn permit_calibration(&self) -> Result<(), String> {
+        let (full, least) = CALIBRATION;
+        if let Some(charge) = self.battery_charge.filter(|charge| charge.0 < full) {
+            return Err(format!(
+                "the battery is charged to {:.1} %; a calibration needs 100 %",
+                Fixed(charge.0)
+            ));
+        }
+        if let Some(load) = self.load.filter(|load| load.0 < least) {
+            return Err(format!("the load is {:.1} %; a calibration needs at least 10 %", Fixed(load.0)));
+        }
+        Ok(())
+    }
 }
 
 /// Values that are read once, when the UPS is found.

@@ -41,6 +41,17 @@ impl Apcupsd {
         Self { child, port, _scratch: scratch }
     }
 
+    /// The same, started until its status is one of these: what it asks once, at its start, may be answered too late on a busy machine.
+    pub fn start_until(lines: &str, is_complete: impl Fn(&Status) -> bool) -> Self {
+        let complete = |it: &Self| it.status().filter(&is_complete).map(drop);
+        let start = || {
+            let it = Self::start(lines);
+            support::poll_until(TIMEOUT / 3, || complete(&it));
+            it
+        };
+        support::attempt(start, |it| complete(it).is_some())
+    }
+
     pub fn status(&self) -> Option<Status> {
         support::Nis::connect(("127.0.0.1", self.port), TIMEOUT).ok()?.status().ok()
     }

@@ -24,10 +24,11 @@ pub const TESTS: Group = Group {
 fn alike(unit: Unit, vendor: &str, different: &[&str], mains_lost: &str) {
     let card = Card::local(unit);
     let device = format!("127.0.0.1:{}:{vendor}_NOTRAP:private", card.address.port());
-    let theirs = Apcupsd::start(&format!("UPSCABLE ether\nUPSTYPE snmp\nDEVICE {device}\n"));
+    let online = |status: &support::Status| status.get("MODEL").is_some() && status.is("STATUS", "ONLINE");
+    let lines = format!("UPSCABLE ether\nUPSTYPE snmp\nDEVICE {device}\n");
+    let theirs = Apcupsd::start_until(&lines, online);
     let setup = Setup::new("snmp").with("UPSCABLE", "ether").with("DEVICE", &device).with("POLLTIME", "1");
     let ours = Daemon::start(&setup);
-    let online = |status: &support::Status| status.get("MODEL").is_some() && status.is("STATUS", "ONLINE");
     settle(&theirs, &ours, different, "on line", online);
     card.unit().mains(false);
     card.unit().battery(77, 1_260, false);

@@ -188,7 +188,7 @@ fn keys_and_values_by_an_account_equal_those_of_apcupsd_by_version_1() {
     const DIFFERENT: [&str; 3] = ["UPSNAME", "OUTCURNT", "NOMAPNT"];
     let mut card = Snmpd::local(ACCOUNT);
     let device = format!("{}:RFC_NOTRAP:private", card.address);
-    let theirs = Apcupsd::start(&format!("UPSCABLE ether\nUPSTYPE snmp\nDEVICE {device}\n"));
+    let theirs = Apcupsd::start_until(&format!("UPSCABLE ether\nUPSTYPE snmp\nDEVICE {device}\n"), is_online);
     let ours = Daemon::start(&card.setup(&LOGIN, SECRETS));
     settle(&theirs, &ours, &DIFFERENT, "on line", is_online);
     card.change(|unit| {

@@ -220,12 +220,13 @@ fn every_message_in_any_order_at_full_speed_runs_configured_hooks_only_and_not_t
             }
         }
     });
-    stage.turn_until(ended);
+    // On a busy machine the first hook may write its line later than main ends.
+    let folder = stage.folder.clone();
+    stage.turn_until(|helper| ended(helper) && !hooks(&folder).is_empty());
     stage.helper.hands_mut().finish(Instant::now());
     let hooks = stage.hooks();
     let names: Vec<&str> = Event::ALL.iter().map(|event| event.arg()).collect();
     assert!(hooks.iter().all(|hook| names.contains(&hook.as_str())), "{hooks:?}");
-    assert!(!hooks.is_empty());
     let most = usize::try_from(HOOKS.at_once).unwrap() + usize::try_from(TIMEOUT.as_secs()).unwrap();
     let asked = hooks.iter().filter(|hook| *hook != "doshutdown").count();
     assert!(asked <= most, "{asked}");

@@ -61,12 +61,8 @@ impl Supervisor {
             return self.control.desk.answer(number, &Answer::new(Outcome::Refused, words));
         }
         if let Some(command) = command_of(&request) {
-            return match self.is_against(command) {
+            return match self.against(command, request.waits) {
                 Some(answer) => self.control.desk.answer(number, &answer),
-                None if request.waits && self.control.desk.awaits_test() => {
-                    let words = "somebody waits for a self test already";
-                    self.control.desk.answer(number, &Answer::new(Outcome::Refused, words));
-                }
                 None => self.control.desk.queue(asked, command),
             };
         }
@@ -97,26 +93,30 @@ impl Supervisor {
         self.control.desk.answer(number, &answer);
     }
 
-    /// Why the UPS is not given this command now.
-    fn is_against(&self, command: Command) -> Option<Answer> {
+    /// Why the UPS is not given this command now; `waits`: who gives it waits for the end of a test.
+    pub(super) fn against(&self, command: Command, waits: bool) -> Option<Answer> {
+        let refused = |why: String| Some(Answer::new(Outcome::Refused, why));
         if self.machine.view().flags.contains(StatusFlags::COMMLOST) {
             return Some(Answer::new(Outcome::Lost, "the UPS does not answer"));
         }
-        let values = &self.status.snapshot().values;
-        self.machine.permits(command, values).err().map(|why| Answer::new(Outcome::Refused, why))
+        if let Err(why) = self.machine.permits(command, &self.status.snapshot().values) {
+            return refused(why);
+        }
+        if waits && self.control.desk.awaits_test() {
+            return refused("somebody waits for a self test already".to_owned());
+        }
+        let changes = command.order().is_some() && command != Command::Outlets;
+        if self.invocation.dry_run.is_log_only() && changes {
+            return refused("dry run: the UPS gets no order".to_owned());
+        }
+        None
     }
 
     fn do_due(&mut self, due: Due, now: Instant) {
         match due {
             Due::Give(asked, command) => {
                 // It has waited: mains may have failed since.
-                if let Some(answer) = self.is_against(command) {
-                    self.control.desk.end(asked, &answer, now);
-                } else if self.invocation.dry_run.is_log_only()
-                    && command.order().is_some()
-                    && command != Command::Outlets
-                {
-                    let answer = Answer::new(Outcome::Refused, "dry run: the UPS gets no order");
+                if let Some(answer) = self.against(command, false) {
                     self.control.desk.end(asked, &answer, now);
                 } else {
                     self.driver.command(Asker::Other(asked.number), command, now);

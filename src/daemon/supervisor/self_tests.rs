@@ -35,22 +35,13 @@ impl Supervisor {
         }
         let Some(schedule) = schedule else { return };
         let local = (self.local_time)(now);
-        let (machine, control) = (&self.machine, &self.control);
-        let values = &self.status.snapshot().values;
-        let dry_run = self.invocation.dry_run.is_log_only();
-        let ups = || Ups {
+        let ups = Ups {
             flags,
-            charge: values.battery_charge,
-            against: if dry_run {
-                Some("dry run: the UPS gets no order".to_owned())
-            } else if control.desk.awaits_test() {
-                Some("somebody waits for a self test already".to_owned())
-            } else {
-                machine.permits(Command::SelfTest, values).err()
-            },
-            last_test: machine.view().last_self_test_at,
+            charge: self.status.snapshot().values.battery_charge,
+            against: self.against(Command::SelfTest, true).map(|answer| answer.text),
+            last_test: self.machine.view().last_self_test_at,
         };
-        match self.self_tests.look(schedule, local, ups, now) {
+        match self.self_tests.look(schedule, local, &ups, now) {
             None => {}
             Some(Err(why)) => {
                 self.log(Priority::Notice, &format!("Scheduled self test left out: {why}"), now);

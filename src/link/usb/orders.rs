@@ -9,7 +9,7 @@ use super::quirks::Quirks;
 use super::settings::{self, RawSetting};
 use super::table::Key;
 use crate::bus::usb::TransferError;
-use crate::ups::{Beeper, Command, Fixed, SettingValue, plain};
+use crate::ups::{Beeper, Command, SettingValue, plain};
 use crate::wire::hid::Field;
 
 /// One value to write: read the report, change the value in it, write it, read it back.
@@ -439,17 +439,7 @@ impl Plan<'_> {
         if self.view.quirks.contains(Quirks::QUICK_TEST_IS_TWO) {
             return Err("this UPS has no calibration: it runs the quick test instead".into());
         }
-        let values = self.view.values();
-        if let Some(charge) = values.battery_charge.filter(|charge| charge.0 < 100.0) {
-            return Err(format!(
-                "the battery is charged to {:.0} %; a calibration needs 100 %",
-                Fixed(charge.0)
-            ));
-        }
-        if let Some(load) = values.load.filter(|load| load.0 < 10.0) {
-            return Err(format!("the load is {:.0} %; a calibration needs at least 10 %", Fixed(load.0)));
-        }
-        Ok(())
+        self.view.values().permit_calibration()
     }
 
     fn raw(&self, key: Key, raw: i64, what: &'static str) -> Option<Set> {

@@ -8,11 +8,12 @@ use std::process::Command;
 
 use crate::support::runner::{Group, Needs, tests};
 use crate::support::{
-    Daemon, Scratch, Setup, TIMEOUT, free_port, play, poll_until, run_program, send_signal, write_config,
+    Daemon, Scratch, Setup, TIMEOUT, free_port, is_there, play, poll_until, run_program, send_signal,
+    write_config,
 };
 
-/// Process ids of its own, of which it has the first, and the `/proc` of those.
-const ALONE: [&str; 3] = ["unshare", "-Urpf", "--mount-proc"];
+/// Process ids of its own, of which it has the first, and the `/proc` of those. With `unshare` all of them end.
+const ALONE: [&str; 4] = ["unshare", "-Urpf", "--mount-proc", "--kill-child"];
 
 pub const TESTS: Group = Group {
     needs: Needs::Machine("unshare (util-linux), and a kernel that gives name spaces", has_name_spaces),
@@ -72,6 +73,9 @@ fn the_first_process_takes_the_status_of_a_process_that_it_has_not_started() {
     let gone = poll_until(TIMEOUT, || strangers().is_empty().then_some(()));
     assert!(gone.is_some(), "its status was never taken: {:?}", children(first));
     daemon.wait_for_status(|status| status.has("ONBATT"), TIMEOUT);
+    drop(daemon);
+    let ended = poll_until(TIMEOUT, || (!is_there(first)).then_some(()));
+    assert!(ended.is_some(), "process {first} outlives the test");
 }
 
 fn the_first_process_passes_signals_on_and_ends_with_the_status_of_the_daemon() {
@@ -91,6 +95,16 @@ fn the_first_process_passes_signals_on_and_ends_with_the_status_of_the_daemon() 
     assert_eq!(run_program(ALONE[0].as_ref(), args).status.code(), Some(2), "its folder is gone");
 }
 
+/// A program. Dropped, it is ended.
+struct Program(std::process::Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// Its end is the end of all.
 fn the_first_process_does_not_go_to_the_background() {
     let scratch = Scratch::new();
@@ -100,7 +114,7 @@ fn the_first_process_does_not_go_to_the_background() {
         free_port(),
     );
     let run = scratch.path().join("run");
-    let mut child = Command::new(ALONE[0])
+    let child = Command::new(ALONE[0])
         .args(&ALONE[1..])
         .args([env!("CARGO_BIN_EXE_mainsd"), "apcupsd", "-f"])
         .arg(&config)
@@ -108,14 +122,14 @@ fn the_first_process_does_not_go_to_the_background() {
         .arg(scratch.path().join("pid"))
         .env("MAINSD_DRY_RUN", "1")
         .env("MAINSD_RUN_DIR", run)
-        .spawn()
-        .unwrap();
+        .spawn();
+    let mut child = Program(child.unwrap());
     let serves = || std::fs::read_to_string(scratch.path().join("events")).ok().filter(|it| !it.is_empty());
     assert!(poll_until(TIMEOUT, serves).is_some(), "it has not started");
-    assert!(child.try_wait().unwrap().is_none(), "it has gone to the background, and all has ended");
-    let first = children(child.id())[0].0;
+    assert!(child.0.try_wait().unwrap().is_none(), "it has gone to the background, and all has ended");
+    let first = children(child.0.id())[0].0;
     send_signal(first, "TERM");
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(child.0.wait().unwrap().code(), Some(0));
 }
 
 fn check_says_that_a_shutdown_in_a_container_is_not_that_of_the_machine() {

@@ -129,6 +129,13 @@ fn alone(lab: &Lab) {
     assert_eq!(unit.written_since(0), [(BEEPER, vec![1])]);
     test(lab, folder, &unit);
     given_back();
+    // Somebody has no patience.
+    let (from, order) = (unit.seen_count(), "self-test --wait");
+    let child = begin(lab, folder, order);
+    assert!(unit.wait_for(from, TIMEOUT, |seen| seen.set_report().is_some()).is_some(), "no self test");
+    support::send_signal(child.id(), "INT");
+    end(child, (order, 3, "ended by signal 2"));
+    given_back();
     unit.change_silently(|model| model.set_mains(false));
     let from = unit.seen_count();
     walk(lab, folder, &ON_BATTERY);

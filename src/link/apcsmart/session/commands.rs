@@ -8,15 +8,11 @@ use super::query::UnderWay;
 use crate::link::LinkEvent;
 use crate::link::apcsmart::order::{Order, Running};
 use crate::link::apcsmart::write::Write;
-use crate::ups::{
-    Command, CommandResult, Fixed, Priority, Setting, SettingValue, StatusFlags, TransferCause,
-};
+use crate::ups::{Command, CommandResult, Priority, Setting, SettingValue, StatusFlags, TransferCause};
 use crate::wire::upslink;
 
 /// Commands that wait.
 const COMMANDS_MAX: usize = 8;
-/// A calibration needs this charge (apcsmart §11).
-const CALIBRATION_CHARGE_PERCENT: f64 = 100.0;
 /// The UPS may not know the cause of a transfer yet.
 const CAUSE_ATTEMPTS: u8 = 3;
 const CAUSE_PAUSE: Duration = Duration::from_millis(200);
@@ -165,14 +161,7 @@ impl Session {
             return Err("too many commands wait for the UPS".to_owned());
         }
         if command == Command::Calibrate {
-            if let Some(charge) =
-                self.store.values.battery_charge.filter(|charge| charge.0 < CALIBRATION_CHARGE_PERCENT)
-            {
-                return Err(format!(
-                    "the battery is charged to {:.0} %; a calibration needs 100 %",
-                    Fixed(charge.0)
-                ));
-            }
+            self.store.values.permit_calibration()?;
         }
         self.commands.push(command, matches!(self.under_way, UnderWay::Order(_)), now);
         Ok(())
