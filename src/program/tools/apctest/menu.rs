@@ -252,6 +252,7 @@ pub static MODBUS: &[Entry] = &[
     entry(11, "test the alarm", ALARM_TEST),
     entry(13, "ask the UPS for everything", Does::Query),
     entry(14, "name", Value("name", Rule::Plain)),
+    entry(15, "show outlet groups", Order("outlets")),
 ];
 
 #[cfg(test)]
