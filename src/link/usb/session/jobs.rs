@@ -152,7 +152,7 @@ impl Watch {
 
     pub(super) fn order_step(&mut self, now: Instant, result: Result<&[u8], TransferError>) {
         let Some(Job::Write(order)) = self.jobs.front_mut() else { return };
-        let Some(outcome) = order.ended(result, now) else { return self.give_way() };
+        let Some(outcome) = order.ended(result, now) else { return };
         let command = order.command;
         self.jobs.pop_front();
         // RS 1000G repeats the last SET_REPORT at every re-enumeration until something was read (usb-hid §12). The read

@@ -146,6 +146,7 @@ impl Watch {
             Asked::FlushRead => self.order_ended(now, result),
             Asked::Descriptor | Asked::String(_) => {}
         }
+        self.give_way();
     }
 
     /// How a self test stands is read when the UPS is found and on demand, and in each whole poll while it matters: on battery,
