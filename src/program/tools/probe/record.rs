@@ -6,12 +6,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::program::tools::ctl::client::{self, NoAnswer};
 use super::{toml, usb};
 use crate::bus::usb::{DeviceInfo, Verdict};
 use crate::link::usb::{RECORD_TIME, Recording, Wanted, verdict};
 use crate::port::usb::Roots;
 use crate::program::out::complain;
+use crate::program::tools::ctl::client::{self, NoAnswer};
 use crate::sys::reason;
 use crate::wire::control::Outcome;
 
