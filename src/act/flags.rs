@@ -100,7 +100,7 @@ impl Flags {
     }
 
     pub fn deadline(&self) -> Option<Instant> {
-        [self.powerfail.deadline(), self.nologin.deadline()].into_iter().flatten().min()
+        crate::ups::earliest(&[self.powerfail.deadline(), self.nologin.deadline()])
     }
 }
 

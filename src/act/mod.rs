@@ -232,7 +232,7 @@ impl Act {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let behind = self.abandoned.iter().filter_map(Task::deadline).min();
         let deadlines = [self.hook_queue.deadline(), self.shutdown.deadline(), self.flags.deadline(), behind];
-        deadlines.into_iter().flatten().min()
+        crate::ups::earliest(&deadlines)
     }
 
     /// What there is to tell; call until `None`.

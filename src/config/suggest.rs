@@ -14,15 +14,20 @@ pub fn nearest_directive(name: &str) -> Option<&'static str> {
 /// The one of `known` that is nearest to `name`, if any is near: at most 3 letters and less than half of the shorter name
 /// changed, added, left out or swapped with a neighbour.
 pub fn nearest_of<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    if name.len() > LONGEST {
-        return None;
+    // One copy of the rest for all kinds of lists.
+    nearest(name, &mut known.into_iter())
+}
+
+fn nearest<'a>(name: &str, known: &mut dyn Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut best = None;
+    for known in known.filter(|_| name.len() <= LONGEST) {
+        let distance = distance(name.as_bytes(), known.as_bytes());
+        let is_near = distance <= 3 && distance * 2 < known.len().min(name.len());
+        if is_near && best.is_none_or(|(least, _)| distance < least) {
+            best = Some((distance, known));
+        }
     }
-    known
-        .into_iter()
-        .map(|known| (distance(name.as_bytes(), known.as_bytes()), known))
-        .filter(|(distance, known)| *distance <= 3 && distance * 2 < known.len().min(name.len()))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
+    best.map(|(_, known)| known)
 }
 
 /// Optimal string alignment distance.

@@ -57,19 +57,19 @@ const WINDOWS: [(u8, char); 13] = [
 ];
 
 /// The pieces of a text: each character with its bytes; of what is no UTF-8, the meaning that Windows-1252 gives to a byte.
-fn pieces(text: &[u8]) -> impl Iterator<Item = (Option<char>, &[u8])> {
-    text.utf8_chunks().flat_map(|chunk| {
+fn pieces(text: &[u8]) -> Vec<(Option<char>, &[u8])> {
+    let mut all = Vec::new();
+    for chunk in text.utf8_chunks() {
         let valid = chunk.valid();
-        let of_char = |(at, c): (usize, char)| {
-            (Some(c), valid.as_bytes().get(at..at + c.len_utf8()).unwrap_or_default())
-        };
+        for (at, c) in valid.char_indices() {
+            all.push((Some(c), valid.as_bytes().get(at..at + c.len_utf8()).unwrap_or_default()));
+        }
         let of_byte = |byte: &u8| WINDOWS.iter().find(|(its, _)| its == byte).map(|(_, c)| *c);
-        let invalid = chunk.invalid();
-        valid
-            .char_indices()
-            .map(of_char)
-            .chain(invalid.chunks(1).map(move |byte| (byte.first().and_then(of_byte), byte)))
-    })
+        for byte in chunk.invalid().chunks(1) {
+            all.push((byte.first().and_then(of_byte), byte));
+        }
+    }
+    all
 }
 
 fn named(table: &[Named], c: Option<char>) -> Option<&Named> {
@@ -130,7 +130,7 @@ pub(super) fn between_quotes(text: &[u8]) -> (Option<&[u8]>, bool) {
     let quote = |piece: Option<&(Option<char>, &[u8])>| {
         piece.filter(|(c, _)| c.is_some_and(|c| QUOTES.contains(&c))).map(|(_, bytes)| bytes.len())
     };
-    let all: Vec<(Option<char>, &[u8])> = pieces(text).collect();
+    let all = pieces(text);
     let ends = [all.first(), all.last()].map(|piece| piece.and_then(|(c, _)| *c));
     let again = all.iter().skip(1).rev().skip(1).any(|(c, _)| c.is_some() && ends.contains(c));
     match (quote(all.first()), quote(all.last())) {
@@ -192,7 +192,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_bytes_lose_nothing_but_what_is_replaced(text in proptest::collection::vec(proptest::num::u8::ANY, 0..100)) {
-            assert_eq!(pieces(&text).flat_map(|(_, bytes)| bytes.iter().copied()).collect::<Vec<u8>>(), text);
+            assert_eq!(pieces(&text).into_iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect::<Vec<u8>>(), text);
             let (once, _) = with_plain_blanks(&text);
             assert_eq!(with_plain_blanks(&once).1, None);
             let _ = (with_plain_dashes(&text), option_dash(&text), between_quotes(&text));

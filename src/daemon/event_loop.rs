@@ -103,7 +103,7 @@ impl EventLoop {
                 return Ok(exit);
             }
             let now = self.clock.now();
-            let deadline = [source.poll_timeout(), started].into_iter().flatten().min();
+            let deadline = crate::ups::earliest(&[source.poll_timeout(), started]);
             let wait = deadline.map_or(LONGEST_SLEEP, |at| self.clock.wait(now, at).min(LONGEST_SLEEP));
             sys::poll(&mut self.poll, &mut events, wait)?;
             let now = self.clock.now();

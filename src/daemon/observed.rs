@@ -74,7 +74,7 @@ impl Source for Observed<'_> {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.supervisor.poll_timeout(), self.next].into_iter().flatten().min()
+        crate::ups::earliest(&[self.supervisor.poll_timeout(), self.next])
     }
 
     fn exit(&self) -> Option<Exit> {

@@ -241,7 +241,7 @@ impl Recorder {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let writers = self.writers.poll_timeout();
-        [self.stat.next, self.data.next, self.trim_at, writers].into_iter().flatten().min()
+        crate::ups::earliest(&[self.stat.next, self.data.next, self.trim_at, writers])
     }
 
     /// Has everything written, and waits for it, a second at most.

@@ -237,7 +237,7 @@ impl Supervisor {
     /// The next deadline of anybody.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [
+        crate::ups::earliest(&[
             self.driver.poll_timeout(),
             self.machine.poll_timeout(),
             self.events.poll_timeout(),
@@ -248,10 +248,7 @@ impl Supervisor {
             self.control.poll_timeout(),
             self.self_tests.poll_timeout(),
             self.recorder.poll_timeout(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        ])
     }
 
     /// A child of ours may have ended.

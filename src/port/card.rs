@@ -411,7 +411,7 @@ impl Port for CardPort {
             Some(lender) => Some(lender.look_at),
             None => self.retry_at.filter(|_| self.needs_retry()),
         };
-        [self.stream.poll_timeout(), self.again_at(), retry].into_iter().flatten().min()
+        crate::ups::earliest(&[self.stream.poll_timeout(), self.again_at(), retry])
     }
 
     fn poll_event(&mut self) -> Option<Event> {

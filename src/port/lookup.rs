@@ -1,7 +1,7 @@
 //! Looks a name up without waiting: a short-lived child asks the system's resolver, which may block for as long as it likes.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
@@ -43,11 +43,7 @@ impl Lookup {
     pub fn start(starter: &Starter, number: u8, host: &str, port: u16, now: Instant) -> Result<Self, String> {
         let begun = match starter.start(&Job::Resolve(number)) {
             Some(socket) => socket.map(|socket| (None, File::from(socket))),
-            None => in_child::start(|out| {
-                // Nobody reads what cannot be written.
-                let _ = out.write_all(resolve(host).as_bytes());
-            })
-            .map(|(child, answer)| (Some(child), answer)),
+            None => start(host).map(|(child, answer)| (Some(child), answer)),
         };
         let (child, answer) = begun.map_err(|error| crate::sys::reason(&error))?;
         Ok(Self { child, answer, port, until: now + TIMEOUT, over: false })
@@ -93,19 +89,45 @@ impl Lookup {
 
     /// `None`: nothing was said yet.
     fn read(&mut self) -> Option<Vec<SocketAddr>> {
-        let mut bytes = vec![0; ANSWER_BYTES_MAX];
-        let length = match self.answer.read(&mut bytes) {
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return None,
-            length => length.unwrap_or(0),
-        };
-        let text = String::from_utf8_lossy(bytes.get(..length).unwrap_or_default()).into_owned();
-        let addresses = text.lines().filter_map(|line| line.parse::<SocketAddr>().ok());
-        let with_port = addresses.map(|mut address| {
-            address.set_port(self.port);
-            address
-        });
-        Some(with_port.take(ADDRESSES).collect())
+        read(&mut self.answer, self.port)
     }
+}
+
+/// Reads what [`resolve`] gave; `None`: nothing was said yet.
+fn read(answer: &mut File, port: u16) -> Option<Vec<SocketAddr>> {
+    let mut bytes = vec![0; ANSWER_BYTES_MAX];
+    let length = match answer.read(&mut bytes) {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return None,
+        length => length.unwrap_or(0),
+    };
+    let text = String::from_utf8_lossy(bytes.get(..length).unwrap_or_default()).into_owned();
+    let mut found = Vec::new();
+    for mut address in text.lines().filter_map(|line| line.parse::<SocketAddr>().ok()).take(ADDRESSES) {
+        address.set_port(port);
+        found.push(address);
+    }
+    Some(found)
+}
+
+/// Looks a host up and waits for it so long at most, for a program that has nothing else to do. `None`: no answer by then.
+///
+/// # Errors
+/// What the system says if no child can be made.
+pub fn wait(host: &str, port: u16, limit: Duration) -> io::Result<Option<Vec<SocketAddr>>> {
+    let (mut child, mut answer) = start(host)?;
+    if child.wait(limit).is_none() {
+        child.kill_group();
+        return Ok(None);
+    }
+    Ok(Some(read(&mut answer, port).unwrap_or_default()))
+}
+
+/// The child, and what it will say.
+fn start(host: &str) -> io::Result<(Child, File)> {
+    in_child::start(|out| {
+        // Nobody reads what cannot be written.
+        let _ = out.write_all(resolve(host).as_bytes());
+    })
 }
 
 impl AsRawFd for Lookup {

@@ -234,7 +234,7 @@ impl Port for StreamPort {
             .under
             .as_ref()
             .and_then(|under| if under.is_heard { under.lookup.poll_timeout() } else { Some(self.now) });
-        [self.client.poll_timeout(), lookup].into_iter().flatten().min()
+        crate::ups::earliest(&[self.client.poll_timeout(), lookup])
     }
 
     fn poll_event(&mut self) -> Option<Event> {

@@ -130,7 +130,7 @@ impl TcpClient {
     /// The next deadline.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.deadline, self.again].into_iter().flatten().min()
+        crate::ups::earliest(&[self.deadline, self.again])
     }
 
     /// What has happened; call until `None`.

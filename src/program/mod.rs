@@ -48,14 +48,17 @@ const COMMANDS: [&str; 9] =
 
 /// Runs the program that `args` names. `args` begins with the name of the binary.
 pub fn main(args: impl Iterator<Item = OsString>) -> ExitCode {
-    let mut args = args.peekable();
-    let called_as = args.next().unwrap_or_else(|| "mainsd".into());
+    let mut args: Vec<OsString> = args.collect();
+    let called_as = if args.is_empty() { "mainsd".into() } else { args.remove(0) };
     let name = Path::new(&called_as).file_name().and_then(|n| n.to_str()).unwrap_or("mainsd").to_owned();
     match name.as_str() {
-        "apcaccess" => access::main(access::CalledAs::Apcaccess { typed: "apcaccess" }, args.collect()),
-        "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, "apcupsd", args.collect()),
-        "apctest" => by_first_argument(std::iter::once("apctest".into()).chain(args).collect()),
-        _ => by_first_argument(args.collect()),
+        "apcaccess" => access::main(access::CalledAs::Apcaccess { typed: "apcaccess" }, args),
+        "apcupsd" => daemon::main(daemon::CalledAs::Apcupsd, "apcupsd", args),
+        "apctest" => {
+            args.insert(0, "apctest".into());
+            by_first_argument(args)
+        }
+        _ => by_first_argument(args),
     }
 }
 

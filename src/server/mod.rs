@@ -209,7 +209,7 @@ impl<P: Protocol> Server<P> {
             return self.now;
         }
         let clients = self.connections.poll_timeout(&P::TIMEOUTS);
-        [clients, self.listeners.poll_timeout(), self.pushes.poll_timeout()].into_iter().flatten().min()
+        crate::ups::earliest(&[clients, self.listeners.poll_timeout(), self.pushes.poll_timeout()])
     }
 
     /// Sends every client that watches what is to be pushed. One that has not yet taken the last answer gets the newest

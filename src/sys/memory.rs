@@ -20,21 +20,24 @@ pub fn mappings() -> Option<File> {
 /// The heap and the stack that only the start needed go back to the kernel.
 pub fn drop_clean_pages(mappings: Option<File>) -> usize {
     // A large buffer would be the memory that is to be given back.
-    let smaps = mappings.map(|file| BufReader::with_capacity(256, file));
-    let mut stack = None;
-    let lines = smaps.into_iter().flat_map(|smaps| smaps.lines().map_while(Result::ok));
-    let lines = lines.inspect(|line| {
-        if let Some(found) = first_stack(line) {
-            stack = Some(found);
+    let mut smaps = mappings.map(|file| BufReader::with_capacity(256, file));
+    let (mut stack, mut candidate, mut dropped) = (None, None, 0);
+    let mut line = String::new();
+    while smaps.as_mut().is_some_and(|smaps| smaps.read_line(&mut line).is_ok_and(|length| length > 0)) {
+        let text = line.trim_end_matches('\n');
+        stack = first_stack(text).or(stack);
+        if let Some((start, length)) = clean_mapping(text, &mut candidate) {
+            if madvise_dontneed(start, length) {
+                dropped += length;
+            }
         }
-    });
-    let dropped = clean_mappings(lines).filter(|&(start, length)| madvise_dontneed(start, length));
-    let length = dropped.map(|(_, length)| length).sum();
+        line.clear();
+    }
     trim_heap();
     if let Some(stack) = stack {
         drop_unused_stack(&stack);
     }
-    length
+    dropped
 }
 
 /// The first stack of the process, if this is its line.
@@ -64,22 +67,19 @@ fn trim_heap() {
     }
 }
 
-/// Start and length of each private, unwritable mapping of a file of which no page differs from the file (proc(5), `smaps`).
-fn clean_mappings(smaps: impl Iterator<Item = String>) -> impl Iterator<Item = (usize, usize)> {
-    let mut candidate = None;
-    smaps.filter_map(move |line| {
-        let (first, rest) = line.split_once(' ')?;
-        match first {
-            "Anonymous:" => candidate.take().filter(|_| rest.trim() == "0 kB"),
-            _ if first.ends_with(':') => None,
-            _ => {
-                let unwritable = |it: &Mapping<'_>| matches!(it.permissions, "r-xp" | "r--p");
-                let mapping = Mapping::parse(&line).filter(unwritable);
-                candidate = mapping.map(|it| (it.range.start, it.range.len()));
-                None
-            }
-        }
-    })
+/// Start and length of a private, unwritable mapping of a file of which no page differs from the file (proc(5), `smaps`), told with the
+/// line that says the latter. `candidate` is kept from line to line.
+fn clean_mapping(line: &str, candidate: &mut Option<(usize, usize)>) -> Option<(usize, usize)> {
+    let (first, rest) = line.split_once(' ')?;
+    if first == "Anonymous:" {
+        return candidate.take().filter(|_| rest.trim() == "0 kB");
+    }
+    if !first.ends_with(':') {
+        let unwritable = |it: &Mapping<'_>| matches!(it.permissions, "r-xp" | "r--p");
+        let mapping = Mapping::parse(line).filter(unwritable);
+        *candidate = mapping.map(|it| (it.range.start, it.range.len()));
+    }
+    None
 }
 
 fn madvise_dontneed(start: usize, length: usize) -> bool {
@@ -100,7 +100,8 @@ mod tests {
             let smaps = format!(
                 "{header}\nSize:  4 kB\nRss:  4 kB\nAnonymous:  {anonymous} kB\nVmFlags: rd ex mr mw me \n"
             );
-            clean_mappings(smaps.lines().map(str::to_owned)).collect::<Vec<_>>()
+            let mut candidate = None;
+            smaps.lines().filter_map(|line| clean_mapping(line, &mut candidate)).collect::<Vec<_>>()
         };
         for perms in ["r-xp", "r--p"] {
             let header = format!("7f00-7fff {perms} 00001000 fe:00 1234    /usr/bin/mainsd");

@@ -5,6 +5,7 @@
 mod calendar;
 mod clean;
 mod command;
+mod earliest;
 mod event;
 mod field;
 mod fixed;
@@ -24,6 +25,7 @@ pub(crate) use calendar::civil;
 pub(crate) use calendar::day_of;
 pub use clean::{MAX_LINE, clean, is_unsafe, one_line};
 pub use command::{Asker, Beeper, Command, CommandResult, PollRate, Switch};
+pub use earliest::earliest;
 pub use event::{Event, Priority};
 pub use field::{
     Access, DaemonDate, DaemonNumber, DaemonText, FIELDS, Field, Form, Said, SaidMut, Text, Unit, key,

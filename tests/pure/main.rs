@@ -24,6 +24,7 @@ mod fields;
 mod hid_corpus;
 mod hours;
 mod lexicon;
+mod libusb_headers;
 mod liveness;
 mod net_sessions;
 mod nis_report;

@@ -190,7 +190,7 @@ impl Desk {
             None if self.waiting.is_empty() => None,
             None => self.free_at,
         };
-        [test, link, self.reload_at].into_iter().flatten().min()
+        crate::ups::earliest(&[test, link, self.reload_at])
     }
 
     /// The order in the link ends with this answer.

@@ -101,10 +101,11 @@ impl ControlSocket {
     /// The next deadline; in the past if at once.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.server.poll_timeout(), self.desk.poll_timeout(), self.lines.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        crate::ups::earliest(&[
+            self.server.poll_timeout(),
+            self.desk.poll_timeout(),
+            self.lines.poll_timeout(),
+        ])
     }
 
     /// Sends the answers that are there.

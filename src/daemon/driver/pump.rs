@@ -1,6 +1,5 @@
 //! A link and its port, and what goes between them.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use mio::{Registry, event::Event as IoEvent};
@@ -23,7 +22,7 @@ pub struct Pump<B: Bus> {
     /// The link was told something outside of the loop's calls that carry the registry, or there was too much for one turn.
     due: Option<Instant>,
     /// Commands without a result yet, and who gave them.
-    asked: VecDeque<(Asker, Command)>,
+    asked: Vec<(Asker, Command)>,
 }
 
 // Those of port and link would bring that of everything in them into the binary.
@@ -37,7 +36,7 @@ impl<B: Bus> Pump<B> {
     /// A driver of the two.
     #[must_use]
     pub fn new(port: Box<dyn Port<Bus = B>>, link: Box<dyn Link<Bus = B>>) -> Self {
-        Self { port, link, due: None, asked: VecDeque::new() }
+        Self { port, link, due: None, asked: Vec::new() }
     }
 
     /// Moves what there is between port and link until both are still.
@@ -87,7 +86,7 @@ impl<B: Bus> Driver for Pump<B> {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.due, self.port.poll_timeout(), self.link.poll_timeout()].into_iter().flatten().min()
+        crate::ups::earliest(&[self.due, self.port.poll_timeout(), self.link.poll_timeout()])
     }
 
     fn poll_event(&mut self) -> Option<LinkEvent> {
@@ -96,7 +95,7 @@ impl<B: Bus> Driver for Pump<B> {
         if let LinkEvent::Command(result) = &mut event {
             // Of equal commands the first is answered first.
             let at = self.asked.iter().position(|(_, command)| *command == result.command);
-            result.asker = at.and_then(|at| self.asked.remove(at)).map_or(Asker::Machine, |(asker, _)| asker);
+            result.asker = at.map_or(Asker::Machine, |at| self.asked.remove(at).0);
         }
         Some(event)
     }
@@ -113,9 +112,9 @@ impl<B: Bus> Driver for Pump<B> {
 
     fn command(&mut self, asker: Asker, command: Command, now: Instant) {
         if self.asked.len() >= ASKED_MAX {
-            self.asked.pop_front();
+            self.asked.remove(0);
         }
-        self.asked.push_back((asker, command));
+        self.asked.push((asker, command));
         self.link.command(command, now);
         self.due = Some(now);
     }

@@ -137,7 +137,7 @@ impl Hands {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let watchdog = self.watchdog.map(|(_, next)| next);
-        [self.act.poll_timeout(), self.reread.poll_timeout(), watchdog].into_iter().flatten().min()
+        crate::ups::earliest(&[self.act.poll_timeout(), self.reread.poll_timeout(), watchdog])
     }
 
     /// What came of requests; call until `None`.

@@ -1,6 +1,5 @@
 //! What one writer has been told and has not yet done, numbered, and what it is still to be told.
 
-use std::collections::VecDeque;
 use std::time::Instant;
 
 use crate::wire::role::ToWriter;
@@ -50,7 +49,7 @@ impl Kind {
 #[derive(Debug, Default)]
 pub struct Queue {
     /// Those that were sent come first.
-    waiting: VecDeque<Waiting>,
+    waiting: Vec<Waiting>,
     bytes: usize,
     /// So many of them were sent.
     sent: usize,
@@ -83,7 +82,7 @@ impl Queue {
         }
         self.number += 1;
         self.bytes += packet.len() + MESSAGE_OVERHEAD_BYTES;
-        self.waiting.push_back(Waiting { number: self.number, packet, kind, sent_at: None });
+        self.waiting.push(Waiting { number: self.number, packet, kind, sent_at: None });
         self.number
     }
 
@@ -92,9 +91,8 @@ impl Queue {
         while at > self.sent {
             at -= 1;
             if self.waiting.get(at).is_some_and(|it| it.kind == kind) {
-                if let Some(dropped) = self.waiting.remove(at) {
-                    self.bytes -= dropped.packet.len() + MESSAGE_OVERHEAD_BYTES;
-                }
+                let dropped = self.waiting.remove(at);
+                self.bytes -= dropped.packet.len() + MESSAGE_OVERHEAD_BYTES;
             }
         }
     }
@@ -128,9 +126,10 @@ impl Queue {
 
     /// Everything up to this number is done.
     pub fn acknowledge(&mut self, number: u64, now: Instant) {
-        while self.sent > 0 && self.waiting.front().is_some_and(|first| first.number <= number) {
-            let Some(done) = self.waiting.pop_front() else { break };
-            self.sent -= 1;
+        let sent = self.waiting.iter().take(self.sent);
+        let done = sent.take_while(|it| it.number <= number).count();
+        self.sent -= done;
+        for done in self.waiting.drain(..done) {
             self.bytes -= done.packet.len() + MESSAGE_OVERHEAD_BYTES;
             self.done = done.number;
             self.done_at = Some(now);
@@ -167,7 +166,7 @@ impl Queue {
     /// Since when something has been at the writer and nothing was done; `None`: nothing is there.
     #[must_use]
     pub fn stuck_since(&self) -> Option<Instant> {
-        let oldest = self.waiting.front().filter(|_| self.sent > 0).and_then(|first| first.sent_at)?;
+        let oldest = self.waiting.first().filter(|_| self.sent > 0).and_then(|first| first.sent_at)?;
         Some(self.done_at.map_or(oldest, |done_at| done_at.max(oldest)))
     }
 

@@ -331,7 +331,7 @@ impl Writer {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let hang = self.tells_hang_at().filter(|_| !self.told_hung);
         let stopped = self.role.as_ref().and_then(Role::poll_timeout);
-        [self.start_at, self.send_at, hang, stopped].into_iter().flatten().min()
+        crate::ups::earliest(&[self.start_at, self.send_at, hang, stopped])
     }
 
     /// A terminal that nobody reads is no news.

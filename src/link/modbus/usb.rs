@@ -281,7 +281,7 @@ impl UsbModbus {
     pub(in crate::link) fn poll_timeout(&self) -> Option<Instant> {
         match self.state {
             State::None => None,
-            State::Silent(at) => [at, self.sent_by].into_iter().flatten().min(),
+            State::Silent(at) => crate::ups::earliest(&[at, self.sent_by]),
             // Nothing else can be sent meanwhile.
             State::Asking => self.sent_by.or_else(|| self.modbus.poll_timeout()),
         }

@@ -67,6 +67,6 @@ impl Watched {
     /// When to ask, if the answer is wanted at one of these moments, or `every` so often; `None`: not at all, or it has been.
     pub(super) fn ask_at(&self, every: Option<Duration>, command_at: Option<Instant>) -> Option<Instant> {
         let regular = every.map(|every| self.heard + every);
-        [command_at, regular].into_iter().flatten().min().filter(|_| !self.asked)
+        crate::ups::earliest(&[command_at, regular]).filter(|_| !self.asked)
     }
 }

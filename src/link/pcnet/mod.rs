@@ -359,7 +359,7 @@ impl Link for PcnetLink {
     fn poll_timeout(&self) -> Option<Instant> {
         let silence = (!self.loss.is_told()).then(|| self.silence.until());
         let kill = self.kill.as_ref().map(Kill::until);
-        [silence, kill, self.look_up_at].into_iter().flatten().min()
+        crate::ups::earliest(&[silence, kill, self.look_up_at])
     }
 
     // Nothing is asked: the card sends when it likes.

@@ -1,6 +1,5 @@
 //! Writing to the UPS: self test, and switching it off (usb-hid §3, §11, §12, §14).
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::decode::{Line, View};
@@ -83,7 +82,7 @@ pub(super) enum Ask {
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     pub command: Command,
-    ways: VecDeque<Method>,
+    ways: Vec<Method>,
     set: usize,
     stage: Stage,
     tries: u8,
@@ -128,7 +127,7 @@ impl Order {
             Command::Outlets | Command::Outlet(..) => {
                 return Err("this driver does not know how an outlet of a USB UPS is switched".into());
             }
-            Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => VecDeque::new(),
+            Command::Poll | Command::ReadTransferCause | Command::ReadSelfTest => Vec::new(),
         };
         if ways.iter().all(|way| way.preparation) {
             return Err("the UPS has no report for this".into());
@@ -241,7 +240,7 @@ impl Order {
     }
 
     fn current(&self) -> Option<&Set> {
-        let way = self.ways.front()?;
+        let way = self.ways.first()?;
         if self.undoing { way.undo.as_ref() } else { way.sets.get(self.set) }
     }
 
@@ -257,7 +256,7 @@ impl Order {
             return self.next_way();
         }
         self.set += 1;
-        let way = self.ways.front()?;
+        let way = self.ways.first()?;
         if self.set < way.sets.len() {
             return None;
         }
@@ -275,7 +274,7 @@ impl Order {
     fn step_failed(&mut self, set: &Set, why: &str) -> Option<Result<String, String>> {
         self.failed.push(format!("{}: report 0x{:02x} {why}", set.what, set.field.report_id));
         self.restart();
-        let undo = self.ways.front().is_some_and(|way| way.undo.is_some());
+        let undo = self.ways.first().is_some_and(|way| way.undo.is_some());
         if undo && self.set > 0 && !self.undoing {
             self.undoing = true;
             return None;
@@ -290,7 +289,9 @@ impl Order {
     }
 
     fn next_way(&mut self) -> Option<Result<String, String>> {
-        self.ways.pop_front();
+        if !self.ways.is_empty() {
+            self.ways.remove(0);
+        }
         self.set = 0;
         self.undoing = false;
         if self.ways.is_empty() {
@@ -330,8 +331,8 @@ const INDEX_OF_60_SECONDS: i64 = 9;
 
 impl Plan<'_> {
     /// In the order of usb-hid §12.
-    fn kill_power(&self) -> VecDeque<Method> {
-        let mut ways = VecDeque::new();
+    fn kill_power(&self) -> Vec<Method> {
+        let mut ways = Vec::new();
         let mut prepare = |set: Option<Set>| {
             ways.extend(set.map(|set| Method { sets: vec![set], preparation: true, ..Method::default() }));
         };
@@ -399,7 +400,7 @@ impl Plan<'_> {
         WAKE_DELAY.max(OFF_DELAY + step)
     }
 
-    fn power_off(&self) -> VecDeque<Method> {
+    fn power_off(&self) -> Vec<Method> {
         let stays_off = "the UPS switches off in about 60 seconds and stays off until its button is pressed";
         let set = if self.view.quirks.contains(Quirks::DELAY_IN_BYTES) {
             // 0x8000: stay off.
@@ -410,19 +411,19 @@ impl Plan<'_> {
         self.single(set, stays_off).into_iter().collect()
     }
 
-    fn test(&self, value: i64, outcome: &'static str) -> VecDeque<Method> {
+    fn test(&self, value: i64, outcome: &'static str) -> Vec<Method> {
         self.single(self.raw(Key::Test, value, "test"), outcome).into_iter().collect()
     }
 
     /// The UPS may keep a number near the one that was written; what it keeps is read back (usb-hid §11).
-    fn setting(&self, wanted: RawSetting) -> VecDeque<Method> {
+    fn setting(&self, wanted: RawSetting) -> Vec<Method> {
         let hold = if wanted.near { Hold::Near } else { Hold::Soon };
         let set = self.raw(wanted.key, wanted.raw, "setting").map(|set| Set { hold, ..set });
         self.single(set, "").into_iter().collect()
     }
 
     /// 1: never, 2: at each alarm, 3: not for this one (usb-hid §11).
-    fn beeper(&self, beeper: Beeper) -> VecDeque<Method> {
+    fn beeper(&self, beeper: Beeper) -> Vec<Method> {
         let (value, outcome) = match beeper {
             Beeper::Off => (1, "the UPS does not beep any more"),
             Beeper::On => (2, "the UPS beeps at each alarm"),

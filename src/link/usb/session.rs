@@ -166,15 +166,16 @@ impl Session {
 
     /// Ends the session: what it still has to tell, and an answer to each order.
     pub(super) fn end(mut self, reason: &str) -> Vec<LinkEvent> {
-        let told = std::mem::take(&mut self.device_mut().told);
-        let told = told.into_iter().filter_map(|told| match told {
-            SessionEvent::Event(event) => Some(event),
-            SessionEvent::GiveUp { .. } | SessionEvent::NotAUps { .. } => None,
-        });
-        match self.state {
-            State::Opening(_) => told.collect(),
-            State::Watching(watch) => told.chain(watch.end(reason)).collect(),
+        let mut events = Vec::new();
+        for told in std::mem::take(&mut self.device_mut().told) {
+            if let SessionEvent::Event(event) = told {
+                events.push(event);
+            }
         }
+        if let State::Watching(watch) = self.state {
+            watch.end(reason, &mut events);
+        }
+        events
     }
 
     pub(super) fn set_poll_rate(&mut self, poll_rate: PollRate, poll_time: Duration, now: Instant) {

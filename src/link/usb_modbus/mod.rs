@@ -314,7 +314,7 @@ impl Link for UsbModbusLink {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        [self.hid.poll_timeout(), self.modbus.poll_timeout()].into_iter().flatten().min()
+        crate::ups::earliest(&[self.hid.poll_timeout(), self.modbus.poll_timeout()])
     }
 
     fn set_poll_rate(&mut self, poll_rate: PollRate, now: Instant) {

@@ -99,7 +99,7 @@ impl Listener {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        [self.retry_at, self.reader.poll_timeout()].into_iter().flatten().min()
+        crate::ups::earliest(&[self.retry_at, self.reader.poll_timeout()])
     }
 
     /// A bound socket; `None`: not yet.

@@ -397,7 +397,7 @@ impl Port for UsbPort {
             State::Listing(listing) => Some(listing.until),
             State::Looking(search) => search.deadline(),
             State::Open(open) => {
-                [open.poll_timeout(), self.sources.poll_timeout(), self.resting].into_iter().flatten().min()
+                crate::ups::earliest(&[open.poll_timeout(), self.sources.poll_timeout(), self.resting])
             }
         }
     }

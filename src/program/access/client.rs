@@ -1,17 +1,13 @@
 //! The blocking client of port 3551.
 
-#![allow(
-    clippy::disallowed_methods,
-    reason = "a program of its own, with a thread that waits for the name server"
-)]
+#![allow(clippy::disallowed_methods, reason = "a program of its own, which waits for the server")]
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
-use std::sync::{Arc, OnceLock};
-use std::thread;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use super::failure::{Cause, Failure};
+use crate::port::lookup;
 use crate::sys::reason;
 use crate::wire::nis::{Frame, parse_frame, push_frame};
 
@@ -177,7 +173,7 @@ fn connect(host: &str, port: u32, limits: Limits, deadline: Instant) -> Result<T
     Ok(stream)
 }
 
-/// The addresses of a host. The system's resolver cannot be told how long to wait, so a thread waits for it.
+/// The addresses of a host. The system's resolver cannot be told how long to wait, so a child waits for it.
 fn addresses(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Cause> {
     if host.is_empty() {
         return Err(Cause::NoHost);
@@ -185,20 +181,7 @@ fn addresses(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    let answer = Arc::new(OnceLock::new());
-    let (found, name, asker) = (Arc::clone(&answer), host.to_owned(), thread::current());
-    let look = move || {
-        let addresses = (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
-        let _ = found.set(addresses.map_err(|_| Cause::NoHost));
-        asker.unpark();
-    };
-    thread::Builder::new().spawn(look).map_err(|e| cause(&e))?;
-    loop {
-        match answer.get() {
-            Some(addresses) => return addresses.clone(),
-            None => thread::park_timeout(remaining(deadline)?),
-        }
-    }
+    lookup::wait(host, port, remaining(deadline)?).map_err(|e| cause(&e))?.ok_or(Cause::TimedOut)
 }
 
 fn cause(error: &io::Error) -> Cause {
@@ -213,6 +196,7 @@ fn cause(error: &io::Error) -> Cause {
 mod tests {
     use super::*;
     use std::net::TcpListener;
+    use std::thread;
 
     #[test]
     fn the_program_gives_a_query_a_minute() {

@@ -298,7 +298,7 @@ impl Source for Conversation<'_> {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let due = self.commands.first().and_then(|command| self.due(*command)).unwrap_or(self.deadline);
-        [Some(due), self.driver.poll_timeout()].into_iter().flatten().min()
+        crate::ups::earliest(&[Some(due), self.driver.poll_timeout()])
     }
 
     fn exit(&self) -> Option<Exit> {

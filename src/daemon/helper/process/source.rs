@@ -99,10 +99,18 @@ impl Source for HelperProcess {
         let kill_at = self.ending.map(|ending| ending.kill_at);
         let (restarts, hands) = (self.restarts.poll_timeout(), self.hands.poll_timeout());
         let jobs = self.jobs.poll_timeout();
-        [main, stand_in, outbox, spares, self.more, self.reread, kill_at, restarts, hands, jobs]
-            .into_iter()
-            .flatten()
-            .min()
+        crate::ups::earliest(&[
+            main,
+            stand_in,
+            outbox,
+            spares,
+            self.more,
+            self.reread,
+            kill_at,
+            restarts,
+            hands,
+            jobs,
+        ])
     }
 
     fn exit(&self) -> Option<Exit> {

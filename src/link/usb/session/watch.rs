@@ -61,10 +61,13 @@ impl Watch {
     }
 
     /// An answer to each command, when the session ends.
-    pub(super) fn end(self, reason: &str) -> impl Iterator<Item = LinkEvent> {
-        let poll = LinkEvent::Command(CommandResult::new(Command::Poll, Err(reason.to_owned())));
-        let polls = std::iter::repeat_n(poll, self.schedule.commanded);
-        self.jobs.into_iter().map(move |job| job.end(reason)).chain(polls)
+    pub(super) fn end(self, reason: &str, told: &mut Vec<LinkEvent>) {
+        for job in self.jobs {
+            told.push(job.end(reason));
+        }
+        for _ in 0..self.schedule.commanded {
+            told.push(LinkEvent::Command(CommandResult::new(Command::Poll, Err(reason.to_owned()))));
+        }
     }
 
     pub(super) fn set_poll_rate(&mut self, poll_rate: PollRate, poll_time: Duration, now: Instant) {

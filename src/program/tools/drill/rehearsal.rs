@@ -118,7 +118,7 @@ impl Rehearsal<'_> {
                 self.remote_at,
                 self.over_at,
             ];
-            let next = timers.into_iter().flatten().min().unwrap_or(self.now);
+            let next = crate::ups::earliest(&timers).unwrap_or(self.now);
             // What is due at once, again and again, does not stop the clock.
             self.now = next.max(self.now + Duration::from_millis(1));
         }
