@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::scratch::Scratch;
+use crate::support::Scratch;
 
 /// The formats that libusb uses, with numbers and rooms of all sizes. The headers come first, as in libusb.
 const PROGRAM: &str = r##"
