@@ -32,6 +32,12 @@ const CALM: [Came; 5] = [
     ("settings", 0, "transfer high: 266"),
     ("manufacture date", 0, "manufacture date: 2021-03-02"),
 ];
+const SETTINGS: [Came; 4] = [
+    ("transfer low 170", 0, "it is 170 now"),
+    ("transfer low 300", 1, "the UPS permits 160-196"),
+    ("sensitivity L", 0, "it is L now"),
+    ("panel test", 0, "lamps and beeper are tested"),
+];
 const ON_BATTERY: [Came; 4] = [
     ("self-test", 1, "not now: the UPS is on battery"),
     ("transfer low 170", 1, "not now: the UPS is on battery"),
@@ -60,6 +66,13 @@ fn walk(lab: &Lab, folder: &Path, orders: &[Came]) {
     for came in orders {
         end(begin(lab, folder, came.0), *came);
     }
+}
+
+/// What the UPS keeps, written once each.
+fn settings(lab: &Lab, folder: &Path, unit: &Unit) {
+    let from = unit.seen_count();
+    walk(lab, folder, &SETTINGS);
+    assert_eq!(unit.written_since(from), [(0x32, vec![170, 0]), (0x35, vec![0]), (0x79, vec![1])]);
 }
 
 /// A self test runs when it is ordered, and is waited for.
@@ -105,6 +118,7 @@ fn watched(lab: &Lab) {
         ],
     );
     assert_eq!(unit.written_since(from), [(BEEPER, vec![1])]);
+    settings(lab, folder, &unit);
     test(lab, folder, &unit);
     ensure(&daemon, !daemon.events().contains(&"powerout".to_owned()), "a test was taken for an outage");
     let from = unit.seen_count();
@@ -127,6 +141,8 @@ fn alone(lab: &Lab) {
         given_back();
     }
     assert_eq!(unit.written_since(0), [(BEEPER, vec![1])]);
+    settings(lab, folder, &unit);
+    given_back();
     test(lab, folder, &unit);
     given_back();
     // Somebody has no patience.
