@@ -88,16 +88,31 @@ fn a_smart_ups_without_a_daemon_is_opened_for_each_entry() {
     has(&text, &["\nY  SM\n", "\nQ  08\n", "\nf  100.0\n", "\nu  253\n", "\n^A  Smart-UPS 1000\n"]);
 }
 
-#[test]
-fn a_daemon_is_asked_and_goes_on_guarding() {
+/// A daemon that can be asked.
+fn guarded(place: &Scratch) -> Serial {
     let serial = Serial::on_line(|setup| setup.with("NOLOGON", "disable").with("HITRANSFER", "261"));
-    let (folder, place) = (serial.daemon.dir(), Scratch::new());
     // The socket is there soon after the port.
-    let guards = || typed(folder, place.path(), &[]).contains("a daemon guards").then_some(());
+    let guards = || typed(serial.daemon.dir(), place.path(), &[]).contains("a daemon guards").then_some(());
     assert!(poll_until(TIMEOUT, guards).is_some(), "{}", serial.daemon.describe());
+    serial
+}
+
+#[test]
+fn a_daemon_is_asked_and_keeps_its_port() {
+    let place = Scratch::new();
+    let serial = guarded(&place);
+    let folder = serial.daemon.dir();
     let text = typed(folder, place.path(), &AT_A_SMART_UPS);
     was_set(&text, &serial.ups);
     assert!(!text.contains("Y  SM"), "the port is the daemon's: {text}");
+    serial.daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
+}
+
+#[test]
+fn a_daemon_is_asked_and_goes_on_guarding() {
+    let place = Scratch::new();
+    let serial = guarded(&place);
+    let folder = serial.daemon.dir();
     // What the configuration says goes by orders, and the port stays with the daemon.
     let text = typed(folder, place.path(), &["5", "14", "yes", "q", "6", "q"]);
     has(&text, &["transfer high: 261\n261 instead of 253", " runs and "]);

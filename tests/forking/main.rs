@@ -1,4 +1,4 @@
-//! Tests that need a process of their own: they fork, or take nearly all files that a process may have; and one that root skips.
+//! Tests that need a process of their own: they fork much, or take nearly all files that a process may have; and one that root skips.
 #![deny(dead_code, reason = "a test that no list names is never run")]
 #![allow(clippy::disallowed_methods, reason = "tests drive real processes by the real clock")]
 #![allow(
@@ -10,6 +10,7 @@
 )]
 
 mod background;
+mod flapping;
 mod harness;
 mod nis_attack;
 mod nis_crowd;
@@ -21,7 +22,14 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     support::runner::main(
-        &[background::TESTS, harness::TESTS, nis_crowd::TESTS, nis_attack::TESTS, ordinary_user::TESTS],
+        &[
+            background::TESTS,
+            flapping::TESTS,
+            harness::TESTS,
+            nis_crowd::TESTS,
+            nis_attack::TESTS,
+            ordinary_user::TESTS,
+        ],
         &[background::ROLE, harness::ROLE, harness::LONG_ROLE, nis_attack::ROLE],
     )
 }

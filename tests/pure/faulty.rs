@@ -29,7 +29,7 @@ const LATENCY: Duration = Duration::from_millis(20);
 /// Seeds that each life is lived with.
 fn seeds() -> std::ops::Range<u64> {
     let (first, count) =
-        (number("MAINSD_FAULTY_SEED").unwrap_or(0), number("MAINSD_FAULTY_SEEDS").unwrap_or(2));
+        (number("MAINSD_FAULTY_SEED").unwrap_or(0), number("MAINSD_FAULTY_SEEDS").unwrap_or(1));
     first..first + count
 }
 

@@ -25,7 +25,7 @@ proptest! {
 
 #[test]
 fn hundreds_of_thousands_of_steps_break_nothing() {
-    let wanted = number("MAINSD_POWER_STEPS").unwrap_or(300_000);
+    let wanted = number("MAINSD_POWER_STEPS").unwrap_or(100_000);
     let first = number("MAINSD_POWER_SEED").unwrap_or(1);
     let mut sum = Summary::default();
     let mut seed = first;

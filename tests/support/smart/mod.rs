@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 /// A UPS that runs. Dropped, it is unplugged.
 #[derive(Debug)]
 pub struct Smart {
@@ -51,6 +53,17 @@ impl Drop for Smart {
     }
 }
 
+/// Until there may be something to do: a query, where the other side is open, or what a test has the unit say.
+fn wait(master: &std::fs::File, is_open: bool) {
+    let longest = Duration::from_millis(5);
+    if is_open {
+        let timeout = Timespec::try_from(longest).unwrap();
+        let _ = poll(&mut [PollFd::new(master, PollFlags::IN)], Some(&timeout));
+    } else {
+        std::thread::sleep(longest);
+    }
+}
+
 /// One character at 2400 bit/s with start and stop bit.
 const CHARACTER: Duration = Duration::from_micros(4167);
 
@@ -69,7 +82,7 @@ fn serve(mut master: std::fs::File, unit: &Mutex<Unit>, stop: &AtomicBool, paced
             Err(error) if error.kind() == ErrorKind::WouldBlock || error.raw_os_error() == Some(5) => {
                 let out = unit.lock().unwrap().take_out();
                 if out.is_empty() {
-                    std::thread::sleep(Duration::from_millis(1));
+                    wait(&master, error.kind() == ErrorKind::WouldBlock);
                 }
                 out
             }
