@@ -109,7 +109,9 @@ impl Recorder {
     fn schedule(&mut self, config: &Config, now: Instant) {
         self.log_stats = config.log_stats;
         self.dumb = !config.measures();
-        let stat_time = config.stat_file.as_ref().map_or(Duration::ZERO, |_| config.stat_time);
+        // Where it is neither written nor logged, it is not put together.
+        let is_wanted = config.stat_file.is_some() || config.log_stats;
+        let stat_time = if is_wanted { config.stat_time } else { Duration::ZERO };
         self.stat = Periodic::new(stat_time, now);
         let has_records = config.ups_is(Traits::HAS_RECORDS);
         let data_time = if has_records { config.data_time } else { Duration::ZERO };
