@@ -237,11 +237,11 @@ fn a_calibration_is_refused_below_full_charge_and_without_load() {
     let mut bench = attached(ES);
     bench.ups.feature(&[0x50, 4]);
     bench.run(61 * SECOND);
-    assert!(bench.command(Command::Calibrate).expect_err("no load").contains("load is 4 %"));
+    assert!(bench.command(Command::Calibrate).expect_err("no load").contains("load is 4.0 %"));
     let mut bench = attached(ES);
     bench.ups.feature(&[0x0c, 98, 0x60, 0x09]);
     bench.run(61 * SECOND);
-    assert!(bench.command(Command::Calibrate).expect_err("not full").contains("98 %"));
+    assert!(bench.command(Command::Calibrate).expect_err("not full").contains("98.0 %"));
     assert!(bench.ups.written.is_empty());
 }
 
