@@ -34,7 +34,8 @@ pub(super) fn order(
     framing: Framing,
 ) -> Result<(Request, &'static [Span]), String> {
     let at = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
-    let target = at.and_then(|at| TARGETS.get(at)).filter(|_| is_there(groups, number));
+    let at = at.filter(|at| *at < TARGETS.len() && is_there(groups, number));
+    let target = at.and_then(|at| TARGETS.get(at));
     let look = at.and_then(|at| LOOKS.get(at * 2..=at * 2));
     let (Some(target), Some(look)) = (target, look) else {
         return Err(format!("the UPS has no outlet group {number}"));
