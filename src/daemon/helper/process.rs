@@ -79,6 +79,8 @@ struct Ending {
     kill_at: Instant,
     /// Everything is carried out.
     finished: bool,
+    /// No other main process is started for it.
+    is_last: bool,
 }
 
 impl HelperProcess {
@@ -281,7 +283,7 @@ impl HelperProcess {
         self.hands.finish(now);
         self.pump_told(now);
         self.outbox.push(FromHelper::Finished.encode());
-        let ending = Ending { exit: Exit::Done, kill_at: now + END_TIMEOUT, finished: true };
+        let ending = Ending { exit: Exit::Done, kill_at: now + END_TIMEOUT, finished: true, is_last: true };
         let exit = self.ending.map_or(Exit::Done, |ending| ending.exit);
         self.ending = Some(Ending { exit, ..ending });
     }
@@ -289,8 +291,11 @@ impl HelperProcess {
     /// The main process has ended.
     fn handle_end(&mut self, now: Instant) {
         let Some(mut main) = self.main.take() else { return };
-        if self.ending.is_some() {
+        if let Some(ending) = self.ending.filter(|ending| ending.is_last) {
             self.reap_later(main.into_process());
+            if !ending.finished {
+                self.exit = Some(ending.exit);
+            }
             return self.end_if_reaped();
         }
         let (words, age) = (main.describe(), main.age(now));
@@ -300,13 +305,25 @@ impl HelperProcess {
         // Its socket is closed a moment before its status can be had.
         self.ended = main.into_process().map(|process| (process, words));
         self.died(age, now);
+        self.end_by_next(now);
+    }
+
+    /// The main process has gone before it could end the daemon in order: the next one does that, once.
+    fn end_by_next(&mut self, now: Instant) {
+        if let Some(ending) = &mut self.ending {
+            ending.is_last = true;
+            if let Exit::Signal(number) = ending.exit {
+                self.outbox.push(FromHelper::Terminate(number).encode());
+            }
+            self.restarts.start_now(now);
+        }
     }
 
     /// The main process is ended: it hangs, or is somebody else's by now.
     fn give_up(&mut self, why: &str, now: Instant) {
         let Some(mut main) = self.main.take() else { return };
         main.role().kill();
-        if let Some(ending) = self.ending {
+        if let Some(ending) = self.ending.filter(|ending| ending.is_last) {
             self.exit = Some(ending.exit);
             return;
         }
@@ -314,12 +331,13 @@ impl HelperProcess {
         self.reap_later(main.into_process());
         self.log(Priority::Error, &format!("{words} {why} and was killed"));
         self.died(age, now);
+        self.end_by_next(now);
     }
 
     /// The daemon ends when the main process is gone with all that it holds.
     fn end_if_reaped(&mut self) {
         self.left.retain_mut(|process| process.end().is_none());
-        if let Some(ending) = self.ending {
+        if let Some(ending) = self.ending.filter(|ending| ending.finished) {
             if self.main.is_none() && self.left.is_empty() {
                 self.exit = Some(ending.exit);
             }

@@ -233,6 +233,32 @@ fn every_message_in_any_order_at_full_speed_runs_configured_hooks_only_and_not_t
 }
 
 #[test]
+fn a_main_process_that_is_gone_when_the_daemon_is_told_to_end_is_followed_by_one_that_ends_it() {
+    let mut stage = Stage::new("gone", "", |_| {});
+    // Nobody has noticed yet that it has ended.
+    stage.helper.handle_signal(Signal::Terminate(15), stage.poll.registry(), Instant::now());
+    stage.turn_until(|helper| helper.exit().is_some());
+    assert!(ended(&stage.helper));
+    stage.start_main(|socket| {
+        let mut buffer = [0; MAX_PACKET + 1];
+        while let Ok(length @ 1..) = socket.receive(&mut buffer) {
+            match FromHelper::decode(&buffer[..length]) {
+                Some(FromHelper::Terminate(15)) => socket.send(&ToHelper::Finish.encode()),
+                Some(FromHelper::Finished) => return,
+                _ => {}
+            }
+        }
+    });
+    stage.turn_until(|helper| helper.exit() == Some(Exit::Signal(15)));
+    // A second one is not started for that.
+    let mut stage = Stage::new("gone-twice", "", |_| {});
+    stage.helper.handle_signal(Signal::Terminate(15), stage.poll.registry(), Instant::now());
+    stage.turn_until(ended);
+    stage.start_main(|_| {});
+    stage.turn_until(|helper| helper.exit() == Some(Exit::Signal(15)));
+}
+
+#[test]
 fn a_main_process_that_ends_is_told_of_once_its_status_is_known_and_hears_what_was_to_be_told() {
     let mut stage = Stage::new("ends", "", |socket| {
         let outage = Saved { announced: true, transfers: 3, ..Saved::default() };

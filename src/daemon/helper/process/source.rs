@@ -37,7 +37,8 @@ impl Source for HelperProcess {
                 // The next main process, if there is none, ends the daemon in order.
                 self.restarts.start_now(now);
                 self.hands.stopping();
-                self.ending.get_or_insert(Ending { exit, kill_at: now + END_TIMEOUT, finished: false });
+                let (kill_at, is_last) = (now + END_TIMEOUT, self.main.is_none());
+                self.ending.get_or_insert(Ending { exit, kill_at, finished: false, is_last });
                 self.outbox.push(FromHelper::Terminate(number).encode());
             }
             Signal::Reload => self.hands.reload(registry, now),
