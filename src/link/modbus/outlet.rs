@@ -86,7 +86,7 @@ pub(super) fn note(list: &mut String, look: usize, words: Option<&[u16]>) {
 /// What the status of a group says of an order to switch it; `None`: nothing yet.
 pub(super) fn seen(switch: Switch, bits: u32) -> Option<Outcome> {
     let (wanted, words) = match switch {
-        Switch::On => (ON, "the outlet group is on"),
+        Switch::On => (ON, "the outlet group has power"),
         Switch::Off => (OFF, "the outlet group is off"),
         Switch::Reboot => (OFF | REBOOTING, "the outlet group goes off, and on again"),
     };

@@ -333,7 +333,7 @@ fn outlet_groups_are_listed_with_what_the_ups_says_of_them() {
 fn an_outlet_group_is_switched_when_the_ups_shows_it() {
     for (switch, number, written, said) in [
         (Switch::Off, 1, 1 << 2 | 1 << 9 | 1 << 14, "the outlet group is off"),
-        (Switch::On, 2, 1 << 1 | 1 << 10 | 1 << 14, "the outlet group is on"),
+        (Switch::On, 2, 1 << 1 | 1 << 10 | 1 << 14, "the outlet group has power"),
         (Switch::Reboot, 2, 1 << 4 | 1 << 10 | 1 << 14, "the outlet group goes off, and on again"),
     ] {
         let mut bench = Bench::new();
