@@ -6,7 +6,6 @@ pub mod card;
 pub mod datagram;
 pub mod device_lock;
 pub mod faulty;
-#[cfg(any(feature = "stream", feature = "datagram"))]
 pub mod lookup;
 #[cfg(feature = "unconnected")]
 pub mod none;
