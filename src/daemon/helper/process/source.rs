@@ -76,9 +76,10 @@ impl Source for HelperProcess {
         if self.restarts.handle_timeout(now) {
             self.tell_end();
         }
-        if let Some(ending) = self.ending.filter(|ending| ending.kill_at <= now) {
-            self.give_up("does not end", now);
+        if let Some(ending) = self.ending.as_mut().filter(|ending| ending.kill_at <= now) {
+            ending.is_last = true;
             self.exit = Some(ending.exit);
+            self.give_up("does not end", now);
         } else {
             self.watch(now);
         }
