@@ -100,16 +100,26 @@ fn read(answer: &mut File, port: u16) -> Option<Vec<SocketAddr>> {
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return None,
         length => length.unwrap_or(0),
     };
-    let text = String::from_utf8_lossy(bytes.get(..length).unwrap_or_default()).into_owned();
+    Some(addresses(&String::from_utf8_lossy(bytes.get(..length).unwrap_or_default()), port))
+}
+
+/// The addresses in what [`resolve`] gave.
+fn addresses(text: &str, port: u16) -> Vec<SocketAddr> {
     let mut found = Vec::new();
     for mut address in text.lines().filter_map(|line| line.parse::<SocketAddr>().ok()).take(ADDRESSES) {
         address.set_port(port);
         found.push(address);
     }
-    Some(found)
+    found
 }
 
-/// Looks a host up and waits for it so long at most, for a program that has nothing else to do. `None`: no answer by then.
+/// Looks a host up in this thread, for as long as that takes: in a program with several threads, which starts no such child.
+#[must_use]
+pub fn here(host: &str, port: u16) -> Vec<SocketAddr> {
+    addresses(&resolve(host), port)
+}
+
+/// Looks a host up and waits for it so long at most, for a program with one thread that has nothing else to do. `None`: no answer by then.
 ///
 /// # Errors
 /// What the system says if no child can be made.

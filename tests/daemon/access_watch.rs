@@ -150,6 +150,19 @@ fn a_lost_connection_is_told_and_tried_again() {
 }
 
 #[test]
+fn a_host_is_watched_by_its_name_and_one_without_an_address_is_said() {
+    let (_serial, at) = watched();
+    let (mut child, lines) = lines(&["status", "--watch", &at.replace("127.0.0.1", "localhost")]);
+    shown(&lines, 0, "ON MAINS: ");
+    send_signal(child.id(), "HUP");
+    ends(&mut child);
+    let (mut child, lines) = self::lines(&["status", "--watch", "nowhere.invalid:3551"]);
+    shown(&lines, 0, "no such host: nowhere.invalid");
+    send_signal(child.id(), "HUP");
+    ends(&mut child);
+}
+
+#[test]
 fn a_reader_that_has_gone_ends_it_without_a_word() {
     let (_serial, at) = watched();
     let mut child = command(&["status", "--watch", &at]).stderr(Stdio::piped()).spawn().unwrap();

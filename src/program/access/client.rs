@@ -46,7 +46,7 @@ pub fn ask(
     record: &mut dyn FnMut(&[u8]),
 ) -> Result<(), Failure> {
     let deadline = Instant::now() + limits.total;
-    let mut connection = Connection::open((host, port), limits, deadline)?;
+    let mut connection = Connection::open((host, port), by_child, limits, deadline)?;
     let left = remaining(deadline).map_err(Failure::Read)?;
     connection.send(command, left.min(limits.silence))?;
     while let Some(payload) = connection.frame(longest, limits.silence, deadline).map_err(Failure::Read)? {
@@ -74,8 +74,13 @@ impl Connection {
     /// # Errors
     ///
     /// [`Failure::Contact`].
-    pub fn open((host, port): (&str, u32), limits: Limits, deadline: Instant) -> Result<Self, Failure> {
-        let stream = connect(host, port, limits, deadline).map_err(Failure::Contact)?;
+    pub fn open(
+        (host, port): (&str, u32),
+        look_up: LookUp,
+        limits: Limits,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
+        let stream = connect((host, port), look_up, limits, deadline).map_err(Failure::Contact)?;
         Ok(Self {
             stream,
             bytes: Vec::new(),
@@ -158,10 +163,15 @@ fn remaining(deadline: Instant) -> Result<Duration, Cause> {
 }
 
 /// Tries each address of the host; the error is that of the last one.
-fn connect(host: &str, port: u32, limits: Limits, deadline: Instant) -> Result<TcpStream, Cause> {
+fn connect(
+    (host, port): (&str, u32),
+    look_up: LookUp,
+    limits: Limits,
+    deadline: Instant,
+) -> Result<TcpStream, Cause> {
     let port = u16::try_from(port).map_err(|_| Cause::BadPort)?;
     let mut result = Err(Cause::NoHost);
-    for address in addresses(host, port, deadline)? {
+    for address in addresses(host, port, look_up, deadline)? {
         let left = remaining(deadline)?;
         result = TcpStream::connect_timeout(&address, left.min(limits.connect)).map_err(|e| cause(&e));
         if result.is_ok() {
@@ -173,15 +183,23 @@ fn connect(host: &str, port: u32, limits: Limits, deadline: Instant) -> Result<T
     Ok(stream)
 }
 
-/// The addresses of a host. The system's resolver cannot be told how long to wait, so a child waits for it.
-fn addresses(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Cause> {
+/// A way to look a name up.
+pub type LookUp = fn(&str, u16, Instant) -> Result<Vec<SocketAddr>, Cause>;
+
+/// The system's resolver cannot be told how long to wait, so a child waits for it. For a program with one thread.
+fn by_child(host: &str, port: u16, deadline: Instant) -> Result<Vec<SocketAddr>, Cause> {
+    lookup::wait(host, port, remaining(deadline)?).map_err(|e| cause(&e))?.ok_or(Cause::TimedOut)
+}
+
+/// The addresses of a host.
+fn addresses(host: &str, port: u16, look_up: LookUp, deadline: Instant) -> Result<Vec<SocketAddr>, Cause> {
     if host.is_empty() {
         return Err(Cause::NoHost);
     }
     if let Ok(ip) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(ip, port)]);
     }
-    lookup::wait(host, port, remaining(deadline)?).map_err(|e| cause(&e))?.ok_or(Cause::TimedOut)
+    look_up(host, port, deadline)
 }
 
 fn cause(error: &io::Error) -> Cause {

@@ -3,7 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::program::access::client::{Connection, LIMITS};
+use crate::port::lookup;
+use crate::program::access::client::{Connection, LIMITS, LookUp};
 use crate::program::access::failure::{Cause, Failure};
 use crate::program::access::{MAX_EVENT, Target};
 use crate::ups::StatusFlags;
@@ -50,7 +51,9 @@ pub fn follow(target: &Target, tell: &dyn Fn(Heard)) {
 /// One connection, until it is lost or the server shuts down.
 fn session(target: &Target, pushes: &mut bool, tell: &dyn Fn(Heard)) -> Result<(), Failure> {
     let at = (target.host.as_str(), target.port);
-    let mut connection = Connection::open(at, LIMITS, Instant::now() + LIMITS.total)?;
+    // This thread may wait for the resolver, and must start no child: the other one goes on meanwhile.
+    let look_up: LookUp = |host, port, _| Ok(lookup::here(host, port));
+    let mut connection = Connection::open(at, look_up, LIMITS, Instant::now() + LIMITS.total)?;
     connection.send(if *pushes { "watch" } else { "status" }, SILENCE)?;
     // Whether silence means a loss; and whether it does when the events have come.
     let (mut due, mut calm) = (true, true);
