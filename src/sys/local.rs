@@ -184,6 +184,8 @@ fn other_groups(connection: &impl AsFd) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::event::{PollFd, PollFlags};
+
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
@@ -212,7 +214,11 @@ mod tests {
         let first = LocalListener::new(&place.0, None).unwrap();
         assert_eq!(place.0.metadata().unwrap().permissions().mode() & 0o7777, 0o660);
         assert!(matches!(LocalListener::new(&place.0, None), Err(Refused::InUse)));
+        // A child of another test has it too, until it is the program that it is to be: then who has connected is told.
+        let client = UnixStream::connect(&place.0).unwrap();
         drop(first);
+        let mut one = [PollFd::new(&client, PollFlags::IN)];
+        assert!(matches!(crate::sys::wait::poll(&mut one, std::time::Duration::from_secs(60)), Ok(1)));
         let second = LocalListener::new(&place.0, None).unwrap();
         // Its queue is full: that is no file left over.
         let clients: Vec<_> = std::iter::from_fn(|| {
