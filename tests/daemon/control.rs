@@ -170,13 +170,17 @@ fn each_order_is_carried_out_without_a_daemon() {
     assert_eq!(left, ["kill-power", "power-off"]);
 }
 
-/// What is set in a Smart-UPS: each takes seconds, so that these and the others are two tests.
-const SET_IN_A_SMART_UPS: [(&str, i32, &str); 8] = [
+/// What is stepped to in a Smart-UPS: each takes seconds, so that these, what is typed and the others are three tests.
+const STEPPED_IN_A_SMART_UPS: [(&str, i32, &str); 5] = [
     ("settings", 0, "transfer high: 253  (may be: 253 257 261 265)"),
     ("transfer high 280", 1, "this UPS allows only 253 257 261 265"),
     ("transfer high 261", 0, "261 instead of 253"),
     ("transfer high", 0, "transfer high: 261"),
     ("self-test interval ON", 0, "ON instead of 336"),
+];
+
+/// What is typed into a Smart-UPS, a character a second.
+const TYPED_INTO_A_SMART_UPS: [(&str, i32, &str); 3] = [
     ("battery date 12/01/26", 0, "12/01/26 instead of"),
     ("name cellar", 0, "cellar instead of"),
     ("battery date 1/1/26", 2, "8 characters"),
@@ -210,14 +214,25 @@ fn a_smart_ups_does_what_a_client_orders_while_it_is_watched() {
     assert!(!serial.daemon.events().iter().any(|event| event == "powerout"), "{}", serial.daemon.describe());
 }
 
-#[test]
-fn a_smart_ups_is_set_as_a_client_orders_while_it_is_watched() {
+/// These orders at a UPS that a daemon watches, which sees no outage.
+fn while_it_is_watched(orders: &[(&str, i32, &str)]) -> Serial {
     let serial = Serial::on_line(|setup| setup.with("NOLOGON", "disable"));
     connect(&serial.daemon);
-    walk(serial.daemon.dir(), &SET_IN_A_SMART_UPS);
-    assert_eq!(serial.unit().answers[&b'u'], b"261");
+    walk(serial.daemon.dir(), orders);
     serial.daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     assert!(!serial.daemon.events().iter().any(|event| event == "powerout"), "{}", serial.daemon.describe());
+    serial
+}
+
+#[test]
+fn a_smart_ups_is_stepped_to_what_a_client_orders_while_it_is_watched() {
+    let serial = while_it_is_watched(&STEPPED_IN_A_SMART_UPS);
+    assert_eq!(serial.unit().answers[&b'u'], b"261");
+}
+
+#[test]
+fn what_a_client_orders_is_typed_into_a_smart_ups_while_it_is_watched() {
+    while_it_is_watched(&TYPED_INTO_A_SMART_UPS);
 }
 
 /// These orders at a UPS that nobody watches.
@@ -236,8 +251,13 @@ fn a_smart_ups_does_the_same_without_a_daemon() {
 }
 
 #[test]
-fn a_smart_ups_is_set_the_same_without_a_daemon() {
-    assert_eq!(without_a_daemon(&SET_IN_A_SMART_UPS).unit().answers[&b'u'], b"261");
+fn a_smart_ups_is_stepped_to_the_same_without_a_daemon() {
+    assert_eq!(without_a_daemon(&STEPPED_IN_A_SMART_UPS).unit().answers[&b'u'], b"261");
+}
+
+#[test]
+fn the_same_is_typed_into_a_smart_ups_without_a_daemon() {
+    without_a_daemon(&TYPED_INTO_A_SMART_UPS);
 }
 
 #[test]

@@ -8,6 +8,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod a_minute;
 mod access;
 mod access_watch;
 mod apcsmart;

@@ -310,14 +310,18 @@ fn by_an_account_the_power_is_killed_by_one_order_of_the_command_line() {
 
 #[test]
 fn a_wrong_pass_phrase_and_an_unknown_account_are_said() {
-    for (secrets, user, said) in [
+    let cases = [
         ("auth s3cr3t-xxx\npriv s3cr3t-two", "ups", "the card refuses the signature"),
         ("auth s3cr3t-one\npriv s3cr3t-xxx", "ups", "is SNMPPRIV as in the card, and the priv pass phrase"),
         (SECRETS, "nobody", "the card does not know the account that SNMPUSER names"),
-    ] {
-        let (_card, _scratch, setup) = with_account(Unit::powernet(), secrets);
-        let daemon = Daemon::start(&setup.replaced("SNMPUSER", user));
-        daemon.wait_for_log(said, |log| log.iter().any(|line| line.contains(said)).then_some(()));
+    ];
+    // Each is said after some seconds: side by side.
+    let daemons = cases.map(|(secrets, user, said)| {
+        let (card, scratch, setup) = with_account(Unit::powernet(), secrets);
+        (Daemon::start(&setup.replaced("SNMPUSER", user)), card, scratch, said)
+    });
+    for (daemon, _card, _scratch, said) in &daemons {
+        daemon.wait_for_log(said, |log| log.iter().any(|line| line.contains(*said)).then_some(()));
         assert!(!daemon.log().concat().contains("s3cr3t"));
     }
 }
