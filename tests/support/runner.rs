@@ -148,7 +148,8 @@ pub fn run(groups: &[Group], args: &[String], again: &[&str]) -> ExitCode {
     if report { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }
 
-fn is_set(variable: &str) -> bool {
+/// Whether this variable of the environment is 1.
+pub fn is_set(variable: &str) -> bool {
     std::env::var_os(variable).is_some_and(|value| value == "1")
 }
 
