@@ -124,6 +124,9 @@ fn a_server_that_does_not_push_is_asked_each_second() {
         let asks = |word: &str| asked.lock().unwrap().iter().filter(|asked| *asked == word).count();
         assert!(poll_until(TIMEOUT, || (asks("status") >= 3).then_some(())).is_some(), "{:?}", asked.lock());
         assert_eq!((asks("watch"), asks("events")), (1, 1));
+        // What has happened since the first status is new, and only that.
+        shown(&lines, 0, "04:10:54  Running on UPS batteries.");
+        assert!(!lines.text().contains("startup succeeded"), "{}", lines.text());
         send_signal(child.id(), "INT");
         ends(&mut child);
     }

@@ -92,6 +92,8 @@ struct Watch {
     /// The lines of the last answer about events.
     events: Option<Vec<String>>,
     recent: RecentEvents,
+    /// The server's date in the first status; older events are none of this watch.
+    since: Option<String>,
     clock: String,
     outlook: String,
 }
@@ -112,6 +114,7 @@ impl Watch {
             history: History::default(),
             events: None,
             recent: RecentEvents::default(),
+            since: None,
             clock: String::new(),
             outlook: "connecting".to_owned(),
         }
@@ -164,6 +167,9 @@ impl Watch {
     fn take(&mut self, status: MasterStatus) {
         let seconds = status.time_on_battery.and_then(|seconds| u64::try_from(seconds).ok());
         self.clock = time_of(status.now.as_deref().unwrap_or_default());
+        if self.since.is_none() {
+            self.since = status.now;
+        }
         self.machine = status.host.unwrap_or_default();
         let snapshot = &mut self.snapshot;
         snapshot.flags = status.flags;
@@ -178,10 +184,13 @@ impl Watch {
         let lines: Vec<String> =
             text.lines().filter(|_| !text.contains('\0')).map(|line| one_line(line).into_owned()).collect();
         self.recent = RecentEvents::default();
-        // Of those that it knew before, only the view shows them again.
-        let known = self.events.as_ref().map_or(lines.len(), |before| {
-            lines.iter().rposition(|line| Some(line) == before.last()).map_or(0, |at| at + 1)
-        });
+        // Of those that it knew before, only the view shows them again. The first answer comes after the first status.
+        let is_new =
+            |line: &String| self.since.as_ref().is_some_and(|since| line.get(..19) >= since.get(..19));
+        let known = match &self.events {
+            None => lines.iter().position(is_new).unwrap_or(lines.len()),
+            Some(before) => lines.iter().rposition(|line| Some(line) == before.last()).map_or(0, |at| at + 1),
+        };
         for (index, line) in lines.iter().enumerate() {
             let (at, text) = line.split_once("  ").unwrap_or(("", line));
             let happening = Happening::Event(Priority::Notice, text.to_owned());
