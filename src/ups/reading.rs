@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{
-    AlarmDelay, Amps, Celsius, Fixed, Hertz, Minutes, Percent, SelfTestInterval, SelfTestResult, Sensitivity,
-    Setting, StatusFlags, TransferCause, VoltAmps, Volts, Watts,
+    AlarmDelay, Amps, CalibrationResult, Celsius, Fixed, Hertz, Minutes, Percent, SelfTestInterval,
+    SelfTestResult, Sensitivity, Setting, StatusFlags, TransferCause, VoltAmps, Volts, Watts,
 };
 
 /// How much a reading can be trusted to show a change of state on its own.
@@ -199,6 +199,8 @@ pub struct Values {
     pub transfer_cause: Option<TransferCause>,
     /// Result of the last self test, `SELFTEST`.
     pub self_test: Option<SelfTestResult>,
+    /// How the last calibration went; no status key has it.
+    pub calibration: Option<CalibrationResult>,
     /// When the alarm sounds, `ALARMDEL`.
     pub alarm_delay: Option<AlarmDelay>,
     /// Register 1, `REG1`.

@@ -12,7 +12,7 @@ use crate::support::{Daemon, Scratch, Setup, TIMEOUT, free_port, poll_until, wri
 
 type Came = (&'static str, i32, &'static str);
 
-const AT_MODBUS: [Came; 27] = [
+const AT_MODBUS: [Came; 30] = [
     ("poll", 0, "line: on mains\ncharge: 100.0\nruntime: 60.0"),
     ("self-test result", 0, "self-test result: NO"),
     ("self-test interval 168", 1, "changed at its front panel"),
@@ -37,12 +37,15 @@ const AT_MODBUS: [Came; 27] = [
     ("outlet reboot 1 --yes", 0, "goes off, and on again"),
     ("outlet on 3 --yes", 1, "the UPS has no outlet group 3"),
     ("settings", 0, "name: cellar\n"),
+    ("calibrate result", 0, "calibrate result: none has been"),
     ("calibrate", 1, "the UPS refuses it: the load is too low"),
+    ("calibrate result", 0, "calibrate result: refused: the load is too low"),
     ("calibrate abort", 0, "no test is running any more"),
     ("self-test --wait", 0, "Battery OK"),
+    ("calibrate result", 0, "calibrate result: refused: the load is too low"),
 ];
 
-const AT_A_CARD_BY_SNMP: [Came; 16] = [
+const AT_A_CARD_BY_SNMP: [Came; 18] = [
     ("poll", 0, "line: on mains\ncharge: 100.0\nruntime: 61.0"),
     ("self-test result", 0, "Battery OK"),
     ("self-test interval", 0, "self-test interval: 336"),
@@ -58,14 +61,17 @@ const AT_A_CARD_BY_SNMP: [Came; 16] = [
     ("outlet off 1 --yes", 1, "switched in its own pages"),
     ("settings", 0, "delay alarm: Low Battery\n"),
     ("calibrate", 0, "calibration started"),
+    ("calibrate result", 0, "calibrate result: in progress"),
     ("calibrate abort", 0, "no test is running any more"),
+    ("calibrate result", 0, "calibrate result: stopped: it does not say why"),
 ];
 
-const AT_A_CARD_OF_PCNET: [Came; 10] = [
+const AT_A_CARD_OF_PCNET: [Came; 11] = [
     ("poll", 0, "line: on mains\ncharge: 100.0\nruntime: 31.0"),
     ("self-test result", 0, "Battery OK"),
     ("self-test", 1, "on its web page only"),
     ("calibrate", 1, "on its web page only"),
+    ("calibrate result", 1, "the UPS does not tell how a calibration ended"),
     ("beeper mute", 1, "on its web page only"),
     ("battery date", 0, "battery date: 09/05/03"),
     ("name cellar", 1, "on its web page only"),
@@ -136,6 +142,29 @@ fn a_ups_does_the_same_by_modbus_without_a_daemon() {
         assert!(came.status == 1 && came.text.contains("only root may order this"), "{came:?}");
         assert!(ups.written(1538).is_empty());
     }
+}
+
+#[test]
+fn the_end_of_a_calibration_is_logged_with_the_reason_that_the_ups_gives() {
+    let ports = Scratch::new();
+    let port = ports.path().join("ttyS0");
+    let ups = Modbus::serial(&port);
+    let daemon = guarding(&at_a_line(&port));
+    ups.unit().registers.insert(24, 1 << 1 | 1 << 6);
+    daemon.wait_for_status(|status| status.is("STATUS", "CAL ONLINE"), TIMEOUT);
+    walk(daemon.dir(), &[("calibrate result", 0, "calibrate result: in progress")]);
+    ups.unit().registers.insert(24, 1 << 3 | 1 << 6 | 1 << 12);
+    walk(daemon.dir(), &[("calibrate result", 0, "calibrate result: failed: the load has changed")]);
+    daemon.wait_for_logged("Calibration ended: failed: the load has changed");
+    drop(daemon);
+    // The card has no reasons.
+    let card = Card::local(Unit::powernet());
+    let daemon = guarding(&at_a_card(&card));
+    card.unit().set(&[1, 7, 2, 6], int(3));
+    walk(daemon.dir(), &[("calibrate result", 0, "calibrate result: in progress")]);
+    card.unit().set(&[1, 7, 2, 6], int(1));
+    walk(daemon.dir(), &[("calibrate result", 0, "calibrate result: passed")]);
+    daemon.wait_for_logged("Calibration ended: passed");
 }
 
 fn at_a_card(card: &Card) -> Setup {

@@ -422,7 +422,7 @@ impl Unit {
                 ([1, 6, 2, 1], 2) => self.set(&[1, 4, 1, 1], int(7)),
                 ([1, 7, 2, 2], 2) => self.set(&[1, 7, 2, 3], int(4)),
                 ([1, 7, 2, 5], 2) => self.set(&[1, 7, 2, 6], int(3)),
-                ([1, 7, 2, 5], 3) => self.set(&[1, 7, 2, 6], int(1)),
+                ([1, 7, 2, 5], 3) => self.set(&[1, 7, 2, 6], int(5)),
                 _ if value.0 == OCTETS => self.set(&tail, value.clone()),
                 _ => {}
             }

@@ -260,6 +260,7 @@ impl Menus {
             if answer.outcome == Outcome::Done && of("test").is_none() {
                 let words = format!("no calibration runs any more, after {} s", began.elapsed().as_secs());
                 self.console.say(&words);
+                self.order("calibrate result");
                 return Some(());
             }
             if stops && (is_below("charge", LOW_CHARGE) || is_below("runtime", LOW_RUNTIME)) {
