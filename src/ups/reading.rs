@@ -284,3 +284,24 @@ pub struct Identity {
     /// What its settings may be set to, where it says so: the values separated by blanks.
     pub permitted: Vec<(Setting, String)>,
 }
+
+impl Identity {
+    /// Whether the low transfer voltage stays below the high one with this setting, in volts; what the UPS does not tell is left to it.
+    /// One that is not has the load run from the battery for good.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn permit_transfer(&self, setting: Setting, volts: u32) -> Result<(), String> {
+        let volts = i64::from(volts);
+        let (low, high) = (self.low_transfer.map(i64::from), self.high_transfer.map(i64::from));
+        match (setting, low, high) {
+            (Setting::LowTransfer, _, Some(high)) if volts >= high => {
+                Err(format!("the low transfer voltage must be below the high one, {high} V"))
+            }
+            (Setting::HighTransfer, Some(low), _) if volts <= low => {
+                Err(format!("the high transfer voltage must be above the low one, {low} V"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

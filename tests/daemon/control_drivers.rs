@@ -27,7 +27,7 @@ const AT_MODBUS: [Came; 30] = [
     ("sensitivity L", 1, "changed at its front panel"),
     ("transfer high 261", 0, "reads back the same"),
     ("transfer high", 0, "transfer high: 261"),
-    ("transfer low 300", 1, "that cannot be"),
+    ("transfer low 300", 1, "must be below the high one, 261 V"),
     ("delay wake", 0, "delay wake: 5"),
     ("delay wake 8", 0, "reads back the same"),
     ("outlets", 0, "outlet 1: on, disks\noutlet 2: on"),
