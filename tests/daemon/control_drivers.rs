@@ -45,7 +45,7 @@ const AT_MODBUS: [Came; 30] = [
     ("calibrate result", 0, "calibrate result: refused: the load is too low"),
 ];
 
-const AT_A_CARD_BY_SNMP: [Came; 18] = [
+const AT_A_CARD_BY_SNMP: [Came; 22] = [
     ("poll", 0, "line: on mains\ncharge: 100.0\nruntime: 61.0"),
     ("self-test result", 0, "Battery OK"),
     ("self-test interval", 0, "self-test interval: 336"),
@@ -54,11 +54,15 @@ const AT_A_CARD_BY_SNMP: [Came; 18] = [
     ("panel test", 1, "in the card's own pages"),
     ("battery date 12/01/26", 0, "it is 12/01/26 now"),
     ("name cellar", 0, "it is cellar now"),
+    ("name", 0, "name: cellar"),
     ("manufacture date", 0, "manufacture date: 08/16/19"),
     ("sensitivity", 0, "sensitivity: High"),
     ("transfer high 261", 1, "in the card's own pages"),
-    ("outlets", 1, "switched in its own pages"),
-    ("outlet off 1 --yes", 1, "switched in its own pages"),
+    ("outlets", 0, "outlet 2: on, disks\noutlet 3: on\n"),
+    ("outlet off 3 --yes", 0, "the outlet group is off"),
+    ("outlets", 0, "outlet 2: on, disks\noutlet 3: off\n"),
+    ("outlet reboot 2 --yes", 0, "goes off, and on again"),
+    ("outlet off 1 --yes", 1, "no outlet group 1 that can be switched"),
     ("settings", 0, "delay alarm: Low Battery\n"),
     ("calibrate", 0, "calibration started"),
     ("calibrate result", 0, "calibrate result: in progress"),
@@ -174,9 +178,10 @@ fn at_a_card(card: &Card) -> Setup {
 
 #[test]
 fn a_card_does_by_snmp_what_a_client_orders_while_it_is_watched() {
-    let card = Card::local(Unit::powernet());
+    let card = Card::local(Unit::powernet().with_outlets());
     let daemon = guarding(&at_a_card(&card));
     walk(daemon.dir(), &AT_A_CARD_BY_SNMP);
+    assert_eq!(card.rows_written(&[1, 12, 3, 2, 1, 3]), [(3, 2), (2, 3)]);
     let test = begin(daemon.dir(), "self-test --wait");
     poll_until(TIMEOUT, || (card.written(&[1, 7, 2, 2]) == [2]).then_some(())).expect("a self test");
     // That it runs has been asked for by then.
@@ -196,6 +201,16 @@ fn a_card_does_the_same_by_snmp_without_a_daemon() {
         ["poll", "battery date 12/01/26", "transfer high 261", "settings", "calibrate", "calibrate abort"];
     alone(&at_a_card(&card), &AT_A_CARD_BY_SNMP, &words);
     assert_eq!(card.written(&[1, 7, 2, 5]), [2, 3]);
+    // Version 1 says in another way that there is nothing, and gives one object at a time.
+    let scratch = Scratch::new();
+    write_config(&at_a_card(&card), &scratch, free_port());
+    for version in [vec![0], vec![0, 1]] {
+        *card.unit() = Unit { versions: version.clone(), ..Unit::powernet() };
+        let none = [("outlets", 1, "the card shows no outlet groups that can be switched")];
+        walk(scratch.path(), &none);
+        *card.unit() = Unit { versions: version, ..Unit::powernet().with_outlets() };
+        walk(scratch.path(), &[("outlets", 0, "outlet 2: on, disks\noutlet 3: on\n")]);
+    }
 }
 
 #[test]
