@@ -148,7 +148,16 @@ impl Menus {
             Does::Danger(order, words) => {
                 self.console.say(words);
                 if self.is_sure()? {
-                    self.order(order);
+                    // Simple signalling: what the lines do is all that is seen of it.
+                    let shows = self.config.ups_type.is_some_and(|it| it.cabling == Cabling::ModemLines);
+                    for when in ["lines before", "lines after"] {
+                        if when.ends_with("after") {
+                            self.order(order);
+                        }
+                        if shows {
+                            self.seen.show(&mut self.console, &self.options, when);
+                        }
+                    }
                 }
             }
             Does::Value(order, rule) => {

@@ -42,7 +42,7 @@ fn carry_out(options: &Options, request: &Request) -> Result<Answer, Refusal> {
     if request.row.when == When::NoDaemon {
         let command =
             if request.row.action == Action::KillPower { Command::KillPower } else { Command::PowerOff };
-        return Ok(match one_shot::give(options, command)? {
+        return Ok(match one_shot::give(options, command, false)? {
             Ok((true, words)) => Answer::new(Outcome::Done, words),
             Ok((false, words)) | Err(words) => Answer::new(Outcome::Refused, words),
         });
