@@ -61,6 +61,7 @@ impl Calibration {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "any moment will do")]
 mod tests {
     use super::*;
 
