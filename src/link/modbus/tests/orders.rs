@@ -109,7 +109,7 @@ fn settings_are_written_as_a_whole_and_read_back() {
             Err("the high transfer voltage must be above the low one, 207 V"),
         ),
         (set(Setting::LowTransfer, "200"), Ok("written, and reads back the same")),
-        (set(Setting::LowTransfer, "260"), Err("the low transfer voltage must be below the high one, 253 V")),
+        (set(Setting::LowTransfer, "260"), Err("the low transfer voltage must be below the high one, 260 V")),
         (set(Setting::LowTransfer, "0"), Err("that cannot be")),
         (set(Setting::LowTransfer, "4000000000"), Err("that cannot be")),
         (set(Setting::ShutdownDelay, "90"), Ok("written, and reads back the same")),
