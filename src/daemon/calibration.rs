@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ups::{CalibrationResult, Command, StatusFlags};
+#[cfg(feature = "control")]
+use crate::ups::Command;
+use crate::ups::{CalibrationResult, StatusFlags};
 
 /// A UPS that runs from its battery for so long after the calibration does so because mains is gone.
 const MAINS_BACK: Duration = Duration::from_secs(10);
@@ -15,6 +17,7 @@ pub struct Calibration {
     is_stopped: bool,
     /// The UPS does not say any more that it runs, since then.
     over: Option<Instant>,
+    #[cfg_attr(not(feature = "control"), allow(dead_code, reason = "nobody asks for it"))]
     seen: Option<&'static str>,
 }
 
