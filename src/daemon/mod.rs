@@ -1,5 +1,6 @@
 //! The loop and the pump.
 
+mod calibration;
 mod clock;
 mod contact;
 #[cfg_attr(not(feature = "control"), path = "no_control.rs")]

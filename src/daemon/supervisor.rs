@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use mio::{Registry, event::Event as IoEvent};
 
+use super::calibration::Calibration;
 use super::contact::Contact;
 use super::control::{ControlSocket, Listening};
 use super::driver::Driver;
@@ -78,6 +79,7 @@ pub struct Supervisor {
     lines: LineLimit,
     contact: Contact,
     self_tests: SelfTests,
+    calibration: Calibration,
     /// What clocks show here, in seconds; a test has one of its own.
     #[cfg(feature = "control")]
     local_time: Box<dyn Fn(Instant) -> i64>,
@@ -127,6 +129,7 @@ impl Supervisor {
             recorder,
             contact: Contact::new(&config),
             self_tests: SelfTests::default(),
+            calibration: Calibration::default(),
             #[cfg(feature = "control")]
             local_time: Box::new(|_| self_tests::local_time()),
             invocation,
@@ -343,7 +346,11 @@ impl Supervisor {
                 reading.values = self.machine.handle_reading(now, &reading);
                 let on_battery = self.machine.view().flags.contains(StatusFlags::ONBATT);
                 self.helper.note_reading(&reading, on_battery, now);
+                let ended = self.calibration.note(self.machine.view().flags, reading.values.calibration, now);
                 self.status.show_reading(*reading);
+                if let Some(words) = ended {
+                    self.log(Priority::Notice, &format!("Calibration ended: {words}"), now);
+                }
             }
             LinkEvent::Lost { reason } => {
                 if let Some(line) = self.contact.handle_lost(&reason) {

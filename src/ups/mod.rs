@@ -38,5 +38,7 @@ pub use reading::{Evidence, Identity, Item, ReadTimes, Reading, Values};
 pub use setting::{Setting, SettingValue, ShortText};
 pub use status::StatusFlags;
 pub use test_schedule::TestSchedule;
-pub use transfer::{AlarmDelay, SelfTestInterval, SelfTestResult, Sensitivity, TransferCause};
+pub use transfer::{
+    AlarmDelay, CalibrationResult, SelfTestInterval, SelfTestResult, Sensitivity, TransferCause, test_reasons,
+};
 pub use units::{Amps, Celsius, Hertz, Minutes, Percent, VoltAmps, Volts, Watts};

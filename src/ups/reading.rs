@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{
-    AlarmDelay, Amps, Celsius, Fixed, Hertz, Minutes, Percent, SelfTestInterval, SelfTestResult, Sensitivity,
-    Setting, StatusFlags, TransferCause, VoltAmps, Volts, Watts,
+    AlarmDelay, Amps, CalibrationResult, Celsius, Fixed, Hertz, Minutes, Percent, SelfTestInterval,
+    SelfTestResult, Sensitivity, Setting, StatusFlags, TransferCause, VoltAmps, Volts, Watts,
 };
 
 /// How much a reading can be trusted to show a change of state on its own.
@@ -199,6 +199,8 @@ pub struct Values {
     pub transfer_cause: Option<TransferCause>,
     /// Result of the last self test, `SELFTEST`.
     pub self_test: Option<SelfTestResult>,
+    /// How the last calibration went; no status key has it.
+    pub calibration: Option<CalibrationResult>,
     /// When the alarm sounds, `ALARMDEL`.
     pub alarm_delay: Option<AlarmDelay>,
     /// Register 1, `REG1`.
@@ -281,4 +283,25 @@ pub struct Identity {
     pub nominal_apparent_power: Option<VoltAmps>,
     /// What its settings may be set to, where it says so: the values separated by blanks.
     pub permitted: Vec<(Setting, String)>,
+}
+
+impl Identity {
+    /// Whether the low transfer voltage stays below the high one with this setting, in volts; what the UPS does not tell is left to it.
+    /// One that is not has the load run from the battery for good.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn permit_transfer(&self, setting: Setting, volts: u32) -> Result<(), String> {
+        let volts = i64::from(volts);
+        let (low, high) = (self.low_transfer.map(i64::from), self.high_transfer.map(i64::from));
+        match (setting, low, high) {
+            (Setting::LowTransfer, _, Some(high)) if volts >= high => {
+                Err(format!("the low transfer voltage must be below the high one, {high} V"))
+            }
+            (Setting::HighTransfer, Some(low), _) if volts <= low => {
+                Err(format!("the high transfer voltage must be above the low one, {low} V"))
+            }
+            _ => Ok(()),
+        }
+    }
 }

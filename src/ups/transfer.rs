@@ -121,6 +121,56 @@ impl SelfTestResult {
     }
 }
 
+/// How the last calibration went, as the UPS says it (modbus §4.4; snmp §4, Results of a calibration). The number has a bit for each reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CalibrationResult {
+    /// No result available.
+    NotAvailable,
+    /// One runs, or is about to.
+    InProgress,
+    /// It went well.
+    Passed,
+    /// It failed, or its result is not valid.
+    Failed(u32),
+    /// It was not started.
+    Refused(u32),
+    /// It was stopped.
+    Stopped(u32),
+}
+
+impl CalibrationResult {
+    /// How it went and why, for a person.
+    #[must_use]
+    pub fn text(self) -> String {
+        let (word, bits) = match self {
+            Self::NotAvailable => return "none has been".to_owned(),
+            Self::InProgress => return "in progress".to_owned(),
+            Self::Passed => return "passed".to_owned(),
+            Self::Failed(bits) => ("failed", bits),
+            Self::Refused(bits) => ("refused", bits),
+            Self::Stopped(bits) => ("stopped", bits),
+        };
+        format!("{word}: {}", test_reasons(bits))
+    }
+}
+
+/// Why a test did not go well (modbus §4.3, §4.4), for a person.
+#[must_use]
+pub fn test_reasons(bits: u32) -> String {
+    let reasons = [
+        (9, "it is in the wrong state"),
+        (10, "it has an internal fault"),
+        (11, "its charge is too low"),
+        (12, "the load has changed"),
+        (13, "mains is bad"),
+        (14, "the load is too low"),
+        (15, "it is being overcharged"),
+    ];
+    let found: Vec<&str> =
+        reasons.iter().filter(|(bit, _)| bits & (1 << bit) != 0).map(|(_, text)| *text).collect();
+    if found.is_empty() { "it does not say why".to_owned() } else { found.join(", ") }
+}
+
 /// Sensitivity to line disturbances: `SENSE` (status-fields §5.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sensitivity {

@@ -265,7 +265,7 @@ fn simple_signalling_says_what_keeps_it_from_the_lines() {
     let _ups = Smart::start(Generation::Third, &port, false);
     let setup = Setup::new("dumb").with("UPSCABLE", "940-0020B").with("DEVICE", &port.display().to_string());
     write_config(&setup, &scratch, free_port());
-    let text = typed(scratch.path(), scratch.path(), &["1", "", "4", "8", "q"]);
+    let text = typed(scratch.path(), scratch.path(), &["1", "", "4", "8", "6", "yes", "q"]);
     // A pseudo-terminal has none.
     has(
         &text,
@@ -274,6 +274,9 @@ fn simple_signalling_says_what_keeps_it_from_the_lines() {
             "the port has no modem lines",
             "first 'no mains'",
             "first 'normal' and 'no mains'",
+            "lines before: the port has no modem lines",
+            if is_root() { "nothing was sent to the UPS" } else { "only root may order this" },
+            "lines after: the port has no modem lines",
         ],
     );
 }

@@ -134,6 +134,7 @@ fn each_order_is_answered_by_a_daemon() {
         ("transfer low 196", 1, "not now: a self test or calibration runs"),
         ("beeper mute", 0, ""),
         ("calibrate abort", 0, "test stopped"),
+        ("calibrate result", 0, "calibrate result: stopped by an order"),
     ];
     let mut walked = walk(daemon.dir(), &first);
     walked.extend(walk(daemon.dir(), &at_the_test_ups(true)));
@@ -162,6 +163,7 @@ fn each_order_is_carried_out_without_a_daemon() {
     let last = [
         ("calibrate", 0, "calibration started"),
         ("calibrate abort", 0, "no test was running"),
+        ("calibrate result", 1, "the UPS does not tell how a calibration ended"),
         ("shutdown now --yes", 3, "no daemon runs"),
     ];
     walked.extend(walk(scratch.path(), &last));
@@ -204,6 +206,7 @@ fn a_smart_ups_does_what_a_client_orders_while_it_is_watched() {
     connect(&serial.daemon);
     let folder = serial.daemon.dir();
     walk(folder, &DONE_BY_A_SMART_UPS);
+    walk(folder, &[("calibrate result", 0, "calibrate result: stopped by an order")]);
     serial.daemon.wait_for_status(|status| status.is("STATUS", "ONLINE"), TIMEOUT);
     let test = begin(folder, "self-test --wait");
     poll_until(TIMEOUT, || serial.unit().has_been_sent(b'W').then_some(())).expect("W");

@@ -12,7 +12,7 @@ use crate::support::{Daemon, Scratch, Setup, TIMEOUT, free_port, poll_until, wri
 
 type Came = (&'static str, i32, &'static str);
 
-const AT_MODBUS: [Came; 27] = [
+const AT_MODBUS: [Came; 30] = [
     ("poll", 0, "line: on mains\ncharge: 100.0\nruntime: 60.0"),
     ("self-test result", 0, "self-test result: NO"),
     ("self-test interval 168", 1, "changed at its front panel"),
@@ -27,7 +27,7 @@ const AT_MODBUS: [Came; 27] = [
     ("sensitivity L", 1, "changed at its front panel"),
     ("transfer high 261", 0, "reads back the same"),
     ("transfer high", 0, "transfer high: 261"),
-    ("transfer low 300", 1, "that cannot be"),
+    ("transfer low 300", 1, "must be below the high one, 261 V"),
     ("delay wake", 0, "delay wake: 5"),
     ("delay wake 8", 0, "reads back the same"),
     ("outlets", 0, "outlet 1: on, disks\noutlet 2: on"),
@@ -37,12 +37,15 @@ const AT_MODBUS: [Came; 27] = [
     ("outlet reboot 1 --yes", 0, "goes off, and on again"),
     ("outlet on 3 --yes", 1, "the UPS has no outlet group 3"),
     ("settings", 0, "name: cellar\n"),
+    ("calibrate result", 0, "calibrate result: none has been"),
     ("calibrate", 1, "the UPS refuses it: the load is too low"),
+    ("calibrate result", 0, "calibrate result: refused: the load is too low"),
     ("calibrate abort", 0, "no test is running any more"),
     ("self-test --wait", 0, "Battery OK"),
+    ("calibrate result", 0, "calibrate result: refused: the load is too low"),
 ];
 
-const AT_A_CARD_BY_SNMP: [Came; 16] = [
+const AT_A_CARD_BY_SNMP: [Came; 22] = [
     ("poll", 0, "line: on mains\ncharge: 100.0\nruntime: 61.0"),
     ("self-test result", 0, "Battery OK"),
     ("self-test interval", 0, "self-test interval: 336"),
@@ -51,21 +54,28 @@ const AT_A_CARD_BY_SNMP: [Came; 16] = [
     ("panel test", 1, "in the card's own pages"),
     ("battery date 12/01/26", 0, "it is 12/01/26 now"),
     ("name cellar", 0, "it is cellar now"),
+    ("name", 0, "name: cellar"),
     ("manufacture date", 0, "manufacture date: 08/16/19"),
     ("sensitivity", 0, "sensitivity: High"),
     ("transfer high 261", 1, "in the card's own pages"),
-    ("outlets", 1, "switched in its own pages"),
-    ("outlet off 1 --yes", 1, "switched in its own pages"),
+    ("outlets", 0, "outlet 2: on, disks\noutlet 3: on\n"),
+    ("outlet off 3 --yes", 0, "the outlet group is off"),
+    ("outlets", 0, "outlet 2: on, disks\noutlet 3: off\n"),
+    ("outlet reboot 2 --yes", 0, "goes off, and on again"),
+    ("outlet off 1 --yes", 1, "no outlet group 1 that can be switched"),
     ("settings", 0, "delay alarm: Low Battery\n"),
     ("calibrate", 0, "calibration started"),
+    ("calibrate result", 0, "calibrate result: in progress"),
     ("calibrate abort", 0, "no test is running any more"),
+    ("calibrate result", 0, "calibrate result: stopped: it does not say why"),
 ];
 
-const AT_A_CARD_OF_PCNET: [Came; 10] = [
+const AT_A_CARD_OF_PCNET: [Came; 11] = [
     ("poll", 0, "line: on mains\ncharge: 100.0\nruntime: 31.0"),
     ("self-test result", 0, "Battery OK"),
     ("self-test", 1, "on its web page only"),
     ("calibrate", 1, "on its web page only"),
+    ("calibrate result", 1, "the UPS does not tell how a calibration ended"),
     ("beeper mute", 1, "on its web page only"),
     ("battery date", 0, "battery date: 09/05/03"),
     ("name cellar", 1, "on its web page only"),
@@ -138,6 +148,29 @@ fn a_ups_does_the_same_by_modbus_without_a_daemon() {
     }
 }
 
+#[test]
+fn the_end_of_a_calibration_is_logged_with_the_reason_that_the_ups_gives() {
+    let ports = Scratch::new();
+    let port = ports.path().join("ttyS0");
+    let ups = Modbus::serial(&port);
+    let daemon = guarding(&at_a_line(&port));
+    ups.unit().registers.insert(24, 1 << 1 | 1 << 6);
+    daemon.wait_for_status(|status| status.is("STATUS", "CAL ONLINE"), TIMEOUT);
+    walk(daemon.dir(), &[("calibrate result", 0, "calibrate result: in progress")]);
+    ups.unit().registers.insert(24, 1 << 3 | 1 << 6 | 1 << 12);
+    walk(daemon.dir(), &[("calibrate result", 0, "calibrate result: failed: the load has changed")]);
+    daemon.wait_for_logged("Calibration ended: failed: the load has changed");
+    drop(daemon);
+    // The card has no reasons.
+    let card = Card::local(Unit::powernet());
+    let daemon = guarding(&at_a_card(&card));
+    card.unit().set(&[1, 7, 2, 6], int(3));
+    walk(daemon.dir(), &[("calibrate result", 0, "calibrate result: in progress")]);
+    card.unit().set(&[1, 7, 2, 6], int(1));
+    walk(daemon.dir(), &[("calibrate result", 0, "calibrate result: passed")]);
+    daemon.wait_for_logged("Calibration ended: passed");
+}
+
 fn at_a_card(card: &Card) -> Setup {
     let device = format!("127.0.0.1:{}:NOTRAP", card.address.port());
     Setup::new("snmp").with("UPSCABLE", "ether").with("DEVICE", &device)
@@ -145,9 +178,10 @@ fn at_a_card(card: &Card) -> Setup {
 
 #[test]
 fn a_card_does_by_snmp_what_a_client_orders_while_it_is_watched() {
-    let card = Card::local(Unit::powernet());
+    let card = Card::local(Unit::powernet().with_outlets());
     let daemon = guarding(&at_a_card(&card));
     walk(daemon.dir(), &AT_A_CARD_BY_SNMP);
+    assert_eq!(card.rows_written(&[1, 12, 3, 2, 1, 3]), [(3, 2), (2, 3)]);
     let test = begin(daemon.dir(), "self-test --wait");
     poll_until(TIMEOUT, || (card.written(&[1, 7, 2, 2]) == [2]).then_some(())).expect("a self test");
     // That it runs has been asked for by then.
@@ -167,6 +201,16 @@ fn a_card_does_the_same_by_snmp_without_a_daemon() {
         ["poll", "battery date 12/01/26", "transfer high 261", "settings", "calibrate", "calibrate abort"];
     alone(&at_a_card(&card), &AT_A_CARD_BY_SNMP, &words);
     assert_eq!(card.written(&[1, 7, 2, 5]), [2, 3]);
+    // Version 1 says in another way that there is nothing, and gives one object at a time.
+    let scratch = Scratch::new();
+    write_config(&at_a_card(&card), &scratch, free_port());
+    for version in [vec![0], vec![0, 1]] {
+        *card.unit() = Unit { versions: version.clone(), ..Unit::powernet() };
+        let none = [("outlets", 1, "the card shows no outlet groups that can be switched")];
+        walk(scratch.path(), &none);
+        *card.unit() = Unit { versions: version, ..Unit::powernet().with_outlets() };
+        walk(scratch.path(), &[("outlets", 0, "outlet 2: on, disks\noutlet 3: on\n")]);
+    }
 }
 
 #[test]

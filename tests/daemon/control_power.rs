@@ -61,6 +61,8 @@ fn confirmed(setup: &Setup, order: &str, status: i32, part: &str) {
 fn is_right(came: &Came, status: i32, part: &str) {
     let (status, part) = if is_root() { (status, part) } else { (1, "only root may order this") };
     assert!(came.status == status && came.text.contains(part), "{came:?}");
+    // Progress and answer are printed, and the answer is no progress.
+    assert_eq!(came.text.matches(part).count(), 1, "{came:?}");
 }
 
 /// What a UPS was told, if somebody may tell it.

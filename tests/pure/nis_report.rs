@@ -277,6 +277,7 @@ fn everything() -> Snapshot {
         humidity: Some(Percent(-99_999_999.9)),
         transfer_cause: Some(TransferCause::Ripple),
         self_test: Some(SelfTestResult::Unknown),
+        calibration: None,
         alarm_delay: Some(AlarmDelay::ThirtySeconds),
         register_1: Some(255),
         register_2: Some(255),

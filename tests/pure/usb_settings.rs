@@ -146,6 +146,12 @@ fn what_the_ups_does_not_permit_is_not_written() {
     }
     assert!(bench.ups.written.is_empty());
     assert_eq!(bench.command(set(Setting::LowTransfer, "90")), Ok("it is 90 now".to_owned()));
+    // Nor one that would keep the load on battery.
+    let high = bench.identity().unwrap().high_transfer.expect("a high transfer voltage").to_string();
+    let why = bench.command(set(Setting::LowTransfer, &high)).expect_err("no room for mains");
+    assert!(why.contains("must be below the high one"), "{why}");
+    let why = bench.command(set(Setting::HighTransfer, "90")).expect_err("no room for mains");
+    assert!(why.contains("must be above the low one, 90 V"), "{why}");
     let mut bench = smart();
     assert!(bench.command(set(Setting::ReturnCharge, "95")).unwrap_err().contains("permits 0-90"));
     assert!(bench.command(set(Setting::OutputVoltage, "400")).unwrap_err().contains("permits 220-240"));

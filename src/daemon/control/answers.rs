@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::desk::Asked;
 use crate::sys::local::Peer;
-use crate::ups::{Command, Fixed, Identity, SelfTestResult, Setting, SettingValue, StatusFlags, Values};
+use crate::ups::{
+    CalibrationResult, Command, Fixed, Identity, SelfTestResult, Setting, SettingValue, StatusFlags, Values,
+};
 use crate::wire::control::{Action, Answer, ORDERS, Outcome, Request, Right};
 
 /// Who may give an order, of a daemon whose owner is this user; the name of the group, for words.
@@ -38,7 +40,7 @@ pub const fn command_of(request: &Request) -> Option<Command> {
         (Action::CalibrateAbort, _) => Command::AbortTest,
         (Action::Beeper(beeper), _) => Command::Beeper(beeper),
         (Action::PanelTest, _) => Command::PanelTest,
-        (Action::Poll, _) => Command::Poll,
+        (Action::Poll | Action::CalibrateResult, _) => Command::Poll,
         (Action::Record, _) => Command::Record,
         (Action::Outlets, _) => Command::Outlets,
         (Action::Outlet(switch), Some(SettingValue::Number(number))) => Command::Outlet(switch, number),
@@ -161,4 +163,20 @@ pub fn self_test_result(result: Option<SelfTestResult>, waited: bool) -> Option<
         !matches!(result, SelfTestResult::Passed | SelfTestResult::InProgress | SelfTestResult::NotAvailable);
     let outcome = if waited && failed { Outcome::Refused } else { Outcome::Done };
     Some(Answer::new(outcome, result.log_text()).with("self-test result", result.code()))
+}
+
+/// The answer that tells how the last calibration ended: as the UPS tells it, or as it was `seen` to end where it does not; `runs`: one does.
+#[must_use]
+pub fn calibration_result(told: Option<CalibrationResult>, runs: bool, seen: Option<&str>) -> Answer {
+    use CalibrationResult::{InProgress, NotAvailable};
+    let text = match (told.filter(|told| *told != NotAvailable), seen) {
+        _ if runs => InProgress.text(),
+        (Some(result), _) => result.text(),
+        (None, Some(seen)) => seen.to_owned(),
+        (None, None) if told.is_some() => NotAvailable.text(),
+        (None, None) => {
+            return Answer::new(Outcome::Refused, "the UPS does not tell how a calibration ended");
+        }
+    };
+    Answer::new(Outcome::Done, "").with("calibrate result", text)
 }

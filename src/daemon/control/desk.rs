@@ -215,7 +215,10 @@ impl Desk {
             return Some((asked, Answer::of(outcome)));
         }
         let asks_result = self.test.is_some_and(|test| test.asked == asked);
-        let reads = matches!(asked.request.row.action, Action::SelfTestResult | Action::Poll);
+        let reads = matches!(
+            asked.request.row.action,
+            Action::SelfTestResult | Action::Poll | Action::CalibrateResult
+        );
         match outcome {
             // A link that has lost its UPS says so after that.
             Err(why) => {

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Supervisor;
-use crate::daemon::control::answers::{command_of, may, polled, self_test_result, show};
+use crate::daemon::control::answers::{calibration_result, command_of, may, polled, self_test_result, show};
 use crate::daemon::control::desk::{Asked, Due, OWN};
 use crate::ups::{Asker, Command, CommandResult, Priority, StatusFlags};
 use crate::wire::control::{Action, Answer, Outcome, Right, When};
@@ -119,6 +119,7 @@ impl Supervisor {
                 if let Some(answer) = self.against(command, false) {
                     self.control.desk.end(asked, &answer, now);
                 } else {
+                    self.calibration.note_order(command, true);
                     self.driver.command(Asker::Other(asked.number), command, now);
                 }
             }
@@ -146,6 +147,12 @@ impl Supervisor {
             let answer = polled(flags, &self.status.snapshot().values);
             return self.control.desk.end(asked, &answer, now);
         }
+        if asked.request.row.action == Action::CalibrateResult {
+            let told = self.status.snapshot().values.calibration;
+            let runs = flags.contains(StatusFlags::CALIBRATION);
+            let answer = calibration_result(told, runs, self.calibration.seen());
+            return self.control.desk.end(asked, &answer, now);
+        }
         let answer = self_test_result(result, asked.request.waits);
         match answer {
             Some(answer) if !asked.request.waits => self.control.desk.end(asked, &answer, now),
@@ -158,6 +165,7 @@ impl Supervisor {
 
     /// The link has ended a command of a client's.
     pub(super) fn order_ended(&mut self, number: u32, result: CommandResult, now: Instant) {
+        self.calibration.note_order(result.command, result.outcome.is_ok());
         let ended = self.control.desk.handle_result(number, result.outcome, now);
         if let Some((asked, answer)) = ended {
             self.end_order(asked, &answer, now);

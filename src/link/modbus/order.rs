@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::exchange::Framing;
 use super::store::Store;
 use super::{outlet, setting};
-use crate::ups::{Beeper, Command};
+use crate::ups::{Beeper, Command, test_reasons};
 use crate::wire::modbus::{
     Answer, BATTERY_TEST, CALIBRATION, GROUP_OFF_COUNTDOWN, Request, SHUTDOWN_ORDER, STATUS, Span,
     USER_INTERFACE, value,
@@ -251,7 +251,7 @@ impl Order {
                 Ok("self test started; the UPS has not said how it ended".to_owned())
             }
             Command::SelfTest | Command::Calibrate if self.before.is_some_and(|bits| bits & REFUSED != 0) => {
-                Err(format!("the UPS refuses it: {}", why(self.before.unwrap_or_default())))
+                Err(format!("the UPS refuses it: {}", test_reasons(self.before.unwrap_or_default())))
             }
             Command::Set(..) => Err("the UPS has acknowledged it, but keeps another value".to_owned()),
             _ => Err("the UPS has acknowledged it, but does not do it".to_owned()),
@@ -280,7 +280,7 @@ impl Order {
                     _ if bits & UNDER_WAY != 0 => None,
                     _ if bits & PASSED != 0 => said("self test passed"),
                     _ if bits & FAILED != 0 => failed("self test failed".to_owned()),
-                    _ if bits & REFUSED != 0 => failed(format!("the UPS refuses it: {}", why(bits))),
+                    _ if bits & REFUSED != 0 => failed(format!("the UPS refuses it: {}", test_reasons(bits))),
                     _ if bits & ABORTED != 0 => failed("the test was stopped".to_owned()),
                     _ => None,
                 }
@@ -299,20 +299,4 @@ fn bits(answer: Option<&Answer>) -> Option<u32> {
         Some(Answer::Registers(words)) => value(words),
         _ => None,
     }
-}
-
-/// Why a test is refused (modbus §4.3, §4.4).
-fn why(bits: u32) -> String {
-    let reasons = [
-        (9, "it is in the wrong state"),
-        (10, "it has an internal fault"),
-        (11, "its charge is too low"),
-        (12, "the load has changed"),
-        (13, "mains is bad"),
-        (14, "the load is too low"),
-        (15, "it is being overcharged"),
-    ];
-    let found: Vec<&str> =
-        reasons.iter().filter(|(bit, _)| bits & (1 << bit) != 0).map(|(_, text)| *text).collect();
-    if found.is_empty() { "it does not say why".to_owned() } else { found.join(", ") }
 }

@@ -39,11 +39,13 @@ pub(super) fn write(
             Ok((Request::WriteText { address: NAME.address, words }, &[NAME]))
         }
         (Setting::LowTransfer, SettingValue::Number(volts)) => {
-            transfer(ups.low_transfer, volts, None, ups.high_transfer)?;
+            transfer(ups.low_transfer, volts)?;
+            ups.permit_transfer(setting, volts)?;
             number(&[LOW_TRANSFER], volts)
         }
         (Setting::HighTransfer, SettingValue::Number(volts)) => {
-            transfer(ups.high_transfer, volts, ups.low_transfer, None)?;
+            transfer(ups.high_transfer, volts)?;
+            ups.permit_transfer(setting, volts)?;
             number(&[HIGH_TRANSFER], volts)
         }
         (Setting::ShutdownDelay | Setting::WakeDelay, SettingValue::Number(seconds)) => {
@@ -63,13 +65,9 @@ const CANNOT_BE: &str = "that cannot be";
 
 /// Whether a transfer voltage may be written. The register counts whole volts where what it has can be such a voltage; nobody finds out by
 /// trying what a load lives on.
-fn transfer(now: Option<i32>, volts: u32, above: Option<i32>, below: Option<i32>) -> Result<(), String> {
+fn transfer(now: Option<i32>, volts: u32) -> Result<(), String> {
     let now = now.filter(|now| (50..=500).contains(now)).ok_or(LACKS)?;
-    let can_be = |volts: i32| {
-        (now / 2..=now * 3 / 2).contains(&volts)
-            && above.is_none_or(|low| volts > low)
-            && below.is_none_or(|high| volts < high)
-    };
+    let can_be = |volts: i32| (now / 2..=now * 3 / 2).contains(&volts);
     i32::try_from(volts).ok().filter(|volts| can_be(*volts)).map(|_| ()).ok_or_else(|| CANNOT_BE.to_owned())
 }
 

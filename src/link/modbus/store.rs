@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use crate::ups::{
-    Amps, Celsius, Evidence, Hertz, Identity, Item, Minutes, Percent, ReadTimes, Reading, SelfTestResult,
-    StatusFlags, TransferCause, Values, VoltAmps, Volts, Watts, calendar_date,
+    Amps, CalibrationResult, Celsius, Evidence, Hertz, Identity, Item, Minutes, Percent, ReadTimes, Reading,
+    SelfTestResult, StatusFlags, TransferCause, Values, VoltAmps, Volts, Watts, calendar_date,
 };
 use crate::wire::modbus::{self, Form, Register};
 
@@ -192,6 +192,7 @@ impl Store {
                 self.read.set(Item::SelfTest, Some(now));
             }
             It::Calibration => {
+                values.calibration = Some(calibration_result(number));
                 self.set(StatusFlags::CALIBRATION, number.bits & 0b11 != 0, Item::Calibration, now);
             }
             It::Runtime => {
@@ -295,6 +296,7 @@ impl Store {
                 values.self_test = None;
                 self.read.set(Item::SelfTest, None);
             }
+            It::Calibration => values.calibration = None,
             It::Cause => {
                 values.transfer_cause = None;
                 self.read.set(Item::TransferCause, None);
@@ -335,6 +337,18 @@ const fn cause(number: u32) -> TransferCause {
         9 => TransferCause::SelfTest,
         11 | 12 => TransferCause::Forced,
         _ => TransferCause::Unknown,
+    }
+}
+
+/// Modbus §4.4.
+fn calibration_result(number: Number) -> CalibrationResult {
+    match number {
+        it if it.bits & 0b11 != 0 => CalibrationResult::InProgress,
+        it if it.bit(2) => CalibrationResult::Passed,
+        it if it.bit(3) => CalibrationResult::Failed(it.bits),
+        it if it.bit(4) => CalibrationResult::Refused(it.bits),
+        it if it.bit(5) => CalibrationResult::Stopped(it.bits),
+        _ => CalibrationResult::NotAvailable,
     }
 }
 

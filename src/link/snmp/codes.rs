@@ -1,6 +1,6 @@
 //! What the numbers of a card mean (snmp §4 to §6).
 
-use crate::ups::{SelfTestResult, StatusFlags, TransferCause};
+use crate::ups::{CalibrationResult, SelfTestResult, StatusFlags, TransferCause};
 
 /// What a status of the output says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +88,18 @@ pub(super) const fn test(code: i64) -> SelfTestResult {
         4 => SelfTestResult::InProgress,
         _ => SelfTestResult::Unknown,
     }
+}
+
+/// upsAdvTestCalibrationResults of PowerNet (snmp §4, Results of a calibration), which has no reasons.
+pub(super) const fn calibration(code: i64) -> Option<CalibrationResult> {
+    Some(match code {
+        1 => CalibrationResult::Passed,
+        2 => CalibrationResult::Failed(0),
+        3 | 6 => CalibrationResult::InProgress,
+        4 => CalibrationResult::Refused(0),
+        5 => CalibrationResult::Stopped(0),
+        _ => return None,
+    })
 }
 
 /// upsTestResultsSummary of RFC 1628 (snmp §5).

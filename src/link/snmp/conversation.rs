@@ -18,6 +18,7 @@ use super::told::Told;
 use crate::link::LinkEvent;
 use crate::link::silence::Silence;
 use crate::ups::{Command, PollRate, Priority};
+use crate::wire::snmp::Binding;
 
 /// The first reading must be told within this.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(15);
@@ -230,6 +231,10 @@ impl Conversation {
                     let command = order.command;
                     if let Some(outcome) = order.take(&request, &answer, now) {
                         self.order = None;
+                        if let (Command::Set(..), Ok(_), Answer::Objects(kept)) = (command, &outcome, &answer)
+                        {
+                            self.show_kept(kept, told, now);
+                        }
                         told.ended(command, outcome);
                         // What it has changed is looked at.
                         self.begin_round(now);
@@ -261,6 +266,16 @@ impl Conversation {
             return self.unreached(is_answered, device, told, now);
         }
         self.tell_progress(has_status, has_status && self.store.line() != line_before, told, now);
+    }
+
+    /// What the UPS keeps since an order: it is told now, for it is not read again.
+    fn show_kept(&mut self, kept: &[Binding], told: &mut Told, now: Instant) {
+        for row in 0..self.objects.mib.rows.len() {
+            if kept.iter().any(|binding| binding.oid == self.objects.name(row)) {
+                self.take_scalar(row, kept, now);
+            }
+        }
+        self.attach(told);
     }
 
     /// What follows from an answer.

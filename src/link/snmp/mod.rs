@@ -12,6 +12,7 @@ mod exchange;
 mod mib;
 mod objects;
 mod order;
+mod outlet;
 mod schedule;
 mod search;
 mod session;

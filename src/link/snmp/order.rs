@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::codes;
 use super::exchange::{Answer, Request, value_of};
 use super::mib::{self, Mib};
+use super::outlet::{self, Listing};
 use crate::ups::{Command, Setting, SettingValue};
 use crate::wire::snmp::{Binding, NO_SUCH_NAME, Oid, Value};
 
@@ -35,6 +36,8 @@ struct Plan {
 pub(super) struct Order {
     pub(super) command: Command,
     plan: Plan,
+    /// Nothing is set: outlet groups are listed.
+    listing: Option<Listing>,
     /// What the looks found before the order.
     before: Vec<Binding>,
     step: Step,
@@ -59,8 +62,9 @@ impl Order {
         now: Instant,
     ) -> Result<Self, String> {
         let plan = match (mib.word, command) {
-            (_, Command::Outlets | Command::Outlet(..)) => {
-                return Err("outlet groups of a card are switched in its own pages".to_owned());
+            ("APC", Command::Outlets) => Plan::default(),
+            (word, Command::Outlets | Command::Outlet(..)) if word != "APC" => {
+                return Err("outlet groups of this card are switched in its own pages".to_owned());
             }
             ("APC", command) => powernet(mib, command, calibrates)?,
             ("MGE", Command::SelfTest) => Plan { sets: vec![vec![set(mib, &[10, 4], 1)]], ..Plan::default() },
@@ -69,7 +73,8 @@ impl Order {
         };
         // What cuts the power waits for nothing, and needs no look before it.
         let step = if command.cuts_power() { Step::Set(0) } else { Step::Before };
-        Ok(Self { command, plan, before: Vec::new(), step, at: now })
+        let listing = (command == Command::Outlets).then(|| Listing::new(mib));
+        Ok(Self { command, plan, listing, before: Vec::new(), step, at: now })
     }
 
     /// It is to be given, before anything is read.
@@ -81,6 +86,9 @@ impl Order {
     pub(super) fn request(&self, now: Instant) -> Option<Request> {
         if now < self.at {
             return None;
+        }
+        if let Some(listing) = &self.listing {
+            return Some(listing.request());
         }
         match self.step {
             Step::Before => Some(Request::Get(self.asked())),
@@ -100,6 +108,9 @@ impl Order {
 
     /// What came of a request of this order; `Some`: how the order ended.
     pub(super) fn take(&mut self, request: &Request, answer: &Answer, now: Instant) -> Option<Outcome> {
+        if let Some(listing) = &mut self.listing {
+            return listing.take(request, answer);
+        }
         match (self.step, request, answer) {
             (Step::Before | Step::Look(_), Request::Get(_), Answer::Error(NO_SUCH_NAME, at @ 1..)) => {
                 // Version 1: the one that is missing is asked for no more.
@@ -152,6 +163,11 @@ impl Order {
     fn looked(&mut self, bindings: &[Binding], now: Instant) -> Option<Outcome> {
         if self.step != Step::Before {
             return Some(self.unseen(&[]));
+        }
+        if let Command::Outlet(_, number) = self.command {
+            if !outlet::is_there(&self.plan.looks, bindings) {
+                return Some(Err(format!("the UPS has no outlet group {number} that can be switched")));
+            }
         }
         if let Some(lock) = &self.plan.lock {
             let value = value_of(bindings, lock).cloned();
@@ -216,6 +232,7 @@ impl Order {
             Command::AbortTest if number(0).is_some_and(|code| code != if is_rfc { 5 } else { 3 }) => {
                 said("no test is running any more")
             }
+            Command::Outlet(switch, _) => outlet::seen(switch, number(0), number(1)),
             Command::Set(_, value) => {
                 let text = self.text(bindings)?;
                 (text == value.to_string() || is_other(0)).then(|| Ok(format!("it is {text} now")))
@@ -288,6 +305,10 @@ fn powernet(mib: &Mib, command: Command, calibrates: bool) -> Result<Plan, Strin
         Command::Calibrate => plan(&[1, 7, 2, 5], 2, &[&[1, 7, 2, 6]]),
         Command::AbortTest if calibrates => plan(&[1, 7, 2, 5], 3, &[&[1, 7, 2, 6]]),
         Command::AbortTest => return Err("a card of APC has no order that stops a self test".to_owned()),
+        Command::Outlet(switch, number) => {
+            let (set, looks) = outlet::order(mib, switch, number);
+            Plan { sets: vec![vec![set]], looks, lock: None }
+        }
         Command::Set(Setting::BatteryDate, value) => text(&[1, 2, 1, 3], value),
         Command::Set(Setting::Name, value) => text(&[1, 1, 1, 2], value),
         _ => return Err(NO_SETTING.to_owned()),

@@ -222,7 +222,10 @@ impl Store {
             It::Boost => self.flags = self.flags.with(StatusFlags::BOOST, code == 1),
             It::Trim => self.flags = self.flags.with(StatusFlags::TRIM, code == 1),
             It::Overload => self.flags = self.flags.with(StatusFlags::OVERLOAD, code == 1),
-            It::Calibration => self.set(StatusFlags::CALIBRATION, code == 3, Item::Calibration, now),
+            It::Calibration => {
+                values.calibration = codes::calibration(code);
+                self.set(StatusFlags::CALIBRATION, code == 3, Item::Calibration, now);
+            }
             It::PowerNetCause | It::MgeCause => {
                 let cause = if item == It::MgeCause { codes::mge_cause } else { codes::cause };
                 values.transfer_cause = Some(cause(code));
@@ -391,6 +394,10 @@ impl Store {
             It::PowerNetTest | It::RfcTest | It::MgeTest => {
                 values.self_test = None;
                 Item::SelfTest
+            }
+            It::Calibration => {
+                values.calibration = None;
+                Item::Calibration
             }
             It::PowerNetCause | It::MgeCause => {
                 values.transfer_cause = None;

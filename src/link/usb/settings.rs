@@ -73,11 +73,17 @@ pub(super) fn wanted(view: View<'_>, setting: Setting, value: SettingValue) -> R
     }
     match range(view, setting) {
         Some((low, high)) if !(low..=high).contains(&raw) => {
-            Err(format!("the UPS permits {}", text(view, setting).unwrap_or_default()))
+            return Err(format!("the UPS permits {}", text(view, setting).unwrap_or_default()));
         }
-        None if near && !can_be(view, setting, field.scale(raw)) => Err("that cannot be".to_owned()),
-        _ => Ok(RawSetting { key, raw, near }),
+        None if near && !can_be(view, setting, field.scale(raw)) => {
+            return Err("that cannot be".to_owned());
+        }
+        _ => {}
     }
+    if let SettingValue::Number(volts) = value {
+        view.identity().permit_transfer(setting, volts)?;
+    }
+    Ok(RawSetting { key, raw, near })
 }
 
 /// What the UPS permits, where it says so.

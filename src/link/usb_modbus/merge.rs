@@ -58,7 +58,7 @@ pub(super) fn reading(hid: &Reading, modbus: &Reading, modbus_first: Option<Dura
 fn values(first: &mut Values, more: &Values) {
     fill!(first, more, line_voltage load load_apparent battery_charge runtime_left line_voltage_max line_voltage_min
         output_voltage output_current battery_voltage frequency temperature ambient_temperature humidity transfer_cause
-        self_test alarm_delay register_1 register_2 register_3 dip_switches external_batteries bad_batteries);
+        self_test calibration alarm_delay register_1 register_2 register_3 dip_switches external_batteries bad_batteries);
 }
 
 /// What the UPS is: by `first`, and what that lacks by `more`.

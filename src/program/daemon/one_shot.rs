@@ -5,6 +5,7 @@
     reason = "a share slave waits for its master with nothing else left to do"
 )]
 
+use std::cell::Cell;
 use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
@@ -30,18 +31,20 @@ const SLAVE_WAITS: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs
 /// # Errors
 /// A [`Refusal`] if the configuration is bad, the UPS is not found, or mainsd is against it, as [`give`] says.
 pub fn run(options: &Options, command: Command) -> Result<ExitCode, Refusal> {
-    let (is_done, _) = give(options, command)?.map_err(Refusal::new)?;
+    let (is_done, _) = give(options, command, true)?.map_err(Refusal::new)?;
     Ok(if is_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Gives the UPS one order. Whether it is done, and in which words that has been told; or, with nothing sent, why mainsd is against it: the
-/// `powerfail` flag is missing ([`Command::KillPower`] only), or the UPS is another machine's.
+/// `powerfail` flag is missing ([`Command::KillPower`] only), or the UPS is another machine's. `says_end`: what came of it is said on standard
+/// error too; else the caller says it.
 ///
 /// # Errors
 /// A [`Refusal`] if the configuration is bad, or the UPS is not found.
 pub(in crate::program) fn give(
     options: &Options,
     command: Command,
+    says_end: bool,
 ) -> Result<Result<(bool, String), String>, Refusal> {
     super::debug::start(options).map_err(Refusal::new)?;
     let loaded = start::load(options)?;
@@ -63,8 +66,11 @@ pub(in crate::program) fn give(
     };
     // No events file: late in a shutdown its disk is read-only or gone.
     let mut system_log = SystemLog::new(settings::system_log(&config, &invocation));
+    let is_loud = Cell::new(true);
     let mut say = |priority: Priority, text: &str| {
-        complain(&format!("{}: {text}", invocation.name));
+        if is_loud.get() {
+            complain(&format!("{}: {text}", invocation.name));
+        }
         system_log.write(priority, clock::unix_seconds(clock::now()), &one_line(text));
     };
     let kill = command == Command::KillPower;
@@ -99,6 +105,7 @@ pub(in crate::program) fn give(
         outcome = result.outcome.clone();
         GO_ON
     })?;
+    is_loud.set(says_end);
     match &outcome {
         Ok(words) => {
             say(Priority::Warning, words);

@@ -14,6 +14,8 @@ pub enum Action {
     Calibrate,
     /// Stop a calibration or self test.
     CalibrateAbort,
+    /// How the last calibration ended.
+    CalibrateResult,
     /// The beeper.
     Beeper(Beeper),
     /// Lamps and beeper are switched on for a moment.
@@ -145,6 +147,13 @@ pub const ORDERS: &[Row] = &[
         Right::Group,
         When::Always,
         "a calibration or self test that runs is stopped",
+    ),
+    row(
+        "calibrate result",
+        Action::CalibrateResult,
+        Right::Read,
+        When::Always,
+        "how the last calibration ended, and why, read now",
     ),
     row("beeper on", Action::Beeper(Beeper::On), Right::Group, When::Always, "the UPS may beep"),
     row("beeper off", Action::Beeper(Beeper::Off), Right::Group, When::Always, "the UPS never beeps"),

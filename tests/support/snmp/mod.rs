@@ -83,6 +83,14 @@ impl Card {
         let name = [&unit.name(tail)[..], &[0]].concat();
         unit.written.iter().filter(|(object, _)| *object == name).map(|(_, number)| *number).collect()
     }
+
+    /// What was set in a column: row and number.
+    pub fn rows_written(&self, tail: &[u32]) -> Vec<(u32, i64)> {
+        let unit = self.unit();
+        let name = unit.name(tail);
+        let row = |object: &[u32]| object.strip_prefix(&name[..]).map(|row| row[0]);
+        unit.written.iter().filter_map(|(object, number)| Some((row(object)?, *number))).collect()
+    }
 }
 
 impl Drop for Card {

@@ -229,6 +229,19 @@ impl Unit {
         self.objects.insert([&self.name(tail)[..], &[0]].concat(), value);
     }
 
+    /// Gives a card of APC the main outlet group and two that are switched.
+    pub fn with_outlets(mut self) -> Self {
+        for (group, name, kind) in [(1, "main", 2), (2, "disks", 1), (3, "", 1)] {
+            for (column, value) in
+                [(1, int(group)), (2, text(name)), (3, int(1)), (4, int(2)), (5, int(kind)), (6, text("on"))]
+            {
+                self.set_row(&[1, 12, 1, 2, 1, column], group as u32, value);
+            }
+            self.set_row(&[1, 12, 3, 2, 1, 3], group as u32, int(8));
+        }
+        self
+    }
+
     /// Sets a row of a column.
     pub fn set_row(&mut self, tail: &[u32], row: u32, value: Value) {
         self.objects.insert([&self.name(tail)[..], &[row]].concat(), value);
@@ -414,6 +427,11 @@ impl Unit {
 
     /// Does what was ordered.
     fn ordered(&mut self, name: &[u32], value: &Value) {
+        let outlet = self.name(&[1, 12, 3, 2, 1, 3]);
+        if let Some([group]) = name.strip_prefix(&outlet[..]) {
+            let state = if number(&value.1) == 1 { 1 } else { 2 };
+            return self.set_row(&[1, 12, 1, 2, 1, 3], *group, int(state));
+        }
         let Some([tail @ .., 0]) = name.strip_prefix(&self.base[..]) else { return };
         let tail = tail.to_vec();
         if self.base == POWERNET {
@@ -422,7 +440,7 @@ impl Unit {
                 ([1, 6, 2, 1], 2) => self.set(&[1, 4, 1, 1], int(7)),
                 ([1, 7, 2, 2], 2) => self.set(&[1, 7, 2, 3], int(4)),
                 ([1, 7, 2, 5], 2) => self.set(&[1, 7, 2, 6], int(3)),
-                ([1, 7, 2, 5], 3) => self.set(&[1, 7, 2, 6], int(1)),
+                ([1, 7, 2, 5], 3) => self.set(&[1, 7, 2, 6], int(5)),
                 _ if value.0 == OCTETS => self.set(&tail, value.clone()),
                 _ => {}
             }

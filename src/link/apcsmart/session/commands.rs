@@ -163,6 +163,9 @@ impl Session {
         if command == Command::Calibrate {
             self.store.values.permit_calibration()?;
         }
+        if let Command::Set(setting, SettingValue::Number(volts)) = command {
+            self.store.identity.permit_transfer(setting, volts)?;
+        }
         self.commands.push(command, matches!(self.under_way, UnderWay::Order(_)), now);
         Ok(())
     }

@@ -51,7 +51,7 @@ impl Conversation {
         }
     }
 
-    fn take_scalar(&mut self, row: usize, bindings: &[Binding], now: Instant) {
+    pub(super) fn take_scalar(&mut self, row: usize, bindings: &[Binding], now: Instant) {
         let name = self.objects.name(row);
         let Some(value) = value_of(bindings, &name) else {
             // Not in the answer at all, or said to be missing.

@@ -32,7 +32,7 @@ fn a_card_of_apc_is_given_orders_by_the_instance_and_shows_them() {
     bench.result(Command::Calibrate, 5 * SECOND).unwrap();
     assert!(bench.reading().status.contains(StatusFlags::CALIBRATION));
     assert_eq!(bench.result(Command::AbortTest, 5 * SECOND), Ok("no test is running any more".to_owned()));
-    assert_eq!(bench.unit.get(&[1, 7, 2, 6]), 1);
+    assert_eq!(bench.unit.get(&[1, 7, 2, 6]), 5);
 }
 
 #[test]

@@ -148,7 +148,16 @@ impl Menus {
             Does::Danger(order, words) => {
                 self.console.say(words);
                 if self.is_sure()? {
-                    self.order(order);
+                    // Simple signalling: what the lines do is all that is seen of it.
+                    let shows = self.config.ups_type.is_some_and(|it| it.cabling == Cabling::ModemLines);
+                    for when in ["lines before", "lines after"] {
+                        if when.ends_with("after") {
+                            self.order(order);
+                        }
+                        if shows {
+                            self.seen.show(&mut self.console, &self.options, when);
+                        }
+                    }
                 }
             }
             Does::Value(order, rule) => {
@@ -260,6 +269,7 @@ impl Menus {
             if answer.outcome == Outcome::Done && of("test").is_none() {
                 let words = format!("no calibration runs any more, after {} s", began.elapsed().as_secs());
                 self.console.say(&words);
+                self.order("calibrate result");
                 return Some(());
             }
             if stops && (is_below("charge", LOW_CHARGE) || is_below("runtime", LOW_RUNTIME)) {

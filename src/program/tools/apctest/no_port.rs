@@ -18,6 +18,9 @@ impl Seen {
         Some(())
     }
 
+    /// Nothing.
+    pub fn show(&self, _: &mut Console, _: &Options, _: &str) {}
+
     /// Says that there is none.
     pub fn guess(&self, console: &mut Console) {
         console.say(WORDS);

@@ -73,12 +73,8 @@ impl Seen {
         loop {
             let lines = match held.tty.modem_lines() {
                 Ok(lines) => lines,
-                Err(error) if is_none(&error) => {
-                    console.say("the port has no modem lines");
-                    return Some(());
-                }
                 Err(error) => {
-                    console.say(&reason(&error));
+                    console.say(&words(&error));
                     return Some(());
                 }
             };
@@ -104,6 +100,12 @@ impl Seen {
         }
     }
 
+    /// Shows the lines as they are now, about an order.
+    pub fn show(&self, console: &mut Console, options: &Options, when: &str) {
+        let lines = held(options).and_then(|held| held.tty.modem_lines().map_err(|error| words(&error)));
+        console.say(&format!("{when}: {}", lines.map_or_else(|why| why, Self::names)));
+    }
+
     /// Names the cables that fit.
     pub fn guess(&self, console: &mut Console) {
         let words = match (self.of(Look::Normal), self.of(Look::NoPower)) {
@@ -119,6 +121,11 @@ impl Seen {
         };
         console.say(&words);
     }
+}
+
+/// Why the lines cannot be read.
+fn words(error: &io::Error) -> String {
+    if is_none(error) { "the port has no modem lines".to_owned() } else { reason(error) }
 }
 
 /// The port, and what keeps a daemon from it.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::daemon::control::answers::{
-    TEST_INTERVAL, TestWait, command_of, done, polled, self_test_result, show,
+    TEST_INTERVAL, TestWait, calibration_result, command_of, done, polled, self_test_result, show,
 };
 use crate::program::daemon::conversation::{GO_ON, Heard, Then, converse};
 use crate::program::daemon::start::{self, Refusal};
@@ -42,7 +42,7 @@ fn carry_out(options: &Options, request: &Request) -> Result<Answer, Refusal> {
     if request.row.when == When::NoDaemon {
         let command =
             if request.row.action == Action::KillPower { Command::KillPower } else { Command::PowerOff };
-        return Ok(match one_shot::give(options, command)? {
+        return Ok(match one_shot::give(options, command, false)? {
             Ok((true, words)) => Answer::new(Outcome::Done, words),
             Ok((false, words)) | Err(words) => Answer::new(Outcome::Refused, words),
         });
@@ -123,6 +123,10 @@ impl Ended {
             action @ (Action::Settings | Action::ManufactureDate) => show(action, ups, &heard.values),
             action @ Action::Setting(_) if self.request.value.is_none() => show(action, ups, &heard.values),
             Action::Poll => polled(heard.status, &heard.values),
+            Action::CalibrateResult => {
+                let runs = heard.status.contains(StatusFlags::CALIBRATION);
+                calibration_result(heard.values.calibration, runs, None)
+            }
             Action::SelfTestResult => self_test_result(heard.values.self_test, false)
                 .unwrap_or_else(|| Answer::of(result.outcome.clone())),
             _ => done(&self.request, result.outcome.clone().unwrap_or_default()),
