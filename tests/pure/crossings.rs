@@ -150,5 +150,5 @@ fn every_size_offset_and_number_is_what_the_c_compiler_of_this_machine_says() {
         .collect();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("crossings");
     fs::create_dir_all(&folder).unwrap();
-    c_compiler::agrees_with_c(&ours, &["cc"], &[], &folder);
+    c_compiler::agrees_with_c(&ours, &["cc"], &folder);
 }

@@ -152,7 +152,7 @@ pub fn agrees_with_c_as_printed(target: &Target, crossings: &Path) {
     let scratch = Scratch::new();
     let compiler = target.c_compiler();
     let compiler: Vec<&str> = compiler.split_whitespace().collect();
-    c_compiler::agrees_with_c(&ours, &compiler, target.emulator, scratch.path());
+    c_compiler::agrees_with_c(&ours, &compiler, scratch.path());
 }
 
 /// A program of tests passes those that these words select; all if there are none.
