@@ -39,7 +39,7 @@ _mainsd() {
                     case ${COMP_WORDS[*]:2:COMP_CWORD-2} in
                         *"transfer low" | *"delay shutdown") words= ;;
                         *self-test) words="result interval --wait" ;;
-                        *calibrate) words=abort ;;
+                        *calibrate) words="abort result" ;;
                         *outlet) words="on off reboot" ;;
                         *beeper) words="on off mute" ;;
                         *panel) words="test" ;;

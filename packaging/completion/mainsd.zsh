@@ -69,7 +69,7 @@ _mainsd() {
                     case $words[CURRENT-1] in
                         -f) _files ;;
                         self-test) compadd -- result interval --wait ;;
-                        calibrate) compadd abort ;;
+                        calibrate) compadd abort result ;;
                         beeper) compadd on off mute ;;
                         outlet) compadd on off reboot ;;
                         panel) compadd test ;;

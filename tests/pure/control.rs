@@ -52,17 +52,29 @@ fn the_manual_has_each_order_with_who_may_give_it_and_when() {
     assert_eq!(found, list, "MAINSD_REGENERATE=1 writes it");
 }
 
+/// Whether a file of completions offers `word` after these words: by a line `PATTERN | PATTERN) … WORD … ;;`.
+fn offers(text: &str, before: &str, word: &str) -> bool {
+    let last = before.rsplit(' ').next();
+    text.lines().filter_map(|line| line.split_once(')')).any(|(patterns, words)| {
+        let mut patterns = patterns.split('|').map(|pattern| pattern.trim().trim_matches(['*', '"']));
+        patterns.any(|pattern| pattern == before || Some(pattern) == last)
+            && words.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|it| it == word)
+    })
+}
+
 #[test]
-fn completions_and_help_have_each_word_of_each_order() {
+fn completions_and_help_have_each_word_of_each_order_where_it_may_stand() {
     let help = mainsd::program::tools::ctl::usage();
     for file in ["packaging/completion/mainsd.bash", "packaging/completion/mainsd.zsh"] {
         let text = read(file);
         for row in ORDERS {
-            for word in row.words.split(' ') {
-                assert!(
-                    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|it| it == word),
-                    "{file}: {word}"
-                );
+            let first = row.words.split(' ').next().unwrap();
+            assert!(
+                text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-').any(|it| it == first),
+                "{file}: {first}"
+            );
+            if let Some((before, word)) = row.words.rsplit_once(' ') {
+                assert!(offers(&text, before, word), "{file}: {word} after {before}");
             }
         }
     }
