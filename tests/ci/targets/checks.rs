@@ -42,7 +42,7 @@ const NOT_EMULATED: [&str; 15] = [
     "sys::tty::tests::",
 ];
 
-/// What each run of CI leaves out in an emulator: hours of fake time, thousands of packets. `MAINSD_TARGETS=1` runs it.
+/// What is left out in an emulator without `MAINSD_TARGETS=1`: hours of fake time, thousands of packets.
 const LONG: [&str; 7] = [
     "link::modbus::tests::believed::",
     "link::modbus::tests::card::",
@@ -53,7 +53,7 @@ const LONG: [&str; 7] = [
     "server::nis::poller_table::tests::however_many_addresses_ask",
 ];
 
-/// How much of what is random: in each run of CI, and on demand.
+/// How much of what is random: without that variable, and with it.
 const RANDOM: [[&str; 2]; 2] =
     [["MAINSD_POWER_STEPS=10000", "PROPTEST_CASES=16"], ["MAINSD_POWER_STEPS=20000", "PROPTEST_CASES=256"]];
 

@@ -22,10 +22,10 @@ pub struct Target {
 }
 
 pub const X86_64: Target =
-    Target { name: "x86_64-unknown-linux-musl", emulator: &[], elf: [2, 1], most: [1280 * KIB, 870 * KIB] };
+    Target { name: "x86_64-unknown-linux-musl", emulator: &[], elf: [2, 1], most: [1500 * KIB, 870 * KIB] };
 
 pub const I686: Target =
-    Target { name: "i686-unknown-linux-musl", emulator: &[], elf: [1, 1], most: [1280 * KIB, 900 * KIB] };
+    Target { name: "i686-unknown-linux-musl", emulator: &[], elf: [1, 1], most: [1440 * KIB, 900 * KIB] };
 
 pub const AARCH64: Target = Target {
     name: "aarch64-unknown-linux-musl",
