@@ -18,7 +18,7 @@ const ON: i64 = 1;
 const OFF: i64 = 2;
 /// An order to the group is under way.
 const IS_PENDING: i64 = 1;
-/// More groups has no UPS.
+/// No UPS has more groups.
 const GROUPS_MAX: i32 = 16;
 
 /// What is set to switch the group of this number, and what is looked at: its state, what is under way, its kind.

@@ -5,7 +5,6 @@
     reason = "a share slave waits for its master with nothing else left to do"
 )]
 
-use std::cell::Cell;
 use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
@@ -66,13 +65,13 @@ pub(in crate::program) fn give(
     };
     // No events file: late in a shutdown its disk is read-only or gone.
     let mut system_log = SystemLog::new(settings::system_log(&config, &invocation));
-    let is_loud = Cell::new(true);
-    let mut say = |priority: Priority, text: &str| {
-        if is_loud.get() {
+    let mut tell = |says: bool, priority: Priority, text: &str| {
+        if says {
             complain(&format!("{}: {text}", invocation.name));
         }
         system_log.write(priority, clock::unix_seconds(clock::now()), &one_line(text));
     };
+    let mut say = |priority: Priority, text: &str| tell(true, priority, text);
     let kill = command == Command::KillPower;
     let wait = settings::role(&config).wait();
     if wait == Err(NotOurs::Master) {
@@ -105,13 +104,14 @@ pub(in crate::program) fn give(
         outcome = result.outcome.clone();
         GO_ON
     })?;
-    is_loud.set(says_end);
     match &outcome {
         Ok(words) => {
-            say(Priority::Warning, words);
-            say(Priority::Notice, &format!("{} shutdown succeeded", invocation.name));
+            tell(says_end, Priority::Warning, words);
+            tell(says_end, Priority::Notice, &format!("{} shutdown succeeded", invocation.name));
         }
-        Err(words) => say(Priority::Error, &format!("Failed to issue shutdown command! {words}")),
+        Err(words) => {
+            tell(says_end, Priority::Error, &format!("Failed to issue shutdown command! {words}"));
+        }
     }
     Ok(Ok((outcome.is_ok(), outcome.unwrap_or_else(|words| words))))
 }

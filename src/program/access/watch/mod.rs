@@ -92,7 +92,7 @@ struct Watch {
     /// The lines of the last answer about events.
     events: Option<Vec<String>>,
     recent: RecentEvents,
-    /// The server's date in the first status; older events are none of this watch.
+    /// The server's date in the first status; events before it are not told as news.
     since: Option<String>,
     clock: String,
     outlook: String,

@@ -148,16 +148,9 @@ impl Menus {
             Does::Danger(order, words) => {
                 self.console.say(words);
                 if self.is_sure()? {
-                    // Simple signalling: what the lines do is all that is seen of it.
-                    let shows = self.config.ups_type.is_some_and(|it| it.cabling == Cabling::ModemLines);
-                    for when in ["lines before", "lines after"] {
-                        if when.ends_with("after") {
-                            self.order(order);
-                        }
-                        if shows {
-                            self.seen.show(&mut self.console, &self.options, when);
-                        }
-                    }
+                    self.show_lines("lines before");
+                    self.order(order);
+                    self.show_lines("lines after");
                 }
             }
             Does::Value(order, rule) => {
@@ -276,6 +269,13 @@ impl Menus {
                 self.order("calibrate abort");
                 return Some(());
             }
+        }
+    }
+
+    /// Simple signalling: what the lines do is all that is seen of an order.
+    fn show_lines(&mut self, when: &str) {
+        if self.config.ups_type.is_some_and(|it| it.cabling == Cabling::ModemLines) {
+            self.seen.show(&mut self.console, &self.options, when);
         }
     }
 
