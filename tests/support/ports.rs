@@ -1,13 +1,23 @@
 //! Ports of the loopback interface for the daemons of tests.
 
+use std::ops::Range;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Below those that the kernel gives away.
-const FIRST: u32 = 10_000;
-const COUNT: u32 = 20_000;
+const FIRST: u16 = 10_000;
+const BLOCKS: u32 = 400;
+/// So many ports are taken together: a descriptor for each would be too many for a program of hundreds of tests.
+const BLOCK: u16 = 50;
+
+/// Ports that are this process's, as long as it has the name bound that says so.
+struct Block {
+    /// Those that were not given away yet.
+    left: Range<u16>,
+    _name: UnixDatagram,
+}
 
 /// A port that nobody listens on, and that nobody will be given by chance before a daemon does: each only once in all processes of tests
 /// that run at this time.
@@ -24,35 +34,36 @@ pub fn free_port_for_dry_run() -> u16 {
 
 /// The first of so many such ports in a row.
 fn free_ports(count: u16) -> u16 {
-    // Each name that is bound says that its port is taken, as long as this process lives.
-    static TAKEN: Mutex<Vec<UnixDatagram>> = Mutex::new(Vec::new());
+    static BLOCKS_TAKEN: Mutex<Vec<Block>> = Mutex::new(Vec::new());
     // The kernel walks through all that sockets can be in for each look, which was a tenth of the time of all tests together.
     static IN_USE: Mutex<Option<(Instant, Vec<u16>)>> = Mutex::new(None);
-    let mut taken = TAKEN.lock().unwrap();
-    let first = std::process::id().wrapping_mul(97);
+    let mut taken = BLOCKS_TAKEN.lock().unwrap();
     let mut looked = IN_USE.lock().unwrap();
     if looked.as_ref().is_none_or(|(at, _)| at.elapsed() > Duration::from_secs(1)) {
         *looked = Some((Instant::now(), in_use()));
     }
     let in_use = &looked.as_ref().unwrap().1;
-    for n in 0..COUNT {
-        let port = u16::try_from(FIRST + first.wrapping_add(n) % COUNT).unwrap();
-        let ports = port..port + count;
-        if ports.clone().any(|port| in_use.contains(&port)) {
-            continue;
+    let first = std::process::id().wrapping_mul(97);
+    let mut others = (0..BLOCKS).filter_map(|n| take(first.wrapping_add(n) % BLOCKS));
+    loop {
+        if let Some(Block { left, .. }) = taken.last_mut() {
+            while left.len() >= usize::from(count) {
+                let ports = left.start..left.start + count;
+                left.start = ports.end;
+                if !ports.clone().any(|port| in_use.contains(&port)) {
+                    return ports.start;
+                }
+            }
         }
-        let reserved: Vec<UnixDatagram> = ports.map_while(reserve).collect();
-        if reserved.len() == usize::from(count) {
-            taken.extend(reserved);
-            return port;
-        }
+        taken.push(others.next().expect("no port is free"));
     }
-    panic!("no port is free");
 }
 
-fn reserve(port: u16) -> Option<UnixDatagram> {
-    let name = SocketAddr::from_abstract_name(format!("mainsd-test-port-{port}")).unwrap();
-    UnixDatagram::bind_addr(&name).ok()
+/// The ports of this number, unless a process has them.
+fn take(number: u32) -> Option<Block> {
+    let name = SocketAddr::from_abstract_name(format!("mainsd-test-ports-{number}")).unwrap();
+    let first = FIRST + u16::try_from(number).unwrap() * BLOCK;
+    Some(Block { left: first..first + BLOCK, _name: UnixDatagram::bind_addr(&name).ok()? })
 }
 
 /// The ports that sockets of this machine have.
