@@ -116,6 +116,11 @@ pub const TESTS: Group = Group {
     apart: Some(1),
     long: true,
     needs: Needs::Ci("a virtual machine: root, Debian's qemu-system-x86 and kernel, busybox-static; make"),
+    build: Some(|names| {
+        if names.iter().any(|name| name.contains("router")) {
+            static_build();
+        }
+    }),
     prepare: Some(prepare),
     tests: tests![
         a_router_guards_itself_and_tells_its_ups_last_of_all,
@@ -127,6 +132,8 @@ pub const TESTS: Group = Group {
 pub const BUILD: Group = Group {
     long: true,
     needs: Needs::Ci("make, crates.io, and two minutes of time"),
+    build: Some(|_| build_as_the_feed()),
+    prepare: Some(|_| feed().display().to_string()),
     tests: tests![what_the_feed_builds_works_and_is_as_small_as_ours],
     ..Group::new("ci::openwrt::build")
 };
@@ -224,9 +231,13 @@ fn the_packages_are_what_the_feed_expects() {
 /// The most bytes that the checks for overflow may cost.
 const CHECKS: u64 = 40 * 1024;
 
-fn what_the_feed_builds_works_and_is_as_small_as_ours() {
-    // The same place each time: what Cargo keeps of a build script names it.
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("openwrt-feed");
+/// The same place each time: what Cargo keeps of a build script names it.
+fn feed() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("openwrt-feed")
+}
+
+fn build_as_the_feed() {
+    let folder = feed();
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     make(&folder, &["prepare"], "full");
@@ -238,7 +249,10 @@ fn what_the_feed_builds_works_and_is_as_small_as_ours() {
         .output()
         .unwrap();
     assert!(done.status.success(), "{command}: {done:?}");
-    let program = folder.join("built/bin/mainsd");
+}
+
+fn what_the_feed_builds_works_and_is_as_small_as_ours() {
+    let program = Path::new(&prepared()).join("built/bin/mainsd");
     // What the feed's CI runs with it; a demonstration is part of that.
     let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
     let test = |version: &str| {

@@ -15,6 +15,7 @@ use crate::support::runner::{Group, Needs, prepared, tests};
 pub const TESTS: Group = Group {
     long: true,
     needs: Needs::Ci("Debian's rustc-web, cargo-web and rust-web-src, PyPI, and minutes of time"),
+    build: Some(build),
     prepare: Some(prepare),
     tests: tests![
         the_64_bit_build_is_one_static_file_that_agrees_with_c,
@@ -33,14 +34,19 @@ const SCENARIOS: [&str; 3] = [
     "no_refused_system_call_is_made_from_inside_the_main_process",
 ];
 
-/// Builds what these tests look at, and boots the machine if one of them looks at its console. Returns the folder of the builds.
-fn prepare(names: &[&str]) -> String {
-    let (done, folder) = builds();
+/// What these tests look at.
+fn build(names: &[&str]) {
+    let (done, _) = builds();
     let wanted = [("32_bit", I686), ("64_bit", X86_64)];
     let wanted = wanted.iter().filter(|(bits, _)| !done && names.iter().any(|name| name.contains(bits)));
     wanted.for_each(|(_, target)| {
         target.build(Build::Whole, &["--bin", "crossings", "--features", "crossings"])
     });
+}
+
+/// Boots the machine if one of these tests looks at its console. Returns the folder of the builds.
+fn prepare(names: &[&str]) -> String {
+    let (_, folder) = builds();
     if names.iter().any(|name| name.contains("guards")) {
         let program = I686.built(&folder, Build::Whole, "mainsd");
         let scenarios = vm::guest(&program, &SCENARIOS);

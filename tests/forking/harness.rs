@@ -2,8 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use crate::support::Scratch;
 use crate::support::runner::{self, Group, Needs, Options, Role, prepared, tests};
+use crate::support::{Scratch, free_port};
 
 pub const TESTS: Group = Group {
     tests: tests![
@@ -15,7 +15,9 @@ pub const TESTS: Group = Group {
         what_a_machine_does_not_have_is_skipped_and_fails_in_ci,
         what_all_tests_of_a_group_need_is_made_once,
         two_long_groups_run_side_by_side,
+        what_a_group_needs_built_is_built_beside_the_tests_of_others,
         a_command_line_that_is_not_understood_is_a_failure,
+        many_ports_are_few_descriptors,
     ],
     ..Group::new(module_path!())
 };
@@ -23,6 +25,9 @@ pub const TESTS: Group = Group {
 pub const ROLE: Role = ("harness", |args| runner::run(&SAMPLES, args, &["--role", ROLE.0]));
 pub const LONG_ROLE: Role =
     ("long-harness", |args| runner::run(&LONG_SAMPLES, args, &["--role", LONG_ROLE.0]));
+
+pub const BUILD_ROLE: Role =
+    ("building-harness", |args| runner::run(&BUILD_SAMPLES, args, &["--role", BUILD_ROLE.0]));
 
 /// What the harness is tried on.
 const SAMPLES: [Group; 5] = [
@@ -53,6 +58,23 @@ const LONG_SAMPLES: [Group; 3] = [
     Group { tests: tests![is_alone], long: true, ..Group::new("program::long_last") },
 ];
 
+/// Of two that need something built, the first is built beside another's test, and for the second it fails.
+const BUILD_SAMPLES: [Group; 3] = [
+    Group { tests: tests![meets_the_other], ..Group::new("program::plain") },
+    Group {
+        tests: tests![has_met],
+        long: true,
+        build: Some(|_| meets_the_other()),
+        ..Group::new("program::built")
+    },
+    Group {
+        tests: tests![is_alone],
+        long: true,
+        build: Some(|names| panic!("no {}", names.join(" "))),
+        ..Group::new("program::broken")
+    },
+];
+
 /// The folder in which they meet.
 const MEETING: &str = "MAINSD_TEST_MEETING";
 
@@ -65,6 +87,12 @@ fn meets_the_other() {
         Ok(()) => assert_eq!(std::fs::read(pipe).unwrap(), b"met"),
         Err(_) => std::fs::write(pipe, "met").unwrap(),
     }
+}
+
+/// Passes once the pipe was written to.
+fn has_met() {
+    let folder = std::path::PathBuf::from(std::env::var_os(MEETING).unwrap());
+    assert!(folder.join("first").exists());
 }
 
 fn is_alone() {
@@ -186,20 +214,32 @@ fn what_all_tests_of_a_group_need_is_made_once() {
     assert!(text.contains("ok. 2 passed;"), "{text}");
 }
 
-fn two_long_groups_run_side_by_side() {
+/// What the harness says in this role, of tests that would wait for ever without each other.
+fn meeting(role: &str) -> String {
     let scratch = Scratch::new();
     let made = Command::new("mkfifo").arg(scratch.path().join("pipe")).status().unwrap();
     assert!(made.success());
-    // Without the other one each would wait for ever.
     let done = Command::new("timeout")
         .arg("60")
         .arg(std::env::current_exe().unwrap())
-        .args(["--role", LONG_ROLE.0, "--test-threads", "4"])
+        .args(["--role", role, "--test-threads", "4"])
         .env(MEETING, scratch.path())
         .output()
         .unwrap();
-    let text = String::from_utf8_lossy(&done.stdout);
-    assert!(done.status.success() && text.contains("ok. 3 passed;"), "{text}");
+    String::from_utf8_lossy(&done.stdout).into_owned()
+}
+
+fn two_long_groups_run_side_by_side() {
+    let text = meeting(LONG_ROLE.0);
+    assert!(text.contains("ok. 3 passed;"), "{text}");
+}
+
+fn what_a_group_needs_built_is_built_beside_the_tests_of_others() {
+    let text = meeting(BUILD_ROLE.0);
+    for line in ["test plain::meets_the_other ... ok\n", "test built::has_met ... ok\n"] {
+        assert!(text.contains(line), "{line:?} is not in {text}");
+    }
+    assert!(text.contains("---- broken::is_alone ----\nwhat it needs failed: no is_alone\n"), "{text}");
 }
 
 fn a_command_line_that_is_not_understood_is_a_failure() {
@@ -214,4 +254,15 @@ fn a_command_line_that_is_not_understood_is_a_failure() {
     let (code, text) = harness(&["--help"], false);
     assert_eq!(code, Some(0));
     assert!(text.contains("--skip FILTER"), "{text}");
+}
+
+/// A program of hundreds of tests asks for more ports than most systems let a process have files.
+fn many_ports_are_few_descriptors() {
+    let descriptors = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let before = descriptors();
+    let mut ports: Vec<u16> = (0..500).map(|_| free_port()).collect();
+    assert!(descriptors() <= before + 20, "{before} before, {} after", descriptors());
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), 500, "each is given away once");
 }

@@ -30,6 +30,6 @@ fn main() -> ExitCode {
             nis_attack::TESTS,
             ordinary_user::TESTS,
         ],
-        &[background::ROLE, harness::ROLE, harness::LONG_ROLE, nis_attack::ROLE],
+        &[background::ROLE, harness::ROLE, harness::LONG_ROLE, harness::BUILD_ROLE, nis_attack::ROLE],
     )
 }

@@ -9,6 +9,9 @@
 //! }
 //! ```
 
+mod ahead;
+mod options;
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::process::{Command, ExitCode, Stdio};
@@ -16,6 +19,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::Scratch;
+use ahead::{Ahead, Build, timed};
+pub use options::Options;
 
 /// What a failed run ends with, as with the usual harness.
 const FAILED: u8 = 101;
@@ -69,6 +74,9 @@ pub struct Group {
     pub apart: Option<usize>,
     /// They take minutes, prepared or run, and one processor: two such groups at a time run after all others.
     pub long: bool,
+    /// What those of these names need, and only takes processors and time, as a compiler does: done at a low priority beside the tests of
+    /// other groups, before [`Self::prepare`].
+    pub build: Option<fn(&[&str])>,
     /// What those of these names need once; [`prepared`] gives each what it returns.
     pub prepare: Option<fn(&[&str]) -> String>,
     pub tests: &'static [Test],
@@ -77,7 +85,15 @@ pub struct Group {
 impl Group {
     /// No tests, and no conditions.
     pub const fn new(module: &'static str) -> Self {
-        Self { module, needs: Needs::Nothing, apart: None, long: false, prepare: None, tests: &[] }
+        Self {
+            module,
+            needs: Needs::Nothing,
+            apart: None,
+            long: false,
+            build: None,
+            prepare: None,
+            tests: &[],
+        }
     }
 
     /// The full name of a test, without the name of the program.
@@ -136,7 +152,7 @@ pub fn run(groups: &[Group], args: &[String], again: &[&str]) -> ExitCode {
         }
     };
     if options.help {
-        println!("{HELP}");
+        println!("{}", options::HELP);
         return ExitCode::SUCCESS;
     }
     if options.list {
@@ -144,7 +160,8 @@ pub fn run(groups: &[Group], args: &[String], again: &[&str]) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let in_ci = is_set(IN_CI);
-    let report = Runner { options, again, in_ci, report: Mutex::default() }.run(groups);
+    let report =
+        Runner { options, again, in_ci, report: Mutex::default(), ahead: Ahead::default() }.run(groups);
     if report { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }
 
@@ -174,83 +191,6 @@ fn list(groups: &[Group], options: &Options) {
     }
 }
 
-const HELP: &str = "\
-Usage: [OPTIONS] [FILTERS...]
-
-Runs the tests whose names contain a filter; without one, all.
-
-    --exact             A filter is a whole name
-    --skip FILTER       Leave out tests whose names contain this
-    --list              Print the names instead
-    --nocapture         Show what tests print, also of those that pass
-    --test-threads N    So many at a time (default: RUST_TEST_THREADS, or the processors)
-    -q, --quiet         One line for the whole run
-
-Each test runs in a process of its own. With MAINSD_CI=1, tests that need root, packages or a virtual machine run too.";
-
-/// The command line.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    filters: Vec<String>,
-    skip: Vec<String>,
-    exact: bool,
-    list: bool,
-    terse: bool,
-    quiet: bool,
-    nocapture: bool,
-    help: bool,
-    /// Only tests marked `#[ignore]`, of which there are none.
-    ignored: bool,
-    threads: usize,
-}
-
-impl Options {
-    /// Understands these arguments; `threads` is what the environment says.
-    pub fn parse(args: &[String], threads: Option<&str>) -> Result<Self, String> {
-        let number = |text: &str| match text.parse() {
-            Ok(0) | Err(_) => Err(format!("a number of threads is 1 or more, not '{text}'")),
-            Ok(number) => Ok(number),
-        };
-        let mut options = Self {
-            threads: match threads {
-                Some(text) => number(text)?,
-                None => std::thread::available_parallelism().map_or(2, usize::from),
-            },
-            ..Self::default()
-        };
-        let mut args = args.iter().flat_map(|arg| match arg.split_once('=') {
-            Some((name, value)) if name.starts_with("--") => vec![name, value],
-            _ => vec![arg.as_str()],
-        });
-        while let Some(arg) = args.next() {
-            let mut value = || args.next().ok_or_else(|| format!("{arg} wants a value"));
-            match arg {
-                "--exact" => options.exact = true,
-                "--skip" => options.skip.push(value()?.to_owned()),
-                "--list" => options.list = true,
-                "--nocapture" | "--no-capture" => options.nocapture = true,
-                "--test-threads" => options.threads = number(value()?)?,
-                "-q" | "--quiet" => options.quiet = true,
-                "-h" | "--help" => options.help = true,
-                "--ignored" => options.ignored = true,
-                "--format" => options.terse = value()? == "terse",
-                // All of them run, none is coloured, and output is shown with its test anyway.
-                "--include-ignored" | "--show-output" => {}
-                "--color" => drop(value()?),
-                _ if arg.starts_with('-') => return Err(format!("no such option: {arg} (see --help)")),
-                _ => options.filters.push(arg.to_owned()),
-            }
-        }
-        Ok(options)
-    }
-
-    /// Whether a test of this full name is to run.
-    pub fn selects(&self, name: &str) -> bool {
-        let is = |filter: &String| if self.exact { name == filter } else { name.contains(filter.as_str()) };
-        !self.ignored && (self.filters.is_empty() || self.filters.iter().any(is)) && !self.skip.iter().any(is)
-    }
-}
-
 #[derive(Default)]
 struct Report {
     passed: usize,
@@ -264,12 +204,14 @@ struct Runner<'a> {
     again: &'a [&'a str],
     in_ci: bool,
     report: Mutex<Report>,
+    ahead: Ahead,
 }
 
 /// Tests of a group that are to run.
 type Selected<'a> = (&'a Group, Vec<&'a Test>);
 
 /// How a test ended.
+#[derive(Clone)]
 enum End {
     Passed,
     /// What it needs, and the variable that has it run.
@@ -285,23 +227,10 @@ impl Runner<'_> {
         let selected: Vec<Selected> = groups.iter().map(|group| (group, self.selected(group))).collect();
         let count: usize = selected.iter().map(|(_, tests)| tests.len()).sum();
         println!("\nrunning {count} test{}", if count == 1 { "" } else { "s" });
-        let (long, short): (Vec<_>, Vec<_>) = selected.into_iter().partition(|(group, _)| group.long);
-        let (apart, together) = short.into_iter().partition(|(group, _)| group.apart.is_some());
-        self.run_beside(together, self.options.threads);
-        for (group, tests) in apart {
-            self.run_beside(vec![(group, tests)], group.apart.unwrap_or(1));
-        }
-        let long = Mutex::new(VecDeque::from(long));
+        let builds: Vec<_> = selected.iter().filter_map(|selected| self.build_of(selected)).collect();
         std::thread::scope(|scope| {
-            for _ in 0..self.options.threads.min(LONG_AT_A_TIME) {
-                scope.spawn(|| {
-                    loop {
-                        let next = long.lock().unwrap().pop_front();
-                        let Some((group, tests)) = next else { return };
-                        self.run_beside(vec![(group, tests)], group.apart.unwrap_or(self.options.threads));
-                    }
-                });
-            }
+            scope.spawn(|| self.ahead.work(builds));
+            self.run_in_order(selected);
         });
         let Report { passed, skipped, failed } = self.report.into_inner().unwrap();
         if !failed.is_empty() {
@@ -320,6 +249,28 @@ impl Runner<'_> {
             began.elapsed().as_secs_f64(),
         );
         failed.is_empty()
+    }
+
+    /// Those that take long last, and before them, one after the other, those that are to be apart.
+    fn run_in_order(&self, selected: Vec<Selected>) {
+        let (long, short): (Vec<_>, Vec<_>) = selected.into_iter().partition(|(group, _)| group.long);
+        let (apart, together) = short.into_iter().partition(|(group, _)| group.apart.is_some());
+        self.run_beside(together, self.options.threads);
+        for (group, tests) in apart {
+            self.run_beside(vec![(group, tests)], group.apart.unwrap_or(1));
+        }
+        let long = Mutex::new(VecDeque::from(long));
+        std::thread::scope(|scope| {
+            for _ in 0..self.options.threads.min(LONG_AT_A_TIME) {
+                scope.spawn(|| {
+                    loop {
+                        let next = long.lock().unwrap().pop_front();
+                        let Some((group, tests)) = next else { return };
+                        self.run_beside(vec![(group, tests)], group.apart.unwrap_or(self.options.threads));
+                    }
+                });
+            }
+        });
     }
 
     fn selected<'t>(&self, group: &'t Group) -> Vec<&'t Test> {
@@ -350,42 +301,49 @@ impl Runner<'_> {
         });
     }
 
-    /// Makes what these tests need; `None` if they cannot run, and have ended.
-    fn prepare(&self, group: &Group, tests: &[&Test]) -> Option<String> {
-        let end_all = |end: &dyn Fn() -> End| {
-            tests.iter().for_each(|test| self.ended(&group.name(test), end(), Duration::ZERO));
-            None
-        };
+    /// What is built for these tests, if they can run.
+    fn build_of<'t>(&self, (group, tests): &Selected<'t>) -> Option<Build<'t>> {
+        let names = || tests.iter().map(|test| test.name).collect();
+        let runs = !tests.is_empty() && self.why_not(group).is_none();
+        group.build.filter(|_| runs).map(|build| Build { module: group.module, names: names(), build })
+    }
+
+    /// How each test of this group ends if it cannot run.
+    fn why_not(&self, group: &Group) -> Option<End> {
         let (what, is_there) = match group.needs {
-            _ if tests.is_empty() => return None,
-            Needs::Nothing => ("", true),
+            Needs::Nothing => return None,
             Needs::Ci(what) => (what, self.in_ci),
             Needs::Asked(variable, what) if !(self.in_ci && is_set(variable)) => {
-                return end_all(&|| End::Skipped(what, variable));
+                return Some(End::Skipped(what, variable));
             }
-            Needs::Asked(_, what) => (what, true),
+            Needs::Asked(..) => return None,
             Needs::Machine(what, is_there) => (what, is_there()),
         };
-        if !is_there && self.in_ci {
-            return end_all(&|| End::Failed(format!("needs {what}")));
+        match is_there {
+            true => None,
+            false if self.in_ci => Some(End::Failed(format!("needs {what}"))),
+            false => Some(End::Skipped(what, IN_CI)),
         }
-        if !is_there {
-            return end_all(&|| End::Skipped(what, IN_CI));
+    }
+
+    /// Makes what these tests need; `None` if they cannot run, and have ended.
+    fn prepare(&self, group: &Group, tests: &[&Test]) -> Option<String> {
+        let end_all = |end: &End| {
+            tests.iter().for_each(|test| self.ended(&group.name(test), end.clone(), Duration::ZERO));
+            None
+        };
+        if tests.is_empty() {
+            return None;
         }
-        let Some(prepare) = group.prepare else { return Some(String::new()) };
+        if let Some(end) = self.why_not(group) {
+            return end_all(&end);
+        }
         let names: Vec<&str> = tests.iter().map(|test| test.name).collect();
-        let began = Instant::now();
-        let made = std::panic::catch_unwind(|| prepare(&names));
-        if !self.options.quiet && began.elapsed() >= LONG {
-            println!("prepared {} in {} s", group.module, began.elapsed().as_secs());
-        }
-        match made {
+        let built = if group.build.is_some() { self.ahead.wait(group.module) } else { Ok(()) };
+        let prepare = || group.prepare.map(|prepare| prepare(&names)).unwrap_or_default();
+        match built.and_then(|()| timed("prepared", group.module, self.options.quiet, prepare)) {
             Ok(prepared) => Some(prepared),
-            Err(panic) => {
-                let words = panic.downcast_ref::<String>().map(String::as_str);
-                let words = words.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or_default();
-                end_all(&|| End::Failed(format!("what it needs failed: {words}")))
-            }
+            Err(words) => end_all(&End::Failed(format!("what it needs failed: {words}"))),
         }
     }
 

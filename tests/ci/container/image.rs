@@ -13,18 +13,18 @@ use crate::targets::table::{Build, X86_64, builds, root};
 pub const TESTS: Group = Group {
     long: true,
     needs: Needs::Ci("root, what packaging/cross needs, and setpriv and nsenter (util-linux)"),
-    prepare: Some(prepare),
+    build: Some(build),
+    prepare: Some(|_| X86_64.built(&builds().1, Build::Whole, "mainsd").display().to_string()),
     tests: tests![one_file_guards_a_machine_and_its_host_is_told],
     ..Group::new(module_path!())
 };
 
-fn prepare(_: &[&str]) -> String {
-    let (done, folder) = builds();
+fn build(_: &[&str]) {
+    let (done, _) = builds();
     if !done {
         // As `static_builds` does, or each would compile what the other has.
         X86_64.build(Build::Whole, &["--bin", "crossings", "--features", "crossings"]);
     }
-    X86_64.built(&folder, Build::Whole, "mainsd").display().to_string()
 }
 
 fn shipped(name: &str) -> String {

@@ -60,21 +60,15 @@ const RANDOM: [[&str; 2]; 2] =
 /// The most that a program of tests may take.
 const TESTS_TIMEOUT: Duration = Duration::from_secs(1800);
 
-/// Builds what these tests look at, side by side. Returns the folder of the builds.
-pub fn prepare(target: &'static Target, names: &[&str]) -> String {
-    let (done, folder) = builds();
-    let wants = |word: &str| names.iter().any(|name| name.contains(word));
-    let wanted = [
-        (Build::Tests, wants("pass") || wants("number") || wants("master")),
-        (Build::Whole, wants("build")),
-        (Build::Router, wants("build")),
-    ];
-    std::thread::scope(|scope| {
-        for (build, _) in wanted.into_iter().filter(|(_, wanted)| *wanted && !done) {
-            scope.spawn(move || target.build(build, &[]));
-        }
-    });
-    folder.display().to_string()
+/// Builds these, unless there are finished builds.
+pub fn build(target: &Target, wanted: &[Build]) {
+    let (done, _) = builds();
+    wanted.iter().filter(|_| !done).for_each(|build| target.build(*build, &[]));
+}
+
+/// The folder of the builds.
+pub fn folder(_: &[&str]) -> String {
+    builds().1.display().to_string()
 }
 
 fn built(target: &Target, build: Build, name: &str) -> PathBuf {

@@ -1,10 +1,9 @@
 //! Each target of `packaging/cross`: it agrees with C in every size, offset and number that crosses to it, passes the tests of the library
 //! and of `tests/pure`, and guards machines; what is built for users is one small static file. Emulators run what this machine does not.
 //!
-//! Needs Debian's rustc-web, cargo-web, rust-web-src and qemu-user, the network, and for each target some eight minutes of one processor, for
-//! which `.ci/run` has no time: `MAINSD_TWO_TARGETS=1` tries MIPS with the highest byte first and ARMv7, without what takes longest,
-//! `MAINSD_TARGETS=1` the others, and both variables all of them, whole. `MAINSD_CROSS` names a folder with finished builds
-//! (`target/cross`), which is used as it is; default: built anew.
+//! Needs Debian's rustc-web, cargo-web, rust-web-src and qemu-user, the network, and for each target some eight minutes of one processor.
+//! Always tried are MIPS with the highest byte first and ARMv7, without what takes longest; `MAINSD_TARGETS=1` tries all of them, whole.
+//! `MAINSD_CROSS` names a folder with finished builds (`target/cross`), which is used as it is; default: built anew.
 
 pub mod checks;
 pub mod table;
@@ -16,13 +15,14 @@ macro_rules! target {
     ($name:ident $target:ident $needs:expr) => {
         pub mod $name {
             use super::checks;
-            use super::table::$target as TARGET;
+            use super::table::{Build, $target as TARGET};
             use crate::support::runner::{Group, tests};
 
             pub const TESTS: Group = Group {
                 long: true,
                 needs: $needs,
-                prepare: Some(|names| checks::prepare(&TARGET, names)),
+                build: Some(|_| checks::build(&TARGET, &[Build::Tests])),
+                prepare: Some(checks::folder),
                 tests: tests![
                     every_size_offset_and_number_is_as_c_has_it,
                     the_library_passes_its_tests,
@@ -34,9 +34,10 @@ macro_rules! target {
 
             pub const BUILDS: Group = Group {
                 needs: super::ASKED,
-                prepare: Some(|names| checks::prepare(&TARGET, names)),
+                build: Some(|_| checks::build(&TARGET, &[Build::Whole, Build::Router])),
+                prepare: Some(checks::folder),
                 tests: tests![each_build_is_one_small_static_file],
-                ..Group::new(module_path!())
+                ..Group::new(concat!("ci::targets::", stringify!($name), "::builds"))
             };
 
             fn each_build_is_one_small_static_file() {
@@ -66,7 +67,8 @@ macro_rules! target {
 pub const ON_DEMAND: &str = "MAINSD_TARGETS";
 const ASKED: Needs = Needs::Asked(ON_DEMAND, "what the other targets need, and minutes of time for each");
 /// The two that have the least in common with the machine of a developer: 32 bits both, the highest byte first, instructions of ARM.
-const TWO: Needs = Needs::Asked("MAINSD_TWO_TARGETS", "what the other targets need, and ten minutes");
+const TWO: Needs =
+    Needs::Ci("Debian's rustc-web, cargo-web, rust-web-src and qemu-user, the network, and minutes of time");
 
 target!(mips MIPS super::TWO);
 target!(armv7 ARMV7 super::TWO);
