@@ -1,8 +1,8 @@
 //! mainsd's release binary against simulated USB UPSes under a real kernel, in a virtual machine.
 //!
-//! The machine boots once for those of these tests that are selected; `tests/ci/guest` is what runs in it, and each test here looks
-//! at one scenario's result. Needs root, Debian, and about four minutes: set MAINSD_CI=1. `MAINSD_BIN` names the binary to test
-//! (default: a release build), `VM` the machine's folder; `MAINSD_VM_CONSOLE=1` shows the machine's console.
+//! The machine boots once for those of these tests that are selected, or several of them side by side for all; `tests/ci/guest` is what
+//! runs in it, and each test here looks at one scenario's result. Needs root, Debian, and about five minutes: set MAINSD_CI=1.
+//! `MAINSD_BIN` names the binary to test (default: a release build), `VM` the machine's folder; `MAINSD_VM_CONSOLE=1` shows its console.
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
@@ -22,6 +22,9 @@ const ALL: &str = "every_result_of_the_guest_is_looked_at";
 
 /// What runs in the machine.
 pub const ROLE: Role = ("vm-guest", guest::main);
+
+/// All that runs in the machine, in several: each plays every third scenario.
+const PARTS: [&str; 4] = ["0/3", "1/3", "2/3", ROOT_DISK];
 
 /// The scenario that has a machine of its own, for it ends with the machine's end as another does.
 const ROOT_DISK: &str = "machine_whose_root_disk_hangs_is_switched_off";
@@ -65,28 +68,33 @@ pub fn set_up() {
     );
 }
 
-/// Boots the machine for these scenarios, one of them apart; where the console is kept.
+/// Boots a machine for these scenarios, or several for all of them; where what they said is kept.
 fn boot(scenarios: &[&str]) -> String {
     let program = std::env::var_os("MAINSD_BIN").map(PathBuf::from).unwrap_or_else(|| {
         release();
         target().join("release/mainsd")
     });
     assert!(program.is_file(), "MAINSD_BIN: no {}", program.display());
-    let all = scenarios.contains(&ALL);
-    let together: Vec<_> = scenarios.iter().copied().filter(|name| *name != ROOT_DISK).collect();
-    let mut console = String::new();
-    if all || !together.is_empty() {
-        console.push_str(&run(&guest(&program, if all { &[] } else { &together })));
-    }
-    if scenarios.contains(&ROOT_DISK) {
-        console.push_str(&run(&guest(&program, &[ROOT_DISK])));
-    }
+    let guests = match scenarios {
+        _ if scenarios.contains(&ALL) => PARTS.map(|part| guest(&program, &[part])).to_vec(),
+        _ => {
+            let together: Vec<_> = scenarios.iter().copied().filter(|name| *name != ROOT_DISK).collect();
+            let apart: Vec<_> = scenarios.iter().copied().filter(|name| *name == ROOT_DISK).collect();
+            let named = [together, apart].into_iter().filter(|names| !names.is_empty());
+            named.map(|names| guest(&program, &names)).collect()
+        }
+    };
+    // One after the other they would wait for most of the time.
+    let console: String = std::thread::scope(|scope| {
+        let running: Vec<_> = guests.iter().map(|lines| scope.spawn(|| run(lines))).collect();
+        running.into_iter().map(|machine| machine.join().unwrap()).collect()
+    });
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vm-console");
     std::fs::write(&kept, console).unwrap();
     kept.display().to_string()
 }
 
-/// The line of a shell in the machine that plays these scenarios with this program; all of them if none is named.
+/// The line of a shell in the machine that plays these scenarios with this program; a part of them all is named as [`guest::main`] has it.
 pub fn guest(program: &Path, scenarios: &[&str]) -> String {
     format!(
         "{guest} --role {role} {program} {devices} {scenarios}\n",
@@ -203,7 +211,8 @@ macro_rules! scenarios {
             let boot = booted();
             let strangers: Vec<_> = boot.results.keys().filter(|name| !known.contains(&name.as_str())).collect();
             assert!(strangers.is_empty(), "no test looks at {strangers:?}");
-            assert!(boot.results.contains_key("end"), "the guest did not come to its end:\n{}", boot.console);
+            let ends = boot.console.matches("@@ end ok\n").count();
+            assert_eq!(ends, PARTS.len(), "a guest did not come to its end:\n{}", boot.console);
         }
 
         pub const TESTS: Group = Group {

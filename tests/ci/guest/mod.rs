@@ -169,15 +169,21 @@ fn kernel_log() -> String {
     lines.into_iter().collect()
 }
 
-/// In the machine: the program, the folder `tests/devices`, and the scenarios to play; without one, all but [`root_disk::NAME`], which
-/// has a machine of its own.
+/// In the machine: the program, the folder `tests/devices`, and the scenarios to play, or which part of all of them but [`root_disk::NAME`],
+/// which has a machine of its own: `0/3` is the first of each three, `2/3` the last.
 pub fn main(args: &[String]) -> ExitCode {
     let [program, devices, scenarios @ ..] = args else {
-        panic!("usage: --role vm-guest MAINSD DEVICES [SCENARIO...]");
+        panic!("usage: --role vm-guest MAINSD DEVICES N/OF|SCENARIO...");
     };
     assert!(usbip::vhci::present(), "no virtual host controller: modprobe vhci-hcd");
-    let wanted =
-        |(name, _): &&Scenario| scenarios.is_empty() || scenarios.iter().any(|scenario| scenario == name);
+    let part = match scenarios {
+        [part] => part.split_once('/').map(|(number, of)| [number, of].map(|n| n.parse::<usize>().unwrap())),
+        _ => None,
+    };
+    let wanted = |(number, (name, _)): &(usize, &Scenario)| match part {
+        Some([first, of]) => number % of == first,
+        None => scenarios.iter().any(|scenario| scenario == name),
+    };
     let lab = |name, number: usize| Lab {
         program: program.into(),
         devices: devices.into(),
@@ -191,7 +197,7 @@ pub fn main(args: &[String]) -> ExitCode {
     println!();
     // These take any UPS, so each has the bus for itself.
     for (number, (name, scenario)) in
-        [alone::ALL, port::ALONE, probe::ALONE].concat().iter().filter(wanted).enumerate()
+        [alone::ALL, port::ALONE, probe::ALONE].concat().iter().enumerate().filter(wanted)
     {
         run(&lab(name, 100 + number), *scenario);
     }
@@ -210,7 +216,7 @@ pub fn main(args: &[String]) -> ExitCode {
         frozen::ALL,
     ]
     .concat();
-    let queue = Mutex::new(together.iter().filter(wanted).enumerate());
+    let queue = Mutex::new(together.iter().enumerate().filter(wanted));
     std::thread::scope(|scope| {
         for _ in 0..WORKERS {
             scope.spawn(|| {
@@ -223,7 +229,7 @@ pub fn main(args: &[String]) -> ExitCode {
         }
     });
     println!("@@ end ok");
-    if wanted(&&(power_off::NAME, power_off::run)) {
+    if wanted(&(0, &(power_off::NAME, power_off::run))) {
         run(&lab(power_off::NAME, 300), power_off::run);
     }
     if scenarios.iter().any(|scenario| scenario == root_disk::NAME) {
