@@ -1,6 +1,6 @@
-//! What groups of tests need built is built while other tests wait: by one thread, at the lowest priority.
+//! What groups of tests need built is built while other tests wait, at the lowest priority.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex};
 use std::time::Instant;
 
@@ -23,11 +23,13 @@ pub struct Ahead {
 }
 
 impl Ahead {
-    /// Builds these, one after the other. For a thread of its own: its priority stays low.
-    pub fn work(&self, builds: Vec<Build>) {
+    /// Builds these until none is left. For a thread of its own: its priority stays low.
+    pub fn work(&self, builds: &Mutex<VecDeque<Build>>) {
         // Of this thread and of what it starts: that is Linux's way.
         rustix::process::nice(19).expect("a lower priority is always granted");
-        for Build { module, names, build } in builds {
+        loop {
+            let next = builds.lock().unwrap().pop_front();
+            let Some(Build { module, names, build }) = next else { return };
             let done = timed("built", module, false, || build(&names));
             self.done.lock().unwrap().insert(module, done);
             self.changed.notify_all();
