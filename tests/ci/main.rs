@@ -101,6 +101,7 @@ fn main() -> ExitCode {
             container::image::TESTS,
             openwrt::TESTS,
             openwrt::BUILD,
+            drivers::TESTS,
             targets::mips::TESTS,
             targets::mips::BUILDS,
             targets::armv7::TESTS,
@@ -115,7 +116,6 @@ fn main() -> ExitCode {
             targets::i686::BUILDS,
             targets::x86_64::TESTS,
             targets::x86_64::BUILDS,
-            drivers::TESTS,
         ],
         &[vm::ROLE],
     )
