@@ -94,11 +94,8 @@ impl Task {
     /// Looks whether it ended, and sends the signal that is due.
     pub fn advance(&mut self, now: Instant) -> Step {
         let in_time = matches!(self.stage, Stage::Running { .. });
-        // Those of its group that ignored SIGTERM go with it, before its id can be another's.
-        if !in_time && self.child.has_ended() {
-            self.child.kill_group();
-        }
-        if let Some(end) = self.child.try_wait() {
+        let end = if in_time { self.child.try_wait() } else { self.end_with_group() };
+        if let Some(end) = end {
             return Step::Ended(if in_time { how(end) } else { HookEnd::TimedOut });
         }
         match self.stage {
@@ -118,6 +115,16 @@ impl Task {
             }
             _ => Step::Running,
         }
+    }
+
+    /// How it ended. Those of its group that ignored SIGTERM go with it: before its status is taken, for its id may be another's after that.
+    fn end_with_group(&mut self) -> Option<End> {
+        // One look for both: it may end between two.
+        if !self.child.has_ended() {
+            return None;
+        }
+        self.child.kill_group();
+        self.child.try_wait()
     }
 
     /// When the next signal is due; `None`: no more can be done.
