@@ -2,7 +2,7 @@
 //! and the one for 32 bits guards a machine with a USB UPS, in the virtual machine of `tests/vm`, now and in 2040.
 //!
 //! Needs Debian, the network, and about five minutes. `MAINSD_CROSS` names a folder with finished builds (`target/cross`), which is
-//! used as it is; default: built anew.
+//! used as it is; default: built where it is not up to date.
 
 use std::fs;
 use std::path::{Path, PathBuf};

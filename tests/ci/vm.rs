@@ -6,9 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::thread::ScopedJoinHandle;
 
 use super::guest;
 use crate::support::runner::{Group, Needs, Role, prepared, tests};
@@ -84,10 +86,13 @@ fn boot(scenarios: &[&str]) -> String {
             named.map(|names| guest(&program, &names)).collect()
         }
     };
+    set_up();
     // One after the other they would wait for most of the time.
     let console: String = std::thread::scope(|scope| {
         let running: Vec<_> = guests.iter().map(|lines| scope.spawn(|| run(lines))).collect();
-        running.into_iter().map(|machine| machine.join().unwrap()).collect()
+        let console =
+            |machine: ScopedJoinHandle<String>| machine.join().unwrap_or_else(|panic| resume_unwind(panic));
+        running.into_iter().map(console).collect()
     });
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vm-console");
     std::fs::write(&kept, console).unwrap();

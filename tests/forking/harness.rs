@@ -64,7 +64,10 @@ const BUILD_SAMPLES: [Group; 3] = [
     Group {
         tests: tests![has_met],
         long: true,
-        build: Some(|_| meets_the_other()),
+        build: Some(|_| {
+            assert_eq!(rustix::process::getpriority_process(None).unwrap(), 19);
+            meets_the_other();
+        }),
         ..Group::new("program::built")
     },
     Group {
@@ -214,8 +217,8 @@ fn what_all_tests_of_a_group_need_is_made_once() {
     assert!(text.contains("ok. 2 passed;"), "{text}");
 }
 
-/// What the harness says in this role, of tests that would wait for ever without each other.
-fn meeting(role: &str) -> String {
+/// Exit status and output of the harness in this role, with tests that would wait for ever without each other.
+fn meeting(role: &str) -> (Option<i32>, String) {
     let scratch = Scratch::new();
     let made = Command::new("mkfifo").arg(scratch.path().join("pipe")).status().unwrap();
     assert!(made.success());
@@ -226,16 +229,18 @@ fn meeting(role: &str) -> String {
         .env(MEETING, scratch.path())
         .output()
         .unwrap();
-    String::from_utf8_lossy(&done.stdout).into_owned()
+    (done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned())
 }
 
 fn two_long_groups_run_side_by_side() {
-    let text = meeting(LONG_ROLE.0);
+    let (code, text) = meeting(LONG_ROLE.0);
+    assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("ok. 3 passed;"), "{text}");
 }
 
 fn what_a_group_needs_built_is_built_beside_the_tests_of_others() {
-    let text = meeting(BUILD_ROLE.0);
+    let (code, text) = meeting(BUILD_ROLE.0);
+    assert_eq!(code, Some(101), "{text}");
     for line in ["test plain::meets_the_other ... ok\n", "test built::has_met ... ok\n"] {
         assert!(text.contains(line), "{line:?} is not in {text}");
     }

@@ -3,7 +3,7 @@
 //!
 //! Needs Debian's rustc-web, cargo-web, rust-web-src and qemu-user, the network, and for each target some eight minutes of one processor.
 //! Always tried are MIPS with the highest byte first and ARMv7, without what takes longest; `MAINSD_TARGETS=1` tries all of them, whole.
-//! `MAINSD_CROSS` names a folder with finished builds (`target/cross`), which is used as it is; default: built anew.
+//! `MAINSD_CROSS` names a folder with finished builds (`target/cross`), which is used as it is; default: built where it is not up to date.
 
 pub mod checks;
 pub mod table;
@@ -33,6 +33,7 @@ macro_rules! target {
             };
 
             pub const BUILDS: Group = Group {
+                long: true,
                 needs: super::ASKED,
                 build: Some(|_| checks::build(&TARGET, &[Build::Whole, Build::Router])),
                 prepare: Some(checks::folder),
@@ -66,12 +67,12 @@ macro_rules! target {
 /// The variable of the environment for all of it.
 pub const ON_DEMAND: &str = "MAINSD_TARGETS";
 const ASKED: Needs = Needs::Asked(ON_DEMAND, "what the other targets need, and minutes of time for each");
-/// The two that have the least in common with the machine of a developer: 32 bits both, the highest byte first, instructions of ARM.
-const TWO: Needs =
+/// Of the two that have the least in common with the machine of a developer: 32 bits both, the highest byte first, instructions of ARM.
+const ALWAYS: Needs =
     Needs::Ci("Debian's rustc-web, cargo-web, rust-web-src and qemu-user, the network, and minutes of time");
 
-target!(mips MIPS super::TWO);
-target!(armv7 ARMV7 super::TWO);
+target!(mips MIPS super::ALWAYS);
+target!(armv7 ARMV7 super::ALWAYS);
 target!(mipsel MIPSEL super::ASKED);
 target!(arm ARM super::ASKED);
 target!(aarch64 AARCH64 super::ASKED);

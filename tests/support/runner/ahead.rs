@@ -15,31 +15,41 @@ pub struct Build<'a> {
     pub build: fn(&[&str]),
 }
 
-/// What has been built, by the modules of the groups; with the words of what failed.
+/// What is built, by the modules of the groups: with the words of what failed, and `None` for what is not finished.
 #[derive(Default)]
 pub struct Ahead {
-    done: Mutex<HashMap<&'static str, Result<(), String>>>,
+    builds: Mutex<HashMap<&'static str, Option<Result<(), String>>>>,
     changed: Condvar,
 }
 
 impl Ahead {
+    /// These are going to be built.
+    pub fn announce(&self, builds: &VecDeque<Build>) {
+        self.builds.lock().unwrap().extend(builds.iter().map(|build| (build.module, None)));
+    }
+
     /// Builds these until none is left. For a thread of its own: its priority stays low.
-    pub fn work(&self, builds: &Mutex<VecDeque<Build>>) {
-        // Of this thread and of what it starts: that is Linux's way.
-        rustix::process::nice(19).expect("a lower priority is always granted");
+    pub fn work(&self, builds: &Mutex<VecDeque<Build>>, quiet: bool) {
+        // Of this thread and of what it starts: that is Linux's way. Without it all takes longer.
+        let _ = rustix::process::nice(19);
         loop {
             let next = builds.lock().unwrap().pop_front();
             let Some(Build { module, names, build }) = next else { return };
-            let done = timed("built", module, false, || build(&names));
-            self.done.lock().unwrap().insert(module, done);
+            let done = timed("built", module, quiet, || build(&names));
+            self.builds.lock().unwrap().insert(module, Some(done));
             self.changed.notify_all();
         }
     }
 
     /// Waits until what this group needs is built.
     pub fn wait(&self, module: &str) -> Result<(), String> {
-        let done = self.changed.wait_while(self.done.lock().unwrap(), |done| !done.contains_key(module));
-        done.unwrap()[module].clone()
+        let is_open = |builds: &mut HashMap<_, _>| matches!(builds.get(module), Some(None));
+        let builds = self.changed.wait_while(self.builds.lock().unwrap(), is_open).unwrap();
+        builds
+            .get(module)
+            .cloned()
+            .flatten()
+            .unwrap_or_else(|| Err("it could not be built at the start".to_owned()))
     }
 }
 

@@ -70,9 +70,10 @@ pub struct Group {
     /// As `module_path!()` has it.
     pub module: &'static str,
     pub needs: Needs,
-    /// So many at a time, and nothing beside them: they load the machine, or measure it. `None`: beside those of other groups.
+    /// So many at a time, and no other tests beside them: they load the machine, or measure it. What [`Self::build`] gives the compiler to do has
+    /// a lower priority. `None`: beside those of other groups.
     pub apart: Option<usize>,
-    /// They take minutes, prepared or run, and one processor: two such groups at a time run after all others.
+    /// They take minutes, prepared or run: two such groups at a time run after all others.
     pub long: bool,
     /// What those of these names need, and only takes processors and time, as a compiler does: done at a low priority beside the tests of
     /// other groups, before [`Self::prepare`].
@@ -230,10 +231,12 @@ impl Runner<'_> {
         let selected: Vec<Selected> = groups.iter().map(|group| (group, self.selected(group))).collect();
         let count: usize = selected.iter().map(|(_, tests)| tests.len()).sum();
         println!("\nrunning {count} test{}", if count == 1 { "" } else { "s" });
-        let builds = Mutex::new(selected.iter().filter_map(|selected| self.build_of(selected)).collect());
+        let builds: VecDeque<_> = selected.iter().filter_map(|selected| self.build_of(selected)).collect();
+        self.ahead.announce(&builds);
+        let builds = Mutex::new(builds);
         std::thread::scope(|scope| {
             for _ in 0..BUILDS_AT_A_TIME {
-                scope.spawn(|| self.ahead.work(&builds));
+                scope.spawn(|| self.ahead.work(&builds, self.options.quiet));
             }
             self.run_in_order(selected);
         });
