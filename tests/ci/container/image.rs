@@ -1,4 +1,4 @@
-//! The image of `packaging/container` without Docker: a folder that holds the static file and the configuration becomes the root, with
+//! The image of `packaging/container` without Docker: a folder that holds a static file (that for i686) and the configuration becomes the root, with
 //! the capabilities that the README gives it.
 
 use std::fs;
@@ -6,26 +6,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::children;
+use crate::static_builds::build_with_crossings;
 use crate::support::runner::{Group, Needs, prepared, tests};
 use crate::support::{Lines, Scratch, TIMEOUT, free_port, poll_until, relay, send_signal};
-use crate::targets::table::{Build, X86_64, builds, root};
+use crate::targets::table::{Build, I686, builds, root};
 
 pub const TESTS: Group = Group {
     long: true,
     needs: Needs::Ci("root, what packaging/cross needs, and setpriv and nsenter (util-linux)"),
-    build: Some(build),
-    prepare: Some(|_| X86_64.built(&builds().1, Build::Whole, "mainsd").display().to_string()),
+    build: Some(|_| build_with_crossings()),
+    prepare: Some(|_| I686.built(&builds().1, Build::Whole, "mainsd").display().to_string()),
     tests: tests![one_file_guards_a_machine_and_its_host_is_told],
     ..Group::new(module_path!())
 };
-
-fn build(_: &[&str]) {
-    let (done, _) = builds();
-    if !done {
-        // As `static_builds` does, or each would compile what the other has.
-        X86_64.build(Build::Whole, &["--bin", "crossings", "--features", "crossings"]);
-    }
-}
 
 fn shipped(name: &str) -> String {
     fs::read_to_string(root().join("packaging/container").join(name)).unwrap()

@@ -1,6 +1,6 @@
 //! What groups of tests need built is built while other tests wait, at the lowest priority.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Condvar, Mutex};
 use std::time::Instant;
 
@@ -24,17 +24,15 @@ pub struct Ahead {
 
 impl Ahead {
     /// These are going to be built.
-    pub fn announce(&self, builds: &VecDeque<Build>) {
+    pub fn announce(&self, builds: &[Build]) {
         self.builds.lock().unwrap().extend(builds.iter().map(|build| (build.module, None)));
     }
 
-    /// Builds these until none is left. For a thread of its own: its priority stays low.
-    pub fn work(&self, builds: &Mutex<VecDeque<Build>>, quiet: bool) {
+    /// Builds these, one after the other. For a thread of its own: its priority stays low.
+    pub fn work(&self, builds: Vec<Build>, quiet: bool) {
         // Of this thread and of what it starts: that is Linux's way. Without it all takes longer.
         let _ = rustix::process::nice(19);
-        loop {
-            let next = builds.lock().unwrap().pop_front();
-            let Some(Build { module, names, build }) = next else { return };
+        for Build { module, names, build } in builds {
             let done = timed("built", module, quiet, || build(&names));
             self.builds.lock().unwrap().insert(module, Some(done));
             self.changed.notify_all();

@@ -125,9 +125,6 @@ const LONG: Duration = Duration::from_secs(10);
 /// So many of the groups that are [`Group::long`] run side by side.
 const LONG_AT_A_TIME: usize = 2;
 
-/// So many builds at a time: each ends with one processor's work.
-const BUILDS_AT_A_TIME: usize = 2;
-
 /// Runs the program's tests, or plays the role that its arguments name.
 pub fn main(groups: &[Group], roles: &[Role]) -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -231,13 +228,10 @@ impl Runner<'_> {
         let selected: Vec<Selected> = groups.iter().map(|group| (group, self.selected(group))).collect();
         let count: usize = selected.iter().map(|(_, tests)| tests.len()).sum();
         println!("\nrunning {count} test{}", if count == 1 { "" } else { "s" });
-        let builds: VecDeque<_> = selected.iter().filter_map(|selected| self.build_of(selected)).collect();
+        let builds: Vec<_> = selected.iter().filter_map(|selected| self.build_of(selected)).collect();
         self.ahead.announce(&builds);
-        let builds = Mutex::new(builds);
         std::thread::scope(|scope| {
-            for _ in 0..BUILDS_AT_A_TIME {
-                scope.spawn(|| self.ahead.work(&builds, self.options.quiet));
-            }
+            scope.spawn(|| self.ahead.work(builds, self.options.quiet));
             self.run_in_order(selected);
         });
         let Report { passed, skipped, failed } = self.report.into_inner().unwrap();
