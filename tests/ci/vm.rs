@@ -80,13 +80,12 @@ fn boot(scenarios: &[&str]) -> String {
     let guests = match scenarios {
         _ if scenarios.contains(&ALL) => PARTS.map(|part| guest(&program, &[part])).to_vec(),
         _ => {
-            let together: Vec<_> = scenarios.iter().copied().filter(|name| *name != ROOT_DISK).collect();
-            let apart: Vec<_> = scenarios.iter().copied().filter(|name| *name == ROOT_DISK).collect();
+            let (apart, together): (Vec<_>, Vec<_>) =
+                scenarios.iter().copied().partition(|name| *name == ROOT_DISK);
             let named = [together, apart].into_iter().filter(|names| !names.is_empty());
             named.map(|names| guest(&program, &names)).collect()
         }
     };
-    set_up();
     // One after the other they would wait for most of the time.
     let console: String = std::thread::scope(|scope| {
         let running: Vec<_> = guests.iter().map(|lines| scope.spawn(|| run(lines))).collect();

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::children;
 use crate::static_builds::build_with_crossings;
-use crate::support::runner::{Group, Needs, prepared, tests};
+use crate::support::runner::{Group, Needs, tests};
 use crate::support::{Lines, Scratch, TIMEOUT, free_port, poll_until, relay, send_signal};
 use crate::targets::table::{Build, I686, builds, root};
 
@@ -15,7 +15,6 @@ pub const TESTS: Group = Group {
     long: true,
     needs: Needs::Ci("root, what packaging/cross needs, and setpriv and nsenter (util-linux)"),
     build: Some(|_| build_with_crossings()),
-    prepare: Some(|_| I686.built(&builds().1, Build::Whole, "mainsd").display().to_string()),
     tests: tests![one_file_guards_a_machine_and_its_host_is_told],
     ..Group::new(module_path!())
 };
@@ -50,7 +49,7 @@ impl Image {
         for folder in ["proc", "dev", "etc/mainsd", "run/mainsd"] {
             fs::create_dir_all(image.path(folder)).unwrap();
         }
-        fs::copy(prepared(), image.path("mainsd")).unwrap();
+        fs::copy(I686.built(&builds().1, Build::Whole, "mainsd"), image.path("mainsd")).unwrap();
         let config = shipped("mainsd.conf");
         let config = config
             .replace("\nUPSTYPE usb\n", "\nUPSTYPE test\n")

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::ON_DEMAND;
 use super::table::{Build, MOST_COMPRESSED, Target, builds, root};
 use crate::support::c_compiler::{self, Ours};
-use crate::support::runner::{is_set, prepared};
+use crate::support::runner::is_set;
 use crate::support::{self, Daemon, Scratch, Setup, TIMEOUT, play};
 
 /// Files of `tests/pure` that are tried: in an emulator the others take many minutes. The codecs have their tests in the library.
@@ -66,13 +66,8 @@ pub fn build(target: &Target, wanted: &[Build]) {
     wanted.iter().filter(|_| !done).for_each(|build| target.build(*build, &[]));
 }
 
-/// The folder of the builds.
-pub fn folder(_: &[&str]) -> String {
-    builds().1.display().to_string()
-}
-
 fn built(target: &Target, build: Build, name: &str) -> PathBuf {
-    target.built(Path::new(&prepared()), build, name)
+    target.built(&builds().1, build, name)
 }
 
 /// One static file for the target, of no more bytes than it may have, and of as many as docs/measurements.md says.

@@ -23,7 +23,6 @@ macro_rules! target {
                 long: true,
                 needs: $needs,
                 build: Some(|_| checks::build(&TARGET, &[Build::Tests])),
-                prepare: Some(checks::folder),
                 tests: tests![
                     every_size_offset_and_number_is_as_c_has_it,
                     the_library_passes_its_tests,
@@ -37,7 +36,6 @@ macro_rules! target {
                 long: true,
                 needs: super::ASKED,
                 build: Some(|_| checks::build(&TARGET, &[Build::Whole, Build::Router])),
-                prepare: Some(checks::folder),
                 tests: tests![each_build_is_one_small_static_file],
                 ..Group::new(concat!("ci::targets::", stringify!($name), "::builds"))
             };

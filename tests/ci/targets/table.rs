@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 
 use crate::vm;
 
@@ -90,9 +89,6 @@ impl Build {
 impl Target {
     /// Builds this, with these arguments of cargo; what the build says on its way is checked too.
     pub fn build(&self, build: Build, args: &[&str]) {
-        // Its tools are made once, for all targets; and Cargo would have all wait for each other that have one profile.
-        static UNDER_WAY: Mutex<()> = Mutex::new(());
-        let _one = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
         let word = if build == Build::Whole { &[][..] } else { &[build.folder()] };
         let output = cross(&[&[self.name], word, args].concat()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
